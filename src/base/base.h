@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * base: memory, text, places in a script, diagnostics and debug switches.
+ *
+ * Knows nothing of eBPF or of tracing. Every other room may include this header.
+ */
+#ifndef KTAP_BASE_H
+#define KTAP_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+static inline uint64_t
+round_up(uint64_t n, uint64_t to) /* `to` is a power of two */
+{
+	return (n + to - 1) & ~(to - 1);
+}
+
+/* ---- arena.c: memory that is freed all at once ------------------------------------------- */
+
+struct arena;
+
+/* New empty arena, owned by the caller. Never NULL: out of memory ends the program with a message and status 3. */
+struct arena *
+arena_new(void);
+
+/* Frees the arena and everything allocated from it. NULL is allowed. */
+void
+arena_free(struct arena *arena);
+
+/*
+ * `size` zeroed bytes that live as long as the arena, aligned for any type. Never NULL (see arena_new).
+ * In debug builds (KTAP_DEBUG_ARENA) each allocation is a block of its own, so that AddressSanitizer sees overflows.
+ */
+void *
+arena_alloc(struct arena *arena, size_t size);
+
+/* Copy of `len` bytes of `s` with a NUL behind them. */
+char *
+arena_strndup(struct arena *arena, const char *s, size_t len);
+
+char *
+arena_strdup(struct arena *arena, const char *s);
+
+char *
+arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * Makes room for one more element in a growing array that lives in an arena: returns the (possibly moved) array whose
+ * capacity *cap is above `n`. The old block stays in the arena. `size` is the size of one element in bytes.
+ */
+void *
+arena_grow(struct arena *arena, void *array, uint32_t n, uint32_t *cap, size_t size);
+
+/*
+ * malloc, calloc, realloc for rooms that handle failure: as in libc, but the n-th call fails when the environment
+ * says KTAP_FAIL_ALLOC=n. What they return is freed with free().
+ */
+void *
+mem_alloc(size_t size); /* zeroed */
+
+void *
+mem_realloc(void *old, size_t size);
+
+/* ---- text.c: a growing string ---------------------------------------------------------------- */
+
+struct text {
+	char *s; /* NUL-terminated once something was added, else NULL */
+	size_t len, cap;
+};
+
+void
+text_add(struct text *text, const char *s, size_t len);
+
+void
+text_puts(struct text *text, const char *s);
+
+void
+text_putc(struct text *text, char c);
+
+void
+text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+
+void
+text_vprintf(struct text *text, const char *format, va_list args);
+
+/* Empties the text, keeps the memory. */
+void
+text_clear(struct text *text);
+
+/* Frees the memory; the struct is as new. */
+void
+text_fini(struct text *text);
+
+/* Shell glob over a whole string: `*`, `?`, `[a-z]`, `[!x]`, `\`. Patterns are as in ktap 0.4 (reference section 12). */
+bool
+glob_match(const char *pattern, const char *s);
+
+/* Edit distance for "did you mean": the number of insertions, deletions, changes and swaps; at most `limit` + 1. */
+unsigned
+text_distance(const char *a, const char *b, unsigned limit);
+
+/* ---- script.c: the source text and places in it ------------------------------------------------ */
+
+/* A stretch of a script's text, in bytes. `len` may be 0 (a point). Spans travel from tokens to instructions. */
+struct span {
+	uint32_t off, len;
+};
+
+struct script {
+	const char *name; /* as shown in messages: a path or "(command line)" */
+	const char *text; /* NUL-terminated; may hold NULs before text[len] */
+	uint32_t len;
+	uint32_t *lines; /* byte offset of the start of each line */
+	uint32_t n_lines;
+};
+
+#define SCRIPT_MAX_LEN (1u << 20) /* a script may be at most a megabyte */
+
+/* Script over `text` (borrowed; `name` too); the line index lives in `arena`. */
+void
+script_init(struct script *script, struct arena *arena, const char *name, const char *text, uint32_t len);
+
+/* Line (from 1) and column (from 1, in bytes) of an offset. */
+uint32_t
+script_line(const struct script *script, uint32_t off);
+
+uint32_t
+script_column(const struct script *script, uint32_t off);
+
+/* The text of a line (from 1) without its newline; *len is set. */
+const char *
+script_line_text(const struct script *script, uint32_t line, uint32_t *len);
+
+/* ---- diag.c: what is wrong with the user's input ---------------------------------------------- */
+
+/*
+ * A diagnostic is printed as
+ *
+ *     file:line:col: error: MESSAGE [slug]
+ *       12 | the line of the script
+ *          |     ^~~~~
+ *     note: MESSAGE, where needed with a line and a caret of its own
+ *     help: MESSAGE
+ *
+ * Slugs are lower-case words joined by '-', each with a test case and an entry in docs/errors.md.
+ */
+struct diag;
+
+struct diags {
+	struct arena *arena;
+	const struct script *script; /* where the spans point; may be NULL */
+	struct diag *first, **last;
+	unsigned n_errors;
+	unsigned n_dropped; /* errors past DIAGS_MAX, counted only */
+};
+
+#define DIAGS_MAX 20
+
+void
+diags_init(struct diags *diags, struct arena *arena, const struct script *script);
+
+/* Adds an error. Returns it for diag_note and diag_help. The same slug at the same place is added once. */
+struct diag *
+diag_error(struct diags *diags, struct span span, const char *slug, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* A second place that explains the error. */
+void
+diag_note(struct diags *diags, struct diag *diag, struct span span, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* What to do about it; printed without a place. */
+void
+diag_help(struct diags *diags, struct diag *diag, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Prints all in order of their place, then how many were dropped. */
+void
+diags_print(const struct diags *diags, FILE *out);
+
+/* ---- debug.c: -d STAGE[,STAGE] ------------------------------------------------------------------ */
+
+enum debug_stage {
+#define STAGE(id, name, doc) DEBUG_##id,
+#include "base/stages.def"
+#undef STAGE
+	N_DEBUG_STAGES
+};
+
+/* Turns on the stages in a comma list. Returns 0, or -EINVAL with the unknown word in *bad (points into `list`). */
+int
+debug_enable(const char *list, const char **bad);
+
+bool
+debug_on(enum debug_stage stage);
+
+/* One line a stage: name and what it shows. */
+void
+debug_list(FILE *out);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * codegen: from the typed program to the object. Probe half: typed tree -> IR -> registers -> eBPF.
+ * Control half: tree -> Lua on the script's line numbers.
+ */
+#ifndef KTAP_CODEGEN_H
+#define KTAP_CODEGEN_H
+
+#include "ebpf/ebpf.h"
+#include "lang/lang.h"
+
+/*
+ * Compiles a script for the events that exist in `events`. Returns the object (in `arena`), or NULL when diags holds errors.
+ * compile.c reads as the list of all passes.
+ */
+struct object *
+compile(struct arena *arena, struct script *script, struct events *events, struct diags *diags);
+
+/*
+ * The control half as a Lua chunk (lua.c). The chunk is run with these globals only, which session/control.c provides:
+ *
+ *   K            library of the run, by name of the function:
+ *     K.div(a, b) K.mod(a, b)                  C division on integers, error on zero
+ *     K.cat(a, b)                              `..`: strings only
+ *     K.eq(a, b)                               `==` where a side may be a value of the probe half
+ *     K.add_index(t, delta, k1, ...)           t[k1, ...] += delta, nil counts as 0
+ *     K.index(t, k1, ...)                      t[k1, k2, ...] with several keys
+ *     K.set_index(t, value, k1, ...)
+ *     K.pairs(t)                               iterator in the order of DESIGN.md section 5
+ *     K.trace(handler)                         a `trace` or `profile` statement was executed
+ *     K.tick(ns, fn) K.trace_end(fn)
+ *     K.attach(kind, name, handler)            kdebug.kprobe, kdebug.tracepoint
+ *     K.table(i)                               shared table: userdata with __index, __newindex, __len
+ *     K.reset(i, contents)                     assignment of a table constructor to a shared table variable
+ *     K.band K.bor K.bxor K.bnot K.shl K.shr
+ *   G            shared variables by index: G[i] reads, G[i] = v writes global i
+ *   B            builtins by their name in builtins.def with '.' as '_': B.print(...), B.table_new(...), B.pid()
+ */
+const char *
+lua_emit(struct arena *arena, struct typed *typed, struct diags *diags, uint32_t *len);
+
+#endif

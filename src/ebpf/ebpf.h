@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * ebpf: eBPF as data. Instructions (RFC 9669), code under construction, the object that a script becomes, and its
+ * form as text (assembler, disassembler), ELF and BTF.
+ *
+ * The instruction word is the kernel's `struct bpf_insn`; opcode constants (BPF_ALU64, BPF_ADD, ...) are those of
+ * <linux/bpf.h>. insn.def holds one row an instruction: everything that needs to know instructions reads it.
+ */
+#ifndef KTAP_EBPF_H
+#define KTAP_EBPF_H
+
+#include <linux/bpf.h>
+
+#include "base/base.h"
+
+/* ---- insn.c: the instruction table --------------------------------------------------------------- */
+
+/* What a row of insn.def says of the operands; see the head of insn.def. */
+struct insn_info {
+	const char *name;     /* as the assembler writes it, e.g. "add64" */
+	const char *format;   /* assembly with operands, see insn.def */
+	uint8_t group;        /* RFC 9669 conformance group, enum insn_group */
+	uint8_t version;      /* cpu version that introduced it: 1 to 4 */
+	uint8_t shape;        /* enum insn_shape: which operands it has and what it does with them */
+};
+
+enum insn_group { GROUP_BASE32, GROUP_BASE64, GROUP_ATOMIC32, GROUP_ATOMIC64, GROUP_DIVMUL32, GROUP_DIVMUL64, GROUP_PACKET };
+
+enum insn_shape {
+	SHAPE_ALU,    /* dst op= src or imm (mov: dst = ...) */
+	SHAPE_UNARY,  /* dst = op dst: neg, byte swaps */
+	SHAPE_LD64,   /* two words: dst = 64-bit imm, table or address */
+	SHAPE_LOAD,   /* dst = *(size *)(src + off) */
+	SHAPE_STORE,  /* *(size *)(dst + off) = src or imm */
+	SHAPE_ATOMIC, /* lock *(size *)(dst + off) op= src, imm names the operation */
+	SHAPE_JUMP,   /* unconditional */
+	SHAPE_COND,   /* if (dst cmp src or imm) goto off */
+	SHAPE_CALL,
+	SHAPE_EXIT,
+	SHAPE_PACKET, /* legacy LD_ABS, LD_IND: known, refused */
+};
+
+/*
+ * The row for an instruction word, chosen by opcode, and where the opcode is shared by off or imm (signed division,
+ * sign-extending moves, byte swap width, atomic operation). NULL: no such instruction.
+ */
+const struct insn_info *
+insn_info(const struct bpf_insn *insn);
+
+/* True for the first word of the two-word ld_imm64. */
+static inline bool
+insn_is_wide(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_LD | BPF_IMM | BPF_DW);
+}
+
+/* Values of src_reg in ld_imm64 and call (RFC 9669 section 5.4 and 4.3.1); as in <linux/bpf.h>. */
+/* BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, BPF_PSEUDO_FUNC, BPF_PSEUDO_CALL */
+
+/* Constructors. Registers are 0..10; `size` is BPF_B, BPF_H, BPF_W or BPF_DW; `op` is BPF_ADD..., `cmp` BPF_JEQ... */
+static inline struct bpf_insn
+insn_make(uint8_t code, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
+{
+	return (struct bpf_insn){ .code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm };
+}
+
+static inline struct bpf_insn
+insn_alu(uint8_t op, uint8_t dst, uint8_t src)
+{
+	return insn_make(BPF_ALU64 | op | BPF_X, dst, src, 0, 0);
+}
+
+static inline struct bpf_insn
+insn_alu_imm(uint8_t op, uint8_t dst, int32_t imm)
+{
+	return insn_make(BPF_ALU64 | op | BPF_K, dst, 0, 0, imm);
+}
+
+static inline struct bpf_insn
+insn_mov(uint8_t dst, uint8_t src)
+{
+	return insn_alu(BPF_MOV, dst, src);
+}
+
+static inline struct bpf_insn
+insn_mov_imm(uint8_t dst, int32_t imm)
+{
+	return insn_alu_imm(BPF_MOV, dst, imm);
+}
+
+static inline struct bpf_insn
+insn_load(uint8_t size, uint8_t dst, uint8_t src, int16_t off)
+{
+	return insn_make(BPF_LDX | BPF_MEM | size, dst, src, off, 0);
+}
+
+static inline struct bpf_insn
+insn_store(uint8_t size, uint8_t dst, uint8_t src, int16_t off)
+{
+	return insn_make(BPF_STX | BPF_MEM | size, dst, src, off, 0);
+}
+
+static inline struct bpf_insn
+insn_store_imm(uint8_t size, uint8_t dst, int16_t off, int32_t imm)
+{
+	return insn_make(BPF_ST | BPF_MEM | size, dst, 0, off, imm);
+}
+
+/* lock *(size *)(dst + off) op= src; `op` is BPF_ADD, ..., or'ed with BPF_FETCH, or BPF_XCHG, BPF_CMPXCHG. */
+static inline struct bpf_insn
+insn_atomic(uint8_t size, int32_t op, uint8_t dst, uint8_t src, int16_t off)
+{
+	return insn_make(BPF_STX | BPF_ATOMIC | size, dst, src, off, op);
+}
+
+static inline struct bpf_insn
+insn_call(int32_t helper)
+{
+	return insn_make(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
+}
+
+static inline struct bpf_insn
+insn_exit(void)
+{
+	return insn_make(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+}
+
+/* ---- code.c: code under construction ---------------------------------------------------------------- */
+
+enum reloc_kind {
+	RELOC_TABLE,       /* ld_imm64: handle of table `index` (BPF_PSEUDO_MAP_FD) */
+	RELOC_TABLE_VALUE, /* ld_imm64: address of the first value of array table `index`, plus `addend` bytes */
+	RELOC_FUNC,        /* call: function `index` of the same object (BPF_PSEUDO_CALL) */
+};
+
+struct reloc {
+	uint32_t pc;
+	enum reloc_kind kind;
+	uint32_t index;
+	uint32_t addend;
+};
+
+/* Instructions in the making, in an arena. Jumps name labels; code_finish turns labels into offsets. */
+struct code {
+	struct arena *arena;
+	struct bpf_insn *insns;
+	struct span *spans; /* where in the script each instruction comes from */
+	uint32_t n, cap, cap_spans;
+	struct reloc *relocs;
+	uint32_t n_relocs, cap_relocs;
+	uint32_t *labels; /* pc of each bound label, UINT32_MAX before */
+	uint32_t n_labels, cap_labels;
+	struct fixup { uint32_t pc, label; } *fixups;
+	uint32_t n_fixups, cap_fixups;
+	struct span span; /* given to the instructions that follow */
+};
+
+void
+code_init(struct code *code, struct arena *arena);
+
+void
+code_emit(struct code *code, struct bpf_insn insn);
+
+/* dst = 64-bit constant, in one word where it fits into a sign-extended 32-bit immediate. */
+void
+code_const(struct code *code, uint8_t dst, int64_t value);
+
+void
+code_table(struct code *code, uint8_t dst, uint32_t table);
+
+void
+code_table_value(struct code *code, uint8_t dst, uint32_t table, uint32_t addend);
+
+void
+code_call_func(struct code *code, uint32_t func);
+
+/* New label, not yet bound. */
+uint32_t
+code_label(struct code *code);
+
+void
+code_bind(struct code *code, uint32_t label);
+
+void
+code_jump(struct code *code, uint32_t label);
+
+/* if (dst cmp src) goto label, on 64 bits. */
+void
+code_branch(struct code *code, uint8_t cmp, uint8_t dst, uint8_t src, uint32_t label);
+
+void
+code_branch_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label);
+
+/* Sets the offsets of all jumps. Returns 0, or -ERANGE when a jump is too far for 16 bits. */
+int
+code_finish(struct code *code);
+
+/* ---- object.c: what a script (or a C file) becomes -------------------------------------------------- */
+
+/* Kinds of value as they stand in tables, records and globals; shape.def: id, name, what it is. */
+enum value_kind {
+	VALUE_NONE,    /* not a value: unused slot */
+	VALUE_INT,     /* 8 bytes, signed */
+	VALUE_BOOL,    /* 8 bytes, 0 or 1 */
+	VALUE_STR,     /* `size` bytes: text, NUL, then zeros to the end */
+	VALUE_EVENT,   /* 8 bytes: index of an event (struct object.events); printed as its name */
+	VALUE_STACK,   /* 8 bytes: id in the table of kernel stacks, or negative: -errno of the capture */
+	VALUE_USTACK,  /* 8 bytes: like VALUE_STACK, user half; symbols belong to the process */
+	VALUE_ARGSTR,  /* records only: the raw record of the event, see "the record" below */
+	VALUE_KSYM,    /* 8 bytes: a kernel address, printed as symbol */
+};
+
+/* The layout of one value. Sizes are multiples of 8. */
+struct shape {
+	enum value_kind kind;
+	bool nullable; /* an 8-byte cell stands before the value: 1 present, 0 nil */
+	uint32_t size; /* bytes of the value itself, without that cell */
+};
+
+/* Bytes a value takes, with its presence cell. */
+static inline uint32_t
+shape_size(const struct shape *shape)
+{
+	return shape->size + (shape->nullable ? 8 : 0);
+}
+
+/* tables.def: TABLE(id, "name", BPF_MAP_TYPE_x, doc) */
+enum table_kind {
+#define TABLE(id, name, map_type, doc) TABLE_##id,
+#include "ebpf/tables.def"
+#undef TABLE
+	N_TABLE_KINDS
+};
+
+const char *
+table_kind_name(enum table_kind kind);
+
+/* BPF_MAP_TYPE_x of a kind. */
+uint32_t
+table_kind_map_type(enum table_kind kind);
+
+bool
+table_kind_is_per_cpu(enum table_kind kind);
+
+#define TABLE_KEY_PARTS_MAX 8
+
+struct table {
+	const char *name;   /* the script's variable, or one of ours, beginning with '.' */
+	enum table_kind kind;
+	uint32_t key_size, value_size; /* bytes; ring buffer: 0, 0 and max_entries is its size in bytes */
+	uint32_t max_entries;
+	bool mappable;      /* array that user space maps into its memory (BPF_F_MMAPABLE) */
+	bool read_only;     /* programs only read it */
+	const void *init;   /* first contents of an array table: max_entries * value_size bytes, or NULL for zeros */
+	/* How to read keys and values. n_key_parts == 0: bytes without a shape. Parts follow each other. */
+	struct shape key[TABLE_KEY_PARTS_MAX];
+	uint32_t n_key_parts;
+	struct shape value;
+	/*
+	 * The handler adds only, per CPU or not: a value that is absent reads as nil; an array table's entry that is 0 and
+	 * was never written counts as absent.
+	 */
+	bool counter;
+	struct span span;   /* where the script makes it */
+};
+
+struct func {
+	const char *name;
+	const char *section; /* ELF section: "raw_tp/sys_enter", ...; ".text" for functions that others call */
+	struct bpf_insn *insns;
+	struct span *spans;  /* one an instruction; may be NULL (objects of C compilers have lines instead) */
+	uint32_t n_insns;
+	struct reloc *relocs;
+	uint32_t n_relocs;
+};
+
+/*
+ * The record: what a program sends through the ring buffer table, by bpf_ringbuf_output, little by little:
+ *
+ *      0        4         8                                        tail
+ *     +--------+---------+--------+--------+-- ... -+------------+----------------
+ *     | site   | event   | cell 0 | cell 1 |        | last cell  | long values
+ *     +--------+---------+--------+--------+-- ... -+------------+----------------
+ *
+ * `site` indexes object.sites, `event` object.events. One cell a value, in order, per the site's shapes: a nullable value is
+ * preceded by its presence cell; numbers, events and stacks are 8 bytes; a VALUE_STR of at most RECORD_SHORT_STR bytes
+ * stands in place, `size` bytes. A longer VALUE_STR and a VALUE_ARGSTR are an 8-byte length whose bytes stand in the tail, in
+ * order, without padding (a string with its NUL; length 0 for a nil one).
+ *
+ * The bytes of a VALUE_ARGSTR are the event's record as ftrace lays it out (the `format` file: fields at their offsets, the
+ * first 8 bytes, common_*, not filled in). Of a system call's entry it is 64 bytes: common 8, number (int) at 8, six
+ * arguments at 16, 24, ... 56; behind them, for each argument that is a string (event fields say which, in order): one byte,
+ * 0 read, 1 unreadable, 2 cut, then the text and its NUL (unreadable: the NUL alone).
+ */
+#define RECORD_HEADER 8
+#define RECORD_SHORT_STR 32
+#define RECORD_SYSCALL_LEN 64
+
+enum record_string { RECORD_STRING_READ, RECORD_STRING_FAULT, RECORD_STRING_CUT };
+
+enum site_kind {
+	SITE_PRINT,      /* print(...) */
+	SITE_PRINTF,     /* printf(format, ...) */
+	SITE_EXIT,       /* exit(): the run ends */
+	SITE_PRINT_HIST, /* not sent by probes; reserved */
+	N_SITE_KINDS
+};
+
+/* A place in the script that sends records. */
+struct site {
+	enum site_kind kind;
+	struct span span;
+	const char *format; /* printf; `len` below, may hold NULs */
+	uint32_t format_len;
+	struct shape *args;
+	uint32_t n_args;
+};
+
+/* counters.def: COUNTER(id, "slug", "message with what happened", is_error) */
+enum counter_kind {
+#define COUNTER(id, slug, text, is_error) COUNTER_##id,
+#include "ebpf/counters.def"
+#undef COUNTER
+	N_COUNTER_KINDS
+};
+
+/* A count of things that went wrong at one place of the script; 8 bytes in the globals table, at `off`. */
+struct counter {
+	enum counter_kind kind;
+	struct span span;
+	uint32_t off;
+};
+
+/* A variable of main that probes use too: it lives in the globals table. */
+struct global {
+	const char *name;
+	struct shape shape;
+	uint32_t off;
+	struct span span;
+};
+
+/*
+ * One handler compiled for one layout of its events: an eBPF function
+ *
+ *     u64 handler(const void *record, void *context, u64 event, void *scratch)
+ *
+ * r1: the record of the event as ftrace lays it out, readable for record_size bytes (record_size 0: not used, may be 0).
+ *     A source whose context *is* that record (a perf tracepoint) passes the context.
+ * r2: the raw context of the attachment, for helpers that need one (uses_context), else not used.
+ * r3: index of the event in object.events.
+ * r4: scratch_size bytes to write, private to this run of the handler; scratch_size 0: not used.
+ *
+ * The function keeps within stack_size bytes of stack and calls no other function of the object.
+ */
+struct program {
+	uint32_t func;         /* index in object.funcs */
+	uint32_t handler;      /* index in object.handlers */
+	uint32_t record_size;
+	uint32_t scratch_size;
+	uint32_t stack_size;
+	bool uses_context;
+	bool uses_dynamic;     /* reads record bytes past record_size (__data_loc fields, argstr) through probe_read */
+};
+
+enum handler_kind { HANDLER_TRACE, HANDLER_PROFILE };
+
+struct handler {
+	enum handler_kind kind;
+	uint64_t period_ns;      /* profile */
+	struct span span;        /* the trace statement */
+	/* The events that the script's text names, each with the program that serves it. Names computed at run time come later. */
+	struct binding { uint32_t event, program; } *bindings;
+	uint32_t n_bindings;
+	/* The program for events that are named at run time (kdebug.*), which reads no fields; UINT32_MAX: none. */
+	uint32_t any_program;
+};
+
+#define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
+
+struct object {
+	struct arena *arena;
+	const char *name;              /* of the script */
+	struct script *script;         /* for lines and quotes; NULL when the text is not known */
+	struct table **tables;
+	uint32_t n_tables, cap_tables;
+	struct func **funcs;
+	uint32_t n_funcs, cap_funcs;
+	struct program **programs;
+	uint32_t n_programs, cap_programs;
+	struct handler **handlers;
+	uint32_t n_handlers, cap_handlers;
+	struct event **events;         /* event.h; index = the number that programs see */
+	uint32_t n_events, cap_events;
+	struct site **sites;
+	uint32_t n_sites, cap_sites;
+	struct counter **counters;
+	uint32_t n_counters, cap_counters;
+	struct global **globals;
+	uint32_t n_globals, cap_globals;
+	/* Indices of our own tables; UINT32_MAX where the script needs none. */
+	uint32_t table_globals;        /* ".globals": array, 1 entry, mappable */
+	uint32_t table_records;        /* ".records": ring buffer */
+	uint32_t table_stacks;         /* ".stacks": stack traces */
+	uint32_t table_event_info;     /* ".event_info": per event 8 bytes, see struct event_info */
+	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
+	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
+	uint32_t control_len;
+};
+
+/* What handlers look up by event number (table_event_info). */
+struct event_info {
+	uint32_t string_args; /* system call entry: bit n set: argument n (0..5) is a string */
+	uint32_t record_size; /* bytes of the fixed part of the record */
+};
+
+struct object *
+object_new(struct arena *arena, const char *name, struct script *script);
+
+/* Append one; return its index. The object borrows what lives in its arena. */
+uint32_t
+object_add_table(struct object *object, struct table *table);
+
+uint32_t
+object_add_func(struct object *object, struct func *func);
+
+uint32_t
+object_add_program(struct object *object, struct program *program);
+
+uint32_t
+object_add_handler(struct object *object, struct handler *handler);
+
+uint32_t
+object_add_event(struct object *object, struct event *event);
+
+uint32_t
+object_add_site(struct object *object, struct site *site);
+
+uint32_t
+object_add_counter(struct object *object, struct counter *counter);
+
+uint32_t
+object_add_global(struct object *object, struct global *global);
+
+/* Makes a function of finished code. */
+struct func *
+func_from_code(const struct code *code, const char *name, const char *section);
+
+/* "slug" and message of a kind of counter. */
+const char *
+counter_slug(enum counter_kind kind);
+
+const char *
+counter_text(enum counter_kind kind);
+
+/* True for run-time errors (exit status 1), false for losses that are only reported. */
+bool
+counter_is_error(enum counter_kind kind);
+
+/* Prints tables, programs, sites, counters (-d object). */
+void
+object_print(const struct object *object, FILE *out);
+
+/* ---- asm.c, disasm.c: instructions as text -------------------------------------------------------------- */
+
+/*
+ * Assembles text, one instruction a line in the form that disasm prints, `;` comments, `label:` lines and labels as jump
+ * targets, into `code`. Returns 0, or -EINVAL with a message naming line and cause in *why.
+ */
+int
+asm_text(struct code *code, const char *source, struct text *why);
+
+/* One instruction (two words for ld_imm64), e.g. "r0 = *(u64 *)(r10 - 8)", without newline. */
+void
+disasm_insn(const struct bpf_insn *insn, struct text *out);
+
+/* Whole function: pc, instruction, and the script's line above the first instruction of each (script may be NULL). */
+void
+disasm_func(const struct func *func, const struct script *script, FILE *out);
+
+/* ---- btf.c, elf_write.c, elf_read.c ----------------------------------------------------------------------- */
+
+/* BTF and BTF.ext of functions and tables; see btf.c. Owned by the caller, freed by btf_info_free. */
+struct btf_info {
+	void *btf;             /* .BTF section */
+	uint32_t btf_len;
+	void *func_infos;      /* struct bpf_func_info[n_funcs of the program] for bpf(2), of the last program asked */
+	uint32_t n_func_infos;
+	void *line_infos;      /* struct bpf_line_info[] likewise */
+	uint32_t n_line_infos;
+};
+
+/*
+ * BTF for one loadable program that consists of `n` functions laid one behind the other (funcs[0] is the entry, the others
+ * static), with line information that quotes the script. Returns 0 or -errno.
+ */
+int
+btf_for_program(const struct script *script, const struct func *const *funcs, uint32_t n, struct btf_info *info);
+
+void
+btf_info_fini(struct btf_info *info);
+
+/*
+ * Writes functions and tables as an ELF file for eBPF (EM_BPF), in the form that libbpf and bpftool load: one section a
+ * program, `.text` for functions called by others, `.maps` with BTF, license, `.BTF`, `.BTF.ext`. Returns 0 or -errno; *why says
+ * what failed.
+ */
+int
+elf_write(const struct object *object, const char *path, struct text *why);
+
+/* Reads such a file, ours or a C compiler's. Returns a new object in `arena`, or NULL with *why set. Never trusts the file. */
+struct object *
+elf_read(struct arena *arena, const char *path, struct text *why);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * event: what can happen. Kinds of event, their names and globs, their fields, and the text of a record.
+ */
+#ifndef KTAP_EVENT_H
+#define KTAP_EVENT_H
+
+#include "base/base.h"
+
+/* kinds.def: EVENT_KIND(id, "system as the script writes it", "what it is") */
+enum event_kind {
+	EVENT_SYSCALL_ENTER, /* syscalls:sys_enter_NAME */
+	EVENT_SYSCALL_EXIT,  /* syscalls:sys_exit_NAME */
+	EVENT_TRACEPOINT,    /* system:name, from tracefs */
+	EVENT_KPROBE,        /* probe:SYM, kdebug.kprobe: entry of a kernel function */
+	EVENT_PROFILE,       /* profile-N: a timer on every CPU */
+	N_EVENT_KINDS
+};
+
+enum field_kind {
+	FIELD_INT,      /* integer of 1, 2, 4, 8 bytes */
+	FIELD_CHARS,    /* char x[N] in the record */
+	FIELD_DATA_LOC, /* __data_loc char[]: 4 bytes, length << 16 | offset of the text in the record */
+	FIELD_USER_STR, /* pointer to a string in the process (char * argument of a system call) */
+	FIELD_OTHER,    /* anything else: shown by argstr only */
+};
+
+/* A field of a record, as the tracepoint's `format` file says. common_* fields are left out. */
+struct field {
+	const char *name;
+	const char *type;    /* C type as written there, e.g. "const char *" */
+	enum field_kind kind;
+	uint32_t offset;     /* bytes from the start of the record (common_* included) */
+	uint32_t size;       /* bytes */
+	bool is_signed;
+	/* System calls pass every argument in 8 bytes; the bytes that its C type really has (int: 4). Else equal to size. */
+	uint32_t value_size;
+};
+
+struct event {
+	enum event_kind kind;
+	const char *system;  /* "syscalls", "sched"; kprobes: "probe" */
+	const char *name;    /* "sys_enter_openat"; what probename shows */
+	int32_t number;      /* system call number; others -1 */
+	int32_t id;          /* tracefs id (perf_event_attr.config); -1 until event_load_fields of a tracepoint */
+	uint64_t period_ns;  /* profile */
+	const char *symbol;  /* kprobe: function */
+	/* Set by event_load_fields. */
+	bool fields_loaded;
+	struct field *fields;
+	uint32_t n_fields;
+	uint32_t record_size; /* bytes of the fixed part of the record */
+	uint32_t index;       /* in struct object.events, UINT32_MAX before */
+};
+
+/* ---- tracefs.c ------------------------------------------------------------------------------------ */
+
+/*
+ * A descriptor of the tracefs root: where it is mounted (/sys/kernel/tracing, /sys/kernel/debug/tracing), else, with the
+ * privilege to, a private detached mount (fsopen(2), fsmount(2)) that no other process sees and that ends with us.
+ * Opened once, kept for the life of the process. Returns the descriptor, or -errno.
+ */
+int
+tracefs_dir(void);
+
+/* Whole contents of a file below the tracefs root, malloc'ed, NUL-terminated; NULL with errno set. */
+char *
+tracefs_read(const char *path, size_t *len);
+
+/* ---- events.c: the events that exist where we run -------------------------------------------------------- */
+
+struct events;
+
+enum events_origin {
+	EVENTS_KERNEL, /* system calls from our table, all others from tracefs (none of them where it can't be read) */
+	EVENTS_USER,   /* what the user engine makes: system calls, process fork/exec/exit, signals */
+};
+
+/* Never fails: where tracefs can't be read, tracepoints are unknown and events_tracefs_error says why. */
+struct events *
+events_new(struct arena *arena, enum events_origin origin);
+
+enum events_origin
+events_origin(const struct events *events);
+
+/* 0, or the -errno that reading tracefs gave (so that "unknown event" can say why). Tries to read it. */
+int
+events_tracefs_error(struct events *events);
+
+/*
+ * Calls fn for each event that matches a pattern "system:name" (both parts globs; `*:*` leaves out "ftrace:*"), in a
+ * fixed order: system calls by number (enter before exit), then tracepoints by system and name. The same event is always
+ * the same struct. Returns the number of matches, or -EINVAL when the pattern has no ':'.
+ */
+int
+events_match(struct events *events, const char *pattern, void (*fn)(struct event *event, void *arg), void *arg);
+
+/* The event with exactly this system and name, or NULL. */
+struct event *
+events_find(struct events *events, const char *system, const char *name);
+
+/* The event whose name (without system) is `name`, or NULL; for table keys that the script writes as text. */
+struct event *
+events_find_name(struct events *events, const char *name);
+
+/* The known event whose "system:name" is nearest to a misspelt one, or NULL when none is near. */
+struct event *
+events_suggest(struct events *events, const char *name);
+
+/* New event for a kernel function's entry. The name is not checked here. */
+struct event *
+events_kprobe(struct events *events, const char *symbol);
+
+/* New event for profile-N. */
+struct event *
+events_profile(struct events *events, uint64_t period_ns);
+
+/* Fills in fields, record_size and id (libtraceevent for tracepoints). Returns 0 or -errno. */
+int
+event_load_fields(struct events *events, struct event *event);
+
+/* Field by name, or NULL. Needs loaded fields. */
+const struct field *
+event_field(const struct event *event, const char *name);
+
+/* Bit n set: argument n (0 to 5) of this system call's entry is a string. 0 for other events. */
+uint32_t
+event_string_args(const struct event *event);
+
+/* One line an event that matches `pattern` (NULL: all): "system:name"; with a pattern that names one event, its fields too. */
+int
+events_list(struct events *events, const char *pattern, FILE *out);
+
+/* ---- syscalls.c: the system calls of this architecture, from syscalls-ARCH.def ------------------------------ */
+
+struct syscall_arg { const char *type, *name; };
+
+struct syscall {
+	const char *name; /* "openat" */
+	int32_t number;
+	uint32_t n_args;
+	struct syscall_arg args[6];
+};
+
+/* By number, or NULL. */
+const struct syscall *
+syscall_by_number(int32_t number);
+
+const struct syscall *
+syscall_by_name(const char *name);
+
+#define SYSCALLS_MAX 512 /* numbers are below this */
+
+/* ---- argstr.c: a record as text -------------------------------------------------------------------------------- */
+
+/*
+ * Text of a record in the form of VALUE_ARGSTR (ebpf.h), e.g. `sys_openat(dfd: -100, filename: "/etc/passwd", flags: 0x80000, mode: 0)`,
+ * `sys_openat -> 3`, or NAME: TEXT by the kernel's print format through libtraceevent. Never trusts the bytes.
+ */
+void
+event_format(struct events *events, const struct event *event, const void *bytes, size_t len, struct text *out);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * lang: from the text of a script to a typed program.
+ *
+ *     text --lex--> tokens --parse--> tree --names--> tree with variables --halves--> --types--> typed programs
+ *
+ * Everything lives in the arena of the compilation. Errors go to `diags`; a pass that reports an error still leaves a
+ * tree that the next one can walk, so that one run shows several errors.
+ */
+#ifndef KTAP_LANG_H
+#define KTAP_LANG_H
+
+#include "base/base.h"
+#include "event/event.h"
+
+/* ---- token.c, lex.c ---------------------------------------------------------------------------------- */
+
+/* tokens.def: KEYWORD(id, "text"), SYMBOL(id, "text"), TOKEN(id, "description") */
+enum token_kind {
+#define KEYWORD(id, text) TOKEN_##id,
+#define SYMBOL(id, text) TOKEN_##id,
+#define TOKEN(id, text) TOKEN_##id,
+#include "lang/tokens.def"
+#undef KEYWORD
+#undef SYMBOL
+#undef TOKEN
+	N_TOKENS
+};
+
+struct token {
+	enum token_kind kind;
+	struct span span;
+	int64_t number;       /* TOKEN_NUMBER */
+	const char *s;        /* NAME, STRING (unescaped), RAW (event text after trace, tick-, profile-); NUL-terminated */
+	uint32_t len;
+};
+
+/* ---- the tree --------------------------------------------------------------------------------------------- */
+
+/*
+ * One struct serves all nodes: up to four children a, b, c, d, and `next` where nodes form lists. nodes.def says for each
+ * kind what they are; it is the documentation of the tree and what `-d ast` prints by.
+ */
+enum node_kind {
+#define NODE(id, name, children) NODE_##id,
+#include "lang/nodes.def"
+#undef NODE
+	N_NODES
+};
+
+struct node {
+	enum node_kind kind;
+	struct span span;
+	struct node *next;
+	struct node *a, *b, *c, *d;
+	enum token_kind op;             /* BINARY, UNARY, OP_ASSIGN: the operator's token (TOKEN_PLUS, ...) */
+	int64_t number;                 /* INT; ARG: n of argN */
+	const char *s;                  /* STR, METHOD's name, NAME as written; NUL-terminated */
+	uint32_t len;
+	struct variable *var;           /* NAME, VAR_NAME: set by names.c; NULL: builtin, or unknown (already reported) */
+	const struct builtin *builtin;  /* NAME, and INDEX of a library by name (kdebug.kprobe), when it names a builtin */
+	struct function *function;      /* FUNCTION, TRACE, PROFILE, TICK, TRACE_END */
+	struct type *type;              /* probe half: set by types.c */
+	const struct field *field;      /* event field that an ARG or args.NAME reads: set by types.c; NULL: absent, nil */
+	struct inlined *inlined;        /* CALL of a function of the script in the probe half: set by types.c */
+};
+
+struct variable {
+	const char *name;
+	struct span span;               /* its declaration */
+	struct function *function;      /* that declares it */
+	struct function *constant;      /* `function f` or `var f = function ...` that is never assigned: that function */
+	bool is_param;
+	bool is_assigned;               /* after its declaration */
+	bool in_loop;                   /* declared inside a loop or a function that is not main: several instances exist */
+	bool used_in_probe, used_in_control; /* by halves.c; `constant` functions do not count */
+	struct type *type;              /* by types.c, for shared variables and those of the probe half */
+	uint32_t index;                 /* shared: index of the global or table in the object; codegen's */
+	void *lowered;                  /* codegen's */
+};
+
+/* Used by both halves: lives in the globals table, or is a table of the object. */
+static inline bool
+variable_is_shared(const struct variable *var)
+{
+	return var->used_in_probe && !var->constant && var->function != NULL && var->type != NULL;
+}
+
+enum function_kind { FUNCTION_MAIN, FUNCTION_PLAIN, FUNCTION_TRACE, FUNCTION_PROFILE, FUNCTION_TICK, FUNCTION_END };
+
+struct function {
+	enum function_kind kind;
+	const char *name;               /* for messages; "main chunk", "function at line 3" */
+	struct span span;
+	struct function *parent;        /* encloses it; NULL for main */
+	struct variable **params;
+	uint32_t n_params;
+	bool is_vararg;
+	struct node *body;              /* BLOCK */
+	bool in_probe, in_control;      /* by halves.c: which half needs it */
+	/* TRACE, and functions given to kdebug.tracepoint and the like. */
+	struct node *patterns;          /* list of STR nodes: "syscalls:sys_enter_*" */
+	struct node *filter;            /* expression or NULL */
+	/* PROFILE, TICK */
+	uint64_t period_ns;
+	uint32_t handler;               /* number of the handler, in order of the text; UINT32_MAX: not a handler of the probe half */
+	/* Registered by name at run time: kdebug.kprobe(NAME, this), kdebug.tracepoint(NAME, this). */
+	bool by_name;
+	struct function *next;          /* in tree.functions, in order of the text */
+};
+
+struct tree {
+	struct arena *arena;
+	struct script *script;
+	struct function *main;
+	struct function *functions;     /* all, main first */
+	uint32_t n_handlers;            /* of the probe half */
+};
+
+/* Parses a script. Never NULL; check diags->n_errors. */
+struct tree *
+parse(struct arena *arena, struct script *script, struct diags *diags);
+
+/* Prints tokens (-d tokens) and tree (-d ast), one node a line, indented, without addresses. */
+void
+lex_print(struct arena *arena, struct script *script, FILE *out);
+
+void
+tree_print(const struct tree *tree, FILE *out);
+
+/* Copy of a tree below `node` (and its `next` list) in which each variable declared inside is a new one. */
+struct node *
+node_clone(struct arena *arena, const struct node *node);
+
+/* ---- builtins: builtins.def ---------------------------------------------------------------------------------- */
+
+enum builtin_id {
+#define BUILTIN(id, prototype, halves, doc, example) BUILTIN_##id,
+#include "lang/builtins.def"
+#undef BUILTIN
+	N_BUILTINS
+};
+
+enum { HALF_PROBE = 1, HALF_CONTROL = 2, HALF_BOTH = 3 };
+
+struct builtin {
+	enum builtin_id id;
+	const char *name;        /* "print", "kdebug.kprobe" */
+	const char *prototype;   /* in the language's own syntax: see the head of builtins.def */
+	unsigned halves;
+	const char *doc, *example;
+	bool is_call;            /* a function; else a value such as pid */
+	unsigned min_args, max_args; /* max UINT_MAX: any number */
+};
+
+/* By full name ("timer.tick" with the dot), or NULL. */
+const struct builtin *
+builtin_find(const char *name);
+
+const struct builtin *
+builtin_get(enum builtin_id id);
+
+/* Type name that the prototype gives the result ("int", "string", ...), NULL: none; of parameter n likewise. */
+const char *
+builtin_result(const struct builtin *builtin);
+
+/* ---- names.c, halves.c ------------------------------------------------------------------------------------------ */
+
+/* Resolves names. Needs: a parsed tree. Leaves: var or builtin set on every NAME, functions linked to their parents. */
+void
+resolve_names(struct tree *tree, struct diags *diags);
+
+/*
+ * Decides what belongs to which half, by reachability from handlers and from main, tick and trace_end.
+ * Needs: names. Leaves: in_probe, in_control, used_in_*, handler numbers; reports what a half cannot do (a function or a
+ * table made inside a probe, tick registered in a probe, a builtin of the other half, recursion in the probe half).
+ */
+void
+split_halves(struct tree *tree, struct diags *diags);
+
+/* ---- types.c ------------------------------------------------------------------------------------------------------- */
+
+enum type_kind { TYPE_UNKNOWN, TYPE_NIL, TYPE_INT, TYPE_BOOL, TYPE_STR, TYPE_EVENT, TYPE_STACK, TYPE_USTACK, TYPE_ARGSTR, TYPE_KSYM, TYPE_TABLE, N_TYPES };
+
+#define STR_SIZE_MAX 256 /* bytes of a string in tables and records, with its NUL */
+
+struct type {
+	enum type_kind kind;
+	struct type *same;       /* union-find: unified with that one */
+	bool nullable;           /* may also be nil */
+	uint32_t str_size;       /* STR: bytes with the NUL, multiple of 8, at most STR_SIZE_MAX */
+	struct span span;        /* where the kind was decided, for messages */
+	const char *why;         /* e.g. "assigned a string" */
+	/* TABLE */
+	struct type *key[8];
+	uint32_t n_keys;         /* 0: not yet known */
+	struct type *value;
+	bool probe_reads;        /* a probe reads elements, or iterates */
+	bool probe_sets;         /* a probe assigns elements (not only +=) */
+	bool probe_adds;         /* a probe uses += on elements */
+	int64_t max_records;     /* table.new(_, n); 0: default */
+};
+
+/* One handler, or its copy for the events of one layout. */
+struct typed_program {
+	struct function *function;  /* the handler */
+	struct node *filter, *body; /* copies whose nodes carry types and fields */
+	struct event **events;      /* those it serves */
+	uint32_t n_events;
+	bool any_event;             /* serves events named at run time: reads no fields */
+	struct typed_program *next;
+};
+
+/* A call of a script's function, typed for this use: the function's body, copied. */
+struct inlined {
+	struct function *function;
+	struct variable **params;
+	uint32_t n_params;
+	struct node *body;
+	struct type *result;        /* TYPE_NIL: returns nothing */
+};
+
+struct typed {
+	struct tree *tree;
+	struct events *events;
+	struct typed_program *programs; /* by handler, then by layout */
+	struct event **used_events;     /* all events of all programs, each once, in order */
+	uint32_t n_used_events;
+	struct variable **shared;       /* variables in both halves or only in probes but outliving a call */
+	uint32_t n_shared;
+};
+
+/* The type that stands for a unified set. */
+struct type *
+type_find(struct type *type);
+
+const char *
+type_name(const struct type *type);
+
+/*
+ * Matches patterns against events, groups each handler's events by the layout of the fields it reads, and infers all types.
+ * Needs: halves. Leaves: struct typed; every node of a typed program has a type.
+ */
+struct typed *
+infer_types(struct tree *tree, struct events *events, struct diags *diags);
+
+void
+typed_print(const struct typed *typed, FILE *out);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * output: how results look. One stream in large blocks, values as text, printf, histograms, stacks with symbols.
+ */
+#ifndef KTAP_OUTPUT_H
+#define KTAP_OUTPUT_H
+
+#include "ebpf/ebpf.h"
+#include "event/event.h"
+
+/* ---- stream.c ------------------------------------------------------------------------------------------- */
+
+/* Buffered output to a descriptor. At once for a terminal, else in large blocks and at output_flush. */
+struct output;
+
+/* Borrows fd. */
+struct output *
+output_new(int fd);
+
+/* Flushes; returns 0 or the first -errno that writing gave (EPIPE, ENOSPC ...). */
+int
+output_free(struct output *out);
+
+void
+output_write(struct output *out, const void *bytes, size_t len);
+
+/* Writes out what is buffered. Returns 0 or -errno; after an error output is dropped and the error is kept. */
+int
+output_flush(struct output *out);
+
+/* ---- value.c ------------------------------------------------------------------------------------------------ */
+
+/* A value on its way to text. */
+struct value {
+	enum value_kind kind; /* VALUE_NONE: nil */
+	int64_t number;       /* INT, BOOL, EVENT, STACK (id), KSYM */
+	const char *s;        /* STR, ARGSTR: bytes, borrowed */
+	uint32_t len;
+};
+
+/* What turning values into text needs to look up. */
+struct value_names {
+	const struct object *object;  /* events by index */
+	struct events *events;        /* argstr */
+	struct symbols *symbols;      /* kernel symbols */
+	/* Instruction addresses of a stack, innermost first; returns their number or -errno. */
+	int (*stack)(void *arg, int64_t id, uint64_t *addrs, uint32_t max);
+	void *arg;
+};
+
+/*
+ * Reads one value of a shape from table or globals memory (not from records). `bytes` holds shape_size(shape) bytes.
+ */
+struct value
+value_load(const struct shape *shape, const void *bytes);
+
+/* The form print uses: numbers in decimal, true/false, nil, strings as they are, event names, stacks as lines of symbols. */
+void
+value_text(const struct value_names *names, const struct value *value, const struct event *event, struct text *out);
+
+/*
+ * Decodes a record (ebpf.h, "the record") and formats it after its site. Returns 0, 1 for a SITE_EXIT record (the run
+ * ends), or -EINVAL for a record that does not fit its site (a bug or a lying source; counted, not printed).
+ */
+int
+record_text(const struct value_names *names, const void *record, size_t len, struct text *out);
+
+/* ---- printf.c ------------------------------------------------------------------------------------------------ */
+
+/*
+ * printf of the ktap language (docs/language.md): %d %i %u %o %x %X on 64 bits, %c %p %s %%, flags "-+ #0", width,
+ * precision. Returns 0, or -EINVAL and *why with the message for a wrong format or argument (nothing is written then).
+ */
+int
+printf_text(const struct value_names *names, const char *format, size_t len, const struct value *args, uint32_t n_args,
+	    const struct event *event, struct text *out, struct text *why);
+
+/* ---- hist.c ---------------------------------------------------------------------------------------------------- */
+
+struct hist_row {
+	const char *key;   /* text of the key */
+	uint32_t key_len;
+	bool key_is_number;
+	bool key_is_block; /* several lines (a stack): printed above its bar */
+	int64_t count;
+};
+
+/*
+ * The table of ktap 0.4's print_hist (reference section 10): sorted by count descending, then by key; at most max_rows - 1 rows
+ * (max_rows is clamped to 20..1000). Sum 0 and negative counts give empty bars.
+ */
+void
+hist_text(struct hist_row *rows, uint32_t n_rows, int64_t max_rows, struct text *out);
+
+/* ---- symbols.c -------------------------------------------------------------------------------------------------- */
+
+/* Kernel symbols from /proc/kallsyms, read at the first question. */
+struct symbols;
+
+struct symbols *
+symbols_new(void);
+
+void
+symbols_free(struct symbols *symbols);
+
+/* "vfs_read+0x1a/0x2b0" (with size where known), "[module]" behind it for modules, or "0xffff..." where unknown. */
+void
+symbols_text(struct symbols *symbols, uint64_t addr, struct text *out);
+
+/* 0, or why names can't be shown (kptr_restrict hides addresses ...). */
+int
+symbols_error(struct symbols *symbols, struct text *why);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * source: where events come from. One small interface, two implementations: the kernel (kernel.c) and our own engine fed by
+ * ptrace (ptrace.c).
+ *
+ * Life: source_kernel_open or source_ptrace_open (makes the object's tables) -> attach... -> start -> pump... -> stop -> pump
+ * the rest -> table access -> close.
+ */
+#ifndef KTAP_SOURCE_H
+#define KTAP_SOURCE_H
+
+#include <sys/types.h>
+
+#include "ebpf/ebpf.h"
+#include "event/event.h"
+
+struct source {
+	const struct source_ops *ops;
+	const struct object *object;
+	uint32_t n_cpus;      /* CPUs of per-CPU tables */
+};
+
+/* What is traced. */
+struct target {
+	char **argv;          /* command to start and follow with its children and threads; NULL: none */
+	pid_t pid;            /* -p: process to follow, with what it starts from now on; 0: none */
+};
+
+struct source_stats {
+	uint64_t n_events;    /* handled, where the source knows; else 0 */
+	uint64_t n_nested;    /* events skipped because a program was running on that CPU already */
+	int exit_status;      /* of the command, as from wait(2); valid once command_ended */
+	bool command_ended;
+};
+
+struct source_ops {
+	const char *name;     /* "kernel", "user" */
+	/*
+	 * Registers a program for an event; called while main runs, before start. Returns 0 or -errno with *why set: the event
+	 * cannot be served here.
+	 */
+	int (*attach)(struct source *source, const struct program *program, struct event *event, struct text *why);
+	/* Loads and attaches all that was registered, then lets the command go. Returns 0 or -errno with *why set. */
+	int (*start)(struct source *source, struct text *why);
+	/* Descriptors to poll for POLLIN until pump has something to do; returns how many were stored (at most max). */
+	int (*poll_fds)(struct source *source, int *fds, int max);
+	/*
+	 * Moves events and hands finished records to fn, in order. Does not block. Returns the number of records, or -errno.
+	 * The user engine does its work here.
+	 */
+	int (*pump)(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg);
+	/* True once the command or process that is traced has ended. Always false without a target. */
+	bool (*ended)(struct source *source);
+	/* No event reaches a program after this returns. The traced command, if it still runs, goes on (started by us: gets SIGTERM). */
+	void (*stop)(struct source *source);
+	/* Table access with the meanings of vm.h: keys and values as laid out in the object; per-CPU values CPU after CPU. */
+	int (*lookup)(struct source *source, uint32_t table, const void *key, void *value);
+	int (*update)(struct source *source, uint32_t table, const void *key, const void *value, uint64_t flags);
+	int (*remove)(struct source *source, uint32_t table, const void *key);
+	int (*next)(struct source *source, uint32_t table, const void *key, void *next);
+	/* Address of the globals' memory, shared with programs; NULL when the object has none. */
+	void *(*globals)(struct source *source);
+	void (*stats)(struct source *source, struct source_stats *stats);
+	void (*close)(struct source *source);
+};
+
+/* Both return 0 and a new source, or -errno with *why naming cause and cure. -EPERM and -ENOSYS mean: not here. */
+int
+source_kernel_open(struct source **source, const struct object *object, struct events *events, const struct target *target, struct text *why);
+
+int
+source_ptrace_open(struct source **source, const struct object *object, struct events *events, const struct target *target, struct text *why);
+
+/*
+ * Can programs be loaded into this kernel by us? 0, or -errno with *why saying what is missing ("no CAP_BPF ...").
+ * Cheap: one attempt.
+ */
+int
+source_kernel_permitted(struct text *why);
+
+/* ---- command.c: the traced command, for both sources ------------------------------------------------------ */
+
+/*
+ * Forks a child that waits until command_go, then executes argv (searched in PATH). Returns its pid or -errno. A command that
+ * is not found is reported here, before anything else starts (-ENOENT, -EACCES, *why set).
+ */
+struct command {
+	pid_t pid;
+	int go_fd;   /* written by command_go */
+	int err_fd;  /* errno of a failed exec arrives here */
+};
+
+int
+command_start(struct command *command, char **argv, struct text *why);
+
+/* Lets it execute. Returns 0 once exec succeeded, or -errno of exec. */
+int
+command_go(struct command *command);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * vm: eBPF as a machine, in user space. Tables, helpers, verifier, interpreter.
+ *
+ * No program runs unverified: the only way to a runnable program is vm_load, which verifies.
+ */
+#ifndef KTAP_VM_H
+#define KTAP_VM_H
+
+#include "ebpf/ebpf.h"
+
+struct vm;          /* tables and loaded programs of one object */
+struct vm_program;  /* verified */
+
+/* ---- what a program's run knows of the world ------------------------------------------------------------ */
+
+/* Who runs, when: filled in by the event source before vm_run. Memory reads go to the process that raised the event. */
+struct vm_env {
+	uint32_t pid, tid, uid, gid; /* tgid, thread id */
+	uint32_t cpu;                /* below vm's n_cpus; the index into per-CPU tables */
+	char comm[16];
+	uint64_t ktime_ns;           /* CLOCK_MONOTONIC */
+	/*
+	 * Reads up to `len` bytes at an address of the traced process, never faults. Returns the number of bytes read (short where
+	 * memory ends) or -EFAULT. NULL: no process memory can be read.
+	 */
+	int64_t (*read_user)(void *arg, uint64_t addr, void *dst, size_t len);
+	void *arg;
+};
+
+/* ---- table.c: the tables, by the kernel's semantics of bpf(2) and of the helpers ----------------------------- */
+
+/*
+ * New machine with the object's tables, all of n_cpus CPUs (per-CPU kinds). The object must outlive it.
+ * Returns NULL with *why set on failure (memory, limits).
+ */
+struct vm *
+vm_new(const struct object *object, uint32_t n_cpus, struct text *why);
+
+void
+vm_free(struct vm *vm);
+
+/*
+ * Access from outside programs, by table index of the object. Keys and values are key_size and value_size bytes; values of
+ * per-CPU kinds are n_cpus times value_size (rounded up to 8) bytes, CPU after CPU. Return 0 or -errno with the meanings
+ * of bpf(2): -ENOENT, -E2BIG (full, or index out of range), -EEXIST.
+ */
+int
+vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value);
+
+int
+vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *value, uint64_t flags);
+
+int
+vm_table_delete(struct vm *vm, uint32_t table, const void *key);
+
+/* Key after `key` (NULL: the first), in a fixed order, into next. -ENOENT at the end. */
+int
+vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next);
+
+/* Address of an array table's values, to share memory with programs (globals). NULL for other kinds. */
+void *
+vm_table_memory(struct vm *vm, uint32_t table);
+
+/* Hands all waiting records of a ring buffer table to fn, in order. Returns how many. */
+int
+vm_ringbuf_consume(struct vm *vm, uint32_t table, void (*fn)(void *arg, const void *record, size_t len), void *arg);
+
+/* ---- verify.c ----------------------------------------------------------------------------------------------------- */
+
+/* What is in a register when a program starts. */
+enum vm_arg_kind {
+	VM_ARG_NONE,     /* not readable */
+	VM_ARG_SCALAR,   /* any number */
+	VM_ARG_MEM,      /* address of `size` bytes to read and write */
+	VM_ARG_MEM_RDONLY, /* address of `size` bytes to read; may be passed on to helpers that read */
+	VM_ARG_CTX,      /* opaque: only to be handed to helpers that take a context */
+};
+
+struct vm_signature {
+	struct { enum vm_arg_kind kind; uint32_t size; } args[5]; /* r1 to r5 */
+};
+
+/* Signature of a program of an object (ebpf.h, struct program). */
+struct vm_signature
+vm_handler_signature(const struct program *program);
+
+/*
+ * Verifies a function: every path, every access. Sound: what it accepts never reads or writes outside what it may, never reads
+ * what was not written, calls helpers with fitting arguments only, and ends. Returns 0 or -EACCES / -EINVAL / -E2BIG (too
+ * complex); *why then explains in one message: instruction, what was being done, what is known of the register, the path, and the
+ * script's line when the function has spans.
+ */
+int
+vm_verify(const struct object *object, const struct func *func, const struct vm_signature *signature, struct text *why);
+
+/* ---- interp.c ------------------------------------------------------------------------------------------------------- */
+
+/* Verifies and prepares a function. Owned by the vm. NULL with *why set (and *err = -errno) on refusal. */
+struct vm_program *
+vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signature, struct text *why, int *err);
+
+/* Runs it; args[i] goes to r(i+1): addresses as integers. Returns r0. */
+uint64_t
+vm_run(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5]);
+
+#endif
