@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What is wrong with the user's input, collected and printed with the script's line and a caret.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+
+#define QUOTE_MAX 160 /* bytes of a line that are shown */
+
+struct remark {
+	bool has_span;
+	struct span span;
+	const char *kind; /* "note", "help" */
+	const char *message;
+	struct remark *next;
+};
+
+struct diag {
+	struct span span;
+	const char *slug, *message;
+	struct remark *remarks, **last_remark;
+	struct diag *next;
+};
+
+void
+diags_init(struct diags *diags, struct arena *arena, const struct script *script)
+{
+	*diags = (struct diags){ .arena = arena, .script = script };
+	diags->last = &diags->first;
+}
+
+static const char *
+format_message(struct arena *arena, const char *format, va_list args)
+{
+	struct text text = { 0 };
+	const char *message;
+
+	text_vprintf(&text, format, args);
+	message = arena_strndup(arena, text.s, text.len);
+	text_fini(&text);
+	return message;
+}
+
+static struct diag *
+find_same(const struct diags *diags, struct span span, const char *slug)
+{
+	for (struct diag *diag = diags->first; diag; diag = diag->next) {
+		if (diag->span.off == span.off && !strcmp(diag->slug, slug))
+			return diag;
+	}
+	return NULL;
+}
+
+struct diag *
+diag_error(struct diags *diags, struct span span, const char *slug, const char *format, ...)
+{
+	struct diag *diag = find_same(diags, span, slug);
+	va_list args;
+
+	/* The repeated error gets a struct too, so that its notes go nowhere. */
+	if (diag)
+		return arena_alloc(diags->arena, sizeof(*diag));
+	diag = arena_alloc(diags->arena, sizeof(*diag));
+	diag->last_remark = &diag->remarks;
+	if (diags->n_errors++ >= DIAGS_MAX) {
+		diags->n_dropped++;
+		return diag;
+	}
+	diag->span = span;
+	diag->slug = slug;
+	va_start(args, format);
+	diag->message = format_message(diags->arena, format, args);
+	va_end(args);
+	*diags->last = diag;
+	diags->last = &diag->next;
+	return diag;
+}
+
+static void
+add_remark(struct diags *diags, struct diag *diag, struct remark remark)
+{
+	if (!diag->last_remark)
+		return;
+	*diag->last_remark = arena_alloc(diags->arena, sizeof(remark));
+	**diag->last_remark = remark;
+	diag->last_remark = &(*diag->last_remark)->next;
+}
+
+void
+diag_note(struct diags *diags, struct diag *diag, struct span span, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_remark(diags, diag, (struct remark){ .has_span = true, .span = span, .kind = "note",
+						  .message = format_message(diags->arena, format, args) });
+	va_end(args);
+}
+
+void
+diag_help(struct diags *diags, struct diag *diag, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_remark(diags, diag, (struct remark){ .kind = "help", .message = format_message(diags->arena, format, args) });
+	va_end(args);
+}
+
+/* Bytes that a terminal could take as a command are shown as '.'; tabs stay, so that the caret line can copy them. */
+static void
+print_quoted(FILE *out, const char *s, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		putc(c == '\t' || (c >= 0x20 && c != 0x7f) ? c : '.', out);
+	}
+}
+
+/* The line of a span and, below it, a caret and tildes. Long lines are cut around the span. */
+static void
+print_quote(const struct script *script, struct span span, FILE *out)
+{
+	uint32_t line = script_line(script, span.off), column = script_column(script, span.off) - 1, len, skip = 0;
+	const char *s = script_line_text(script, line, &len);
+	uint32_t under = span.len ? span.len : 1;
+
+	if (column > len)
+		column = len;
+	if (column > QUOTE_MAX / 2) {
+		skip = column - QUOTE_MAX / 2;
+		while (skip < column && ((unsigned char)s[skip] & 0xc0) == 0x80)
+			skip++;
+	}
+	if (under > len - column)
+		under = len > column ? len - column : 1;
+	len -= skip;
+	column -= skip;
+	if (len > QUOTE_MAX)
+		len = QUOTE_MAX;
+	if (under > len - column)
+		under = len > column ? len - column : 1;
+	fprintf(out, "%5u | ", line);
+	print_quoted(out, s + skip, len);
+	fputs("\n      | ", out);
+	for (uint32_t i = 0; i < column; i++)
+		putc(s[skip + i] == '\t' ? '\t' : ' ', out);
+	putc('^', out);
+	for (uint32_t i = 1; i < under; i++)
+		putc('~', out);
+	putc('\n', out);
+}
+
+static void
+print_place(const struct script *script, struct span span, FILE *out)
+{
+	fprintf(out, "%s:%u:%u: ", script->name, script_line(script, span.off), script_column(script, span.off));
+}
+
+static void
+print_diag(const struct script *script, const struct diag *diag, FILE *out)
+{
+	if (script)
+		print_place(script, diag->span, out);
+	fprintf(out, "error: %s [%s]\n", diag->message, diag->slug);
+	if (script)
+		print_quote(script, diag->span, out);
+	for (const struct remark *remark = diag->remarks; remark; remark = remark->next) {
+		if (script && remark->has_span)
+			print_place(script, remark->span, out);
+		fprintf(out, "%s: %s\n", remark->kind, remark->message);
+		if (script && remark->has_span)
+			print_quote(script, remark->span, out);
+	}
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+	const struct diag *x = *(struct diag *const *)a, *y = *(struct diag *const *)b;
+
+	return x->span.off < y->span.off ? -1 : x->span.off > y->span.off;
+}
+
+void
+diags_print(const struct diags *diags, FILE *out)
+{
+	const struct diag *sorted[DIAGS_MAX];
+	size_t n = 0;
+
+	for (const struct diag *diag = diags->first; diag && n < DIAGS_MAX; diag = diag->next)
+		sorted[n++] = diag;
+	qsort(sorted, n, sizeof(sorted[0]), compare_places);
+	for (size_t i = 0; i < n; i++)
+		print_diag(diags->script, sorted[i], out);
+	if (diags->n_dropped)
+		fprintf(out, "and %u more errors\n", diags->n_dropped);
+}
