@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Code under construction: instructions with their places in the script, labels, and references to tables and functions.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "ebpf/ebpf.h"
+
+#define UNBOUND UINT32_MAX
+
+void
+code_init(struct code *code, struct arena *arena)
+{
+	*code = (struct code){ .arena = arena };
+}
+
+void
+code_emit(struct code *code, struct bpf_insn insn)
+{
+	code->insns = arena_grow(code->arena, code->insns, code->n, &code->cap, sizeof(*code->insns));
+	code->spans = arena_grow(code->arena, code->spans, code->n, &code->cap_spans, sizeof(*code->spans));
+	code->insns[code->n] = insn;
+	code->spans[code->n++] = code->span;
+}
+
+/* Both words of ld_imm64 (RFC 9669 section 5.4). */
+static void
+emit_wide(struct code *code, uint8_t dst, uint8_t src, uint32_t low, uint32_t high)
+{
+	code_emit(code, insn_make(BPF_LD | BPF_IMM | BPF_DW, dst, src, 0, (int32_t)low));
+	code_emit(code, insn_make(0, 0, 0, 0, (int32_t)high));
+}
+
+void
+code_const(struct code *code, uint8_t dst, int64_t value)
+{
+	if (value == (int32_t)value)
+		code_emit(code, insn_mov_imm(dst, (int32_t)value));
+	else
+		emit_wide(code, dst, 0, (uint32_t)value, (uint32_t)((uint64_t)value >> 32));
+}
+
+static void
+add_reloc(struct code *code, struct reloc reloc)
+{
+	reloc.pc = code->n;
+	code->relocs = arena_grow(code->arena, code->relocs, code->n_relocs, &code->cap_relocs, sizeof(*code->relocs));
+	code->relocs[code->n_relocs++] = reloc;
+}
+
+void
+code_table(struct code *code, uint8_t dst, uint32_t table)
+{
+	add_reloc(code, (struct reloc){ .kind = RELOC_TABLE, .index = table });
+	emit_wide(code, dst, BPF_PSEUDO_MAP_FD, 0, 0);
+}
+
+void
+code_table_value(struct code *code, uint8_t dst, uint32_t table, uint32_t addend)
+{
+	add_reloc(code, (struct reloc){ .kind = RELOC_TABLE_VALUE, .index = table, .addend = addend });
+	emit_wide(code, dst, BPF_PSEUDO_MAP_VALUE, 0, addend);
+}
+
+void
+code_call_func(struct code *code, uint32_t func)
+{
+	add_reloc(code, (struct reloc){ .kind = RELOC_FUNC, .index = func });
+	code_emit(code, insn_make(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, -1));
+}
+
+uint32_t
+code_label(struct code *code)
+{
+	code->labels = arena_grow(code->arena, code->labels, code->n_labels, &code->cap_labels, sizeof(*code->labels));
+	code->labels[code->n_labels] = UNBOUND;
+	return code->n_labels++;
+}
+
+void
+code_bind(struct code *code, uint32_t label)
+{
+	assert(label < code->n_labels && code->labels[label] == UNBOUND);
+	code->labels[label] = code->n;
+}
+
+static void
+emit_jump(struct code *code, struct bpf_insn insn, uint32_t label)
+{
+	code->fixups = arena_grow(code->arena, code->fixups, code->n_fixups, &code->cap_fixups, sizeof(*code->fixups));
+	code->fixups[code->n_fixups++] = (struct fixup){ .pc = code->n, .label = label };
+	code_emit(code, insn);
+}
+
+void
+code_jump(struct code *code, uint32_t label)
+{
+	emit_jump(code, insn_make(BPF_JMP | BPF_JA, 0, 0, 0, 0), label);
+}
+
+void
+code_branch(struct code *code, uint8_t cmp, uint8_t dst, uint8_t src, uint32_t label)
+{
+	emit_jump(code, insn_make(BPF_JMP | cmp | BPF_X, dst, src, 0, 0), label);
+}
+
+void
+code_branch_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label)
+{
+	emit_jump(code, insn_make(BPF_JMP | cmp | BPF_K, dst, 0, 0, imm), label);
+}
+
+int
+code_finish(struct code *code)
+{
+	for (uint32_t i = 0; i < code->n_fixups; i++) {
+		const struct fixup *fixup = &code->fixups[i];
+		int64_t off;
+
+		assert(code->labels[fixup->label] != UNBOUND);
+		off = (int64_t)code->labels[fixup->label] - fixup->pc - 1;
+		if (off != (int16_t)off)
+			return -ERANGE;
+		code->insns[fixup->pc].off = (int16_t)off;
+	}
+	return 0;
+}

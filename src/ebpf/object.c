@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The object in memory: what a script (or a C file) becomes. Lists that live in the object's arena, and their printed form.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "ebpf/ebpf.h"
+
+static const struct {
+	const char *name;
+	uint32_t map_type;
+} table_kinds[] = {
+#define TABLE(id, name, map_type, doc) [TABLE_##id] = { name, map_type },
+#include "ebpf/tables.def"
+#undef TABLE
+};
+
+static const struct {
+	const char *slug, *text;
+	bool is_error;
+} counter_kinds[] = {
+#define COUNTER(id, slug, text, is_error) [COUNTER_##id] = { slug, text, is_error },
+#include "ebpf/counters.def"
+#undef COUNTER
+};
+
+static const char *const value_kinds[] = {
+	[VALUE_NONE] = "none",   [VALUE_INT] = "int",       [VALUE_BOOL] = "bool",
+	[VALUE_STR] = "string",  [VALUE_EVENT] = "event",   [VALUE_STACK] = "stack",
+	[VALUE_USTACK] = "ustack", [VALUE_ARGSTR] = "argstr", [VALUE_KSYM] = "ksym",
+};
+
+static const char *const site_kinds[] = {
+	[SITE_PRINT] = "print", [SITE_PRINTF] = "printf", [SITE_EXIT] = "exit", [SITE_PRINT_HIST] = "print_hist",
+};
+
+const char *
+table_kind_name(enum table_kind kind)
+{
+	return table_kinds[kind].name;
+}
+
+uint32_t
+table_kind_map_type(enum table_kind kind)
+{
+	return table_kinds[kind].map_type;
+}
+
+bool
+table_kind_is_per_cpu(enum table_kind kind)
+{
+	return kind == TABLE_PERCPU_HASH || kind == TABLE_PERCPU_ARRAY;
+}
+
+const char *
+counter_slug(enum counter_kind kind)
+{
+	return counter_kinds[kind].slug;
+}
+
+const char *
+counter_text(enum counter_kind kind)
+{
+	return counter_kinds[kind].text;
+}
+
+bool
+counter_is_error(enum counter_kind kind)
+{
+	return counter_kinds[kind].is_error;
+}
+
+struct object *
+object_new(struct arena *arena, const char *name, struct script *script)
+{
+	struct object *object = arena_alloc(arena, sizeof(*object));
+
+	object->arena = arena;
+	object->name = name;
+	object->script = script;
+	object->table_globals = object->table_records = object->table_stacks = object->table_event_info = UINT32_MAX;
+	object->exit_flag_off = UINT32_MAX;
+	object->control = "";
+	return object;
+}
+
+/* The lists differ in type only; one macro makes the function that appends to each. */
+#define DEFINE_ADD(thing)                                                                                                      \
+	uint32_t object_add_##thing(struct object *object, struct thing *thing)                                               \
+	{                                                                                                                      \
+		object->thing##s = arena_grow(object->arena, object->thing##s, object->n_##thing##s, &object->cap_##thing##s,  \
+					      sizeof(*object->thing##s));                                                      \
+		object->thing##s[object->n_##thing##s] = thing;                                                                \
+		return object->n_##thing##s++;                                                                                 \
+	}
+
+DEFINE_ADD(table)
+DEFINE_ADD(func)
+DEFINE_ADD(program)
+DEFINE_ADD(handler)
+DEFINE_ADD(event)
+DEFINE_ADD(site)
+DEFINE_ADD(counter)
+DEFINE_ADD(global)
+
+struct func *
+func_from_code(const struct code *code, const char *name, const char *section)
+{
+	struct func *func = arena_alloc(code->arena, sizeof(*func));
+
+	assert(code->n);
+	*func = (struct func){
+		.name = name, .section = section, .insns = code->insns, .spans = code->spans, .n_insns = code->n,
+		.relocs = code->relocs, .n_relocs = code->n_relocs,
+	};
+	return func;
+}
+
+static void
+print_shape(const struct shape *shape, FILE *out)
+{
+	fputs(value_kinds[shape->kind], out);
+	if (shape->kind == VALUE_STR)
+		fprintf(out, "(%u)", shape->size);
+	if (shape->nullable)
+		putc('?', out);
+}
+
+static void
+print_table(const struct table *table, uint32_t index, FILE *out)
+{
+	fprintf(out, "table %u %s: %s, key %u, value %u, %u entries", index, table->name, table_kind_name(table->kind),
+		table->key_size, table->value_size, table->max_entries);
+	for (uint32_t i = 0; i < table->n_key_parts; i++) {
+		fputs(i ? ", " : " [", out);
+		print_shape(&table->key[i], out);
+	}
+	if (table->n_key_parts)
+		fputs("] -> ", out), print_shape(&table->value, out);
+	putc('\n', out);
+}
+
+static void
+print_program(const struct object *object, uint32_t index, FILE *out)
+{
+	const struct program *program = object->programs[index];
+
+	fprintf(out, "program %u %s: handler %u, %u instructions, record %u, scratch %u, stack %u%s%s\n", index,
+		object->funcs[program->func]->name, program->handler, object->funcs[program->func]->n_insns,
+		program->record_size, program->scratch_size, program->stack_size, program->uses_context ? ", context" : "",
+		program->uses_dynamic ? ", dynamic" : "");
+}
+
+static void
+print_site(const struct site *site, uint32_t index, FILE *out)
+{
+	fprintf(out, "site %u: %s(", index, site_kinds[site->kind]);
+	for (uint32_t i = 0; i < site->n_args; i++) {
+		if (i)
+			fputs(", ", out);
+		print_shape(&site->args[i], out);
+	}
+	fputs(")\n", out);
+}
+
+void
+object_print(const struct object *object, FILE *out)
+{
+	fprintf(out, "object %s\n", object->name);
+	for (uint32_t i = 0; i < object->n_globals; i++) {
+		fprintf(out, "global %u %s at %u: ", i, object->globals[i]->name, object->globals[i]->off);
+		print_shape(&object->globals[i]->shape, out);
+		putc('\n', out);
+	}
+	for (uint32_t i = 0; i < object->n_tables; i++)
+		print_table(object->tables[i], i, out);
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		print_program(object, i, out);
+	for (uint32_t i = 0; i < object->n_handlers; i++)
+		fprintf(out, "handler %u: %u events%s\n", i, object->handlers[i]->n_bindings,
+			object->handlers[i]->any_program != UINT32_MAX ? ", and events named at run time" : "");
+	for (uint32_t i = 0; i < object->n_sites; i++)
+		print_site(object->sites[i], i, out);
+	for (uint32_t i = 0; i < object->n_counters; i++)
+		fprintf(out, "counter %u: %s at global %u\n", i, counter_slug(object->counters[i]->kind),
+			object->counters[i]->off);
+}
