@@ -13,6 +13,11 @@
 
 #include "base/base.h"
 
+/* What <linux/bpf.h> of older systems lacks. */
+#ifndef BPF_MEMSX
+#define BPF_MEMSX 0x80 /* mode of BPF_LDX: load and extend the sign */
+#endif
+
 /* ---- insn.c: the instruction table --------------------------------------------------------------- */
 
 /* What a row of insn.def says of the operands; see the head of insn.def. */
@@ -22,6 +27,17 @@ struct insn_info {
 	uint8_t group;        /* RFC 9669 conformance group, enum insn_group */
 	uint8_t version;      /* cpu version that introduced it: 1 to 4 */
 	uint8_t shape;        /* enum insn_shape: which operands it has and what it does with them */
+	uint8_t id;           /* enum insn_id: the row */
+	uint8_t code;         /* opcode */
+	uint8_t select;       /* insn.c's own: the field that tells rows of this opcode apart, */
+	int32_t value;        /* and what it holds */
+};
+
+/* One for each row of insn.def: INSN_ADD64_K, INSN_ADD64_X, ... */
+enum insn_id {
+#define INSN(id, name, code, select, value, shape, group, version, format) INSN_##id,
+#include "ebpf/insn.def"
+	N_INSNS
 };
 
 enum insn_group { GROUP_BASE32, GROUP_BASE64, GROUP_ATOMIC32, GROUP_ATOMIC64, GROUP_DIVMUL32, GROUP_DIVMUL64, GROUP_PACKET };
@@ -46,6 +62,29 @@ enum insn_shape {
  */
 const struct insn_info *
 insn_info(const struct bpf_insn *insn);
+
+/* The row by its id. */
+const struct insn_info *
+insn_info_of(enum insn_id id);
+
+/*
+ * The name of the first field ("dst", "src", "off", "imm") that the instruction does not use and that is not zero as it
+ * must be (RFC 9669 section 3), or NULL: all is well, or there is no such instruction.
+ */
+const char *
+insn_reserved(const struct bpf_insn *insn);
+
+/*
+ * The value that an arithmetic instruction (SHAPE_ALU, SHAPE_UNARY) leaves in dst, given the values of its registers
+ * before, per RFC 9669 section 4.1. Where the second operand is an immediate, it is taken from the instruction and `src` is not
+ * looked at. Returns false, *result untouched, for other instructions. Never traps.
+ */
+bool
+insn_eval_alu(const struct bpf_insn *insn, uint64_t dst, uint64_t src, uint64_t *result);
+
+/* True if the jump (SHAPE_COND, SHAPE_JUMP) is taken, given the values of its registers; immediates as above. */
+bool
+insn_eval_jump(const struct bpf_insn *insn, uint64_t dst, uint64_t src);
 
 /* True for the first word of the two-word ld_imm64. */
 static inline bool
