@@ -60,7 +60,8 @@ struct node {
 	struct variable *var;           /* NAME, VAR_NAME: set by names.c; NULL: builtin, or unknown (already reported) */
 	const struct builtin *builtin;  /* NAME, and INDEX of a library by name (kdebug.kprobe), when it names a builtin */
 	struct function *function;      /* FUNCTION, TRACE, PROFILE, TICK, TRACE_END */
-	struct type *type;              /* probe half: set by types.c */
+	struct type *type;              /* probe half: set by infer.c */
+	bool nullable;                  /* probe half: the value may be nil at run time; set by infer.c */
 	const struct field *field;      /* event field that an ARG or args.NAME reads: set by types.c; NULL: absent, nil */
 	struct inlined *inlined;        /* CALL of a function of the script in the probe half: set by types.c */
 };
@@ -74,7 +75,9 @@ struct variable {
 	bool is_assigned;               /* after its declaration */
 	bool in_loop;                   /* declared inside a loop or a function that is not main: several instances exist */
 	bool used_in_probe, used_in_control; /* by halves.c; `constant` functions do not count */
-	struct type *type;              /* by types.c, for shared variables and those of the probe half */
+	struct type *type;              /* by infer.c, for shared variables and those of the probe half */
+	bool nullable;                  /* may hold nil; by infer.c */
+	struct variable *table;         /* parameter of an inlined call that stands for a table of the script: that table's variable */
 	uint32_t index;                 /* shared: index of the global or table in the object; codegen's */
 	void *lowered;                  /* codegen's */
 };
@@ -178,7 +181,7 @@ resolve_names(struct tree *tree, struct diags *diags);
 void
 split_halves(struct tree *tree, struct diags *diags);
 
-/* ---- types.c ------------------------------------------------------------------------------------------------------- */
+/* ---- types.c, layout.c, infer.c ------------------------------------------------------------------------------------------------------- */
 
 enum type_kind { TYPE_UNKNOWN, TYPE_NIL, TYPE_INT, TYPE_BOOL, TYPE_STR, TYPE_EVENT, TYPE_STACK, TYPE_USTACK, TYPE_ARGSTR, TYPE_KSYM, TYPE_TABLE, N_TYPES };
 
@@ -187,10 +190,8 @@ enum type_kind { TYPE_UNKNOWN, TYPE_NIL, TYPE_INT, TYPE_BOOL, TYPE_STR, TYPE_EVE
 struct type {
 	enum type_kind kind;
 	struct type *same;       /* union-find: unified with that one */
-	bool nullable;           /* may also be nil */
 	uint32_t str_size;       /* STR: bytes with the NUL, multiple of 8, at most STR_SIZE_MAX */
 	struct span span;        /* where the kind was decided, for messages */
-	const char *why;         /* e.g. "assigned a string" */
 	/* TABLE */
 	struct type *key[8];
 	uint32_t n_keys;         /* 0: not yet known */
@@ -217,7 +218,8 @@ struct inlined {
 	struct variable **params;
 	uint32_t n_params;
 	struct node *body;
-	struct type *result;        /* TYPE_NIL: returns nothing */
+	struct type *result;
+	bool result_nullable;
 };
 
 struct typed {

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * For types.c, layout.c and infer.c only.
+ */
+#ifndef KTAP_TYPES_INT_H
+#define KTAP_TYPES_INT_H
+
+#include "lang/lang.h"
+
+/* ---- types.c: types as sets that grow together ---- */
+
+struct type *
+type_new(struct arena *arena, enum type_kind kind, struct span span);
+
+/*
+ * Makes a and b one type. Returns false when their kinds differ and neither is unknown (nothing is changed then); *left and *right
+ * are the two parts that differ (elements of tables, say), for the message.
+ */
+bool
+type_unify(struct type *a, struct type *b, struct type **left, struct type **right);
+
+/* Bytes of a string value that holds `len` bytes of text, its NUL included. */
+uint32_t
+type_str_size(uint32_t len);
+
+/* ---- layout.c: which events a handler serves, in groups of one layout ---- */
+
+/* Fields that a handler reads, itself or in functions it calls. */
+struct field_use {
+	uint16_t args;             /* bit n: argN */
+	bool argstr, retval;
+	const struct node **names; /* INDEX nodes args.NAME, each name once */
+	uint32_t n_names, cap_names;
+	struct span span;          /* of the first use, for messages */
+};
+
+struct layout_group {
+	struct event **events;
+	uint32_t n_events, cap_events;
+	char *signature;
+	struct layout_group *next;
+};
+
+void
+find_field_use(struct arena *arena, const struct function *handler, struct field_use *use);
+
+/* The events of a handler's patterns, grouped by what `use` reads of them. Reports patterns that match nothing. */
+struct layout_group *
+group_events(struct arena *arena, struct events *events, const struct function *handler, const struct field_use *use,
+	     struct diags *diags);
+
+/* Type of a field's value in a script; TYPE_UNKNOWN: this field has no value in the language. */
+struct type *
+field_type(struct arena *arena, const struct field *field, struct span span);
+
+#endif
