@@ -28,6 +28,10 @@ output_write(struct output *out, const void *bytes, size_t len);
 int
 output_flush(struct output *out);
 
+/* The first -errno that writing gave, 0 while all is well. Writes nothing. */
+int
+output_error(const struct output *out);
+
 /* ---- value.c ------------------------------------------------------------------------------------------------ */
 
 /* A value on its way to text. */

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * stream: what the run prints, on its way to a descriptor.
+ *
+ * Bytes collect in one block of 64 kB, so that a million lines cost a few hundred writes; a terminal gets every write at
+ * once. The first error of the descriptor is kept, what comes after it is dropped. A reader that has gone is an error (EPIPE)
+ * like any other, never a signal: the run must still detach and tell its losses.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "output/output.h"
+
+#define BLOCK (64 * 1024)
+
+struct output {
+	int fd;
+	bool at_once; /* a person is looking */
+	int error;    /* first -errno, 0 before */
+	size_t len;
+	char block[BLOCK];
+};
+
+struct output *
+output_new(int fd)
+{
+	struct output *out = mem_alloc(sizeof(*out));
+
+	if (!out)
+		return NULL;
+	out->fd = fd;
+	out->at_once = isatty(fd) == 1;
+	return out;
+}
+
+/*
+ * write(2) that reports a closed pipe as EPIPE without SIGPIPE. The signal is blocked for this thread around the write only and
+ * taken away when it came, since ignoring it for the process would be inherited by the command that is traced.
+ */
+static ssize_t
+write_no_signal(int fd, const char *bytes, size_t len)
+{
+	const struct timespec now = { 0, 0 };
+	sigset_t pipe, pending, old;
+	ssize_t n;
+	int error;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &pipe, &old);
+	n = write(fd, bytes, len);
+	error = errno;
+	if (n < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
+		while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = error;
+	return n;
+}
+
+static void
+write_all(struct output *out, const char *bytes, size_t len)
+{
+	while (len && !out->error) {
+		ssize_t n = write_no_signal(out->fd, bytes, len);
+
+		if (n >= 0) {
+			bytes += n;
+			len -= n;
+		} else if (errno == EAGAIN) { /* a descriptor that someone made non-blocking */
+			struct pollfd wait = { .fd = out->fd, .events = POLLOUT };
+
+			poll(&wait, 1, -1);
+		} else if (errno != EINTR) {
+			out->error = -errno;
+		}
+	}
+}
+
+int
+output_flush(struct output *out)
+{
+	write_all(out, out->block, out->len);
+	out->len = 0;
+	return out->error;
+}
+
+int
+output_error(const struct output *out)
+{
+	return out->error;
+}
+
+void
+output_write(struct output *out, const void *bytes, size_t len)
+{
+	if (out->len + len > BLOCK)
+		output_flush(out);
+	if (len >= BLOCK) {
+		write_all(out, bytes, len);
+		return;
+	}
+	if (len)
+		memcpy(out->block + out->len, bytes, len);
+	out->len += len;
+	if (out->at_once)
+		output_flush(out);
+}
+
+int
+output_free(struct output *out)
+{
+	int error;
+
+	if (!out)
+		return 0;
+	error = output_flush(out);
+	free(out);
+	return error;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * value: cells of tables, globals and records -> values -> text.
+ *
+ * Records come from programs through shared memory and perhaps from a file: every offset is checked against the record's
+ * length before it is used, and numbers that index something are checked against it.
+ */
+#include <string.h>
+
+#include <errno.h>
+
+#include "output/output.h"
+
+#define STACK_FRAMES_MAX 128
+
+static int64_t
+load64(const void *bytes)
+{
+	int64_t number;
+
+	memcpy(&number, bytes, sizeof(number));
+	return number;
+}
+
+struct value
+value_load(const struct shape *shape, const void *bytes)
+{
+	const char *at = bytes;
+	struct value value = { .kind = shape->kind };
+
+	if (shape->nullable) {
+		if (load64(at) == 0)
+			return (struct value){ .kind = VALUE_NONE };
+		at += 8;
+	}
+	if (shape->kind == VALUE_STR) {
+		value.s = at;
+		value.len = strnlen(at, shape->size);
+	} else if (shape->size >= 8) {
+		value.number = load64(at);
+	}
+	return value;
+}
+
+/* ---- text --------------------------------------------------------------------------------------------- */
+
+static void
+event_text(const struct value_names *names, int64_t number, struct text *out)
+{
+	const struct object *object = names->object;
+
+	if (object && number >= 0 && number < object->n_events)
+		text_puts(out, object->events[number]->name);
+	else
+		text_printf(out, "event#%lld", (long long)number);
+}
+
+static void
+address_text(const struct value_names *names, uint64_t addr, struct text *out)
+{
+	if (names->symbols)
+		symbols_text(names->symbols, addr, out);
+	else
+		text_printf(out, "0x%llx", (unsigned long long)addr);
+}
+
+/* One line a frame, the newline included, so that print leaves a blank line behind a stack, as it always did in ktap. */
+static void
+stack_text(const struct value_names *names, const struct value *value, struct text *out)
+{
+	uint64_t addrs[STACK_FRAMES_MAX];
+	int n = value->number < 0 ? (int)value->number : -ENOENT;
+
+	if (value->number >= 0 && names->stack)
+		n = names->stack(names->arg, value->number, addrs, STACK_FRAMES_MAX);
+	text_puts(out, "<stack trace>\n");
+	if (n < 0)
+		text_printf(out, " => (not captured: %s)\n", strerror(-n));
+	for (int i = 0; i < n; i++) {
+		text_puts(out, " => ");
+		if (value->kind == VALUE_STACK)
+			address_text(names, addrs[i], out);
+		else
+			text_printf(out, "0x%llx", (unsigned long long)addrs[i]);
+		text_putc(out, '\n');
+	}
+}
+
+void
+value_text(const struct value_names *names, const struct value *value, const struct event *event, struct text *out)
+{
+	switch (value->kind) {
+	case VALUE_NONE:
+		text_puts(out, "nil");
+		break;
+	case VALUE_INT:
+		text_printf(out, "%lld", (long long)value->number);
+		break;
+	case VALUE_BOOL:
+		text_puts(out, value->number ? "true" : "false");
+		break;
+	case VALUE_STR:
+		text_add(out, value->s, value->len);
+		break;
+	case VALUE_EVENT:
+		event_text(names, value->number, out);
+		break;
+	case VALUE_STACK:
+	case VALUE_USTACK:
+		stack_text(names, value, out);
+		break;
+	case VALUE_ARGSTR:
+		if (event)
+			event_format(names->events, event, value->s, value->len, out);
+		break;
+	case VALUE_KSYM:
+		address_text(names, value->number, out);
+		break;
+	}
+}
+
+/* ---- records -------------------------------------------------------------------------------------------- */
+
+/* A record being read: `at` walks the cells, `tail` the long values behind them. */
+struct reader {
+	const char *bytes;
+	size_t len, at, tail;
+};
+
+/* Does this shape stand in the tail, with only its length in a cell? */
+static bool
+shape_is_long(const struct shape *shape)
+{
+	return shape->kind == VALUE_ARGSTR || (shape->kind == VALUE_STR && shape->size > RECORD_SHORT_STR);
+}
+
+static size_t
+cell_size(const struct shape *shape)
+{
+	return (shape->nullable ? 8 : 0) + (shape->kind == VALUE_STR && !shape_is_long(shape) ? shape->size : 8);
+}
+
+/* The next value's bytes in the tail, whose length is `len`. False: they are not there. */
+static bool
+read_long(struct reader *reader, const struct shape *shape, uint64_t len, struct value *value)
+{
+	if (len > reader->len - reader->tail)
+		return false;
+	value->s = reader->bytes + reader->tail;
+	value->len = shape->kind == VALUE_STR ? strnlen(value->s, len) : len;
+	reader->tail += len;
+	return true;
+}
+
+/* The caller has checked that all cells are inside the record. */
+static bool
+read_value(struct reader *reader, const struct shape *shape, struct value *value)
+{
+	const char *cell = reader->bytes + reader->at;
+
+	reader->at += cell_size(shape);
+	if (!shape_is_long(shape)) {
+		*value = value_load(shape, cell);
+		return true;
+	}
+	*value = (struct value){ .kind = shape->kind };
+	if (shape->nullable && load64(cell) == 0)
+		value->kind = VALUE_NONE;
+	return read_long(reader, shape, load64(cell + (shape->nullable ? 8 : 0)), value);
+}
+
+static bool
+read_values(const struct site *site, const void *record, size_t len, struct value *values)
+{
+	struct reader reader = { .bytes = record, .len = len, .at = RECORD_HEADER, .tail = RECORD_HEADER };
+
+	for (uint32_t i = 0; i < site->n_args; i++)
+		reader.tail += cell_size(&site->args[i]);
+	if (reader.tail > len)
+		return false;
+	for (uint32_t i = 0; i < site->n_args; i++)
+		if (!read_value(&reader, &site->args[i], &values[i]))
+			return false;
+	return true;
+}
+
+static void
+print_values(const struct value_names *names, const struct value *values, uint32_t n, const struct event *event, struct text *out)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (i)
+			text_putc(out, '\t');
+		value_text(names, &values[i], event, out);
+	}
+	text_putc(out, '\n');
+}
+
+#define SITE_ARGS_MAX 256
+
+int
+record_text(const struct value_names *names, const void *record, size_t len, struct text *out)
+{
+	struct value values[SITE_ARGS_MAX];
+	const struct object *object = names->object;
+	const struct event *event = NULL;
+	const struct site *site;
+	uint32_t header[2];
+
+	if (len < RECORD_HEADER)
+		return -EINVAL;
+	memcpy(header, record, sizeof(header));
+	if (header[0] >= object->n_sites)
+		return -EINVAL;
+	site = object->sites[header[0]];
+	if (header[1] < object->n_events)
+		event = object->events[header[1]];
+	if (site->kind == SITE_EXIT)
+		return 1;
+	if (site->n_args > SITE_ARGS_MAX || !read_values(site, record, len, values))
+		return -EINVAL;
+	if (site->kind == SITE_PRINT)
+		print_values(names, values, site->n_args, event, out);
+	else if (site->kind == SITE_PRINTF)
+		return printf_text(names, site->format, site->format_len, values, site->n_args, event, out, NULL);
+	else
+		return -EINVAL;
+	return 0;
+}
