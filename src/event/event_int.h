@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What the files of the event room share: the set of known events, and libtraceevent's view of their formats.
+ */
+#ifndef KTAP_EVENT_INT_H
+#define KTAP_EVENT_INT_H
+
+#include "event/event.h"
+
+struct tep_handle;
+struct tep_event;
+
+/* One known event; entries with the same hash of their name are chained. */
+struct entry {
+	struct event event;
+	struct entry *next;
+};
+
+#define NAME_BUCKETS 4096 /* about twice the events of a kernel */
+
+/* A list of events in the order of events_match. */
+struct event_list {
+	struct entry **entries;
+	uint32_t n, cap;
+};
+
+struct events {
+	struct arena *arena;
+	enum events_origin origin;
+	struct event_list syscalls;    /* by number, enter before exit */
+	struct event_list tracepoints; /* by system and name; empty until events_read_tracefs */
+	struct event_list made;        /* kernel functions and timers, in the order of their making */
+	bool tracefs_read;
+	int tracefs_error;
+	struct entry *buckets[NAME_BUCKETS];
+};
+
+/* libtraceevent's handle: the formats of the running kernel that were read so far. NULL: no memory. */
+struct tep_handle *
+events_tep(void);
+
+/*
+ * A tracepoint's format as libtraceevent parsed it (read from tracefs at the first question), or NULL with errno set. Borrowed.
+ */
+struct tep_event *
+events_tep_event(struct events *events, const struct event *event);
+
+/*
+ * The fields of system calls and, for EVENTS_USER, of the process events: event->fields, n_fields, record_size. True when this
+ * event is one of those.
+ */
+bool
+event_builtin_fields(struct events *events, struct event *event);
+
+#endif
