@@ -29,7 +29,7 @@ struct insn_info {
 	uint8_t shape;        /* enum insn_shape: which operands it has and what it does with them */
 	uint8_t id;           /* enum insn_id: the row */
 	uint8_t code;         /* opcode */
-	uint8_t select;       /* insn.c's own: the field that tells rows of this opcode apart, */
+	uint8_t select;       /* enum insn_select: the field that tells rows of this opcode apart, */
 	int32_t value;        /* and what it holds */
 };
 
@@ -39,6 +39,8 @@ enum insn_id {
 #include "ebpf/insn.def"
 	N_INSNS
 };
+
+enum insn_select { SELECT_ANY, SELECT_OFF, SELECT_IMM, SELECT_SRC, N_SELECTS };
 
 enum insn_group { GROUP_BASE32, GROUP_BASE64, GROUP_ATOMIC32, GROUP_ATOMIC64, GROUP_DIVMUL32, GROUP_DIVMUL64, GROUP_PACKET };
 
@@ -503,7 +505,9 @@ object_print(const struct object *object, FILE *out);
 
 /*
  * Assembles text, one instruction a line in the form that disasm prints, `;` comments, `label:` lines and labels as jump
- * targets, into `code`. Returns 0, or -EINVAL with a message naming line and cause in *why.
+ * targets, into `code` (the label's names live in `source` until it returns). `r1 = table 3 ll`, `r1 = table_value 3 + 16 ll` and
+ * `call function 2` make relocations. The span of each instruction is its line in `source`. Jumps are resolved: code_finish has
+ * nothing left to do. Returns 0, or -EINVAL with a message naming line and cause in *why.
  */
 int
 asm_text(struct code *code, const char *source, struct text *why);

@@ -7,9 +7,6 @@
 
 #include "ebpf/ebpf.h"
 
-/* Which field besides the opcode chooses the row (insn.def, column `select`). */
-enum select { SELECT_ANY, SELECT_OFF, SELECT_IMM, SELECT_SRC, N_SELECTS };
-
 static const struct insn_info insns[N_INSNS] = {
 #define INSN(id_, name_, code_, select_, value_, shape_, group_, version_, format_) \
 	[INSN_##id_] = { .name = name_, .format = format_, .group = group_, .version = version_, .shape = shape_, \
