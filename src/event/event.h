@@ -146,8 +146,13 @@ struct syscall {
 const struct syscall *
 syscall_by_number(int32_t number);
 
+/* By the name that its events bear ("newstat"), else by that of <asm/unistd.h> ("stat"); or NULL. */
 const struct syscall *
 syscall_by_name(const char *name);
+
+/* True if argument n (from 0) is a NUL-terminated string that the call reads: a path, a name; not a buffer. */
+bool
+syscall_arg_is_string(const struct syscall *syscall, unsigned n);
 
 #define SYSCALLS_MAX 512 /* numbers are below this */
 

@@ -48,34 +48,6 @@ static const struct {
 	{ "off_t", 8, true },
 };
 
-/* Arguments of type char * that hold no NUL-terminated string when the call is made; syscall NULL: of any call. */
-static const struct {
-	const char *syscall, *arg;
-} not_strings[] = {
-	{ NULL, "buf" },         /* filled by the call, or counted bytes */
-	{ NULL, "ubuf" },
-	{ NULL, "list" },        /* filled */
-	{ NULL, "optval" },
-	{ NULL, "shmaddr" },
-	{ NULL, "u_msg_ptr" },
-	{ "sethostname", "name" }, /* counted */
-	{ "setdomainname", "name" },
-};
-
-static bool
-arg_is_string(const struct syscall *syscall, const struct syscall_arg *arg)
-{
-	size_t i;
-
-	if (strcmp(arg->type, "const char *") != 0 && strcmp(arg->type, "char *") != 0)
-		return false;
-	for (i = 0; i < ARRAY_SIZE(not_strings); i++)
-		if (strcmp(arg->name, not_strings[i].arg) == 0 &&
-		    (!not_strings[i].syscall || strcmp(syscall->name, not_strings[i].syscall) == 0))
-			return false;
-	return true;
-}
-
 static void
 arg_field(struct field *field, const struct syscall *syscall, uint32_t i)
 {
@@ -85,7 +57,7 @@ arg_field(struct field *field, const struct syscall *syscall, uint32_t i)
 
 	*field = (struct field){ .name = arg->name, .type = arg->type, .kind = FIELD_INT, .size = 8, .value_size = 8 };
 	field->offset = SYSCALL_ARG_OFFSET + 8 * i;
-	if (arg_is_string(syscall, arg))
+	if (syscall_arg_is_string(syscall, i))
 		field->kind = FIELD_USER_STR;
 	for (row = 0; row < ARRAY_SIZE(arg_types); row++) {
 		if (strcmp(type, arg_types[row].type) != 0)
@@ -129,7 +101,7 @@ event_string_args(const struct event *event)
 	uint32_t i, mask = 0;
 
 	for (i = 0; syscall && i < syscall->n_args; i++)
-		if (arg_is_string(syscall, &syscall->args[i]))
+		if (syscall_arg_is_string(syscall, i))
 			mask |= 1u << i;
 	return mask;
 }
