@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The kernel as event source: programs run in the kernel, at its tracepoints, functions and timers.
+ *
+ * kernel_start is the list of all steps. Tables exist from open on, so that main can use them; programs are made only at start,
+ * when it is known what was registered. Uses libbpf's calls for bpf(2), not its objects: a run that traces system calls loads
+ * two programs and reads no more of the kernel's 5 MB of BTF than it needs.
+ *
+ * Who is traced: with a command or process, that and what it forks from then on. Without, every process but ktap itself, whose own
+ * output would otherwise be events that make output.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "source/kernel_int.h"
+
+#define PUMP_MAX 16384 /* records handed over by one pump: a flood must not keep the session from its ticks */
+
+#define INIT_PID_NS 0xEFFFFFFCu /* inode of the first pid namespace; include/linux/proc_ns.h */
+
+static struct kernel *
+of(struct source *source)
+{
+	return (struct kernel *)source; /* its first member */
+}
+
+/* Prints the milliseconds since *since (-d time) and starts anew. */
+static void
+step(struct timespec *since, const char *name)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (debug_on(DEBUG_TIME) && name)
+		fprintf(stderr, "time: kernel %s %.3f ms\n", name,
+			(double)(now.tv_sec - since->tv_sec) * 1e3 + (double)(now.tv_nsec - since->tv_nsec) / 1e6);
+	*since = now;
+}
+
+/* ---- whom to trace ---------------------------------------------------------------------------------------- */
+
+static bool
+in_first_pid_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == INIT_PID_NS;
+}
+
+static int
+open_target(struct kernel *kernel, struct text *why)
+{
+	int err = 0;
+
+	if (!kernel->has_target)
+		return 0;
+	if (!in_first_pid_namespace()) {
+		text_puts(why, "following a process from inside a pid namespace (a container) is not possible: "
+			       "share the host's (docker run --pid=host), or use --engine=user");
+		return -EOPNOTSUPP;
+	}
+	if (kernel->target.argv)
+		err = command_start(&kernel->command, kernel->target.argv, why);
+	if (err < 0)
+		return err;
+	kernel->pidfd = (int)syscall(SYS_pidfd_open, kernel->command.pid ? kernel->command.pid : kernel->target.pid, 0);
+	if (kernel->pidfd >= 0 || kernel->command.pid)
+		return 0;
+	err = -errno;
+	if (err == -EINVAL || err == -ENOENT)
+		text_printf(why, "process %d: this is a thread, not a process", (int)kernel->target.pid);
+	else
+		text_printf(why, "process %d: %s", (int)kernel->target.pid, strerror(-err));
+	return err;
+}
+
+static void
+reap_command(struct kernel *kernel, int flags)
+{
+	pid_t pid;
+
+	if (!kernel->command.pid || kernel->command_gone)
+		return;
+	do
+		pid = waitpid(kernel->command.pid, &kernel->command_status, flags);
+	while (pid < 0 && errno == EINTR);
+	kernel->command_gone = pid == kernel->command.pid || (pid < 0 && errno == ECHILD);
+}
+
+static bool
+kernel_ended(struct source *source)
+{
+	struct kernel *kernel = of(source);
+	struct pollfd poll_one = { .fd = kernel->pidfd, .events = POLLIN };
+
+	if (kernel->command.pid) {
+		reap_command(kernel, WNOHANG);
+		return kernel->command_gone;
+	}
+	return kernel->has_target && poll(&poll_one, 1, 0) > 0;
+}
+
+/* ---- attach, start, stop -------------------------------------------------------------------------------------- */
+
+static int
+kernel_attach(struct source *source, const struct program *program, struct event *event, struct text *why)
+{
+	struct kernel *kernel = of(source);
+	int err = kernel_attachable(event, why);
+
+	if (err < 0)
+		return err;
+	kernel->registrations = arena_grow(kernel->arena, kernel->registrations, kernel->n_registrations,
+					   &kernel->cap_registrations, sizeof(*kernel->registrations));
+	kernel->registrations[kernel->n_registrations++] = (struct registration){ program, event };
+	return 0;
+}
+
+static int
+let_command_go(struct kernel *kernel, struct text *why)
+{
+	int err;
+
+	if (!kernel->command.pid)
+		return 0;
+	err = command_go(&kernel->command);
+	if (err < 0)
+		text_printf(why, "command '%s' cannot be executed: %s", kernel->target.argv[0], strerror(-err));
+	return err;
+}
+
+/* The kernel's type information is read only where a stub is better for it. */
+static bool
+needs_types(const struct kernel *kernel)
+{
+	uint32_t i;
+
+	for (i = 0; i < kernel->n_registrations; i++)
+		if (kernel->registrations[i].event->number >= 0)
+			return true;
+	return kernel->has_target;
+}
+
+static int
+load_and_attach(struct kernel *kernel, struct text *why)
+{
+	struct timespec since;
+	int err;
+
+	step(&since, NULL);
+	if (needs_types(kernel))
+		kernel_types_read(&kernel->types);
+	step(&since, "types");
+	err = kernel_plan(kernel, why);
+	if (err < 0)
+		return err;
+	err = kernel_own_tables_create(kernel, why);
+	if (err < 0)
+		return err;
+	kernel_tables_freeze(kernel);
+	step(&since, "plan, tables");
+	err = kernel_load(kernel, why);
+	step(&since, "load");
+	if (err < 0)
+		return err;
+	err = kernel_attach_all(kernel, why);
+	step(&since, "attach");
+	return err;
+}
+
+static int
+kernel_start(struct source *source, struct text *why)
+{
+	struct kernel *kernel = of(source);
+	int err = kernel->n_registrations ? load_and_attach(kernel, why) : 0;
+
+	if (err == 0)
+		err = let_command_go(kernel, why);
+	if (err < 0)
+		kernel_detach_all(kernel);
+	return err;
+}
+
+static void
+kernel_stop(struct source *source)
+{
+	struct kernel *kernel = of(source);
+	struct timespec since;
+
+	step(&since, NULL);
+	kernel_detach_all(kernel);
+	step(&since, "detach");
+	reap_command(kernel, WNOHANG);
+	if (kernel->command.pid && !kernel->command_gone)
+		kill(kernel->command.pid, SIGTERM);
+}
+
+/* ---- records -------------------------------------------------------------------------------------------------------- */
+
+struct pump {
+	void (*fn)(void *arg, const void *record, size_t len);
+	void *arg;
+	int n;
+};
+
+/* libbpf's ring buffer has one callback for its life, so the pump in progress is reached through the kernel. */
+static int
+on_record(void *arg, void *record, size_t len)
+{
+	struct pump *pump = ((struct kernel *)arg)->pump;
+
+	pump->fn(pump->arg, record, len);
+	/* A negative result ends the round; this record counts as consumed. */
+	return ++pump->n < PUMP_MAX ? 0 : -EAGAIN;
+}
+
+static int
+open_ring(struct kernel *kernel, struct text *why)
+{
+	if (kernel->object->table_records == UINT32_MAX)
+		return 0;
+	kernel->ring = ring_buffer__new(kernel->tables[kernel->object->table_records], on_record, kernel, NULL);
+	if (kernel->ring)
+		return 0;
+	text_printf(why, "ring buffer of records: %s", strerror(errno));
+	return errno ? -errno : -EINVAL;
+}
+
+static int
+kernel_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg)
+{
+	struct kernel *kernel = of(source);
+	struct pump pump = { .fn = fn, .arg = arg };
+	int err;
+
+	if (!kernel->ring)
+		return 0;
+	kernel->pump = &pump;
+	err = ring_buffer__consume(kernel->ring);
+	kernel->pump = NULL;
+	return err < 0 && err != -EAGAIN ? err : pump.n;
+}
+
+static int
+kernel_poll_fds(struct source *source, int *fds, int max)
+{
+	struct kernel *kernel = of(source);
+	int n = 0;
+
+	if (kernel->ring && n < max)
+		fds[n++] = ring_buffer__epoll_fd(kernel->ring);
+	if (kernel->pidfd >= 0 && n < max)
+		fds[n++] = kernel->pidfd;
+	return n;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------------------------------ */
+
+static void *
+kernel_globals(struct source *source)
+{
+	return of(source)->globals;
+}
+
+static void
+kernel_stats(struct source *source, struct source_stats *stats)
+{
+	struct kernel *kernel = of(source);
+	struct bpf_prog_info info;
+	uint32_t i, len;
+
+	*stats = (struct source_stats){ 0 };
+	for (i = 0; i < kernel->n_units; i++) {
+		memset(&info, 0, sizeof(info));
+		len = sizeof(info);
+		if (kernel->units[i]->fd >= 0 && bpf_obj_get_info_by_fd(kernel->units[i]->fd, &info, &len) == 0)
+			stats->n_nested += info.recursion_misses;
+	}
+	stats->command_ended = kernel->command.pid && kernel->command_gone;
+	stats->exit_status = kernel->command_status;
+}
+
+/* A command that was never let go is killed at its pipe. */
+static void
+end_command(struct kernel *kernel)
+{
+	if (kernel->command.pid && kernel->command.go_fd >= 0) {
+		close(kernel->command.go_fd);
+		close(kernel->command.err_fd);
+		kill(kernel->command.pid, SIGKILL);
+		reap_command(kernel, 0);
+	}
+	reap_command(kernel, WNOHANG);
+}
+
+static void
+kernel_close(struct source *source)
+{
+	struct kernel *kernel = of(source);
+	uint32_t i;
+
+	kernel_detach_all(kernel);
+	end_command(kernel);
+	ring_buffer__free(kernel->ring);
+	for (i = 0; i < kernel->n_units; i++)
+		if (kernel->units[i]->fd >= 0)
+			close(kernel->units[i]->fd);
+	kernel_tables_close(kernel);
+	if (kernel->pidfd >= 0)
+		close(kernel->pidfd);
+	arena_free(kernel->arena);
+}
+
+static const struct source_ops kernel_ops = {
+	.name = "kernel",
+	.attach = kernel_attach,
+	.start = kernel_start,
+	.poll_fds = kernel_poll_fds,
+	.pump = kernel_pump,
+	.ended = kernel_ended,
+	.stop = kernel_stop,
+	.lookup = kernel_lookup,
+	.update = kernel_update,
+	.remove = kernel_remove,
+	.next = kernel_next,
+	.globals = kernel_globals,
+	.stats = kernel_stats,
+	.close = kernel_close,
+};
+
+static struct kernel *
+kernel_new(const struct object *object, struct events *events, const struct target *target)
+{
+	struct arena *arena = arena_new();
+	struct kernel *kernel = arena_alloc(arena, sizeof(*kernel));
+
+	kernel->source = (struct source){ .ops = &kernel_ops, .object = object, .n_cpus = (uint32_t)libbpf_num_possible_cpus() };
+	kernel->arena = arena;
+	kernel->object = object;
+	kernel->events = events;
+	if (target)
+		kernel->target = *target;
+	kernel->has_target = kernel->target.argv || kernel->target.pid;
+	kernel->self = (uint32_t)getpid();
+	kernel->pidfd = kernel->targets_fd = kernel->scratch_fd = -1;
+	return kernel;
+}
+
+int
+source_kernel_open(struct source **source, const struct object *object, struct events *events, const struct target *target,
+		   struct text *why)
+{
+	struct kernel *kernel = kernel_new(object, events, target);
+	struct timespec since;
+	int err;
+
+	libbpf_set_print(NULL); /* our messages name the user's things */
+	step(&since, NULL);
+	err = open_target(kernel, why);
+	if (err == 0)
+		err = kernel_tables_create(kernel, why);
+	if (err == 0)
+		err = open_ring(kernel, why);
+	step(&since, "tables");
+	if (err < 0) {
+		kernel_close(&kernel->source);
+		return err;
+	}
+	*source = &kernel->source;
+	return 0;
+}

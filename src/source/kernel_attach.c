@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Attaching loaded units: to raw tracepoints, perf tracepoints, kernel functions and timers. Every attachment is a descriptor;
+ * closing it detaches.
+ *
+ * A handler for a glob takes what permits attachment (some of tracefs's events have no tracepoint of that name); only a handler
+ * that got nothing at all is an error.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "source/kernel_int.h"
+
+#define KPROBE_TYPE_PATH "/sys/bus/event_source/devices/kprobe/type"
+
+static void
+add_link(struct kernel *kernel, int fd)
+{
+	kernel->links = arena_grow(kernel->arena, kernel->links, kernel->n_links, &kernel->cap_links, sizeof(*kernel->links));
+	kernel->links[kernel->n_links++] = fd;
+}
+
+/* ---- raw tracepoints ------------------------------------------------------------------------------------- */
+
+/* bpf(2), BPF_RAW_TRACEPOINT_OPEN, with the cookie of Linux 6.10, which the headers we build with need not know. */
+static int
+raw_tracepoint_open(int prog, const char *name, uint64_t cookie)
+{
+	struct {
+		uint64_t name;
+		uint32_t prog_fd, pad;
+		uint64_t cookie;
+	} attr = { .name = (uint64_t)(uintptr_t)name, .prog_fd = (uint32_t)prog, .cookie = cookie };
+	long fd = syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int
+attach_raw(struct kernel *kernel, struct unit *unit, struct event *event)
+{
+	/* A typed program knows its tracepoint; the system calls' and followers' units are for one that is theirs. */
+	const char *name = unit->typed ? NULL : event ? event->name : unit_infos[unit->kind].point;
+	int fd = raw_tracepoint_open(unit->fd, name, unit->by_cookie ? event->index : 0);
+
+	if (fd < 0)
+		return fd;
+	add_link(kernel, fd);
+	return 0;
+}
+
+/* ---- perf events ----------------------------------------------------------------------------------------------- */
+
+static int
+perf_event_open(struct perf_event_attr *attr, int cpu)
+{
+	long fd;
+
+	attr->size = sizeof(*attr);
+	fd = syscall(SYS_perf_event_open, attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Lets a unit run at a perf event, whose descriptor it takes. */
+static int
+attach_perf(struct kernel *kernel, const struct unit *unit, const struct event *event, int perf)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = event->index);
+	int link = -1, err = 0;
+
+	if (unit->by_cookie) {
+		link = bpf_link_create(unit->fd, perf, BPF_PERF_EVENT, &opts);
+		err = link < 0 ? link : 0;
+	} else if (ioctl(perf, PERF_EVENT_IOC_SET_BPF, unit->fd) < 0) {
+		err = -errno;
+	}
+	if (err == 0 && ioctl(perf, PERF_EVENT_IOC_ENABLE, 0) < 0)
+		err = -errno;
+	if (err == 0) {
+		if (link >= 0)
+			add_link(kernel, link);
+		add_link(kernel, perf);
+		return 0;
+	}
+	if (link >= 0)
+		close(link);
+	close(perf);
+	return err;
+}
+
+/* An event that happens on all CPUs, though opened for one: the program hangs at the tracepoint or function itself. */
+static int
+open_anywhere(struct perf_event_attr *attr)
+{
+	int cpu, perf = -ENODEV, n_cpus = libbpf_num_possible_cpus();
+
+	for (cpu = 0; cpu < n_cpus && perf == -ENODEV; cpu++)
+		perf = perf_event_open(attr, cpu);
+	return perf;
+}
+
+static int
+attach_tracepoint(struct kernel *kernel, struct unit *unit, struct event *event)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT };
+	int perf, err = event_load_fields(kernel->events, event);
+
+	if (err < 0)
+		return err;
+	attr.config = (uint64_t)event->id;
+	perf = open_anywhere(&attr);
+	return perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
+}
+
+static int
+kprobe_pmu(void)
+{
+	char buf[32] = "";
+	int fd = open(KPROBE_TYPE_PATH, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 ? atoi(buf) : -EOPNOTSUPP;
+}
+
+static int
+attach_kprobe(struct kernel *kernel, struct unit *unit, struct event *event)
+{
+	struct perf_event_attr attr = { 0 };
+	int perf, type = kprobe_pmu();
+
+	if (type < 0)
+		return type;
+	attr.type = (uint32_t)type;
+	attr.kprobe_func = (uint64_t)(uintptr_t)event->symbol;
+	perf = open_anywhere(&attr);
+	return perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
+}
+
+static int
+attach_profile(struct kernel *kernel, struct unit *unit, struct event *event)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .sample_period = event->period_ns,
+	};
+	int cpu, perf, err, n_attached = 0, n_cpus = libbpf_num_possible_cpus();
+
+	for (cpu = 0; cpu < n_cpus; cpu++) {
+		perf = perf_event_open(&attr, cpu);
+		if (perf == -ENODEV)
+			continue; /* a CPU that is off */
+		err = perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
+		if (err < 0)
+			return err;
+		n_attached++;
+	}
+	return n_attached ? 0 : -ENODEV;
+}
+
+static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *unit, struct event *event) = {
+	[UNIT_SYS_ENTER] = attach_raw,         [UNIT_SYS_EXIT] = attach_raw,  [UNIT_RAW] = attach_raw,
+	[UNIT_TRACEPOINT] = attach_tracepoint, [UNIT_KPROBE] = attach_kprobe, [UNIT_PROFILE] = attach_profile,
+	[UNIT_FORK] = attach_raw,              [UNIT_FREE] = attach_raw,
+};
+
+/* ---- accounts -------------------------------------------------------------------------------------------------------- */
+
+static const char *
+cause_text(const struct event *event, int err)
+{
+	if (event && event->kind == EVENT_KPROBE && err == -ENOENT)
+		return "the kernel has no such function, or it was inlined";
+	if (event && event->kind == EVENT_KPROBE && (err == -EINVAL || err == -EADDRNOTAVAIL))
+		return "the kernel permits no probe at this function";
+	if (event && event->kind == EVENT_TRACEPOINT && err == -ENOENT)
+		return "the kernel has no tracepoint of this name to attach to";
+	if (err == -EPERM || err == -EACCES)
+		return "not permitted (CAP_PERFMON; kernel.perf_event_paranoid)";
+	if (err == -EMFILE)
+		return "too many open files (`ulimit -n`)";
+	return strerror(-err);
+}
+
+static void
+note(struct kernel *kernel, const struct unit *unit, const struct event *event, int err)
+{
+	const char *system = event ? event->system : "syscalls", *name = event ? event->name : unit_infos[unit->kind].point;
+	struct handler_account *account;
+	uint32_t slot;
+
+	if (err < 0 && debug_on(DEBUG_EVENTS))
+		fprintf(stderr, "events: %s:%s: not attached (%s): %s\n", system, name, unit_infos[unit->kind].name,
+			cause_text(event, err));
+	for (slot = 0; slot < unit->n_slots; slot++) {
+		account = &kernel->accounts[unit->slots[slot]->handler];
+		if (err == 0)
+			account->n_attached++;
+		else
+			account->n_failed++;
+		if (err < 0 && !account->first_failure)
+			account->first_failure = arena_printf(kernel->arena, "%s:%s: %s", system, name, cause_text(event, err));
+	}
+}
+
+static int
+check_accounts(const struct kernel *kernel, struct text *why)
+{
+	const struct handler_account *account;
+	uint32_t i;
+
+	for (i = 0; i < kernel->object->n_handlers; i++) {
+		account = &kernel->accounts[i];
+		if (account->n_attached == 0 && account->n_failed == 1) {
+			text_printf(why, "cannot attach to %s", account->first_failure);
+			return -ENOENT;
+		}
+		if (account->n_attached == 0 && account->n_failed > 1) {
+			text_printf(why, "cannot attach to any of %u events; the first is %s (all of them: -d events)", account->n_failed,
+				    account->first_failure);
+			return -ENOENT;
+		}
+		if (account->n_failed && debug_on(DEBUG_EVENTS))
+			fprintf(stderr, "events: handler %u: %u attachments, %u events that permit none\n", i, account->n_attached,
+				account->n_failed);
+	}
+	return 0;
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------------- */
+
+static int
+attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
+{
+	uint32_t i;
+	int err;
+
+	if (unit->n_events == 0) {
+		err = attach[unit->kind](kernel, unit, NULL);
+		note(kernel, unit, NULL, err);
+		if (err < 0)
+			text_printf(why, "cannot attach to raw tracepoint %s (%s): %s", unit_infos[unit->kind].point,
+				    unit_infos[unit->kind].name, cause_text(NULL, err));
+		return err;
+	}
+	for (i = 0; i < unit->n_events; i++)
+		note(kernel, unit, unit->events[i], attach[unit->kind](kernel, unit, unit->events[i]));
+	return 0;
+}
+
+int
+kernel_attach_all(struct kernel *kernel, struct text *why)
+{
+	uint32_t i;
+	int err = 0;
+
+	kernel->accounts = arena_alloc(kernel->arena, (kernel->object->n_handlers + 1) * sizeof(*kernel->accounts));
+	for (i = 0; i < kernel->n_units && err == 0; i++)
+		err = attach_unit(kernel, kernel->units[i], why);
+	return err < 0 ? err : check_accounts(kernel, why);
+}
+
+void
+kernel_detach_all(struct kernel *kernel)
+{
+	uint32_t i;
+
+	for (i = kernel->n_links; i > 0; i--)
+		close(kernel->links[i - 1]);
+	kernel->n_links = 0;
+}
+
+int
+kernel_attachable(const struct event *event, struct text *why)
+{
+	if (event->kind != EVENT_KPROBE || kprobe_pmu() >= 0)
+		return 0;
+	text_printf(why, "probe:%s: kernel function probes are not available: this kernel has no kprobes (CONFIG_KPROBES)", event->symbol);
+	return -EOPNOTSUPP;
+}

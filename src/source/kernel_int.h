@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What the files of the kernel source share.
+ *
+ *     kernel.c        life of the source: open, attach, start, pump, stop, close; reads as the list of all steps
+ *     kernel_table.c  the object's tables as BPF maps
+ *     kernel_plan.c   which registered events are served by which loaded program (unit)
+ *     kernel_stub.c   a unit as eBPF: entry stub, handlers behind it
+ *     kernel_load.c   loading; refusals in the user's terms
+ *     kernel_attach.c attaching units to tracepoints, functions, timers
+ *     kernel_btf.c    the few type numbers and offsets that stubs need from the kernel's BTF
+ */
+#ifndef KTAP_KERNEL_INT_H
+#define KTAP_KERNEL_INT_H
+
+#include <sys/types.h>
+
+#include "source/source.h"
+
+/* Too few rows for a file of their own: UNIT(id, "name", program type, raw tracepoint that it is for or NULL) */
+#define UNITS(UNIT)                                                                                     \
+	UNIT(SYS_ENTER, "sys_enter", BPF_PROG_TYPE_RAW_TRACEPOINT, "sys_enter")                         \
+	UNIT(SYS_EXIT, "sys_exit", BPF_PROG_TYPE_RAW_TRACEPOINT, "sys_exit")                            \
+	UNIT(RAW, "raw tracepoint", BPF_PROG_TYPE_RAW_TRACEPOINT, NULL)                                 \
+	UNIT(TRACEPOINT, "perf tracepoint", BPF_PROG_TYPE_TRACEPOINT, NULL)                             \
+	UNIT(KPROBE, "kprobe", BPF_PROG_TYPE_KPROBE, NULL)                                              \
+	UNIT(PROFILE, "profile", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
+	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACING, "sched_process_fork")                          \
+	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACING, "sched_process_free")
+
+enum unit_kind {
+#define UNIT(id, name, type, point) UNIT_##id,
+	UNITS(UNIT)
+#undef UNIT
+	N_UNIT_KINDS
+};
+
+struct unit_info {
+	const char *name;
+	enum bpf_prog_type type;
+	const char *point;
+};
+
+extern const struct unit_info unit_infos[N_UNIT_KINDS];
+
+/* What the stub of sys_enter and sys_exit looks up by system call number. */
+struct syscall_entry {
+	uint32_t event; /* index in object.events */
+	uint32_t slots; /* bit n: slot n of the unit serves it */
+};
+
+#define UNIT_SLOTS 32
+
+/*
+ * One loaded program: an entry stub and the handlers that it calls. The two units of system calls serve any number of events
+ * and up to UNIT_SLOTS programs (past that there are more units); the other kinds serve one program.
+ */
+struct unit {
+	enum unit_kind kind;
+	const struct program *slots[UNIT_SLOTS]; /* called in this order; none in FORK and FREE */
+	uint32_t n_slots;
+	struct event **events;    /* to attach to; not of system calls */
+	uint32_t n_events, cap_events;
+	bool by_cookie;           /* the attachment says which event it is; else the unit serves one event */
+	bool typed;               /* attached through BTF: arguments are pointers that may be followed */
+	uint32_t scratch_slot;    /* in the scratch table, when a program asks for scratch memory */
+	struct syscall_entry *syscalls; /* [SYSCALLS_MAX]; of system calls only */
+	uint32_t n_syscalls;      /* entries that are set */
+	int syscalls_fd;
+	int fd;                   /* the loaded program */
+};
+
+/* What of a handler could be attached. */
+struct handler_account {
+	uint32_t n_attached, n_failed;
+	char *first_failure;      /* event and cause */
+};
+
+struct registration {
+	const struct program *program;
+	struct event *event;
+};
+
+/* From the kernel's BTF; ids are 0 where it does not know them. */
+struct kernel_types {
+	uint32_t point_ids[N_UNIT_KINDS]; /* typedef btf_trace_POINT of unit_infos */
+	uint32_t task_pid_off, task_tgid_off; /* bytes in struct task_struct; 0: not known */
+};
+
+enum feature { FEATURE_UNTRIED, FEATURE_NO, FEATURE_YES };
+
+struct kernel {
+	struct source source;
+	struct arena *arena;      /* everything below that has no owner of its own */
+	const struct object *object;
+	struct events *events;
+	struct target target;
+	bool has_target;
+
+	struct command command;   /* pid 0: none */
+	bool command_gone;        /* waited for */
+	int command_status;
+	int pidfd;                /* of the traced process; -1: none */
+	uint32_t self;            /* our own process id, never traced */
+
+	int *tables;              /* descriptors, by index in object.tables */
+	void *globals;            /* shared memory of the globals table */
+	size_t globals_len;
+	struct ring_buffer *ring;
+	struct pump *pump;        /* in progress, see kernel.c */
+	int targets_fd;           /* hash: process id -> u8; -1: no target */
+	int scratch_fd;
+	uint32_t scratch_size, n_scratch;
+
+	struct registration *registrations;
+	uint32_t n_registrations, cap_registrations;
+	struct unit **units;
+	uint32_t n_units, cap_units;
+	struct handler_account *accounts; /* by handler */
+	struct kernel_types types;
+	enum feature raw_cookie, perf_cookie;
+
+	int *links;               /* descriptors whose closing detaches */
+	uint32_t n_links, cap_links;
+};
+
+/* ---- kernel_table.c ------------------------------------------------------------------------------------- */
+
+/* Makes the object's tables, with their first contents. Returns 0 or -errno with *why set. */
+int
+kernel_tables_create(struct kernel *kernel, struct text *why);
+
+/* Makes tables that programs only read final. */
+void
+kernel_tables_freeze(struct kernel *kernel);
+
+/* Tables of the source itself. Need the plan. */
+int
+kernel_own_tables_create(struct kernel *kernel, struct text *why);
+
+void
+kernel_tables_close(struct kernel *kernel);
+
+int
+kernel_lookup(struct source *source, uint32_t table, const void *key, void *value);
+
+int
+kernel_update(struct source *source, uint32_t table, const void *key, const void *value, uint64_t flags);
+
+int
+kernel_remove(struct source *source, uint32_t table, const void *key);
+
+int
+kernel_next(struct source *source, uint32_t table, const void *key, void *next);
+
+/* ---- kernel_plan.c ---------------------------------------------------------------------------------------- */
+
+/* Sorts the registrations into units. Needs kernel->types. Returns 0 or -errno with *why set. */
+int
+kernel_plan(struct kernel *kernel, struct text *why);
+
+/* True when a unit of this kind is in the plan. */
+bool
+kernel_has_unit(const struct kernel *kernel, enum unit_kind kind);
+
+/* ---- kernel_stub.c ------------------------------------------------------------------------------------------ */
+
+/* A unit's loadable program. */
+struct image {
+	struct bpf_insn *insns;
+	uint32_t n_insns;
+	const struct func **funcs; /* the parts it consists of, the stub first */
+	uint32_t n_funcs;
+};
+
+/* Assembles a unit, tables resolved to descriptors, in `arena`. Returns 0 or -errno with *why set. */
+int
+kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image, struct text *why);
+
+/* ---- kernel_load.c -------------------------------------------------------------------------------------------- */
+
+/* Loads all units. Returns 0 or -errno; *why then holds the refusal with the script's line. */
+int
+kernel_load(struct kernel *kernel, struct text *why);
+
+/* Can programs of this type call this helper? One attempt to load three instructions. */
+bool
+kernel_has_helper(enum bpf_prog_type type, int32_t helper);
+
+/* Explains a refusal by the kernel to do `what`: which privilege is missing, lockdown, no eBPF, or the error's own text. */
+void
+kernel_explain(int err, const char *what, struct text *why);
+
+/* ---- kernel_attach.c -------------------------------------------------------------------------------------------- */
+
+/* Attaches all units; a handler that nothing could be attached for is an error. */
+int
+kernel_attach_all(struct kernel *kernel, struct text *why);
+
+/* Detaches everything. */
+void
+kernel_detach_all(struct kernel *kernel);
+
+/* Checks, before start, whether an event can be served at all. */
+int
+kernel_attachable(const struct event *event, struct text *why);
+
+/* ---- kernel_btf.c -------------------------------------------------------------------------------------------------- */
+
+/* Looks up what struct kernel_types holds in /sys/kernel/btf/vmlinux. What is missing stays 0. */
+void
+kernel_types_read(struct kernel_types *types);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Loading units into the kernel, and saying in the user's terms why it refuses one.
+ *
+ * The first attempt carries neither log nor line information: it nearly always succeeds, and is then fastest. A refused
+ * program is loaded again with both, for the message: the script's line, then the end of the verifier's log.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "source/kernel_int.h"
+
+#define LICENSE   "Dual BSD/GPL" /* helpers that read memory want a licence compatible with the GPL */
+#define LOG_SIZE  (8u << 20)
+#define LOG_LINES 8 /* shown of the log; all of it by -d kernel */
+
+bool
+kernel_has_helper(enum bpf_prog_type type, int32_t helper)
+{
+	const struct bpf_insn insns[] = { insn_call(helper), insn_mov_imm(0, 0), insn_exit() }; /* r1 is the context */
+	int fd = bpf_prog_load(type, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns), NULL);
+
+	if (debug_on(DEBUG_KERNEL))
+		fprintf(stderr, "kernel: BPF_PROG_LOAD type %d, has it helper %d? %d\n", type, helper, fd);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* ---- refusals ---------------------------------------------------------------------------------------------- */
+
+/* First `size` - 1 bytes of a small file, "" where it can't be read. */
+static void
+read_small(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+#define CAP_SYS_ADMIN_BIT 21
+#define CAP_PERFMON_BIT   38
+#define CAP_BPF_BIT       39
+
+static bool
+has_capability(int bit)
+{
+	char status[4096], *line;
+
+	read_small("/proc/self/status", status, sizeof(status));
+	line = strstr(status, "CapEff:");
+	return line && strtoull(line + 7, NULL, 16) >> bit & 1;
+}
+
+static void
+explain_permission(struct text *why)
+{
+	char lockdown[128];
+
+	read_small("/sys/kernel/security/lockdown", lockdown, sizeof(lockdown));
+	if (!has_capability(CAP_SYS_ADMIN_BIT) && (!has_capability(CAP_BPF_BIT) || !has_capability(CAP_PERFMON_BIT)))
+		text_puts(why, "no CAP_BPF and CAP_PERFMON (run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_admin+ep on the ktap file)");
+	else if (strstr(lockdown, "[confidentiality]"))
+		text_puts(why, "the kernel is locked down for confidentiality (boot with lockdown=integrity or none)");
+	else
+		text_puts(why, "not permitted here (a container without access to bpf(2)? a security module?)");
+}
+
+void
+kernel_explain(int err, const char *what, struct text *why)
+{
+	text_printf(why, "%s: the kernel refuses: ", what);
+	if (err == -EPERM || err == -EACCES)
+		explain_permission(why);
+	else if (err == -ENOSYS)
+		text_puts(why, "it was built without eBPF (CONFIG_BPF_SYSCALL)");
+	else if (err == -ENOMEM)
+		text_puts(why, "not enough memory (a smaller table? `ulimit -l`, memory limit of the control group)");
+	else if (err == -E2BIG)
+		text_puts(why, "too big");
+	else
+		text_puts(why, strerror(-err));
+}
+
+int
+source_kernel_permitted(struct text *why)
+{
+	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_exit() };
+	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns), NULL);
+
+	if (fd < 0) {
+		kernel_explain(fd, "eBPF programs", why);
+		return fd;
+	}
+	close(fd);
+	return 0;
+}
+
+/* The place in the script: the log's last line that quotes it ("; text", since 6.9 "; text @ file:line"). Length 0: none. */
+static const char *
+last_quote(const char *log, size_t *len)
+{
+	const char *line, *end, *found = NULL;
+
+	*len = 0;
+	for (line = log; *line; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		if (line[0] != ';' || line[1] != ' ' || end - line <= 2)
+			continue;
+		found = line + 2;
+		*len = (size_t)(end - found);
+	}
+	return found;
+}
+
+/* The last LOG_LINES lines before the verifier's statistics. */
+static void
+add_log_end(const char *log, struct text *why)
+{
+	const char *end = strstr(log, "processed "), *start;
+	int lines = 0;
+
+	if (!end)
+		end = log + strlen(log);
+	for (start = end; start > log && lines <= LOG_LINES; start--)
+		lines += start[-1] == '\n';
+	if (start > log)
+		start++; /* behind the newline of the line before */
+	for (; start < end; start++) {
+		if (start == log || start[-1] == '\n')
+			text_puts(why, "\n    ");
+		if (*start != '\n')
+			text_putc(why, *start);
+	}
+}
+
+static void
+explain_refusal(const struct unit *unit, int err, const char *log, struct text *why)
+{
+	const char *quote;
+	size_t len;
+
+	if (!*log) {
+		kernel_explain(err, unit_infos[unit->kind].name, why);
+		return;
+	}
+	quote = last_quote(log, &len);
+	text_printf(why, "the kernel refuses the program for %s", unit_infos[unit->kind].name);
+	if (unit->n_events == 1)
+		text_printf(why, " (%s)", unit->events[0]->name);
+	if (quote)
+		text_printf(why, " at: %.*s", (int)len, quote);
+	text_puts(why, "\nthe kernel says:");
+	add_log_end(log, why);
+}
+
+/* ---- loading --------------------------------------------------------------------------------------------------- */
+
+static enum bpf_prog_type
+unit_type(const struct unit *unit)
+{
+	return unit->typed ? BPF_PROG_TYPE_TRACING : unit_infos[unit->kind].type;
+}
+
+static int
+load_image(const struct kernel *kernel, const struct unit *unit, const struct image *image, struct bpf_prog_load_opts *opts)
+{
+	if (unit->typed) {
+		opts->expected_attach_type = BPF_TRACE_RAW_TP;
+		opts->attach_btf_id = kernel->types.point_ids[unit->kind];
+	}
+	return bpf_prog_load(unit_type(unit), "ktap", LICENSE, image->insns, image->n_insns, opts);
+}
+
+/* Adds line information, where the object knows its script's lines. Returns the descriptor of its BTF, or -1. */
+static int
+add_lines(const struct kernel *kernel, const struct image *image, struct btf_info *info, struct bpf_prog_load_opts *opts)
+{
+	int fd;
+
+	if (btf_for_program(kernel->object->script, image->funcs, image->n_funcs, info) < 0)
+		return -1;
+	fd = bpf_btf_load(info->btf, info->btf_len, NULL);
+	if (fd < 0)
+		return -1;
+	opts->prog_btf_fd = (uint32_t)fd;
+	opts->func_info = info->func_infos;
+	opts->func_info_cnt = info->n_func_infos;
+	opts->func_info_rec_size = sizeof(struct bpf_func_info);
+	opts->line_info = info->line_infos;
+	opts->line_info_cnt = info->n_line_infos;
+	opts->line_info_rec_size = sizeof(struct bpf_line_info);
+	return fd;
+}
+
+/* Loads again, for the reason. */
+static int
+load_to_explain(const struct kernel *kernel, const struct unit *unit, const struct image *image, int err, struct text *why)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = 1, .log_size = LOG_SIZE, .log_buf = mem_alloc(LOG_SIZE));
+	struct btf_info info = { 0 };
+	int fd, btf_fd = add_lines(kernel, image, &info, &opts);
+
+	fd = opts.log_buf ? load_image(kernel, unit, image, &opts) : err;
+	if (fd < 0) {
+		if (debug_on(DEBUG_KERNEL) && opts.log_buf)
+			fprintf(stderr, "kernel: the verifier's log:\n%s", opts.log_buf);
+		explain_refusal(unit, err, opts.log_buf ? opts.log_buf : "", why);
+	}
+	if (btf_fd >= 0)
+		close(btf_fd);
+	btf_info_fini(&info);
+	free(opts.log_buf);
+	return fd;
+}
+
+static int
+load_unit(struct kernel *kernel, struct unit *unit, struct text *why)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+	struct arena *arena = arena_new();
+	struct image image;
+	int err = kernel_stub(kernel, unit, arena, &image, why);
+
+	if (err == 0) {
+		unit->fd = load_image(kernel, unit, &image, &opts);
+		if (unit->fd < 0)
+			unit->fd = load_to_explain(kernel, unit, &image, unit->fd, why);
+		err = unit->fd < 0 ? unit->fd : 0;
+		if (debug_on(DEBUG_KERNEL))
+			fprintf(stderr, "kernel: BPF_PROG_LOAD %s type %d, %u instructions: %d\n", unit_infos[unit->kind].name,
+				unit_type(unit), image.n_insns, unit->fd);
+	}
+	arena_free(arena);
+	return err;
+}
+
+int
+kernel_load(struct kernel *kernel, struct text *why)
+{
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < kernel->n_units && err == 0; i++)
+		err = load_unit(kernel, kernel->units[i], why);
+	return err;
+}

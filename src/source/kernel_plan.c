@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The plan: which loaded programs (units) serve the registered events, and how they are attached.
+ *
+ *     event              program reads the record     unit
+ *     system calls       any                          one for all entries, one for all exits
+ *     tracepoint         no                           raw tracepoint: detaches in 1 ms
+ *     tracepoint         yes                          perf tracepoint, whose context is the record: detaches in 50 ms
+ *     kernel function    no                           kprobe
+ *     profile            no                           perf event on every CPU
+ *
+ * A unit serves all events of its kind and program where an attachment can carry a number (cookie) that says which event it
+ * is: perf attachments since Linux 5.15, raw tracepoints since 6.10. Elsewhere there is a unit for each event, which has the number
+ * as a constant. What the kernel has is found by trying.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "source/kernel_int.h"
+
+const struct unit_info unit_infos[N_UNIT_KINDS] = {
+#define UNIT(id, name, type, point) [UNIT_##id] = { name, type, point },
+	UNITS(UNIT)
+#undef UNIT
+};
+
+bool
+kernel_has_unit(const struct kernel *kernel, enum unit_kind kind)
+{
+	uint32_t i;
+
+	for (i = 0; i < kernel->n_units; i++)
+		if (kernel->units[i]->kind == kind)
+			return true;
+	return false;
+}
+
+static struct unit *
+add_unit(struct kernel *kernel, enum unit_kind kind)
+{
+	struct unit *unit = arena_alloc(kernel->arena, sizeof(*unit));
+
+	unit->kind = kind;
+	unit->fd = -1;
+	unit->syscalls_fd = -1;
+	/* With the kernel's type information arguments are plain pointers; without, they are read through a helper. */
+	unit->typed = kernel->types.point_ids[kind] != 0;
+	kernel->units = arena_grow(kernel->arena, kernel->units, kernel->n_units, &kernel->cap_units, sizeof(*kernel->units));
+	kernel->units[kernel->n_units++] = unit;
+	return unit;
+}
+
+static struct unit *
+last_unit(const struct kernel *kernel, enum unit_kind kind)
+{
+	uint32_t i;
+
+	for (i = kernel->n_units; i > 0; i--)
+		if (kernel->units[i - 1]->kind == kind)
+			return kernel->units[i - 1];
+	return NULL;
+}
+
+/* ---- system calls -------------------------------------------------------------------------------------- */
+
+/*
+ * A slot of the unit that calls `program` behind all slots that `used` holds already (programs run in the order of their
+ * registration); a new one if need be. -1: the unit is full.
+ */
+static int
+find_slot(struct unit *unit, const struct program *program, uint32_t used)
+{
+	uint32_t slot = used ? 32 - (uint32_t)__builtin_clz(used) : 0;
+
+	for (; slot < unit->n_slots; slot++)
+		if (unit->slots[slot] == program)
+			return (int)slot;
+	if (unit->n_slots == UNIT_SLOTS)
+		return -1;
+	unit->slots[unit->n_slots] = program;
+	return (int)unit->n_slots++;
+}
+
+static struct unit *
+add_syscall_unit(struct kernel *kernel, enum unit_kind kind)
+{
+	struct unit *unit = add_unit(kernel, kind);
+
+	unit->syscalls = arena_alloc(kernel->arena, SYSCALLS_MAX * sizeof(*unit->syscalls));
+	return unit;
+}
+
+static void
+plan_syscall(struct kernel *kernel, const struct registration *registration)
+{
+	const struct event *event = registration->event;
+	enum unit_kind kind = event->kind == EVENT_SYSCALL_ENTER ? UNIT_SYS_ENTER : UNIT_SYS_EXIT;
+	struct unit *unit = last_unit(kernel, kind);
+	struct syscall_entry *entry;
+	int slot;
+
+	assert(event->number >= 0 && event->number < SYSCALLS_MAX);
+	if (!unit)
+		unit = add_syscall_unit(kernel, kind);
+	slot = find_slot(unit, registration->program, unit->syscalls[event->number].slots);
+	if (slot < 0) {
+		unit = add_syscall_unit(kernel, kind);
+		slot = find_slot(unit, registration->program, 0);
+	}
+	entry = &unit->syscalls[event->number];
+	if (!entry->slots)
+		unit->n_syscalls++;
+	entry->event = event->index;
+	entry->slots |= 1u << slot;
+}
+
+/* ---- the other kinds ---------------------------------------------------------------------------------------- */
+
+static bool
+try_cookie(enum feature *feature, enum bpf_prog_type type)
+{
+	if (*feature == FEATURE_UNTRIED)
+		*feature = kernel_has_helper(type, BPF_FUNC_get_attach_cookie) ? FEATURE_YES : FEATURE_NO;
+	return *feature == FEATURE_YES;
+}
+
+static bool
+has_cookie(struct kernel *kernel, enum unit_kind kind)
+{
+	if (kind == UNIT_RAW)
+		return try_cookie(&kernel->raw_cookie, unit_infos[kind].type);
+	return try_cookie(&kernel->perf_cookie, unit_infos[kind].type);
+}
+
+static enum unit_kind
+kind_for(const struct registration *registration)
+{
+	const struct program *program = registration->program;
+
+	switch (registration->event->kind) {
+	case EVENT_SYSCALL_ENTER: return UNIT_SYS_ENTER;
+	case EVENT_SYSCALL_EXIT: return UNIT_SYS_EXIT;
+	case EVENT_TRACEPOINT: return program->record_size || program->uses_dynamic ? UNIT_TRACEPOINT : UNIT_RAW;
+	case EVENT_KPROBE: return UNIT_KPROBE;
+	case EVENT_PROFILE: return UNIT_PROFILE;
+	case N_EVENT_KINDS: break;
+	}
+	assert(0);
+	return UNIT_RAW;
+}
+
+/* The unit that takes one more event of this kind and program. */
+static struct unit *
+unit_for(struct kernel *kernel, enum unit_kind kind, const struct program *program)
+{
+	struct unit *unit;
+	uint32_t i;
+
+	for (i = kernel->n_units; i > 0; i--) {
+		unit = kernel->units[i - 1];
+		if (unit->kind == kind && unit->slots[0] == program && has_cookie(kernel, kind))
+			return unit;
+	}
+	unit = add_unit(kernel, kind);
+	unit->slots[0] = program;
+	unit->n_slots = 1;
+	return unit;
+}
+
+static void
+plan_other(struct kernel *kernel, const struct registration *registration)
+{
+	struct unit *unit = unit_for(kernel, kind_for(registration), registration->program);
+
+	unit->events = arena_grow(kernel->arena, unit->events, unit->n_events, &unit->cap_events, sizeof(*unit->events));
+	unit->events[unit->n_events++] = registration->event;
+	unit->by_cookie = unit->n_events > 1;
+}
+
+/* ---- followers, scratch memory ---------------------------------------------------------------------------------- */
+
+static int
+plan_followers(struct kernel *kernel, struct text *why)
+{
+	if (!kernel->has_target)
+		return 0;
+	if (!kernel->types.point_ids[UNIT_FORK] || !kernel->types.point_ids[UNIT_FREE] || !kernel->types.task_tgid_off ||
+	    !kernel->types.task_pid_off) {
+		text_puts(why, "children of a process cannot be followed: this kernel has no type information "
+			       "(/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF); trace without a command, or use --engine=user");
+		return -EOPNOTSUPP;
+	}
+	add_unit(kernel, UNIT_FORK);
+	add_unit(kernel, UNIT_FREE);
+	return 0;
+}
+
+/* A loaded program never runs inside itself on a CPU, so a slot a unit is enough. */
+static void
+plan_scratch(struct kernel *kernel)
+{
+	struct unit *unit;
+	uint32_t i, slot, size;
+
+	for (i = 0; i < kernel->n_units; i++) {
+		unit = kernel->units[i];
+		size = 0;
+		for (slot = 0; slot < unit->n_slots; slot++)
+			if (unit->slots[slot]->scratch_size > size)
+				size = unit->slots[slot]->scratch_size;
+		if (size > kernel->scratch_size)
+			kernel->scratch_size = size;
+		unit->scratch_slot = size ? kernel->n_scratch++ : UINT32_MAX;
+	}
+}
+
+static void
+print_plan(const struct kernel *kernel)
+{
+	const struct unit *unit;
+	const char *why;
+	uint32_t i;
+
+	for (i = 0; i < kernel->n_units; i++) {
+		unit = kernel->units[i];
+		why = unit->kind == UNIT_RAW          ? ", no handler reads fields"
+		      : unit->kind == UNIT_TRACEPOINT ? ", a handler reads fields"
+						      : "";
+		fprintf(stderr, "events: %s (%s%s): %u program(s), %u event(s), %s%s\n", unit_infos[unit->kind].name,
+			unit->typed ? "typed by BTF" : "untyped", why, unit->n_slots, unit->syscalls ? unit->n_syscalls : unit->n_events,
+			unit->syscalls    ? "told apart by number"
+			: unit->by_cookie ? "told apart by cookie"
+					  : "one program an event",
+			unit->n_events == 1 ? unit->events[0]->name : "");
+	}
+}
+
+int
+kernel_plan(struct kernel *kernel, struct text *why)
+{
+	const struct registration *registration;
+	uint32_t i;
+	int err = plan_followers(kernel, why);
+
+	if (err < 0)
+		return err;
+	for (i = 0; i < kernel->n_registrations; i++) {
+		registration = &kernel->registrations[i];
+		if (registration->event->kind == EVENT_SYSCALL_ENTER || registration->event->kind == EVENT_SYSCALL_EXIT)
+			plan_syscall(kernel, registration);
+		else
+			plan_other(kernel, registration);
+	}
+	plan_scratch(kernel);
+	if (debug_on(DEBUG_EVENTS))
+		print_plan(kernel);
+	return 0;
+}

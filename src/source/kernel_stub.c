@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * A unit as one eBPF program: an entry stub that turns the attachment's context into what handlers expect (ebpf.h, struct
+ * program), and the handlers' functions laid behind it as static functions.
+ *
+ *     stub                            r6 context, r7 registers of the process or event number, r8 system call number,
+ *                                     r9 what serves it
+ *       is this call, this process traced?  no: return
+ *       build the record on the stack
+ *       for each program of the event: call handler(record, context, event, scratch)
+ *     handler 0
+ *     handler 1
+ *     ...
+ *
+ * The stub of a system call, which runs most, asks first what costs least: two loads say whether the call is of interest at all,
+ * then one whether it came through the 32-bit table, only then a helper and a look-up whether the process is.
+ *
+ *     stub's stack   -8 key   -16 value read   -80..-17 record   -88 scratch
+ */
+#include <asm/ptrace.h>
+#include <errno.h>
+#include <string.h>
+
+#include "source/kernel_int.h"
+
+#if !defined(__x86_64__)
+#error "kernel_stub.c knows how system calls pass their arguments on x86-64 only: add this architecture's offsets below"
+#endif
+
+#define OFF_KEY     (-8)
+#define OFF_READ    (-16)
+#define OFF_RECORD  (OFF_READ - RECORD_SYSCALL_LEN)
+#define OFF_SCRATCH (OFF_RECORD - 8)
+#define STUB_STACK  (-OFF_SCRATCH)
+
+#define STACK_MAX   512 /* of all frames together, each rounded up to STACK_ROUND; kernel/bpf/verifier.c */
+#define STACK_ROUND 32
+
+#define COMPAT_CS   0x23 /* __USER32_CS: the call has the numbers and arguments of 32-bit x86 */
+
+/* struct pt_regs, in which raw sys_enter and sys_exit pass the process's registers. */
+static const int16_t arg_regs[6] = {
+	offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, rsi), offsetof(struct pt_regs, rdx),
+	offsetof(struct pt_regs, r10), offsetof(struct pt_regs, r8),  offsetof(struct pt_regs, r9),
+};
+
+struct stub {
+	const struct kernel *kernel;
+	const struct unit *unit;
+	struct code code;
+	uint32_t out; /* label of the return */
+};
+
+static void
+emit(struct stub *stub, struct bpf_insn insn)
+{
+	code_emit(&stub->code, insn);
+}
+
+/* ld_imm64 of one of the source's own tables, which the object does not know. */
+static void
+emit_own_table(struct stub *stub, uint8_t dst, int fd, uint8_t pseudo)
+{
+	emit(stub, insn_make(BPF_LD | BPF_IMM | BPF_DW, dst, pseudo, 0, fd));
+	emit(stub, insn_make(0, 0, 0, 0, 0));
+}
+
+/* dst = the value of `size` at src + off in kernel memory. Clobbers r0 to r5 where types are not known. */
+static void
+emit_read(struct stub *stub, uint8_t size, uint8_t dst, uint8_t src, int16_t off)
+{
+	static const uint8_t bytes[] = { [BPF_B >> 3] = 1, [BPF_H >> 3] = 2, [BPF_W >> 3] = 4, [BPF_DW >> 3] = 8 };
+
+	if (stub->unit->typed) {
+		emit(stub, insn_load(size, dst, src, off));
+		return;
+	}
+	emit(stub, insn_mov(1, 10));
+	emit(stub, insn_alu_imm(BPF_ADD, 1, OFF_READ));
+	emit(stub, insn_mov_imm(2, bytes[size >> 3]));
+	emit(stub, insn_mov(3, src));
+	emit(stub, insn_alu_imm(BPF_ADD, 3, off));
+	emit(stub, insn_call(BPF_FUNC_probe_read_kernel));
+	emit(stub, insn_load(size, dst, 10, OFF_READ)); /* zeros where it could not be read */
+}
+
+/* r0 = address of the value for the u32 key at OFF_KEY, or 0. */
+static void
+emit_lookup(struct stub *stub, int fd)
+{
+	emit_own_table(stub, 1, fd, BPF_PSEUDO_MAP_FD);
+	emit(stub, insn_mov(2, 10));
+	emit(stub, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
+	emit(stub, insn_call(BPF_FUNC_map_lookup_elem));
+}
+
+/* Leaves for `out` unless the current process is traced. Without a target that is every process but ktap. */
+static void
+emit_filter(struct stub *stub)
+{
+	emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
+	emit(stub, insn_alu_imm(BPF_RSH, 0, 32));
+	if (!stub->kernel->has_target) {
+		code_branch_imm(&stub->code, BPF_JEQ, 0, (int32_t)stub->kernel->self, stub->out);
+		return;
+	}
+	emit(stub, insn_store(BPF_W, 10, 0, OFF_KEY));
+	emit_lookup(stub, stub->kernel->targets_fd);
+	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
+}
+
+/* Keeps the address of the unit's scratch memory at OFF_SCRATCH. */
+static void
+emit_scratch(struct stub *stub)
+{
+	if (stub->unit->scratch_slot == UINT32_MAX)
+		return;
+	emit(stub, insn_store_imm(BPF_W, 10, OFF_KEY, (int32_t)stub->unit->scratch_slot));
+	emit_lookup(stub, stub->kernel->scratch_fd);
+	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
+	emit(stub, insn_store(BPF_DW, 10, 0, OFF_SCRATCH));
+}
+
+/* Calls one handler; r3, the event, is set by the caller, r1, the record, too. */
+static void
+emit_call(struct stub *stub, const struct program *program)
+{
+	emit(stub, insn_mov(2, 6));
+	if (program->scratch_size)
+		emit(stub, insn_load(BPF_DW, 4, 10, OFF_SCRATCH));
+	else
+		emit(stub, insn_mov_imm(4, 0));
+	code_call_func(&stub->code, program->func);
+}
+
+/* Of a perf tracepoint 0 would hide the event from all other users of perf; elsewhere 0 means no more work for perf. */
+static void
+emit_return(struct stub *stub)
+{
+	code_bind(&stub->code, stub->out);
+	emit(stub, insn_mov_imm(0, stub->unit->kind == UNIT_TRACEPOINT));
+	emit(stub, insn_exit());
+}
+
+/* ---- system calls ------------------------------------------------------------------------------------ */
+
+static bool
+wants_record(const struct unit *unit)
+{
+	uint32_t i;
+
+	for (i = 0; i < unit->n_slots; i++)
+		if (unit->slots[i]->record_size || unit->slots[i]->uses_dynamic)
+			return true;
+	return false;
+}
+
+static void
+emit_store_record(struct stub *stub, int16_t off, uint8_t reg)
+{
+	emit(stub, insn_store(BPF_DW, 10, reg, (int16_t)(OFF_RECORD + off)));
+}
+
+/* The record as the format files of syscalls:* lay it out: common 8, number (int) at 8, arguments or result from 16. */
+static void
+emit_record(struct stub *stub)
+{
+	bool enter = stub->unit->kind == UNIT_SYS_ENTER;
+	int16_t i;
+
+	emit(stub, insn_store_imm(BPF_DW, 10, OFF_RECORD, 0));
+	emit_store_record(stub, 8, 8); /* the number, below SYSCALLS_MAX: its upper half, padding, is 0 */
+	if (!enter) {
+		emit(stub, insn_load(BPF_DW, 1, 6, 8));
+		emit_store_record(stub, 16, 1);
+	}
+	for (i = 0; i < 6; i++) {
+		if (enter) {
+			emit_read(stub, BPF_DW, 1, 7, arg_regs[i]);
+			emit_store_record(stub, (int16_t)(16 + 8 * i), 1);
+		} else if (i > 0) {
+			emit(stub, insn_store_imm(BPF_DW, 10, (int16_t)(OFF_RECORD + 16 + 8 * i), 0));
+		}
+	}
+}
+
+static void
+emit_slot(struct stub *stub, uint32_t slot)
+{
+	const struct program *program = stub->unit->slots[slot];
+	uint32_t next = code_label(&stub->code);
+
+	if (stub->unit->n_slots > 1) {
+		emit(stub, insn_load(BPF_W, 1, 9, offsetof(struct syscall_entry, slots)));
+		emit(stub, insn_alu_imm(BPF_RSH, 1, (int32_t)slot));
+		emit(stub, insn_alu_imm(BPF_AND, 1, 1));
+		code_branch_imm(&stub->code, BPF_JEQ, 1, 0, next);
+	}
+	emit(stub, insn_load(BPF_W, 3, 9, offsetof(struct syscall_entry, event)));
+	if (program->record_size || program->uses_dynamic) {
+		emit(stub, insn_mov(1, 10));
+		emit(stub, insn_alu_imm(BPF_ADD, 1, OFF_RECORD));
+	} else {
+		emit(stub, insn_mov_imm(1, 0));
+	}
+	emit_call(stub, program);
+	code_bind(&stub->code, next);
+}
+
+/* sys_enter(regs, number), sys_exit(regs, result): include/trace/events/syscalls.h */
+static void
+stub_syscall(struct stub *stub)
+{
+	struct code *code = &stub->code;
+	uint32_t i;
+
+	emit(stub, insn_mov(6, 1));
+	emit(stub, insn_load(BPF_DW, 7, 6, 0));
+	if (stub->unit->kind == UNIT_SYS_ENTER)
+		emit(stub, insn_load(BPF_DW, 8, 6, 8));
+	else
+		emit_read(stub, BPF_DW, 8, 7, offsetof(struct pt_regs, orig_rax));
+	code_branch_imm(code, BPF_JGT, 8, SYSCALLS_MAX - 1, stub->out);
+	emit(stub, insn_mov(1, 8));
+	emit(stub, insn_alu_imm(BPF_LSH, 1, 3)); /* sizeof(struct syscall_entry) */
+	emit_own_table(stub, 9, stub->unit->syscalls_fd, BPF_PSEUDO_MAP_VALUE);
+	emit(stub, insn_alu(BPF_ADD, 9, 1));
+	emit(stub, insn_load(BPF_W, 1, 9, offsetof(struct syscall_entry, slots)));
+	code_branch_imm(code, BPF_JEQ, 1, 0, stub->out);
+	emit_read(stub, BPF_H, 1, 7, offsetof(struct pt_regs, cs));
+	code_branch_imm(code, BPF_JEQ, 1, COMPAT_CS, stub->out);
+	emit_filter(stub);
+	emit_scratch(stub);
+	if (wants_record(stub->unit))
+		emit_record(stub);
+	for (i = 0; i < stub->unit->n_slots; i++)
+		emit_slot(stub, i);
+	emit_return(stub);
+}
+
+/* ---- other events ----------------------------------------------------------------------------------------- */
+
+static void
+stub_event(struct stub *stub)
+{
+	const struct program *program = stub->unit->slots[0];
+
+	emit(stub, insn_mov(6, 1));
+	emit_filter(stub);
+	emit_scratch(stub);
+	if (stub->unit->by_cookie) {
+		emit(stub, insn_mov(1, 6));
+		emit(stub, insn_call(BPF_FUNC_get_attach_cookie));
+		emit(stub, insn_mov(3, 0));
+	} else {
+		code_const(&stub->code, 3, stub->unit->events[0]->index);
+	}
+	if (stub->unit->kind == UNIT_TRACEPOINT)
+		emit(stub, insn_mov(1, 6)); /* the context is the record */
+	else
+		emit(stub, insn_mov_imm(1, 0));
+	emit_call(stub, program);
+	emit_return(stub);
+}
+
+/* ---- followers -------------------------------------------------------------------------------------------------- */
+
+/* sched_process_fork(parent, child): a traced process's child is traced, before it runs. */
+static void
+stub_fork(struct stub *stub)
+{
+	int16_t tgid = (int16_t)stub->kernel->types.task_tgid_off;
+
+	emit(stub, insn_load(BPF_DW, 6, 1, 0));
+	emit(stub, insn_load(BPF_DW, 7, 1, 8));
+	emit(stub, insn_load(BPF_W, 8, 6, tgid));
+	emit(stub, insn_load(BPF_W, 9, 7, tgid));
+	code_branch(&stub->code, BPF_JEQ, 8, 9, stub->out); /* a thread */
+	emit(stub, insn_store(BPF_W, 10, 8, OFF_KEY));
+	emit_lookup(stub, stub->kernel->targets_fd);
+	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
+	emit(stub, insn_store(BPF_W, 10, 9, OFF_KEY));
+	emit(stub, insn_store_imm(BPF_B, 10, OFF_READ, 1));
+	emit_own_table(stub, 1, stub->kernel->targets_fd, BPF_PSEUDO_MAP_FD);
+	emit(stub, insn_mov(2, 10));
+	emit(stub, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
+	emit(stub, insn_mov(3, 10));
+	emit(stub, insn_alu_imm(BPF_ADD, 3, OFF_READ));
+	emit(stub, insn_mov_imm(4, BPF_ANY));
+	emit(stub, insn_call(BPF_FUNC_map_update_elem));
+	emit_return(stub);
+}
+
+/*
+ * sched_process_free(task), when a task's last trace goes: later than sched_process_exit, so that all that a process does while it
+ * exits (closing files, signalling its parent) is still seen. The task that bears the process's number goes last.
+ */
+static void
+stub_free(struct stub *stub)
+{
+	emit(stub, insn_load(BPF_DW, 6, 1, 0));
+	emit(stub, insn_load(BPF_W, 7, 6, (int16_t)stub->kernel->types.task_tgid_off));
+	emit(stub, insn_load(BPF_W, 8, 6, (int16_t)stub->kernel->types.task_pid_off));
+	code_branch(&stub->code, BPF_JNE, 7, 8, stub->out);
+	emit(stub, insn_store(BPF_W, 10, 7, OFF_KEY));
+	emit_own_table(stub, 1, stub->kernel->targets_fd, BPF_PSEUDO_MAP_FD);
+	emit(stub, insn_mov(2, 10));
+	emit(stub, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
+	emit(stub, insn_call(BPF_FUNC_map_delete_elem));
+	emit_return(stub);
+}
+
+static void (*const stubs[N_UNIT_KINDS])(struct stub *stub) = {
+	[UNIT_SYS_ENTER] = stub_syscall, [UNIT_SYS_EXIT] = stub_syscall, [UNIT_RAW] = stub_event,
+	[UNIT_TRACEPOINT] = stub_event,  [UNIT_KPROBE] = stub_event,     [UNIT_PROFILE] = stub_event,
+	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,
+};
+
+/* ---- laying out ---------------------------------------------------------------------------------------------------- */
+
+static int
+check_stack(const struct kernel *kernel, const struct program *program, struct text *why)
+{
+	uint64_t all = round_up(STUB_STACK, STACK_ROUND) + round_up(program->stack_size, STACK_ROUND);
+
+	if (all <= STACK_MAX)
+		return 0;
+	text_printf(why, "handler '%s' wants %u bytes of stack: %llu bytes with its caller's, the kernel allows %u",
+		    kernel->object->funcs[program->func]->name, program->stack_size, (unsigned long long)all, STACK_MAX);
+	return -E2BIG;
+}
+
+/* Resolves a function's references; `start` of the function in the image, `starts` of the object's functions. */
+static void
+resolve(const struct kernel *kernel, const struct func *func, struct bpf_insn *image, uint32_t start, const uint32_t *starts)
+{
+	const struct reloc *reloc;
+	struct bpf_insn *insn;
+	uint32_t i;
+
+	for (i = 0; i < func->n_relocs; i++) {
+		reloc = &func->relocs[i];
+		insn = &image[start + reloc->pc];
+		switch (reloc->kind) {
+		case RELOC_TABLE:
+			insn[0].src_reg = BPF_PSEUDO_MAP_FD;
+			insn[0].imm = kernel->tables[reloc->index];
+			insn[1].imm = 0;
+			break;
+		case RELOC_TABLE_VALUE:
+			insn[0].src_reg = BPF_PSEUDO_MAP_VALUE;
+			insn[0].imm = kernel->tables[reloc->index];
+			insn[1].imm = (int32_t)reloc->addend;
+			break;
+		case RELOC_FUNC:
+			insn->src_reg = BPF_PSEUDO_CALL;
+			insn->imm = (int32_t)(starts[reloc->index] - (start + reloc->pc) - 1);
+			break;
+		}
+	}
+}
+
+/* The stub and each function that it calls, once. */
+static void
+collect(const struct kernel *kernel, const struct unit *unit, const struct func *stub, struct arena *arena, struct image *image,
+	uint32_t *starts)
+{
+	const struct func *func;
+	uint32_t i;
+
+	image->funcs = arena_alloc(arena, (unit->n_slots + 1) * sizeof(*image->funcs));
+	image->funcs[image->n_funcs++] = stub;
+	image->n_insns = stub->n_insns;
+	for (i = 0; i < unit->n_slots; i++) {
+		func = kernel->object->funcs[unit->slots[i]->func];
+		if (starts[unit->slots[i]->func])
+			continue;
+		starts[unit->slots[i]->func] = image->n_insns;
+		image->funcs[image->n_funcs++] = func;
+		image->n_insns += func->n_insns;
+	}
+}
+
+int
+kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image, struct text *why)
+{
+	struct stub stub = { .kernel = kernel, .unit = unit };
+	uint32_t i, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
+	int err = 0;
+
+	*image = (struct image){ 0 };
+	for (i = 0; i < unit->n_slots && err == 0; i++)
+		err = check_stack(kernel, unit->slots[i], why);
+	if (err < 0)
+		return err;
+	code_init(&stub.code, arena);
+	stub.out = code_label(&stub.code);
+	stubs[unit->kind](&stub);
+	err = code_finish(&stub.code);
+	if (err < 0) {
+		text_puts(why, "too many handlers for one event");
+		return err;
+	}
+	collect(kernel, unit, func_from_code(&stub.code, "ktap_entry", unit_infos[unit->kind].name), arena, image, starts);
+	image->insns = arena_alloc(arena, image->n_insns * sizeof(*image->insns));
+	for (i = 0; i < image->n_funcs; i++) {
+		memcpy(image->insns + start, image->funcs[i]->insns, image->funcs[i]->n_insns * sizeof(*image->insns));
+		resolve(kernel, image->funcs[i], image->insns, start, starts);
+		start += image->funcs[i]->n_insns;
+	}
+	return 0;
+}

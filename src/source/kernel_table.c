@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The object's tables as BPF maps, access to them from user space, and the source's own: whom to trace, scratch memory, and what
+ * serves which system call.
+ *
+ * Hash tables are not preallocated: a table with room for a million entries is made in microseconds and costs memory as it is
+ * filled. Kernels before 6.1 refuse such tables to timer programs; there, and only for scripts with a profile, they are preallocated.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "source/kernel_int.h"
+
+#define TARGETS_MAX 65536 /* processes traced at a time; what is forked past that is not followed */
+
+/* The kernel allows letters, digits, '_' and '.' in names, at most 15. */
+static void
+map_name(const char *from, char name[BPF_OBJ_NAME_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < BPF_OBJ_NAME_LEN - 1 && from[i]; i++)
+		name[i] = isalnum((unsigned char)from[i]) || from[i] == '.' ? from[i] : '_';
+	name[i] = 0;
+}
+
+static int
+create(const char *name, enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
+	char short_name[BPF_OBJ_NAME_LEN];
+	int fd;
+
+	map_name(name, short_name);
+	fd = bpf_map_create(type, short_name, key, value, n, &opts);
+	if (debug_on(DEBUG_KERNEL))
+		fprintf(stderr, "kernel: BPF_MAP_CREATE %s type %d key %u value %u entries %u flags 0x%x: %d\n", name, type, key, value, n,
+			flags, fd);
+	return fd;
+}
+
+static bool
+is_hash(enum table_kind kind)
+{
+	return kind == TABLE_HASH || kind == TABLE_PERCPU_HASH;
+}
+
+/* Does this kernel let timer programs use tables that are not preallocated? */
+static bool
+timers_take_growing_tables(void)
+{
+	struct bpf_insn insns[6] = {
+		insn_make(BPF_LD | BPF_IMM | BPF_DW, 1, BPF_PSEUDO_MAP_FD, 0, 0), insn_make(0, 0, 0, 0, 0),
+		insn_mov_imm(0, 0), insn_exit(),
+	};
+	int prog, map = create("ktap_probe", BPF_MAP_TYPE_HASH, 4, 4, 1, BPF_F_NO_PREALLOC);
+
+	if (map < 0)
+		return true; /* the real tables will say what is wrong */
+	insns[0].imm = map;
+	prog = bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, "ktap_probe", "Dual BSD/GPL", insns, 4, NULL);
+	close(map);
+	if (prog >= 0)
+		close(prog);
+	return prog >= 0;
+}
+
+static bool
+wants_preallocation(const struct object *object)
+{
+	bool timer = false, hash = false;
+	uint32_t i;
+
+	for (i = 0; i < object->n_handlers; i++)
+		timer |= object->handlers[i]->kind == HANDLER_PROFILE;
+	for (i = 0; i < object->n_tables; i++)
+		hash |= is_hash(object->tables[i]->kind);
+	return timer && hash && !timers_take_growing_tables();
+}
+
+static uint32_t
+table_flags(const struct table *table, bool preallocate)
+{
+	uint32_t flags = 0;
+
+	if (is_hash(table->kind) && !preallocate)
+		flags |= BPF_F_NO_PREALLOC;
+	if (table->mappable)
+		flags |= BPF_F_MMAPABLE;
+	if (table->read_only)
+		flags |= BPF_F_RDONLY_PROG;
+	return flags;
+}
+
+/* A ring buffer's size is a power of two, in pages. */
+static uint32_t
+ring_size(uint32_t wanted)
+{
+	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE);
+
+	while (size < wanted && size < 1u << 30)
+		size *= 2;
+	return size;
+}
+
+static int
+write_init(int fd, const struct table *table)
+{
+	const char *bytes = table->init;
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < table->max_entries && err == 0; i++)
+		err = bpf_map_update_elem(fd, &i, bytes + (size_t)i * table->value_size, BPF_ANY);
+	return err;
+}
+
+static int
+table_create(const struct table *table, bool preallocate, int *fd)
+{
+	bool ring = table->kind == TABLE_RINGBUF;
+
+	*fd = create(table->name, table_kind_map_type(table->kind), table->key_size, table->value_size,
+		     ring ? ring_size(table->max_entries) : table->max_entries, table_flags(table, preallocate));
+	if (*fd < 0)
+		return *fd;
+	return table->init && table->kind == TABLE_ARRAY ? write_init(*fd, table) : 0;
+}
+
+static int
+map_globals(struct kernel *kernel)
+{
+	const struct table *table;
+	void *memory;
+
+	if (kernel->object->table_globals == UINT32_MAX)
+		return 0;
+	table = kernel->object->tables[kernel->object->table_globals];
+	kernel->globals_len = round_up(round_up(table->value_size, 8) * table->max_entries, (uint64_t)sysconf(_SC_PAGESIZE));
+	memory = mmap(NULL, kernel->globals_len, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->tables[kernel->object->table_globals], 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	kernel->globals = memory;
+	return 0;
+}
+
+int
+kernel_tables_create(struct kernel *kernel, struct text *why)
+{
+	const struct object *object = kernel->object;
+	bool preallocate = wants_preallocation(object);
+	char what[128];
+	uint32_t i;
+	int err;
+
+	kernel->tables = arena_alloc(kernel->arena, (object->n_tables + 1) * sizeof(*kernel->tables));
+	for (i = 0; i < object->n_tables; i++)
+		kernel->tables[i] = -1;
+	for (i = 0; i < object->n_tables; i++) {
+		err = table_create(object->tables[i], preallocate, &kernel->tables[i]);
+		if (err < 0) {
+			snprintf(what, sizeof(what), "table '%s' (%s, %u entries)", object->tables[i]->name,
+				 table_kind_name(object->tables[i]->kind), object->tables[i]->max_entries);
+			kernel_explain(err, what, why);
+			return err;
+		}
+	}
+	err = map_globals(kernel);
+	if (err < 0)
+		text_printf(why, "table of globals: cannot be mapped: %s", strerror(-err));
+	return err;
+}
+
+void
+kernel_tables_freeze(struct kernel *kernel)
+{
+	uint32_t i;
+
+	/* Only a chance for the verifier to know more: a refusal changes nothing. */
+	for (i = 0; i < kernel->object->n_tables; i++)
+		if (kernel->object->tables[i]->read_only && !kernel->object->tables[i]->mappable)
+			bpf_map_freeze(kernel->tables[i]);
+}
+
+/* ---- the source's own tables ------------------------------------------------------------------------------- */
+
+static int
+create_targets(struct kernel *kernel)
+{
+	uint32_t pid = (uint32_t)(kernel->command.pid ? kernel->command.pid : kernel->target.pid);
+	uint8_t one = 1;
+
+	if (!kernel->has_target)
+		return 0;
+	kernel->targets_fd = create(".targets", BPF_MAP_TYPE_HASH, sizeof(pid), sizeof(one), TARGETS_MAX, BPF_F_NO_PREALLOC);
+	if (kernel->targets_fd < 0)
+		return kernel->targets_fd;
+	return bpf_map_update_elem(kernel->targets_fd, &pid, &one, BPF_ANY);
+}
+
+static int
+create_scratch(struct kernel *kernel)
+{
+	if (kernel->n_scratch == 0)
+		return 0;
+	kernel->scratch_fd = create(".scratch", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), (uint32_t)round_up(kernel->scratch_size, 8),
+				    kernel->n_scratch, 0);
+	return kernel->scratch_fd < 0 ? kernel->scratch_fd : 0;
+}
+
+/* One value holds all entries: a program then reads it by address and index, without a lookup. */
+static int
+create_syscalls(struct unit *unit)
+{
+	uint32_t zero = 0, size = SYSCALLS_MAX * sizeof(*unit->syscalls);
+	int err;
+
+	unit->syscalls_fd = create(".syscalls", BPF_MAP_TYPE_ARRAY, sizeof(zero), size, 1, BPF_F_RDONLY_PROG);
+	if (unit->syscalls_fd < 0)
+		return unit->syscalls_fd;
+	err = bpf_map_update_elem(unit->syscalls_fd, &zero, unit->syscalls, BPF_ANY);
+	return err < 0 ? err : bpf_map_freeze(unit->syscalls_fd);
+}
+
+int
+kernel_own_tables_create(struct kernel *kernel, struct text *why)
+{
+	int err = create_targets(kernel);
+	uint32_t i;
+
+	if (err == 0)
+		err = create_scratch(kernel);
+	for (i = 0; i < kernel->n_units && err == 0; i++)
+		if (kernel->units[i]->syscalls)
+			err = create_syscalls(kernel->units[i]);
+	if (err < 0)
+		kernel_explain(err, "the tables of ktap's own programs", why);
+	return err;
+}
+
+static void
+close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+kernel_tables_close(struct kernel *kernel)
+{
+	uint32_t i;
+
+	if (kernel->globals)
+		munmap(kernel->globals, kernel->globals_len);
+	for (i = 0; kernel->tables && i < kernel->object->n_tables; i++)
+		close_fd(kernel->tables[i]);
+	close_fd(kernel->targets_fd);
+	close_fd(kernel->scratch_fd);
+	for (i = 0; i < kernel->n_units; i++)
+		close_fd(kernel->units[i]->syscalls_fd);
+}
+
+/* ---- access from user space ------------------------------------------------------------------------------------ */
+
+static int
+table_fd(struct source *source, uint32_t table)
+{
+	return ((struct kernel *)source)->tables[table]; /* the source is the kernel's first member */
+}
+
+int
+kernel_lookup(struct source *source, uint32_t table, const void *key, void *value)
+{
+	return bpf_map_lookup_elem(table_fd(source, table), key, value);
+}
+
+int
+kernel_update(struct source *source, uint32_t table, const void *key, const void *value, uint64_t flags)
+{
+	return bpf_map_update_elem(table_fd(source, table), key, value, flags);
+}
+
+int
+kernel_remove(struct source *source, uint32_t table, const void *key)
+{
+	return bpf_map_delete_elem(table_fd(source, table), key);
+}
+
+int
+kernel_next(struct source *source, uint32_t table, const void *key, void *next)
+{
+	return bpf_map_get_next_key(table_fd(source, table), key, next);
+}
