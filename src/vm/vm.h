@@ -31,7 +31,8 @@ struct vm_env {
 /* ---- table.c: the tables, by the kernel's semantics of bpf(2) and of the helpers ----------------------------- */
 
 /*
- * New machine with the object's tables, all of n_cpus CPUs (per-CPU kinds). The object must outlive it.
+ * New machine with the object's tables, all of n_cpus CPUs (per-CPU kinds). The object must outlive it. A machine is used by one
+ * thread at a time: nothing in it locks (though atomic instructions are atomic).
  * Returns NULL with *why set on failure (memory, limits).
  */
 struct vm *
@@ -54,7 +55,10 @@ vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *valu
 int
 vm_table_delete(struct vm *vm, uint32_t table, const void *key);
 
-/* Key after `key` (NULL: the first), in a fixed order, into next. -ENOENT at the end. */
+/*
+ * Key after `key` (NULL: the first), in a fixed order, into next: arrays by index, hash tables in order of insertion. -ENOENT at
+ * the end. Deleting the key that was handed out last does not lose the place; after any other absent key it starts anew.
+ */
 int
 vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next);
 
@@ -72,7 +76,7 @@ vm_ringbuf_consume(struct vm *vm, uint32_t table, void (*fn)(void *arg, const vo
 enum vm_arg_kind {
 	VM_ARG_NONE,     /* not readable */
 	VM_ARG_SCALAR,   /* any number */
-	VM_ARG_MEM,      /* address of `size` bytes to read and write */
+	VM_ARG_MEM,      /* address of `size` bytes to read and write, a multiple of 8 */
 	VM_ARG_MEM_RDONLY, /* address of `size` bytes to read; may be passed on to helpers that read */
 	VM_ARG_CTX,      /* opaque: only to be handed to helpers that take a context */
 };

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Array tables: keys are 32-bit numbers from 0, every entry exists from the start and holds zeros or the table's first
+ * contents. Values lie one behind the other, each rounded up to 8 bytes; per-CPU ones CPU after CPU within an entry.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/vm_int.h"
+
+struct array {
+	size_t len;
+	_Alignas(16) char values[];
+};
+
+static int
+array_init(struct vm_table *t)
+{
+	const struct table *table = t->table;
+	size_t entry = (size_t)t->n_cpus * t->stride;
+
+	t->array = mem_alloc(sizeof(*t->array) + entry * table->max_entries);
+	if (!t->array)
+		return -ENOMEM;
+	t->array->len = entry * table->max_entries;
+	if (!table->init)
+		return 0;
+	for (uint32_t i = 0; i < table->max_entries; i++)
+		for (uint32_t cpu = 0; cpu < t->n_cpus; cpu++)
+			memcpy(t->array->values + i * entry + (size_t)cpu * t->stride,
+			       (const char *)table->init + (size_t)i * table->value_size, table->value_size);
+	return 0;
+}
+
+static void
+array_fini(struct vm_table *t)
+{
+	free(t->array);
+	t->array = NULL;
+}
+
+void *
+array_memory(const struct vm_table *t, size_t *len)
+{
+	if (t->ops != &array_ops)
+		return NULL;
+	*len = t->array->len;
+	return t->array->values;
+}
+
+static void *
+array_find(struct vm_table *t, const void *key)
+{
+	uint32_t index;
+
+	memcpy(&index, key, sizeof(index));
+	if (index >= t->table->max_entries)
+		return NULL;
+	return t->array->values + (size_t)index * t->n_cpus * t->stride;
+}
+
+static void *
+array_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+{
+	void *value = array_find(t, key);
+
+	if (!value)
+		*err = -E2BIG;
+	else if (flags == BPF_NOEXIST)
+		*err = -EEXIST;
+	else
+		return value;
+	return NULL;
+}
+
+static int
+array_remove(struct vm_table *t, const void *key)
+{
+	return -EINVAL;
+}
+
+static int
+array_next(struct vm_table *t, const void *key, void *next)
+{
+	uint32_t index = 0;
+
+	if (key) {
+		memcpy(&index, key, sizeof(index));
+		index = index < t->table->max_entries ? index + 1 : 0;
+	}
+	if (index >= t->table->max_entries)
+		return -ENOENT;
+	memcpy(next, &index, sizeof(index));
+	return 0;
+}
+
+const struct table_ops array_ops = {
+	.init = array_init,
+	.fini = array_fini,
+	.find = array_find,
+	.claim = array_claim,
+	.remove = array_remove,
+	.next = array_next,
+	.from_program = true,
+};

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The helpers: what programs may call, with the meanings of <linux/bpf.h>. The verifier has checked the arguments against
+ * helpers.def before a helper runs: tables are tables, memory is there for its whole size. Numbers marked ANY are whatever
+ * the program says.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/vm_int.h"
+
+#define ERRNO(e) ((uint64_t)(int64_t)-(e))
+
+static void *
+ptr(uint64_t value)
+{
+	return (void *)(uintptr_t)value;
+}
+
+static struct vm_table *
+table_of(uint64_t value)
+{
+	return ptr(value);
+}
+
+static uint32_t
+run_cpu(const struct vm_run *run)
+{
+	return run->env && run->env->cpu < run->vm->n_cpus ? run->env->cpu : 0;
+}
+
+/* Every helper takes five numbers, most look at fewer. */
+#define HELPER_FN(name) \
+	static uint64_t helper_##name(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)
+
+/* ---- tables ------------------------------------------------------------------------------------------ */
+
+HELPER_FN(map_lookup_elem)
+{
+	return (uintptr_t)table_find(table_of(r1), ptr(r2), run_cpu(run));
+}
+
+HELPER_FN(map_update_elem)
+{
+	return (uint64_t)(int64_t)table_update(table_of(r1), ptr(r2), ptr(r3), r4, run_cpu(run));
+}
+
+HELPER_FN(map_delete_elem)
+{
+	return (uint64_t)(int64_t)table_remove(table_of(r1), ptr(r2));
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------- */
+
+/* A read that fails leaves zeros, so that what the program then looks at is never undefined. */
+static uint64_t
+zero_on_failure(int64_t result, uint64_t dst, uint64_t size)
+{
+	if (result < 0)
+		memset(ptr(dst), 0, size);
+	return (uint64_t)result;
+}
+
+HELPER_FN(probe_read_kernel)
+{
+	return zero_on_failure(memory_read_own(run, ptr(r1), r3, r2), r1, r2);
+}
+
+HELPER_FN(probe_read_kernel_str)
+{
+	return zero_on_failure(memory_read_own_str(run, ptr(r1), r3, r2), r1, r2);
+}
+
+HELPER_FN(probe_read_user)
+{
+	return zero_on_failure(memory_read_user(run, ptr(r1), r3, r2), r1, r2);
+}
+
+HELPER_FN(probe_read_user_str)
+{
+	return zero_on_failure(memory_read_user_str(run, ptr(r1), r3, r2), r1, r2);
+}
+
+/* The old reads do not say whose memory they mean. Ours where we know the address, else the process's if there is one. */
+static bool
+means_user(const struct vm_run *run, uint64_t addr)
+{
+	return run->env && run->env->read_user && !memory_is_known(run, addr, 1);
+}
+
+HELPER_FN(probe_read)
+{
+	return means_user(run, r3) ? helper_probe_read_user(run, r1, r2, r3, r4, r5)
+				   : helper_probe_read_kernel(run, r1, r2, r3, r4, r5);
+}
+
+HELPER_FN(probe_read_str)
+{
+	return means_user(run, r3) ? helper_probe_read_user_str(run, r1, r2, r3, r4, r5)
+				   : helper_probe_read_kernel_str(run, r1, r2, r3, r4, r5);
+}
+
+HELPER_FN(strncmp)
+{
+	return (uint64_t)(int64_t)strncmp(ptr(r1), ptr(r3), r2);
+}
+
+/* ---- who and when --------------------------------------------------------------------------------------- */
+
+HELPER_FN(ktime_get_ns)
+{
+	return run->env ? run->env->ktime_ns : 0;
+}
+
+HELPER_FN(ktime_get_boot_ns)
+{
+	return helper_ktime_get_ns(run, r1, r2, r3, r4, r5) + (uint64_t)run->vm->boot_minus_monotonic;
+}
+
+HELPER_FN(ktime_get_tai_ns)
+{
+	return helper_ktime_get_ns(run, r1, r2, r3, r4, r5) + (uint64_t)run->vm->tai_minus_monotonic;
+}
+
+/* xorshift64 (Marsaglia 2003), the high half, which is the better one. */
+HELPER_FN(get_prandom_u32)
+{
+	uint64_t x = run->vm->random;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	run->vm->random = x;
+	return x >> 32;
+}
+
+HELPER_FN(get_smp_processor_id)
+{
+	return run_cpu(run);
+}
+
+HELPER_FN(get_current_pid_tgid)
+{
+	return run->env ? (uint64_t)run->env->pid << 32 | run->env->tid : 0;
+}
+
+HELPER_FN(get_current_uid_gid)
+{
+	return run->env ? (uint64_t)run->env->gid << 32 | run->env->uid : 0;
+}
+
+HELPER_FN(get_current_comm)
+{
+	char *dst = ptr(r1);
+	size_t n = r2 - 1; /* the verifier allows no size of 0 */
+
+	memset(dst, 0, r2);
+	if (n > sizeof(run->env->comm))
+		n = sizeof(run->env->comm);
+	if (run->env)
+		memcpy(dst, run->env->comm, strnlen(run->env->comm, n));
+	return 0;
+}
+
+HELPER_FN(get_attach_cookie)
+{
+	return 0;
+}
+
+/* ---- stacks: there is no unwinder in the user engine ------------------------------------------------------- */
+
+HELPER_FN(get_stackid)
+{
+	return ERRNO(EOPNOTSUPP);
+}
+
+HELPER_FN(get_stack)
+{
+	memset(ptr(r2), 0, r3);
+	return ERRNO(EOPNOTSUPP);
+}
+
+/* ---- ring buffer --------------------------------------------------------------------------------------------- */
+
+HELPER_FN(ringbuf_output)
+{
+	void *record;
+
+	if (r4 & ~(uint64_t)(BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP))
+		return ERRNO(EINVAL);
+	record = ringbuf_reserve(table_of(r1)->ringbuf, r3);
+	if (!record)
+		return ERRNO(EAGAIN);
+	memcpy(record, ptr(r2), r3);
+	ringbuf_commit(record, false);
+	return 0;
+}
+
+HELPER_FN(ringbuf_reserve)
+{
+	return r3 ? 0 : (uintptr_t)ringbuf_reserve(table_of(r1)->ringbuf, r2);
+}
+
+HELPER_FN(ringbuf_submit)
+{
+	ringbuf_commit(ptr(r1), false);
+	return 0;
+}
+
+HELPER_FN(ringbuf_discard)
+{
+	ringbuf_commit(ptr(r1), true);
+	return 0;
+}
+
+HELPER_FN(ringbuf_query)
+{
+	return ringbuf_query(table_of(r1)->ringbuf, r2);
+}
+
+/* ---- trace_printk ----------------------------------------------------------------------------------------------- */
+
+/* One conversion after its '%', of those that the kernel's allows. Returns what follows it, or NULL: not allowed. */
+static const char *
+print_conversion(struct vm_run *run, struct text *out, const char *p, const char *end, uint64_t value)
+{
+	bool is_long = false;
+	char s[256];
+
+	for (; p < end && *p == 'l'; p++)
+		is_long = true;
+	if (p == end)
+		return NULL;
+	switch (*p) {
+	case 'd':
+	case 'i':
+		text_printf(out, "%" PRId64, is_long ? (int64_t)value : (int64_t)(int32_t)value);
+		break;
+	case 'u':
+		text_printf(out, "%" PRIu64, is_long ? value : (uint64_t)(uint32_t)value);
+		break;
+	case 'x':
+		text_printf(out, "%" PRIx64, is_long ? value : (uint64_t)(uint32_t)value);
+		break;
+	case 'p':
+		text_printf(out, "%016" PRIx64, value);
+		break;
+	case 'c':
+		text_putc(out, (char)value);
+		break;
+	case 's':
+		if (memory_read_own_str(run, s, value, sizeof(s)) < 0)
+			text_puts(out, "(fault)");
+		else
+			text_puts(out, s);
+		break;
+	default:
+		return NULL;
+	}
+	return p + 1;
+}
+
+/* The text goes to stderr, where the kernel's goes to trace_pipe, with the command before it as there. */
+HELPER_FN(trace_printk)
+{
+	const uint64_t values[3] = { r3, r4, r5 };
+	const char *p = ptr(r1), *end = memchr(p, '\0', r2);
+	struct text out = { 0 };
+	uint32_t n = 0;
+	size_t len;
+
+	if (!end)
+		return ERRNO(EINVAL);
+	while (p && p < end) {
+		if (*p != '%') {
+			text_putc(&out, *p++);
+		} else if (p + 1 < end && p[1] == '%') {
+			text_putc(&out, '%');
+			p += 2;
+		} else {
+			p = n < ARRAY_SIZE(values) ? print_conversion(run, &out, p + 1, end, values[n]) : NULL;
+			n++;
+		}
+	}
+	len = out.len;
+	if (p)
+		fprintf(stderr, "%.16s-%" PRIu32 ": %.*s%s", run->env ? run->env->comm : "", run->env ? run->env->tid : 0, (int)len,
+			out.s ? out.s : "", len && out.s[len - 1] == '\n' ? "" : "\n");
+	text_fini(&out);
+	return p ? len : ERRNO(EINVAL);
+}
+
+/* ---- the table of them ------------------------------------------------------------------------------------------- */
+
+static const struct helper helpers[] = {
+#define HELPER(name_, number_, ret_, tables_, writes_, ...) \
+	{ .name = #name_, .number = number_, .fn = helper_##name_, .ret = HRET_##ret_, .tables = HTAB_##tables_, \
+	  .writes_table = writes_, .args = { __VA_ARGS__ } },
+#include "vm/helpers.def"
+};
+
+const struct helper *
+helper_find(int32_t number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++)
+		if (helpers[i].number == number)
+			return &helpers[i];
+	return NULL;
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The interpreter. A program is verified, then decoded once: wide instructions become one, jumps count decoded instructions,
+ * tables and helpers become addresses. Running is a chain of computed jumps from the code of one instruction to that of the
+ * next; that code is made from the rows of insn.def, so that what an instruction does is said in one place.
+ *
+ * Relies on the verifier: nothing is checked while running. Every frame has VM_STACK_SIZE bytes of stack, zeroed at entry.
+ */
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/vm_int.h"
+
+/* A decoded instruction. */
+struct op {
+	uint8_t id;        /* enum insn_id */
+	uint8_t dst, src;
+	int16_t off;
+	int32_t jump;      /* in ops, from the next one */
+	union {
+		int64_t imm;
+		helper_fn *helper;
+		const struct vm_func *callee;
+	};
+};
+
+struct vm_func {
+	struct vm_func *next;
+	const struct func *func;
+	struct op *ops;
+};
+
+struct vm_program {
+	struct vm_program *next;
+	struct vm_func *funcs; /* all that it calls; the last is the entry */
+	const struct vm_func *entry;
+	struct vm_signature signature;
+};
+
+/* ---- decoding -------------------------------------------------------------------------------------------- */
+
+static void
+program_free(struct vm_program *program)
+{
+	for (struct vm_func *f = program->funcs, *next; f; f = next) {
+		next = f->next;
+		free(f->ops);
+		free(f);
+	}
+	free(program);
+}
+
+void
+vm_programs_free(struct vm_program *programs)
+{
+	for (struct vm_program *next; programs; programs = next) {
+		next = programs->next;
+		program_free(programs);
+	}
+}
+
+/* 64 bits of ld_imm64: a number, the handle of a table, or the address of a value. */
+static int64_t
+wide_imm(struct vm *vm, const struct func *func, uint32_t pc)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	const struct reloc *reloc = func_reloc(func, pc);
+	size_t len;
+
+	if (!reloc)
+		return (int64_t)((uint32_t)insn->imm | (uint64_t)(uint32_t)insn[1].imm << 32);
+	if (reloc->kind == RELOC_TABLE)
+		return (intptr_t)&vm->tables[reloc->index];
+	return (intptr_t)array_memory(&vm->tables[reloc->index], &len) + reloc->addend;
+}
+
+static const struct vm_func *
+decode_func(struct vm *vm, struct vm_program *program, const struct func *func);
+
+/* Decodes the instruction at pc. index[pc] is the number of the op of each instruction. False: out of memory. */
+static bool
+decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, uint32_t pc, const uint32_t *index, struct op *op)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	const struct insn_info *info = insn_info(insn);
+
+	*op = (struct op){ .id = info->id, .dst = insn->dst_reg, .src = insn->src_reg, .off = insn->off, .imm = insn->imm };
+	switch ((enum insn_shape)info->shape) {
+	case SHAPE_LD64:
+		op->id = INSN_LD64;
+		op->imm = wide_imm(vm, func, pc);
+		return true;
+	case SHAPE_JUMP:
+	case SHAPE_COND:
+		op->id = info->id == INSN_JA32 ? INSN_JA : info->id;
+		op->jump = (int32_t)index[pc + 1 + (uint32_t)(info->id == INSN_JA32 ? insn->imm : insn->off)] - (int32_t)index[pc] - 1;
+		return true;
+	case SHAPE_CALL:
+		if (info->id == INSN_CALL) {
+			op->helper = helper_find(insn->imm)->fn;
+			return true;
+		}
+		op->callee = decode_func(vm, program, func_callee(vm->object, func, pc));
+		return op->callee;
+	case SHAPE_ALU:
+	case SHAPE_UNARY:
+	case SHAPE_LOAD:
+	case SHAPE_STORE:
+	case SHAPE_ATOMIC:
+	case SHAPE_EXIT:
+	case SHAPE_PACKET:
+		break;
+	}
+	return true;
+}
+
+static bool
+decode_insns(struct vm *vm, struct vm_program *program, struct vm_func *f)
+{
+	const struct func *func = f->func;
+	uint32_t *index = mem_alloc(func->n_insns * sizeof(*index));
+	bool ok = index;
+
+	for (uint32_t pc = 0, n = 0; ok && pc < func->n_insns; pc++) {
+		index[pc] = n++;
+		pc += insn_is_wide(&func->insns[pc]);
+	}
+	for (uint32_t pc = 0; ok && pc < func->n_insns; pc++) {
+		ok = decode_insn(vm, program, func, pc, index, &f->ops[index[pc]]);
+		pc += insn_is_wide(&func->insns[pc]);
+	}
+	free(index);
+	return ok;
+}
+
+/* The decoded function; each once a program. NULL: out of memory. */
+static const struct vm_func *
+decode_func(struct vm *vm, struct vm_program *program, const struct func *func)
+{
+	struct vm_func *f;
+
+	for (f = program->funcs; f; f = f->next)
+		if (f->func == func)
+			return f;
+	f = mem_alloc(sizeof(*f));
+	if (!f)
+		return NULL;
+	f->func = func;
+	f->next = program->funcs;
+	program->funcs = f;
+	f->ops = mem_alloc(func->n_insns * sizeof(*f->ops));
+	return f->ops && decode_insns(vm, program, f) ? f : NULL;
+}
+
+struct vm_program *
+vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signature, struct text *why, int *err)
+{
+	struct vm_program *program;
+
+	*err = vm_verify(vm->object, func, signature, why);
+	if (*err)
+		return NULL;
+	program = mem_alloc(sizeof(*program));
+	if (program) {
+		program->signature = *signature;
+		program->entry = decode_func(vm, program, func);
+	}
+	if (!program || !program->entry) {
+		if (program)
+			program_free(program);
+		text_printf(why, "function \"%s\": out of memory", func->name ? func->name : "?");
+		*err = -ENOMEM;
+		return NULL;
+	}
+	program->next = vm->programs;
+	vm->programs = program;
+	return program;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------- */
+
+/* What a call keeps for the return. */
+struct saved {
+	const struct op *op;
+	uint64_t regs[5]; /* r6 to r10 */
+};
+
+static void *
+address(uint64_t base, int16_t off)
+{
+	return (void *)(uintptr_t)(base + (uint64_t)(int64_t)off);
+}
+
+#define NEXT() goto *code[op->id]
+#define OPERAND(code) (BPF_SRC(code) == BPF_X ? reg[op->src] : (uint64_t)op->imm)
+
+static uint64_t
+execute(struct vm_run *run, const struct op *op, uint64_t reg[11], char *stack)
+{
+	static const void *const code[N_INSNS] = {
+#define ALU(id, ...) [INSN_##id] = &&do_##id,
+#define COND(id, ...) [INSN_##id] = &&do_##id,
+#define LOAD(id, ...) [INSN_##id] = &&do_##id,
+#define STORE(id, ...) [INSN_##id] = &&do_##id,
+#define ATOMIC(id, ...) [INSN_##id] = &&do_##id,
+#define CMPXCHG(id, ...) [INSN_##id] = &&do_##id,
+#include "ebpf/insn.def"
+		[INSN_LD64] = &&do_LD64,
+		[INSN_JA] = &&do_JA,
+		[INSN_CALL] = &&do_CALL,
+		[INSN_CALL_LOCAL] = &&do_CALL_LOCAL,
+		[INSN_EXIT] = &&do_EXIT,
+	};
+	struct saved saved[VM_FRAMES_MAX];
+	uint32_t depth = 0;
+
+	NEXT();
+
+#define ALU(id, name, opcode, select, value, shape, group, version, format, type, expr) \
+do_##id: { \
+		type dst = (type)reg[op->dst], src = (type)OPERAND(opcode); \
+		(void)dst, (void)src; \
+		reg[op->dst] = (type)(expr); \
+		op++; \
+		NEXT(); \
+	}
+#define COND(id, name, opcode, select, value, shape, group, version, format, type, expr) \
+do_##id: { \
+		type dst = (type)reg[op->dst], src = (type)OPERAND(opcode); \
+		op += (expr) ? op->jump + 1 : 1; \
+		NEXT(); \
+	}
+#define LOAD(id, name, opcode, select, value, shape, group, version, format, type) \
+do_##id: { \
+		type loaded; \
+		memcpy(&loaded, address(reg[op->src], op->off), sizeof(loaded)); \
+		reg[op->dst] = (uint64_t)loaded; \
+		op++; \
+		NEXT(); \
+	}
+#define STORE(id, name, opcode, select, value, shape, group, version, format, type) \
+do_##id: { \
+		type stored = (type)(BPF_CLASS(opcode) == BPF_STX ? reg[op->src] : (uint64_t)op->imm); \
+		memcpy(address(reg[op->dst], op->off), &stored, sizeof(stored)); \
+		op++; \
+		NEXT(); \
+	}
+#define ATOMIC(id, name, opcode, select, value, shape, group, version, format, type, function) \
+do_##id: { \
+		type *at = address(reg[op->dst], op->off); \
+		type old = __atomic_##function(at, (type)reg[op->src], __ATOMIC_SEQ_CST); \
+		if ((value) & BPF_FETCH) \
+			reg[op->src] = old; \
+		op++; \
+		NEXT(); \
+	}
+#define CMPXCHG(id, name, opcode, select, value, shape, group, version, format, type) \
+do_##id: { \
+		type *at = address(reg[op->dst], op->off); \
+		type old = (type)reg[0]; \
+		__atomic_compare_exchange_n(at, &old, (type)reg[op->src], false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+		reg[0] = old; \
+		op++; \
+		NEXT(); \
+	}
+#include "ebpf/insn.def"
+
+do_LD64:
+	reg[op->dst] = (uint64_t)op->imm;
+	op++;
+	NEXT();
+
+do_JA:
+	op += op->jump + 1;
+	NEXT();
+
+do_CALL:
+	reg[0] = op->helper(run, reg[1], reg[2], reg[3], reg[4], reg[5]);
+	op++;
+	NEXT();
+
+do_CALL_LOCAL:
+	saved[depth].op = op + 1;
+	memcpy(saved[depth].regs, &reg[6], sizeof(saved[depth].regs));
+	depth++;
+	memset(stack + (size_t)depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
+	reg[10] += VM_STACK_SIZE;
+	op = op->callee->ops;
+	NEXT();
+
+do_EXIT:
+	if (!depth)
+		return reg[0];
+	depth--;
+	memcpy(&reg[6], saved[depth].regs, sizeof(saved[depth].regs));
+	op = saved[depth].op;
+	NEXT();
+}
+
+static void
+add_range(struct vm_run *run, const void *base, size_t len)
+{
+	run->ranges[run->n_ranges].base = base;
+	run->ranges[run->n_ranges++].len = len;
+}
+
+uint64_t
+vm_run(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5])
+{
+	_Alignas(16) char stack[VM_FRAMES_MAX * VM_STACK_SIZE];
+	struct vm_run run = { .vm = vm, .env = env };
+	uint64_t reg[11] = { 0 };
+
+	memset(stack, 0, VM_STACK_SIZE);
+	add_range(&run, stack, VM_STACK_SIZE);
+	for (int i = 0; i < 5; i++) {
+		enum vm_arg_kind kind = program->signature.args[i].kind;
+
+		if (kind == VM_ARG_NONE)
+			continue;
+		reg[i + 1] = args[i];
+		assert(kind != VM_ARG_MEM || args[i] % 8 == 0);
+		if (kind == VM_ARG_MEM || kind == VM_ARG_MEM_RDONLY)
+			add_range(&run, (const void *)(uintptr_t)args[i], program->signature.args[i].size);
+	}
+	reg[10] = (uintptr_t)stack + VM_STACK_SIZE;
+	if (debug_on(DEBUG_VM))
+		fprintf(stderr, "vm: run %s\n", program->entry->func->name ? program->entry->func->name : "?");
+	return execute(&run, program->entry->ops, reg, stack);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Reads that never fault: of our own memory (probe_read_kernel) and of the traced process (probe_read_user). Any 64-bit
+ * number may come as an address. What lies in memory that the run knows is copied; everything else is asked of the
+ * operating system, which answers EFAULT where we would crash.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "vm/vm_int.h"
+
+#define PAGE 4096u /* the least page size there is: strings are read up to a multiple of it */
+
+static bool
+range_holds(const void *base, size_t range_len, uint64_t addr, size_t len)
+{
+	uint64_t start = (uintptr_t)base;
+
+	return addr >= start && len <= range_len && addr - start <= range_len - len;
+}
+
+bool
+memory_is_known(const struct vm_run *run, uint64_t addr, size_t len)
+{
+	for (uint32_t i = 0; i < run->n_ranges; i++)
+		if (range_holds(run->ranges[i].base, run->ranges[i].len, addr, len))
+			return true;
+	for (uint32_t i = 0; i < run->vm->object->n_tables; i++) {
+		size_t table_len;
+		void *base = array_memory(&run->vm->tables[i], &table_len);
+
+		if (base && range_holds(base, table_len, addr, len))
+			return true;
+	}
+	return false;
+}
+
+/* The address as a pointer, for a range that is known or for the operating system to judge. */
+static void *
+pointer(uint64_t addr)
+{
+	return (void *)(uintptr_t)addr;
+}
+
+int
+memory_read_own(const struct vm_run *run, void *dst, uint64_t addr, size_t len)
+{
+	struct iovec local = { .iov_base = dst, .iov_len = len };
+	struct iovec remote = { .iov_base = pointer(addr), .iov_len = len };
+
+	if (!len)
+		return 0;
+	if (memory_is_known(run, addr, len)) {
+		memmove(dst, pointer(addr), len);
+		return 0;
+	}
+	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)len ? 0 : -EFAULT;
+}
+
+int
+memory_read_user(const struct vm_run *run, void *dst, uint64_t addr, size_t len)
+{
+	const struct vm_env *env = run->env;
+
+	if (!len)
+		return 0;
+	if (!env || !env->read_user)
+		return -EFAULT;
+	return env->read_user(env->arg, addr, dst, len) == (int64_t)len ? 0 : -EFAULT;
+}
+
+typedef int read_fn(const struct vm_run *run, void *dst, uint64_t addr, size_t len);
+
+/* Up to page ends, so that a string that ends before memory does is read whole. */
+static int64_t
+read_str(read_fn *read, const struct vm_run *run, char *dst, uint64_t addr, size_t size)
+{
+	size_t got = 0;
+
+	while (got < size) {
+		size_t n = PAGE - (addr + got) % PAGE;
+		char *nul;
+
+		if (n > size - got)
+			n = size - got;
+		if (read(run, dst + got, addr + got, n))
+			return -EFAULT;
+		nul = memchr(dst + got, '\0', n);
+		if (nul)
+			return nul - dst + 1;
+		got += n;
+	}
+	if (size)
+		dst[size - 1] = '\0';
+	return (int64_t)size;
+}
+
+int64_t
+memory_read_own_str(const struct vm_run *run, char *dst, uint64_t addr, size_t size)
+{
+	return read_str(memory_read_own, run, dst, addr, size);
+}
+
+int64_t
+memory_read_user_str(const struct vm_run *run, char *dst, uint64_t addr, size_t size)
+{
+	return read_str(memory_read_user, run, dst, addr, size);
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The machine and its tables: makes them from the object, and gives user space access by index, with the meanings of bpf(2).
+ *
+ * One thread uses a machine at a time: nothing here locks. Per-CPU tables nevertheless have one value a CPU, and atomic
+ * instructions are atomic, so that threads can come later by locking claim and remove alone.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "vm/vm_int.h"
+
+/* ---- kinds that only exist --------------------------------------------------------------------------- */
+
+static int
+ring_init(struct vm_table *t)
+{
+	t->ringbuf = ringbuf_new(t->table->max_entries);
+	return t->ringbuf ? 0 : -ENOMEM;
+}
+
+static void
+ring_fini(struct vm_table *t)
+{
+	ringbuf_free(t->ringbuf);
+	t->ringbuf = NULL;
+}
+
+/* No stack is ever captured in user space (helper get_stackid fails), so a table of stacks is always empty. */
+static int
+nothing_init(struct vm_table *t)
+{
+	return 0;
+}
+
+static void
+nothing_fini(struct vm_table *t)
+{
+}
+
+static void *
+nothing_find(struct vm_table *t, const void *key)
+{
+	return NULL;
+}
+
+static void *
+nothing_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+{
+	*err = -EINVAL;
+	return NULL;
+}
+
+static int
+nothing_remove(struct vm_table *t, const void *key)
+{
+	return t->table->kind == TABLE_RINGBUF ? -EINVAL : -ENOENT;
+}
+
+static int
+nothing_next(struct vm_table *t, const void *key, void *next)
+{
+	return t->table->kind == TABLE_RINGBUF ? -EINVAL : -ENOENT;
+}
+
+static const struct table_ops ring_ops = {
+	.init = ring_init,
+	.fini = ring_fini,
+	.find = nothing_find,
+	.claim = nothing_claim,
+	.remove = nothing_remove,
+	.next = nothing_next,
+};
+
+static const struct table_ops stack_ops = {
+	.init = nothing_init,
+	.fini = nothing_fini,
+	.find = nothing_find,
+	.claim = nothing_claim,
+	.remove = nothing_remove,
+	.next = nothing_next,
+};
+
+static const struct table_ops *const ops_of_kind[N_TABLE_KINDS] = {
+	[TABLE_HASH] = &hash_ops,
+	[TABLE_ARRAY] = &array_ops,
+	[TABLE_PERCPU_HASH] = &hash_ops,
+	[TABLE_PERCPU_ARRAY] = &array_ops,
+	[TABLE_RINGBUF] = &ring_ops,
+	[TABLE_STACK_TRACE] = &stack_ops,
+};
+
+/* ---- new and free --------------------------------------------------------------------------------------- */
+
+static int
+bad_table(const struct table *table, struct text *why, const char *cause)
+{
+	text_printf(why, "table \"%s\" (%s): %s", table->name ? table->name : "?",
+		    table->kind < N_TABLE_KINDS ? table_kind_name(table->kind) : "unknown kind", cause);
+	return -EINVAL;
+}
+
+static bool
+is_array(const struct table *table)
+{
+	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
+}
+
+/* The limits that bpf(2) has, and those of our memory. */
+static int
+check_table(const struct table *table, uint32_t n_cpus, struct text *why)
+{
+	uint64_t bytes;
+
+	if (table->kind >= N_TABLE_KINDS)
+		return bad_table(table, why, "this engine does not know the kind");
+	if (table->kind == TABLE_STACK_TRACE)
+		return 0;
+	if (!table->max_entries)
+		return bad_table(table, why, "max_entries is 0");
+	if (table->kind == TABLE_RINGBUF) {
+		if (table->max_entries & (table->max_entries - 1) || table->max_entries < 4096)
+			return bad_table(table, why, "its size must be a power of two of at least 4096 bytes");
+		return 0;
+	}
+	if (!table->key_size || table->key_size > VM_KEY_MAX)
+		return bad_table(table, why, "keys must have 1 to 512 bytes");
+	if (!table->value_size || table->value_size > VM_TABLE_BYTES_MAX / n_cpus)
+		return bad_table(table, why, "values must have at least one byte and fit into memory");
+	if (!is_array(table))
+		return 0;
+	if (table->key_size != 4)
+		return bad_table(table, why, "keys of an array must have 4 bytes");
+	bytes = round_up(table->value_size, 8) * (table->kind == TABLE_PERCPU_ARRAY ? n_cpus : 1);
+	if (bytes > VM_TABLE_BYTES_MAX / table->max_entries)
+		return bad_table(table, why, "it would take more than a gigabyte; make it smaller");
+	return 0;
+}
+
+static int
+init_table(struct vm_table *t, const struct table *table, uint32_t n_cpus, struct text *why)
+{
+	int err = check_table(table, n_cpus, why);
+
+	if (err)
+		return err;
+	t->table = table;
+	t->ops = ops_of_kind[table->kind];
+	t->n_cpus = table_kind_is_per_cpu(table->kind) ? n_cpus : 1;
+	t->stride = (uint32_t)round_up(table->value_size, 8);
+	if (t->ops->init(t)) {
+		bad_table(table, why, "out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int64_t
+clock_minus_monotonic(clockid_t clock)
+{
+	struct timespec there, here;
+
+	if (clock_gettime(clock, &there) || clock_gettime(CLOCK_MONOTONIC, &here))
+		return 0;
+	return (there.tv_sec - here.tv_sec) * 1000000000ll + there.tv_nsec - here.tv_nsec;
+}
+
+struct vm *
+vm_new(const struct object *object, uint32_t n_cpus, struct text *why)
+{
+	struct vm *vm;
+
+	if (!n_cpus || n_cpus > 65536) {
+		text_printf(why, "a machine with %" PRIu32 " CPUs: there must be 1 to 65536", n_cpus);
+		return NULL;
+	}
+	vm = mem_alloc(sizeof(*vm));
+	if (vm)
+		vm->tables = mem_alloc(object->n_tables * sizeof(*vm->tables));
+	if (!vm || !vm->tables) {
+		text_puts(why, "out of memory for the tables of the user engine");
+		free(vm);
+		return NULL;
+	}
+	vm->object = object;
+	vm->n_cpus = n_cpus;
+	if (getrandom(&vm->random, sizeof(vm->random), GRND_NONBLOCK) != sizeof(vm->random) || !vm->random)
+		vm->random = 88172645463325252u;
+	vm->boot_minus_monotonic = clock_minus_monotonic(CLOCK_BOOTTIME);
+	vm->tai_minus_monotonic = clock_minus_monotonic(CLOCK_TAI);
+	for (uint32_t i = 0; i < object->n_tables; i++) {
+		if (init_table(&vm->tables[i], object->tables[i], n_cpus, why)) {
+			vm_free(vm);
+			return NULL;
+		}
+	}
+	return vm;
+}
+
+void
+vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	vm_programs_free(vm->programs);
+	for (uint32_t i = 0; i < vm->object->n_tables; i++)
+		if (vm->tables[i].ops)
+			vm->tables[i].ops->fini(&vm->tables[i]);
+	free(vm->tables);
+	free(vm);
+}
+
+/* ---- as programs see a table ------------------------------------------------------------------------------- */
+
+void *
+table_find(struct vm_table *t, const void *key, uint32_t cpu)
+{
+	char *value = t->ops->find(t, key);
+
+	return value && t->n_cpus > 1 ? value + (size_t)cpu * t->stride : value;
+}
+
+int
+table_update(struct vm_table *t, const void *key, const void *value, uint64_t flags, uint32_t cpu)
+{
+	int err = 0;
+	char *to;
+
+	if (flags > BPF_EXIST)
+		return -EINVAL;
+	to = t->ops->claim(t, key, flags, &err);
+	if (!to)
+		return err;
+	/* `value` may be the entry itself: a program may update an entry from its own value. */
+	memmove(to + (t->n_cpus > 1 ? (size_t)cpu * t->stride : 0), value, t->table->value_size);
+	return 0;
+}
+
+int
+table_remove(struct vm_table *t, const void *key)
+{
+	return t->ops->remove(t, key);
+}
+
+/* ---- as user space sees it ----------------------------------------------------------------------------------- */
+
+int
+vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value)
+{
+	struct vm_table *t = &vm->tables[table];
+	void *found = t->ops->find(t, key);
+
+	if (!found)
+		return -ENOENT;
+	memcpy(value, found, table_kind_is_per_cpu(t->table->kind) ? (size_t)t->n_cpus * t->stride : t->table->value_size);
+	return 0;
+}
+
+int
+vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *value, uint64_t flags)
+{
+	struct vm_table *t = &vm->tables[table];
+	int err = 0;
+	void *to;
+
+	if (flags > BPF_EXIST)
+		return -EINVAL;
+	to = t->ops->claim(t, key, flags, &err);
+	if (!to)
+		return err;
+	memmove(to, value, table_kind_is_per_cpu(t->table->kind) ? (size_t)t->n_cpus * t->stride : t->table->value_size);
+	return 0;
+}
+
+int
+vm_table_delete(struct vm *vm, uint32_t table, const void *key)
+{
+	return table_remove(&vm->tables[table], key);
+}
+
+int
+vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next)
+{
+	struct vm_table *t = &vm->tables[table];
+
+	return t->ops->next(t, key, next);
+}
+
+void *
+vm_table_memory(struct vm *vm, uint32_t table)
+{
+	struct vm_table *t = &vm->tables[table];
+	size_t len;
+
+	return t->table->kind == TABLE_ARRAY ? array_memory(t, &len) : NULL;
+}
+
+int
+vm_ringbuf_consume(struct vm *vm, uint32_t table, void (*fn)(void *arg, const void *record, size_t len), void *arg)
+{
+	struct vm_table *t = &vm->tables[table];
+
+	return t->table->kind == TABLE_RINGBUF ? ringbuf_consume(t->ringbuf, fn, arg) : 0;
+}

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The verifier: follows every path through a program with what is known of each register and of the stack, one instruction
+ * at a time, and refuses the program at the first thing that is not sure to be right. Paths fork at branches that can go both
+ * ways; they end at exit, or at a jump target where a path that knew no more was followed before (verify_state.c).
+ *
+ * Relies on verify_func.c for what needs no paths, on scalar.c for numbers, verify_mem.c for memory, verify_call.c for
+ * helpers. Promises soundness and that it ends: at most VM_INSNS_MAX instructions are looked at.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "vm/vm_int.h"
+
+static const struct scalar *
+imm_scalar(const struct bpf_insn *insn, struct scalar *s)
+{
+	*s = scalar_const((uint64_t)(int64_t)insn->imm);
+	return s;
+}
+
+/* Size in bytes of a load, store or atomic operation. */
+static uint32_t
+access_size(uint8_t code)
+{
+	switch (BPF_SIZE(code)) {
+	case BPF_B:
+		return 1;
+	case BPF_H:
+		return 2;
+	case BPF_W:
+		return 4;
+	default:
+		return 8;
+	}
+}
+
+/* Copies of a number share an id, so that a comparison of one tells of all. */
+static void
+share_id(struct verifier *v, struct reg *reg)
+{
+	if (reg->kind == REG_SCALAR && !reg->id && !scalar_is_const(&reg->s))
+		reg->id = ++v->last_id;
+}
+
+/* ---- arithmetic --------------------------------------------------------------------------------------------- */
+
+static bool
+is_pointer(const struct reg *reg)
+{
+	return reg->kind != REG_SCALAR && reg->kind != REG_UNSET;
+}
+
+/* An address that numbers may be added to. */
+static bool
+check_moves(struct verifier *v, uint32_t regno, const struct reg *reg)
+{
+	if (reg->nullable)
+		return refuse_reg(v, (int)regno, "computes with an address that may be null; compare it with 0 first");
+	if (reg->kind == REG_TABLE || reg->kind == REG_CTX)
+		return refuse_reg(v, (int)regno, "computes with what is not the address of memory");
+	return true;
+}
+
+/* pointer += number, pointer -= number; the offset is computed as any number is. */
+static bool
+move_pointer(struct verifier *v, const struct bpf_insn *insn, uint32_t regno, const struct reg *pointer, const struct scalar *by)
+{
+	struct reg result = *pointer;
+
+	if (!check_moves(v, regno, pointer))
+		return false;
+	result.s = scalar_alu(insn, &pointer->s, by);
+	if (by->r64.smin == INT64_MIN || result.s.r64.smin <= -VM_OFFSET_MAX || result.s.r64.smin >= VM_OFFSET_MAX)
+		return refuse(v, -EACCES, "moves an address by a number that is not bounded; compare it with limits first");
+	*reg_write(v, insn->dst_reg) = result;
+	return true;
+}
+
+static bool
+alu_pointers(struct verifier *v, const struct bpf_insn *insn, const struct reg *dst, const struct reg *src,
+	     const struct scalar *imm)
+{
+	uint8_t op = BPF_OP(insn->code);
+
+	if (BPF_CLASS(insn->code) != BPF_ALU64 || (op != BPF_ADD && op != BPF_SUB))
+		return refuse_reg(v, is_pointer(dst) ? insn->dst_reg : insn->src_reg,
+				  "computes with an address; only 64-bit addition and subtraction are possible");
+	if (is_pointer(dst) && (!src || !is_pointer(src)))
+		return move_pointer(v, insn, insn->dst_reg, dst, src ? &src->s : imm);
+	if (op == BPF_ADD && src && !is_pointer(dst))
+		return move_pointer(v, insn, insn->src_reg, src, &dst->s);
+	if (op == BPF_SUB && src && dst->kind == src->kind && dst->index == src->index && dst->ref == src->ref) {
+		if (!check_moves(v, insn->dst_reg, dst) || !check_moves(v, insn->src_reg, src))
+			return false;
+		reg_set_scalar(reg_write(v, insn->dst_reg), scalar_unknown());
+		return true;
+	}
+	return refuse_reg(v, insn->src_reg, "adds or subtracts addresses that have nothing to do with each other");
+}
+
+static bool
+step_move(struct verifier *v, const struct bpf_insn *insn, struct reg *src, const struct scalar *imm)
+{
+	bool is_plain = BPF_CLASS(insn->code) == BPF_ALU64 && !insn->off;
+	struct reg copy;
+
+	if (src && is_pointer(src) && !is_plain)
+		return refuse_reg(v, insn->src_reg, "takes a part of an address");
+	if (src && is_plain) {
+		share_id(v, src);
+		copy = *src;
+		*reg_write(v, insn->dst_reg) = copy;
+		return true;
+	}
+	reg_set_scalar(reg_write(v, insn->dst_reg), scalar_alu(insn, imm, src ? &src->s : imm));
+	return true;
+}
+
+static bool
+step_alu(struct verifier *v, const struct bpf_insn *insn, const struct insn_info *info)
+{
+	bool has_src = info->shape == SHAPE_ALU && BPF_SRC(insn->code) == BPF_X;
+	struct reg *dst, *src = NULL;
+	struct scalar imm;
+
+	imm_scalar(insn, &imm);
+	if (has_src && !(src = reg_read(v, insn->src_reg)))
+		return false;
+	if (BPF_OP(insn->code) == BPF_MOV && info->shape == SHAPE_ALU)
+		return step_move(v, insn, src, &imm);
+	dst = reg_read(v, insn->dst_reg);
+	if (!dst)
+		return false;
+	if (is_pointer(dst) || (src && is_pointer(src)))
+		return alu_pointers(v, insn, dst, src, &imm);
+	reg_set_scalar(reg_write(v, insn->dst_reg), scalar_alu(insn, &dst->s, src ? &src->s : &imm));
+	return true;
+}
+
+static bool
+step_wide(struct verifier *v, const struct bpf_insn *insn)
+{
+	const struct reloc *reloc = func_reloc(frame_top(v)->func, v->state.pc);
+	struct reg *dst = reg_write(v, insn->dst_reg);
+
+	if (!reloc)
+		reg_set_scalar(dst, scalar_const((uint32_t)insn->imm | (uint64_t)(uint32_t)insn[1].imm << 32));
+	else if (reloc->kind == RELOC_TABLE)
+		*dst = (struct reg){ .kind = REG_TABLE, .index = reloc->index, .s = scalar_const(0) };
+	else
+		*dst = (struct reg){ .kind = REG_VALUE, .index = reloc->index, .s = scalar_const(reloc->addend) };
+	v->state.pc++;
+	return true;
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+static bool
+step_load(struct verifier *v, const struct bpf_insn *insn)
+{
+	uint32_t size = access_size(insn->code);
+	struct reg loaded;
+
+	if (!check_access(v, insn->src_reg, insn->off, size, ACCESS_READ, &loaded, NULL))
+		return false;
+	if (BPF_MODE(insn->code) == BPF_MEMSX)
+		reg_set_scalar(&loaded, scalar_loaded(size, true));
+	*reg_write(v, insn->dst_reg) = loaded;
+	return true;
+}
+
+static bool
+step_store(struct verifier *v, const struct bpf_insn *insn)
+{
+	struct reg imm, *src = &imm;
+	struct scalar s;
+
+	reg_set_scalar(&imm, *imm_scalar(insn, &s));
+	if (BPF_CLASS(insn->code) == BPF_STX) {
+		src = reg_read(v, insn->src_reg);
+		if (!src)
+			return false;
+		share_id(v, src);
+	}
+	return check_access(v, insn->dst_reg, insn->off, access_size(insn->code), ACCESS_WRITE, NULL, src);
+}
+
+static bool
+step_atomic(struct verifier *v, const struct bpf_insn *insn)
+{
+	struct reg *src = reg_read(v, insn->src_reg), *r0 = NULL;
+	struct reg loaded;
+
+	if (!src || (insn->imm == BPF_CMPXCHG && !(r0 = reg_read(v, 0))))
+		return false;
+	if (is_pointer(src) || (r0 && is_pointer(r0)))
+		return refuse_reg(v, is_pointer(src) ? insn->src_reg : 0, "an atomic operation on an address");
+	if (!check_access(v, insn->dst_reg, insn->off, access_size(insn->code), ACCESS_BOTH, &loaded, src))
+		return false;
+	if (insn->imm == BPF_CMPXCHG)
+		*reg_write(v, 0) = loaded;
+	else if (insn->imm & BPF_FETCH)
+		*reg_write(v, insn->src_reg) = loaded;
+	return true;
+}
+
+/* ---- branches ------------------------------------------------------------------------------------------------------ */
+
+static void
+note_branch(struct verifier *v, bool taken)
+{
+	struct branch *branch = arena_alloc(v->arena, sizeof(*branch));
+
+	branch->prev = v->state.path;
+	branch->func = frame_top(v)->func;
+	branch->pc = v->state.pc;
+	branch->taken = taken;
+	v->state.path = branch;
+}
+
+struct null_check {
+	uint32_t id;
+	bool is_null;
+};
+
+static void
+settle_null(struct reg *reg, const void *arg)
+{
+	const struct null_check *check = arg;
+
+	if (!reg->nullable || reg->id != check->id)
+		return;
+	if (check->is_null) {
+		reg_set_scalar(reg, scalar_const(0));
+	} else {
+		reg->nullable = false;
+		reg->id = 0;
+	}
+}
+
+static void
+apply_null_check(struct verifier *v, uint32_t regno, bool is_null)
+{
+	struct reg *reg = &frame_top(v)->regs[regno];
+	struct null_check check = { .id = reg->id, .is_null = is_null };
+
+	/* No record was reserved: nothing to give back. */
+	for (uint32_t i = 0; is_null && reg->ref && i < v->state.n_refs; i++)
+		if (v->state.refs[i] == reg->ref)
+			v->state.refs[i--] = v->state.refs[--v->state.n_refs];
+	state_each_reg(&v->state, settle_null, &check);
+}
+
+static void
+copy_scalar(struct reg *reg, const void *arg)
+{
+	const struct reg *from = arg;
+
+	if (reg->kind == REG_SCALAR && reg->id == from->id)
+		reg->s = from->s;
+}
+
+/* What the branch says, told to the registers compared and to all copies. False: it never goes this way. */
+static bool
+apply_compare(struct verifier *v, const struct bpf_insn *insn, bool taken)
+{
+	struct reg *regs = frame_top(v)->regs, *dst = &regs[insn->dst_reg], *src = &regs[insn->src_reg];
+	bool has_src = BPF_SRC(insn->code) == BPF_X;
+	struct scalar imm, *other = has_src ? &src->s : &imm;
+	struct reg known;
+
+	if (has_src && src == dst) /* x < x was decided by scalar_branch, or tells nothing */
+		return true;
+	imm_scalar(insn, &imm);
+	if (!scalar_refine(insn, taken, &dst->s, other))
+		return false;
+	known = *dst;
+	if (known.id)
+		state_each_reg(&v->state, copy_scalar, &known);
+	if (!has_src || !src->id || src->id == known.id)
+		return true;
+	known = *src;
+	state_each_reg(&v->state, copy_scalar, &known);
+	return true;
+}
+
+/* `if p == 0` and `if p != 0` on an address. */
+static bool
+is_null_check(const struct bpf_insn *insn)
+{
+	uint8_t op = BPF_OP(insn->code);
+
+	return BPF_CLASS(insn->code) == BPF_JMP && BPF_SRC(insn->code) == BPF_K && !insn->imm && (op == BPF_JEQ || op == BPF_JNE);
+}
+
+/* Narrows the state by the way that the branch at pc goes, and goes there. False: it never goes that way. */
+static bool
+take_branch(struct verifier *v, const struct bpf_insn *insn, bool taken)
+{
+	const struct reg *regs = frame_top(v)->regs, *dst = &regs[insn->dst_reg], *src = &regs[insn->src_reg];
+
+	if (dst->kind == REG_SCALAR && (BPF_SRC(insn->code) == BPF_K || src->kind == REG_SCALAR)) {
+		if (!apply_compare(v, insn, taken))
+			return false;
+	} else if (dst->nullable && is_null_check(insn)) {
+		apply_null_check(v, insn->dst_reg, taken == (BPF_OP(insn->code) == BPF_JEQ));
+	}
+	note_branch(v, taken);
+	v->state.pc += 1 + (taken ? insn->off : 0);
+	return true;
+}
+
+/* An address within memory is not 0. */
+static bool
+is_never_null(const struct verifier *v, const struct reg *reg)
+{
+	const struct range *r = &reg->s.r64;
+
+	switch (reg->kind) {
+	case REG_TABLE:
+		return true;
+	case REG_STACK:
+		return r->smin >= -VM_STACK_SIZE && r->smax <= 0;
+	case REG_VALUE:
+		return !reg->nullable && r->smin >= 0 && r->smax < v->object->tables[reg->index]->value_size;
+	case REG_MEM:
+	case REG_RDONLY:
+	case REG_RECORD:
+		return !reg->nullable && r->smin >= 0 && r->smax < reg->size;
+	default:
+		return false;
+	}
+}
+
+/* Which way a branch goes that looks at an address: 1, 0, -1 for both, -2 for refused. */
+static int
+branch_pointers(struct verifier *v, const struct bpf_insn *insn, const struct reg *dst, const struct reg *src)
+{
+	uint8_t op = BPF_OP(insn->code);
+
+	if (BPF_CLASS(insn->code) == BPF_JMP32 || op == BPF_JSET) {
+		refuse_reg(v, is_pointer(dst) ? insn->dst_reg : insn->src_reg, "compares a part of an address");
+		return -2;
+	}
+	if (is_null_check(insn))
+		return is_never_null(v, dst) ? op == BPF_JNE : -1;
+	if (!src || !is_pointer(src) || !is_pointer(dst)) {
+		refuse_reg(v, is_pointer(dst) ? insn->dst_reg : insn->src_reg,
+			   "compares an address with a number; only == and != with the constant 0 are possible");
+		return -2;
+	}
+	return -1;
+}
+
+static bool
+step_branch(struct verifier *v, const struct bpf_insn *insn, bool *dead)
+{
+	struct reg *dst = reg_read(v, insn->dst_reg), *src = NULL;
+	struct scalar imm;
+	int way;
+
+	if (!dst || (BPF_SRC(insn->code) == BPF_X && !(src = reg_read(v, insn->src_reg))))
+		return false;
+	if (is_pointer(dst) || (src && is_pointer(src)))
+		way = branch_pointers(v, insn, dst, src);
+	else
+		way = scalar_branch(insn, &dst->s, src ? &src->s : imm_scalar(insn, &imm));
+	if (way == -2)
+		return false;
+	if (way >= 0) {
+		v->state.pc += 1 + (way ? insn->off : 0);
+		return true;
+	}
+	/* The way taken is kept as it is, at the branch; it is narrowed when its turn comes (next_path). */
+	if (!state_push(v, v->state.pc))
+		return false;
+	*dead = !take_branch(v, insn, false);
+	return true;
+}
+
+/* ---- calls and exit ---------------------------------------------------------------------------------------------- */
+
+static bool
+step_local_call(struct verifier *v)
+{
+	struct frame *caller = frame_top(v);
+	struct func_info *caller_info = func_info_of(v, caller->func), *callee_info;
+	const struct func *callee = func_callee(v->object, caller->func, v->state.pc);
+
+	if (v->state.n_frames == VM_FRAMES_MAX)
+		return refuse(v, -E2BIG, "calls are nested more than %d deep", VM_FRAMES_MAX);
+	callee_info = func_info_of(v, callee);
+	if (!callee_info)
+		return false;
+	func_add_call(v, caller_info, callee_info);
+	if (!frame_push(v, callee, v->state.pc))
+		return false;
+	for (uint32_t i = 1; i <= 5; i++)
+		if (caller->regs[i].kind != REG_UNSET)
+			mark_reg_read(v, v->state.n_frames - 2, i);
+	memcpy(&frame_top(v)->regs[1], &caller->regs[1], 5 * sizeof(struct reg));
+	memset(caller->regs, 0, 6 * sizeof(struct reg));
+	caller->written_regs |= 0x3f;
+	v->state.pc = 0;
+	return true;
+}
+
+static bool
+step_return(struct verifier *v)
+{
+	struct frame *callee = frame_top(v);
+	struct reg r0 = callee->regs[0];
+
+	if (r0.kind == REG_STACK && r0.index == v->state.n_frames - 1)
+		return refuse_reg(v, 0, "returns the address of stack that ends with the function");
+	if (r0.kind != REG_UNSET)
+		mark_reg_read(v, v->state.n_frames - 1, 0);
+	v->state.pc = callee->return_pc + 1;
+	frame_pop(v);
+	*reg_write(v, 0) = r0;
+	return true;
+}
+
+/* The program ends: with a number in r0 and nothing left to give back. */
+static bool
+check_end(struct verifier *v)
+{
+	const struct reg *r0 = reg_read(v, 0);
+
+	if (!r0)
+		return false;
+	if (r0->kind != REG_SCALAR)
+		return refuse_reg(v, 0, "returns an address; a program returns a number");
+	if (v->state.n_refs)
+		return refuse(v, -EACCES, "ends while a record is reserved; hand it to ringbuf_submit or ringbuf_discard");
+	return true;
+}
+
+/* ---- the walk --------------------------------------------------------------------------------------------------------- */
+
+enum step { STEP_ON, STEP_END, STEP_REFUSED };
+
+static enum step
+step_result(bool ok)
+{
+	return ok ? STEP_ON : STEP_REFUSED;
+}
+
+/* The instruction at pc. Leaves pc at the one that comes next. */
+static enum step
+step_insn(struct verifier *v)
+{
+	const struct func *func = frame_top(v)->func;
+	const struct bpf_insn *insn = &func->insns[v->state.pc];
+	const struct insn_info *info = insn_info(insn);
+	bool ok = false, dead = false;
+
+	switch ((enum insn_shape)info->shape) {
+	case SHAPE_ALU:
+	case SHAPE_UNARY:
+		ok = step_alu(v, insn, info);
+		break;
+	case SHAPE_LD64:
+		ok = step_wide(v, insn);
+		break;
+	case SHAPE_LOAD:
+		ok = step_load(v, insn);
+		break;
+	case SHAPE_STORE:
+		ok = step_store(v, insn);
+		break;
+	case SHAPE_ATOMIC:
+		ok = step_atomic(v, insn);
+		break;
+	case SHAPE_JUMP:
+		v->state.pc += 1 + (uint32_t)(info->id == INSN_JA32 ? insn->imm : insn->off);
+		return STEP_ON;
+	case SHAPE_COND:
+		ok = step_branch(v, insn, &dead);
+		return dead ? STEP_END : step_result(ok);
+	case SHAPE_CALL:
+		if (info->id == INSN_CALL_LOCAL)
+			return step_result(step_local_call(v));
+		ok = check_helper_call(v, insn);
+		break;
+	case SHAPE_EXIT:
+		if (v->state.n_frames > 1)
+			return step_result(step_return(v));
+		return check_end(v) ? STEP_END : STEP_REFUSED;
+	case SHAPE_PACKET: /* refused by verify_func.c */
+		break;
+	}
+	v->state.pc++;
+	return step_result(ok);
+}
+
+static enum step
+step(struct verifier *v)
+{
+	struct func_info *info = func_info_of(v, frame_top(v)->func);
+	int known;
+
+	if (v->n_insns++ >= VM_INSNS_MAX) {
+		refuse(v, -E2BIG, "too complex: after %u instructions not all paths were followed; are all loops short?", VM_INSNS_MAX);
+		return STEP_REFUSED;
+	}
+	if (info->marks[v->state.pc] & MARK_TARGET) {
+		known = state_visit(v);
+		if (known)
+			return known < 0 ? STEP_REFUSED : STEP_END;
+	}
+	if (debug_on(DEBUG_VERIFY))
+		state_print(v, stderr);
+	if (v->watch)
+		v->watch->visit(v->watch->arg, frame_top(v)->func, v->state.pc, frame_top(v)->regs);
+	return step_insn(v);
+}
+
+/* Takes up the next way that was kept. False: none is left. */
+static bool
+next_path(struct verifier *v)
+{
+	do {
+		path_end(v);
+		if (v->err || !state_pop(v))
+			return false;
+	} while (!take_branch(v, &frame_top(v)->func->insns[v->state.pc], true));
+	return true;
+}
+
+static void
+set_arguments(struct verifier *v)
+{
+	for (uint32_t i = 0; i < 5; i++) {
+		struct reg *reg = &v->state.frames[0]->regs[i + 1];
+
+		*reg = (struct reg){ .index = i, .size = v->signature->args[i].size, .s = scalar_const(0) };
+		switch (v->signature->args[i].kind) {
+		case VM_ARG_NONE:
+			*reg = (struct reg){ .kind = REG_UNSET };
+			break;
+		case VM_ARG_SCALAR:
+			reg_set_scalar(reg, scalar_unknown());
+			break;
+		case VM_ARG_MEM:
+			reg->kind = REG_MEM;
+			break;
+		case VM_ARG_MEM_RDONLY:
+			reg->kind = REG_RDONLY;
+			break;
+		case VM_ARG_CTX:
+			reg->kind = REG_CTX;
+			break;
+		}
+	}
+}
+
+static void
+follow_all_paths(struct verifier *v)
+{
+	enum step result;
+
+	if (!frame_push(v, v->entry, 0) || !func_info_of(v, v->entry))
+		return;
+	set_arguments(v);
+	do {
+		do {
+			result = step(v);
+		} while (result == STEP_ON);
+		if (result == STEP_REFUSED)
+			return;
+	} while (next_path(v));
+	v->state.path = NULL;
+	if (!v->err && frame_push(v, v->entry, 0))
+		check_call_graph(v);
+}
+
+int
+verify_watched(const struct object *object, const struct func *func, const struct vm_signature *signature,
+	       const struct verify_watch *watch, struct text *why)
+{
+	struct verifier v = { .object = object, .entry = func, .signature = signature, .watch = watch, .why = why };
+
+	v.arena = arena_new();
+	follow_all_paths(&v);
+	if (debug_on(DEBUG_VERIFY))
+		fprintf(stderr, "%s: %s, %" PRIu32 " instructions looked at\n", func->name ? func->name : "?", v.err ? "refused" : "accepted",
+			v.n_insns);
+	state_free_all(&v);
+	arena_free(v.arena);
+	return v.err;
+}
+
+int
+vm_verify(const struct object *object, const struct func *func, const struct vm_signature *signature, struct text *why)
+{
+	return verify_watched(object, func, signature, NULL, why);
+}
+
+struct vm_signature
+vm_handler_signature(const struct program *program)
+{
+	struct vm_signature signature = { .args = {
+		{ .kind = VM_ARG_MEM_RDONLY, .size = program->record_size },
+		{ .kind = program->uses_context ? VM_ARG_CTX : VM_ARG_NONE },
+		{ .kind = VM_ARG_SCALAR },
+		{ .kind = program->scratch_size ? VM_ARG_MEM : VM_ARG_NONE, .size = program->scratch_size },
+	} };
+
+	return signature;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The verifier's judgement of helper calls: arguments against the helper's row in helpers.def, records that must be given
+ * back, and what is known of the result.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "vm/vm_int.h"
+
+/* What the arguments of one call told. */
+struct call {
+	const struct helper *helper;
+	const struct table *table; /* of HARG_TABLE */
+	uint32_t table_index;
+	uint32_t size_max;         /* of the last size argument */
+	uint32_t alloc_size;
+	uint32_t released;         /* ref of HARG_RECORD */
+};
+
+static bool
+refuse_arg(struct verifier *v, const struct call *call, uint32_t regno, const char *what)
+{
+	return refuse_reg(v, (int)regno, "argument %" PRIu32 " of %s: %s", regno, call->helper->name, what);
+}
+
+/* ---- arguments --------------------------------------------------------------------------------------------- */
+
+static bool
+takes_table(enum helper_tables tables, const struct table *table)
+{
+	switch (tables) {
+	case HTAB_NONE:
+		return false;
+	case HTAB_KEYED:
+		return table->kind != TABLE_RINGBUF && table->kind != TABLE_STACK_TRACE;
+	case HTAB_RINGBUF:
+		return table->kind == TABLE_RINGBUF;
+	case HTAB_STACK:
+		return table->kind == TABLE_STACK_TRACE;
+	}
+	return false;
+}
+
+static bool
+check_table_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
+{
+	if (reg->kind != REG_TABLE)
+		return refuse_arg(v, call, regno, "must be a table");
+	call->table_index = reg->index;
+	call->table = v->object->tables[reg->index];
+	if (!takes_table(call->helper->tables, call->table))
+		return refuse_arg(v, call, regno, "the helper does not work on this kind of table");
+	if (call->helper->writes_table && call->table->read_only)
+		return refuse_arg(v, call, regno, "programs may only read this table");
+	return true;
+}
+
+/* A size: bounds first, then the memory of the argument before it. */
+static bool
+check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg, bool zero_allowed)
+{
+	bool out = call->helper->args[regno - 2] == HARG_MEM_OUT;
+	const struct reg *mem = &frame_top(v)->regs[regno - 1];
+	const struct range *r = &reg->s.r64;
+
+	if (reg->kind != REG_SCALAR)
+		return refuse_arg(v, call, regno, "must be a size, a number");
+	if (r->smin < 0)
+		return refuse_arg(v, call, regno, "the size may be negative; mask it or compare it first");
+	if (r->umax >= VM_OFFSET_MAX)
+		return refuse_arg(v, call, regno, "the size is not bounded; compare it with a limit first");
+	if (!r->umin && !zero_allowed)
+		return refuse_arg(v, call, regno, "the size may be 0");
+	call->size_max = (uint32_t)r->umax;
+	if (!r->umax && mem->kind == REG_SCALAR && scalar_is_const(&mem->s) && !mem->s.bits.value)
+		return true; /* nothing at null */
+	return check_helper_memory(v, regno - 1, (uint32_t)r->umax, out, scalar_is_const(&reg->s));
+}
+
+/* The string must stand in the table's first contents, which no program can change. */
+static bool
+check_string_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
+{
+	const struct table *table = reg->kind == REG_VALUE ? v->object->tables[reg->index] : NULL;
+	uint64_t off = reg->s.bits.value;
+
+	if (!table || reg->nullable || !table->read_only || table->kind != TABLE_ARRAY || !table->init || table->max_entries != 1)
+		return refuse_arg(v, call, regno, "must be a string in a read-only array table");
+	if (!scalar_is_const(&reg->s) || off >= table->value_size ||
+	    !memchr((const char *)table->init + off, '\0', table->value_size - off))
+		return refuse_arg(v, call, regno, "the string has no end in its table");
+	return true;
+}
+
+static bool
+check_record_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
+{
+	if (reg->kind != REG_RECORD || reg->nullable)
+		return refuse_arg(v, call, regno, "must be a record that ringbuf_reserve returned, compared with 0");
+	if (!scalar_is_const(&reg->s) || reg->s.bits.value)
+		return refuse_arg(v, call, regno, "must be the beginning of the record");
+	call->released = reg->ref;
+	return true;
+}
+
+static bool
+check_alloc_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
+{
+	if (reg->kind != REG_SCALAR || !scalar_is_const(&reg->s) || reg->s.bits.value >= VM_OFFSET_MAX)
+		return refuse_arg(v, call, regno, "must be a constant size");
+	call->alloc_size = (uint32_t)reg->s.bits.value;
+	return true;
+}
+
+static bool
+check_arg(struct verifier *v, struct call *call, uint32_t regno)
+{
+	enum helper_arg kind = call->helper->args[regno - 1];
+	const struct reg *reg;
+
+	if (kind == HARG_NONE)
+		return true;
+	reg = reg_read(v, regno);
+	if (!reg)
+		return false;
+	switch (kind) {
+	case HARG_TABLE:
+		return check_table_arg(v, call, regno, reg);
+	case HARG_KEY:
+		return check_helper_memory(v, regno, call->table->key_size, false, true);
+	case HARG_VALUE:
+		return check_helper_memory(v, regno, call->table->value_size, false, true);
+	case HARG_SIZE:
+		return check_size_arg(v, call, regno, reg, false);
+	case HARG_SIZE_OR_ZERO:
+		return check_size_arg(v, call, regno, reg, true);
+	case HARG_CTX:
+		return reg->kind == REG_CTX ? true : refuse_arg(v, call, regno, "must be the context of the program");
+	case HARG_ALLOC_SIZE:
+		return check_alloc_arg(v, call, regno, reg);
+	case HARG_RECORD:
+		return check_record_arg(v, call, regno, reg);
+	case HARG_CONST_STR:
+		return check_string_arg(v, call, regno, reg);
+	case HARG_NONE:
+	case HARG_ANY:
+	case HARG_MEM:     /* looked at with its size, the next argument */
+	case HARG_MEM_OUT:
+		break;
+	}
+	return true;
+}
+
+/* ---- effects ------------------------------------------------------------------------------------------------ */
+
+static void
+forget_record(struct reg *reg, const void *arg)
+{
+	const uint32_t *ref = arg;
+
+	if (reg->ref == *ref)
+		*reg = (struct reg){ .kind = REG_UNSET };
+}
+
+static void
+release(struct verifier *v, uint32_t ref)
+{
+	struct state *state = &v->state;
+
+	for (uint32_t i = 0; i < state->n_refs; i++)
+		if (state->refs[i] == ref)
+			state->refs[i--] = state->refs[--state->n_refs];
+	state_each_reg(state, forget_record, &ref);
+}
+
+static bool
+acquire(struct verifier *v, const struct call *call, struct reg *r0)
+{
+	struct state *state = &v->state;
+
+	if (state->n_refs == VM_REFS_MAX)
+		return refuse(v, -E2BIG, "holds more than %d records at once", VM_REFS_MAX);
+	*r0 = (struct reg){ .kind = REG_RECORD, .nullable = true, .size = call->alloc_size, .s = scalar_const(0) };
+	r0->id = r0->ref = ++v->last_id;
+	state->refs[state->n_refs++] = r0->ref;
+	return true;
+}
+
+static bool
+set_result(struct verifier *v, const struct call *call)
+{
+	struct reg *r0 = reg_write(v, 0);
+
+	switch (call->helper->ret) {
+	case HRET_INT:
+		reg_set_scalar(r0, scalar_unknown());
+		break;
+	case HRET_LEN:
+		reg_set_scalar(r0, scalar_between(-4095, call->size_max));
+		break;
+	case HRET_VALUE_OR_NULL:
+		*r0 = (struct reg){ .kind = REG_VALUE, .nullable = true, .index = call->table_index, .id = ++v->last_id,
+				    .s = scalar_const(0) };
+		break;
+	case HRET_RECORD_OR_NULL:
+		return acquire(v, call, r0);
+	case HRET_VOID:
+		*r0 = (struct reg){ .kind = REG_UNSET };
+		break;
+	}
+	return true;
+}
+
+bool
+check_helper_call(struct verifier *v, const struct bpf_insn *insn)
+{
+	struct call call = { .helper = helper_find(insn->imm) };
+
+	if (!call.helper)
+		return refuse(v, -EINVAL, "calls helper %" PRId32 ", which this engine does not have", insn->imm);
+	for (uint32_t regno = 1; regno <= 5; regno++)
+		if (!check_arg(v, &call, regno))
+			return false;
+	if (call.released)
+		release(v, call.released);
+	for (uint32_t regno = 1; regno <= 5; regno++)
+		reg_write(v, regno)->kind = REG_UNSET;
+	return set_result(v, &call);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What can be said of a function without following its paths: every word is an instruction, jumps and calls arrive at one,
+ * every instruction can be reached and none runs out of the function, calls neither recurse nor take more stack than there is.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "vm/vm_int.h"
+
+const struct reloc *
+func_reloc(const struct func *func, uint32_t pc)
+{
+	for (uint32_t i = 0; i < func->n_relocs; i++)
+		if (func->relocs[i].pc == pc)
+			return &func->relocs[i];
+	return NULL;
+}
+
+const struct func *
+func_callee(const struct object *object, const struct func *func, uint32_t pc)
+{
+	const struct reloc *reloc = func_reloc(func, pc);
+
+	return reloc && reloc->kind == RELOC_FUNC && reloc->index < object->n_funcs ? object->funcs[reloc->index] : NULL;
+}
+
+/* Where a jump (SHAPE_JUMP, SHAPE_COND) at pc goes. */
+static int64_t
+jump_target(const struct bpf_insn *insn, uint32_t pc)
+{
+	bool is_long = insn->code == (BPF_JMP32 | BPF_JA);
+
+	return (int64_t)pc + 1 + (is_long ? insn->imm : insn->off);
+}
+
+/* ---- one instruction ------------------------------------------------------------------------------------- */
+
+/* Refuses at an instruction before paths are followed. */
+static bool
+refuse_at(struct verifier *v, const struct func *func, uint32_t pc, const char *what)
+{
+	struct frame *frame = frame_top(v);
+
+	frame->func = func;
+	v->state.pc = pc;
+	return refuse(v, -EINVAL, "%s", what);
+}
+
+static bool
+writes_r10(const struct bpf_insn *insn, const struct insn_info *info)
+{
+	switch (info->shape) {
+	case SHAPE_ALU:
+	case SHAPE_UNARY:
+	case SHAPE_LD64:
+	case SHAPE_LOAD:
+		return insn->dst_reg == 10;
+	case SHAPE_ATOMIC:
+		return insn->src_reg == 10 && insn->imm & BPF_FETCH;
+	default:
+		return false;
+	}
+}
+
+/* Immediates that the kernel refuses although the RFC gives them a meaning. */
+static const char *
+bad_immediate(const struct bpf_insn *insn, const struct insn_info *info)
+{
+	uint8_t op = BPF_OP(insn->code);
+	int32_t width = BPF_CLASS(insn->code) == BPF_ALU64 ? 64 : 32;
+
+	if (info->shape != SHAPE_ALU || BPF_SRC(insn->code) != BPF_K)
+		return NULL;
+	if ((op == BPF_DIV || op == BPF_MOD) && !insn->imm)
+		return "divides by the constant 0";
+	if ((op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH) && (insn->imm < 0 || insn->imm >= width))
+		return "shifts by a constant that is not below the width of the number";
+	return NULL;
+}
+
+/* The second word of ld_imm64, and what the first refers to. */
+static const char *
+bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	const struct reloc *reloc = func_reloc(func, pc);
+	const struct table *table;
+
+	if (pc + 1 >= func->n_insns || insn[1].code || insn[1].dst_reg || insn[1].src_reg || insn[1].off)
+		return "ld_imm64 without a proper second word";
+	if (!reloc)
+		return insn->src_reg ? "refers to something for which the object has no relocation" : NULL;
+	if (reloc->kind == RELOC_FUNC)
+		return "takes the address of a function, which this engine does not do";
+	if (reloc->index >= v->object->n_tables)
+		return "refers to a table that the object does not have";
+	table = v->object->tables[reloc->index];
+	if (reloc->kind == RELOC_TABLE)
+		return NULL;
+	if (table->kind != TABLE_ARRAY || table->max_entries != 1)
+		return "takes the address of the value of a table that is not an array of one entry";
+	return reloc->addend < table->value_size ? NULL : "takes an address behind the end of a table's value";
+}
+
+static const char *
+bad_insn(const struct verifier *v, const struct func *func, uint32_t pc)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	const struct insn_info *info = insn_info(insn);
+
+	if (!info)
+		return "not an instruction of eBPF";
+	if (insn->dst_reg > 10 || (insn->src_reg > 10 && info->shape != SHAPE_LD64))
+		return "names a register that does not exist";
+	if (insn_reserved(insn))
+		return "a field that the instruction does not use is not zero";
+	if (writes_r10(insn, info))
+		return "writes r10, the frame pointer, which may only be read";
+	if (info->shape == SHAPE_PACKET)
+		return "accesses a network packet; there is none here";
+	if (info->id == INSN_CALL_BTF)
+		return "calls a function of the kernel, which this engine does not have";
+	if (info->id == INSN_CALL_LOCAL && !func_callee(v->object, func, pc))
+		return "calls a function that the object does not have";
+	if (info->shape == SHAPE_LD64)
+		return bad_wide(v, func, pc);
+	return bad_immediate(insn, info);
+}
+
+/* ---- the whole function ----------------------------------------------------------------------------------------- */
+
+static bool
+check_insns(struct verifier *v, struct func_info *info)
+{
+	const struct func *func = info->func;
+
+	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
+		const char *bad = bad_insn(v, func, pc);
+
+		if (bad)
+			return refuse_at(v, func, pc, bad);
+		info->marks[pc] |= MARK_START;
+		pc += insn_is_wide(&func->insns[pc]);
+	}
+	return true;
+}
+
+/* Adds an instruction to those to look at. */
+static bool
+reach(struct verifier *v, struct func_info *info, uint32_t from, int64_t to, uint8_t mark, uint32_t *work, uint32_t *n)
+{
+	if (to < 0 || to >= info->func->n_insns)
+		return refuse_at(v, info->func, from, "control runs out of the function here");
+	if (!(info->marks[to] & MARK_START))
+		return refuse_at(v, info->func, from, "jumps into the middle of an instruction");
+	if (!(info->marks[to] & MARK_REACHED))
+		work[(*n)++] = (uint32_t)to;
+	info->marks[to] |= mark | MARK_REACHED;
+	return true;
+}
+
+static bool
+reach_from(struct verifier *v, struct func_info *info, uint32_t pc, uint32_t *work, uint32_t *n)
+{
+	const struct bpf_insn *insn = &info->func->insns[pc];
+	const struct insn_info *row = insn_info(insn);
+
+	if (row->shape == SHAPE_EXIT)
+		return true;
+	if ((row->shape == SHAPE_JUMP || row->shape == SHAPE_COND) &&
+	    !reach(v, info, pc, jump_target(insn, pc), MARK_TARGET, work, n))
+		return false;
+	if (row->shape == SHAPE_JUMP)
+		return true;
+	return reach(v, info, pc, (int64_t)pc + 1 + insn_is_wide(insn), 0, work, n);
+}
+
+static bool
+check_reach(struct verifier *v, struct func_info *info)
+{
+	const struct func *func = info->func;
+	uint32_t *work = arena_alloc(v->arena, func->n_insns * sizeof(*work));
+	uint32_t n = 0;
+
+	if (!reach(v, info, 0, 0, 0, work, &n))
+		return false;
+	while (n)
+		if (!reach_from(v, info, work[--n], work, &n))
+			return false;
+	for (uint32_t pc = 0; pc < func->n_insns; pc++)
+		if (info->marks[pc] & MARK_START && !(info->marks[pc] & MARK_REACHED))
+			return refuse_at(v, func, pc, "no path leads to this instruction");
+	return true;
+}
+
+#define FUNC_INSNS_MAX (1u << 20)
+
+struct func_info *
+func_info_of(struct verifier *v, const struct func *func)
+{
+	struct func_info *info;
+
+	for (info = v->infos; info; info = info->next)
+		if (info->func == func)
+			return info;
+	if (!func->n_insns || func->n_insns > FUNC_INSNS_MAX) {
+		refuse(v, func->n_insns ? -E2BIG : -EINVAL, "function \"%s\" has %" PRIu32 " instructions; there must be 1 to %u",
+		       func->name ? func->name : "?", func->n_insns, FUNC_INSNS_MAX);
+		return NULL;
+	}
+	info = arena_alloc(v->arena, sizeof(*info));
+	info->func = func;
+	info->marks = arena_alloc(v->arena, func->n_insns);
+	info->checkpoints = arena_alloc(v->arena, func->n_insns * sizeof(struct checkpoint *));
+	if (!check_insns(v, info) || !check_reach(v, info))
+		return NULL;
+	info->next = v->infos;
+	v->infos = info;
+	return info;
+}
+
+/* ---- calls --------------------------------------------------------------------------------------------------------- */
+
+void
+func_add_call(struct verifier *v, struct func_info *caller, struct func_info *callee)
+{
+	struct call_edge *edge;
+
+	for (edge = caller->calls; edge; edge = edge->next)
+		if (edge->callee == callee)
+			return;
+	edge = arena_alloc(v->arena, sizeof(*edge));
+	edge->callee = callee;
+	edge->next = caller->calls;
+	caller->calls = edge;
+}
+
+/* Sets depth_below. Frames are counted as the kernel does: multiples of 32 bytes, at least one. Depth of recursion: VM_FRAMES_MAX. */
+static bool
+check_calls_of(struct verifier *v, struct func_info *info)
+{
+	uint32_t own = (uint32_t)round_up(info->depth ? info->depth : 1, 32), below = 0;
+
+	if (info->visit == 2)
+		return true;
+	info->visit = 1;
+	for (struct call_edge *edge = info->calls; edge; edge = edge->next) {
+		if (edge->callee->visit == 1)
+			return refuse_at(v, info->func, 0, "the function calls itself, directly or through others");
+		if (!check_calls_of(v, edge->callee))
+			return false;
+		if (edge->callee->depth_below > below)
+			below = edge->callee->depth_below;
+	}
+	info->visit = 2;
+	info->depth_below = own + below;
+	if (info->depth_below > VM_STACK_SIZE)
+		return refuse_at(v, info->func, 0, "the function and those that it calls take more than 512 bytes of stack");
+	return true;
+}
+
+bool
+check_call_graph(struct verifier *v)
+{
+	return check_calls_of(v, func_info_of(v, v->entry));
+}

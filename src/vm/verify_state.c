@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * States of the verifier: registers and stack of every active frame, copies of them for branches not yet followed, and
+ * checkpoints, which let a path end early where one that knew less went through before.
+ *
+ * A checkpoint stands for the states that it covers only once all paths below it were followed to their end. Then it is also
+ * known what those paths read: a register or slot that nobody read is not compared. Reads are noted going up the path, from
+ * checkpoint to checkpoint, until one before which the thing was written.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/vm_int.h"
+
+struct pending {
+	struct pending *next;
+	struct state state;
+};
+
+/* ---- frames ------------------------------------------------------------------------------------------- */
+
+static size_t
+frame_size(uint32_t n_slots)
+{
+	return sizeof(struct frame) + n_slots * sizeof(struct slot);
+}
+
+static bool
+no_memory(struct verifier *v)
+{
+	return refuse(v, -ENOMEM, "out of memory while verifying");
+}
+
+struct frame *
+frame_top(struct verifier *v)
+{
+	return v->state.frames[v->state.n_frames - 1];
+}
+
+bool
+frame_push(struct verifier *v, const struct func *func, uint32_t return_pc)
+{
+	struct frame *frame = mem_alloc(frame_size(VM_SLOTS));
+
+	if (!frame)
+		return no_memory(v);
+	frame->func = func;
+	frame->return_pc = return_pc;
+	/* What an earlier function left at this depth is not what this one reads. */
+	frame->written_regs = UINT16_MAX;
+	frame->written_slots = UINT64_MAX;
+	frame->regs[10] = (struct reg){ .kind = REG_STACK, .index = v->state.n_frames, .s = scalar_const(0) };
+	v->state.frames[v->state.n_frames++] = frame;
+	return true;
+}
+
+void
+frame_pop(struct verifier *v)
+{
+	free(v->state.frames[--v->state.n_frames]);
+}
+
+static void
+state_free(struct state *state)
+{
+	while (state->n_frames)
+		free(state->frames[--state->n_frames]);
+}
+
+/* Copy of a frame with room for `room` slots, of which those in use are copied. */
+static struct frame *
+frame_copy(const struct frame *frame, uint32_t room)
+{
+	struct frame *copy = mem_alloc(frame_size(room));
+
+	if (copy)
+		memcpy(copy, frame, frame_size(frame->n_slots));
+	return copy;
+}
+
+static bool
+state_copy(struct verifier *v, struct state *to, const struct state *from, bool full)
+{
+	*to = *from;
+	for (to->n_frames = 0; to->n_frames < from->n_frames; to->n_frames++) {
+		const struct frame *frame = from->frames[to->n_frames];
+
+		to->frames[to->n_frames] = frame_copy(frame, full ? VM_SLOTS : frame->n_slots);
+		if (!to->frames[to->n_frames]) {
+			state_free(to);
+			return no_memory(v);
+		}
+		if (!full)
+			v->bytes += frame_size(frame->n_slots);
+	}
+	if (v->bytes > VM_STATE_BYTES_MAX)
+		return refuse(v, -E2BIG, "too complex: following all paths takes more than %u megabytes", VM_STATE_BYTES_MAX >> 20);
+	return true;
+}
+
+static void
+saved_free(struct verifier *v, struct state *state)
+{
+	for (uint32_t i = 0; i < state->n_frames; i++)
+		v->bytes -= frame_size(state->frames[i]->n_slots);
+	state_free(state);
+}
+
+void
+state_each_reg(struct state *state, void (*fn)(struct reg *reg, const void *arg), const void *arg)
+{
+	for (uint32_t f = 0; f < state->n_frames; f++) {
+		struct frame *frame = state->frames[f];
+
+		for (uint32_t i = 0; i < ARRAY_SIZE(frame->regs); i++)
+			fn(&frame->regs[i], arg);
+		for (uint32_t i = 0; i < frame->n_slots; i++) {
+			struct slot *slot = &frame->slots[i];
+
+			if (!slot->spilled)
+				continue;
+			fn(&slot->reg, arg);
+			if (slot->reg.kind == REG_UNSET)
+				*slot = (struct slot){ 0 };
+		}
+	}
+}
+
+/* ---- who reads what ---------------------------------------------------------------------------------------- */
+
+void
+mark_reg_read(struct verifier *v, uint32_t frame, uint32_t regno)
+{
+	uint16_t bit = (uint16_t)(1u << regno);
+
+	if (v->state.frames[frame]->written_regs & bit)
+		return;
+	for (struct checkpoint *cp = v->state.parent; cp && frame < cp->state.n_frames; cp = cp->state.parent) {
+		struct frame *f = cp->state.frames[frame];
+
+		if (f->live_regs & bit)
+			return;
+		f->live_regs |= bit;
+		if (f->written_regs & bit)
+			return;
+	}
+}
+
+void
+mark_slot_read(struct verifier *v, uint32_t frame, uint32_t slot)
+{
+	uint64_t bit = 1ull << slot;
+
+	if (v->state.frames[frame]->written_slots & bit)
+		return;
+	for (struct checkpoint *cp = v->state.parent; cp && frame < cp->state.n_frames; cp = cp->state.parent) {
+		struct frame *f = cp->state.frames[frame];
+
+		if (f->live_slots & bit)
+			return;
+		f->live_slots |= bit;
+		if (f->written_slots & bit)
+			return;
+	}
+}
+
+struct reg *
+reg_read(struct verifier *v, uint32_t regno)
+{
+	struct reg *reg = &frame_top(v)->regs[regno];
+
+	if (reg->kind == REG_UNSET) {
+		refuse(v, -EACCES, "reads r%u, which has no value here", (unsigned)regno);
+		return NULL;
+	}
+	mark_reg_read(v, v->state.n_frames - 1, regno);
+	return reg;
+}
+
+struct reg *
+reg_write(struct verifier *v, uint32_t regno)
+{
+	struct frame *frame = frame_top(v);
+
+	frame->written_regs |= (uint16_t)(1u << regno);
+	return &frame->regs[regno];
+}
+
+void
+reg_set_scalar(struct reg *reg, struct scalar s)
+{
+	*reg = (struct reg){ .kind = REG_SCALAR, .s = s };
+}
+
+/* ---- branches not yet followed --------------------------------------------------------------------------------- */
+
+bool
+state_push(struct verifier *v, uint32_t pc)
+{
+	struct pending *pending = mem_alloc(sizeof(*pending));
+
+	if (!pending)
+		return no_memory(v);
+	if (!state_copy(v, &pending->state, &v->state, false)) {
+		free(pending);
+		return false;
+	}
+	pending->state.pc = pc;
+	pending->next = v->pending;
+	v->pending = pending;
+	if (v->state.parent)
+		v->state.parent->n_paths++;
+	return true;
+}
+
+bool
+state_pop(struct verifier *v)
+{
+	struct pending *pending = v->pending;
+	bool ok;
+
+	state_free(&v->state);
+	if (!pending)
+		return false;
+	v->pending = pending->next;
+	ok = state_copy(v, &v->state, &pending->state, true);
+	saved_free(v, &pending->state);
+	free(pending);
+	return ok;
+}
+
+void
+path_end(struct verifier *v)
+{
+	for (struct checkpoint *cp = v->state.parent; cp; cp = cp->state.parent) {
+		if (--cp->n_paths)
+			break;
+		if (cp->dropped)
+			saved_free(v, &cp->state);
+	}
+	v->state.parent = NULL;
+}
+
+void
+state_free_all(struct verifier *v)
+{
+	state_free(&v->state);
+	for (struct pending *pending = v->pending, *next; pending; pending = next) {
+		next = pending->next;
+		state_free(&pending->state);
+		free(pending);
+	}
+	v->pending = NULL;
+	for (struct checkpoint *cp = v->checkpoints; cp; cp = cp->all)
+		state_free(&cp->state);
+	v->checkpoints = NULL;
+}
+
+/* ---- does an older state cover this one? ------------------------------------------------------------------------- */
+
+/* Ids differ from path to path; what counts is that those equal in the old state are equal in the new one, and apart stay apart. */
+struct id_map {
+	uint32_t n, n_singles;
+	struct { uint32_t old, cur; } pairs[VM_FRAMES_MAX * (11 + VM_SLOTS)];
+};
+
+static bool
+ids_match(struct id_map *map, uint32_t old, uint32_t cur)
+{
+	if (!old)
+		return true;
+	if (!cur) /* a copy of nothing else: an id of its own, out of the way of the real ones */
+		cur = UINT32_MAX - map->n_singles++;
+	for (uint32_t i = 0; i < map->n; i++) {
+		if (map->pairs[i].old == old)
+			return map->pairs[i].cur == cur;
+		if (map->pairs[i].cur == cur)
+			return false;
+	}
+	if (map->n == ARRAY_SIZE(map->pairs))
+		return false;
+	map->pairs[map->n].old = old;
+	map->pairs[map->n++].cur = cur;
+	return true;
+}
+
+static bool
+reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map)
+{
+	if (old->kind == REG_UNSET)
+		return true;
+	if (old->kind != cur->kind || old->nullable != cur->nullable || old->index != cur->index || old->size != cur->size ||
+	    !old->ref != !cur->ref)
+		return false;
+	if (!scalar_covers(&old->s, &cur->s) || !ids_match(map, old->ref, cur->ref))
+		return false;
+	return old->kind != REG_SCALAR && !old->nullable ? true : ids_match(map, old->id, cur->id);
+}
+
+static bool
+slot_covers(const struct slot *old, const struct slot *cur, struct id_map *map)
+{
+	struct reg any = { .kind = REG_SCALAR, .s = scalar_unknown() };
+
+	if (old->init & ~cur->init)
+		return false;
+	if (old->spilled)
+		return reg_covers(&old->reg, cur->spilled ? &cur->reg : &any, map);
+	return !old->init || !cur->spilled || cur->reg.kind == REG_SCALAR;
+}
+
+/* `all`: compares what was not read too. */
+static bool
+frame_covers(const struct frame *old, const struct frame *cur, struct id_map *map, bool all)
+{
+	static const struct slot empty;
+
+	if (old->func != cur->func || old->return_pc != cur->return_pc)
+		return false;
+	for (uint32_t i = 0; i < ARRAY_SIZE(old->regs); i++)
+		if ((all || old->live_regs >> i & 1) && !reg_covers(&old->regs[i], &cur->regs[i], map))
+			return false;
+	for (uint32_t i = 0; i < old->n_slots; i++)
+		if ((all || old->live_slots >> i & 1) &&
+		    !slot_covers(&old->slots[i], i < cur->n_slots ? &cur->slots[i] : &empty, map))
+			return false;
+	return true;
+}
+
+static bool
+state_covers(const struct state *old, const struct state *cur, bool all)
+{
+	struct id_map map;
+
+	map.n = map.n_singles = 0;
+	if (old->n_frames != cur->n_frames || old->n_refs != cur->n_refs)
+		return false;
+	for (uint32_t i = 0; i < old->n_refs; i++)
+		if (!ids_match(&map, old->refs[i], cur->refs[i]))
+			return false;
+	for (uint32_t i = 0; i < old->n_frames; i++)
+		if (!frame_covers(old->frames[i], cur->frames[i], &map, all))
+			return false;
+	return true;
+}
+
+/* What the old paths read, this one would have read. */
+static void
+inherit_reads(struct verifier *v, const struct state *old)
+{
+	for (uint32_t f = 0; f < old->n_frames; f++) {
+		for (uint32_t i = 0; i < ARRAY_SIZE(old->frames[f]->regs); i++)
+			if (old->frames[f]->live_regs >> i & 1)
+				mark_reg_read(v, f, i);
+		for (uint32_t i = 0; i < VM_SLOTS; i++)
+			if (old->frames[f]->live_slots >> i & 1)
+				mark_slot_read(v, f, i);
+	}
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
+
+/* Fewer instructions than this between two checkpoints are not worth one. */
+#define CHECKPOINT_DISTANCE 8
+
+static bool
+checkpoint_add(struct verifier *v, struct checkpoint **list)
+{
+	struct checkpoint *cp = arena_alloc(v->arena, sizeof(*cp));
+
+	if (!state_copy(v, &cp->state, &v->state, false)) {
+		state_free(&cp->state);
+		return false;
+	}
+	for (uint32_t i = 0; i < cp->state.n_frames; i++) {
+		cp->state.frames[i]->live_regs = 0;
+		cp->state.frames[i]->live_slots = 0;
+		v->state.frames[i]->written_regs = 0;
+		v->state.frames[i]->written_slots = 0;
+	}
+	cp->n_paths = 1;
+	cp->next = *list;
+	*list = cp;
+	cp->all = v->checkpoints;
+	v->checkpoints = cp;
+	v->state.parent = cp;
+	v->n_insns_checkpoint = v->n_insns;
+	return true;
+}
+
+/* A checkpoint that never helps is only in the way (the measure is the kernel's). */
+static bool
+checkpoint_is_useless(const struct checkpoint *cp)
+{
+	return cp->misses > cp->hits * 3 + 3;
+}
+
+static void
+checkpoint_drop(struct verifier *v, struct checkpoint **link)
+{
+	struct checkpoint *cp = *link;
+
+	*link = cp->next;
+	cp->dropped = true;
+	if (!cp->n_paths)
+		saved_free(v, &cp->state);
+}
+
+int
+state_visit(struct verifier *v)
+{
+	struct func_info *info = func_info_of(v, frame_top(v)->func);
+	struct checkpoint **list = &info->checkpoints[v->state.pc];
+
+	for (struct checkpoint **link = list, *cp; (cp = *link);) {
+		if (cp->n_paths) {
+			/* Paths that are still being followed lead here: with nothing new, it would go on for ever. */
+			if (state_covers(&cp->state, &v->state, true) && state_covers(&v->state, &cp->state, true)) {
+				refuse(v, -EACCES, "a loop that never ends: it comes back here with nothing changed");
+				return -1;
+			}
+		} else if (state_covers(&cp->state, &v->state, false)) {
+			cp->hits++;
+			inherit_reads(v, &cp->state);
+			return 1;
+		}
+		cp->misses++;
+		if (checkpoint_is_useless(cp))
+			checkpoint_drop(v, link);
+		else
+			link = &cp->next;
+	}
+	if (v->n_insns - v->n_insns_checkpoint < CHECKPOINT_DISTANCE)
+		return 0;
+	return checkpoint_add(v, list) ? 0 : -1;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What the files of this room share: tables in memory, the helper table, the memory that a run may touch.
+ */
+#ifndef KTAP_VM_INT_H
+#define KTAP_VM_INT_H
+
+#include "vm/vm.h"
+
+#define VM_STACK_SIZE 512   /* bytes that a chain of frames may use, and the distance between two frames */
+#define VM_FRAMES_MAX 8
+#define VM_KEY_MAX 512      /* bytes of a key: it has to fit into a program's stack */
+#define VM_TABLE_BYTES_MAX (1ull << 30) /* of a table that takes its memory at once, and of one value */
+
+/* ---- tables ------------------------------------------------------------------------------------- */
+
+struct table_ops;
+struct hash;
+struct array;
+struct ringbuf;
+
+/* A table of a running machine. Its address is what programs hold in a register after ld_imm64. */
+struct vm_table {
+	const struct table *table;
+	const struct table_ops *ops;
+	uint32_t n_cpus;     /* values in an entry: 1, or the machine's CPUs for per-CPU kinds */
+	uint32_t stride;     /* bytes from the value of one CPU to the next: value_size rounded up to 8 */
+	union {
+		struct hash *hash;
+		struct array *array;
+		struct ringbuf *ringbuf;
+	};
+};
+
+/* One row a kind of table (table.c). Keys and values are as the table says; errno values as in bpf(2). */
+struct table_ops {
+	int (*init)(struct vm_table *t);  /* 0 or -ENOMEM */
+	void (*fini)(struct vm_table *t);
+	/* Address of CPU 0's value, or NULL: no such entry. The address is good as long as the table. */
+	void *(*find)(struct vm_table *t, const void *key);
+	/* Address of the value of an entry, made (zeroed) where absent; NULL with *err = -EEXIST, -ENOENT, -E2BIG, -ENOMEM. */
+	void *(*claim)(struct vm_table *t, const void *key, uint64_t flags, int *err);
+	int (*remove)(struct vm_table *t, const void *key);
+	int (*next)(struct vm_table *t, const void *key, void *next);
+	bool from_program; /* programs may look up, update and delete */
+};
+
+extern const struct table_ops hash_ops, array_ops;
+
+/* The same for programs and for user space; `cpu` picks the one value that a program sees of a per-CPU table. */
+void *
+table_find(struct vm_table *t, const void *key, uint32_t cpu);
+
+int
+table_update(struct vm_table *t, const void *key, const void *value, uint64_t flags, uint32_t cpu);
+
+int
+table_remove(struct vm_table *t, const void *key);
+
+/* All values of an array table lie at `base`, `len` bytes. NULL for other kinds. */
+void *
+array_memory(const struct vm_table *t, size_t *len);
+
+/* ---- ringbuf.c ------------------------------------------------------------------------------------ */
+
+struct ringbuf *
+ringbuf_new(uint32_t size);
+
+void
+ringbuf_free(struct ringbuf *rb);
+
+/* Room for a record of `len` bytes, zeroed, or NULL: full. Ends by ringbuf_commit. */
+void *
+ringbuf_reserve(struct ringbuf *rb, uint64_t len);
+
+/* Hands over a reserved record, or drops it. */
+void
+ringbuf_commit(void *record, bool discard);
+
+/* BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE, BPF_RB_CONS_POS, BPF_RB_PROD_POS; others: 0. */
+uint64_t
+ringbuf_query(const struct ringbuf *rb, uint64_t what);
+
+int
+ringbuf_consume(struct ringbuf *rb, void (*fn)(void *arg, const void *record, size_t len), void *arg);
+
+/* ---- the machine ------------------------------------------------------------------------------------- */
+
+struct vm {
+	const struct object *object;
+	uint32_t n_cpus;
+	struct vm_table *tables;       /* one for each of the object's */
+	struct vm_program *programs;   /* all that were loaded, a list */
+	uint64_t random;               /* state of get_prandom_u32 */
+	int64_t boot_minus_monotonic, tai_minus_monotonic; /* ns */
+};
+
+/* Frees the programs (interp.c). */
+void
+vm_programs_free(struct vm_program *programs);
+
+/* One run of a program: what helpers see. */
+struct vm_run {
+	struct vm *vm;
+	const struct vm_env *env;
+	/* Memory of the engine that this run knows to be readable: stack, record, scratch. The rest is read by system call. */
+	struct vm_range { const void *base; size_t len; } ranges[6];
+	uint32_t n_ranges;
+};
+
+/* ---- memory.c: reads that never fault ------------------------------------------------------------------ */
+
+/* Copies `len` bytes of our own memory. Returns 0 or -EFAULT; dst may then be partly written. */
+int
+memory_read_own(const struct vm_run *run, void *dst, uint64_t addr, size_t len);
+
+/* Copies a string of our own memory, at most size - 1 bytes and a NUL. Returns its length with NUL, or -EFAULT. */
+int64_t
+memory_read_own_str(const struct vm_run *run, char *dst, uint64_t addr, size_t size);
+
+/* The same from the traced process. */
+int
+memory_read_user(const struct vm_run *run, void *dst, uint64_t addr, size_t len);
+
+int64_t
+memory_read_user_str(const struct vm_run *run, char *dst, uint64_t addr, size_t size);
+
+/* True if the range is memory of the engine that this run knows. */
+bool
+memory_is_known(const struct vm_run *run, uint64_t addr, size_t len);
+
+/* ---- helpers.c ------------------------------------------------------------------------------------------- */
+
+/* What a helper takes in one of r1 to r5. */
+enum helper_arg {
+	HARG_NONE,      /* not looked at */
+	HARG_ANY,       /* any value that was set */
+	HARG_TABLE,     /* handle of a table; the arguments KEY and VALUE are of its sizes */
+	HARG_KEY,       /* readable memory of key_size bytes */
+	HARG_VALUE,     /* readable memory of value_size bytes */
+	HARG_MEM,       /* readable memory; its size is the next argument, HARG_SIZE or HARG_SIZE_OR_ZERO */
+	HARG_MEM_OUT,   /* memory that the helper fills whatever happens; size in the next argument */
+	HARG_SIZE,      /* 1 to ... bytes of the memory before */
+	HARG_SIZE_OR_ZERO,
+	HARG_CTX,
+	HARG_ALLOC_SIZE, /* a constant: bytes of the record that is returned */
+	HARG_RECORD,    /* a record of ringbuf_reserve, given back here */
+	HARG_CONST_STR, /* address of a NUL-terminated string in a read-only array table */
+};
+
+enum helper_ret {
+	HRET_INT,
+	HRET_LEN,       /* -4095 to the size argument */
+	HRET_VALUE_OR_NULL,
+	HRET_RECORD_OR_NULL,
+	HRET_VOID,
+};
+
+/* Which tables a helper takes: each kind of helper has its own. */
+enum helper_tables { HTAB_NONE, HTAB_KEYED, HTAB_RINGBUF, HTAB_STACK };
+
+typedef uint64_t helper_fn(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
+
+struct helper {
+	const char *name;
+	int32_t number;        /* BPF_FUNC_x */
+	helper_fn *fn;
+	enum helper_ret ret;
+	enum helper_tables tables;
+	enum helper_arg args[5];
+	bool writes_table;     /* refused on a read-only table */
+};
+
+/* By BPF_FUNC_x, or NULL. */
+const struct helper *
+helper_find(int32_t number);
+
+/* ---- scalar.c: what is known of a number ------------------------------------------------------------------------ */
+
+/* Known bits: where `mask` has a 0 the number has the bit of `value`; value & mask == 0. */
+struct bits {
+	uint64_t value, mask;
+};
+
+/* Bounds of a number of 64 or 32 bits, seen unsigned and signed; both hold. 32-bit bounds are kept as 64-bit numbers. */
+struct range {
+	uint64_t umin, umax;
+	int64_t smin, smax;
+};
+
+/* All of these hold at once: the bits and bounds of the whole, and the bounds of the low half. */
+struct scalar {
+	struct bits bits;
+	struct range r64, r32;
+};
+
+struct scalar
+scalar_const(uint64_t value);
+
+struct scalar
+scalar_unknown(void);
+
+/* Numbers that a load of `size` bytes gives. */
+struct scalar
+scalar_loaded(uint32_t size, bool is_signed);
+
+bool
+scalar_is_const(const struct scalar *s);
+
+bool
+scalar_is_unknown(const struct scalar *s);
+
+/* True if every number that `in` stands for is one that `s` stands for. */
+bool
+scalar_covers(const struct scalar *s, const struct scalar *in);
+
+bool
+scalar_has(const struct scalar *s, uint64_t value);
+
+/* Bounds the number from outside, signed: for results of helpers. */
+struct scalar
+scalar_between(int64_t smin, int64_t smax);
+
+/* dst after an arithmetic instruction; src stands for the immediate too. */
+struct scalar
+scalar_alu(const struct bpf_insn *insn, const struct scalar *dst, const struct scalar *src);
+
+/* Is a conditional jump taken? 1, 0, or -1: both can be. */
+int
+scalar_branch(const struct bpf_insn *insn, const struct scalar *dst, const struct scalar *src);
+
+/* Narrows both by what the jump says of them. False: it cannot go this way at all. */
+bool
+scalar_refine(const struct bpf_insn *insn, bool taken, struct scalar *dst, struct scalar *src);
+
+/* "5", "0..255", "-1..7, bits ...f8": what is known, shortest form. */
+void
+scalar_print(const struct scalar *s, struct text *out);
+
+/* ---- verify.c, verify_state.c, verify_mem.c, verify_call.c, verify_report.c ---------------------------------------- */
+
+enum reg_kind {
+	REG_UNSET,
+	REG_SCALAR, /* a number: s */
+	REG_STACK,  /* address in the stack of frame `index`, offset s from its top, r10 */
+	REG_TABLE,  /* handle of table `index` */
+	REG_VALUE,  /* address in a value of table `index`, offset s */
+	REG_MEM,    /* address in argument `index` of `size` bytes, offset s */
+	REG_RDONLY, /* the same, not to be written */
+	REG_RECORD, /* address in a reserved record of `size` bytes, offset s */
+	REG_CTX,
+	N_REG_KINDS
+};
+
+struct reg {
+	enum reg_kind kind;
+	bool nullable;   /* or 0; which, one check tells for all registers of the same id */
+	uint32_t index;
+	uint32_t size;
+	uint32_t id;     /* not 0: copies of one value (numbers), or one result that may be null */
+	uint32_t ref;    /* not 0: a reserved record that must be given back */
+	struct scalar s;
+};
+
+#define VM_SLOTS (VM_STACK_SIZE / 8)
+
+/* Eight bytes of stack. Slot 0 is at r10 - 8, slot 1 at r10 - 16, ... */
+struct slot {
+	uint8_t init;   /* bit n: byte n was written */
+	bool spilled;   /* all eight bytes hold `reg` */
+	struct reg reg;
+};
+
+struct frame {
+	const struct func *func;
+	uint32_t return_pc;     /* in the caller */
+	uint32_t n_slots;       /* slots below this may hold something */
+	/*
+	 * Who reads what: `live` (in checkpoints) has what was read after it before being written; `written` has what was
+	 * written since the checkpoint before. Bit n of regs is register n, of slots slot n.
+	 */
+	uint64_t live_slots, written_slots;
+	uint16_t live_regs, written_regs;
+	struct reg regs[11];
+	struct slot slots[]; /* VM_SLOTS in a current state, n_slots in a saved one */
+};
+
+#define VM_REFS_MAX 8
+
+struct state {
+	struct frame *frames[VM_FRAMES_MAX];
+	uint32_t n_frames;
+	uint32_t pc;
+	uint32_t refs[VM_REFS_MAX]; /* records reserved and not yet given back */
+	uint32_t n_refs;
+	struct checkpoint *parent;  /* the last one passed on this path */
+	struct branch *path;        /* the last branch */
+};
+
+/* A branch of a path: the way it went. */
+struct branch {
+	struct branch *prev;
+	const struct func *func;
+	uint32_t pc;
+	bool taken;
+};
+
+/* A state at a jump target, kept so that paths that come here knowing no less need not be followed again. */
+struct checkpoint {
+	struct state state;
+	struct checkpoint *next;  /* at the same instruction */
+	struct checkpoint *all;   /* of the verifier */
+	uint32_t n_paths;         /* below it, not yet followed to their end */
+	uint32_t hits, misses;
+	bool dropped;             /* not in the list at the instruction any more */
+};
+
+/* What the verifier knows of a function that it has seen. */
+struct func_info {
+	const struct func *func;
+	uint8_t *marks;                  /* one an instruction: MARK_x */
+	struct checkpoint **checkpoints; /* one list an instruction */
+	uint32_t depth;                  /* bytes of stack that it uses itself */
+	struct call_edge *calls;
+	struct func_info *next;
+	uint8_t visit;                   /* check of the call graph: 0 not seen, 1 being looked at, 2 done */
+	uint32_t depth_below;            /* most stack that it and what it calls take */
+};
+
+struct call_edge {
+	struct func_info *callee;
+	struct call_edge *next;
+};
+
+enum { MARK_START = 1, MARK_TARGET = 2, MARK_REACHED = 4 };
+
+/* A look at the verifier's work for tests: every state in which an instruction was looked at. */
+struct verify_watch {
+	void (*visit)(void *arg, const struct func *func, uint32_t pc, const struct reg *regs);
+	void *arg;
+};
+
+struct verifier {
+	const struct object *object;
+	const struct func *entry;
+	const struct vm_signature *signature;
+	const struct verify_watch *watch;
+	struct text *why;
+	struct arena *arena;         /* paths and function infos */
+	struct func_info *infos;
+	struct state state;          /* the path that is being followed */
+	struct pending *pending;
+	struct checkpoint *checkpoints;
+	uint32_t n_insns;            /* looked at so far */
+	uint32_t n_insns_checkpoint; /* at the last checkpoint */
+	uint32_t last_id;
+	size_t bytes;                /* of saved states */
+	int err;
+};
+
+#define VM_INSNS_MAX 1000000u          /* looked at before a program counts as too complex */
+#define VM_STATE_BYTES_MAX (512u << 20)
+#define VM_OFFSET_MAX (1 << 29)        /* of pointers, as in the kernel */
+
+/* verify_report.c: sets v->err and *why, once; returns false for `return refuse(...)`. */
+bool
+refuse(struct verifier *v, int err, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* The same about register `regno`: what is known of it is added. */
+bool
+refuse_reg(struct verifier *v, int regno, const char *format, ...) PRINTF_LIKE(3, 4);
+
+void
+reg_print(const struct verifier *v, const struct reg *reg, struct text *out);
+
+void
+state_print(const struct verifier *v, FILE *out);
+
+/* verify_state.c */
+struct frame *
+frame_top(struct verifier *v);
+
+/* Adds a frame for a function, nothing set but r10. False: out of memory (refused). */
+bool
+frame_push(struct verifier *v, const struct func *func, uint32_t return_pc);
+
+void
+frame_pop(struct verifier *v);
+
+/* Notes that a register or slot of a frame was read (before this path wrote it). */
+void
+mark_reg_read(struct verifier *v, uint32_t frame, uint32_t regno);
+
+void
+mark_slot_read(struct verifier *v, uint32_t frame, uint32_t slot);
+
+/* The register of the current frame, for reading; refuses where it was never set. */
+struct reg *
+reg_read(struct verifier *v, uint32_t regno);
+
+/* The register of the current frame, to be overwritten. */
+struct reg *
+reg_write(struct verifier *v, uint32_t regno);
+
+void
+reg_set_scalar(struct reg *reg, struct scalar s);
+
+/* Calls fn for every register and spilled register of the state. */
+void
+state_each_reg(struct state *state, void (*fn)(struct reg *reg, const void *arg), const void *arg);
+
+/* Keeps the state for later, to go on at `pc`. */
+bool
+state_push(struct verifier *v, uint32_t pc);
+
+/* Takes up the state kept last. False: there is none. */
+bool
+state_pop(struct verifier *v);
+
+/* At a jump target. 1: a path that covers this state was followed before; 0: go on; negative: refused. */
+int
+state_visit(struct verifier *v);
+
+/* The path ends here. */
+void
+path_end(struct verifier *v);
+
+void
+state_free_all(struct verifier *v);
+
+/* verify_mem.c */
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_BOTH };
+
+/* A load, store or atomic operation of `size` bytes at register regno + off. For loads, *loaded becomes what was read. */
+bool
+check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct reg *loaded,
+	     const struct reg *stored);
+
+/* Memory of `size` bytes at most that a helper reads or (out) fills; exact: it always is that size. */
+bool
+check_helper_memory(struct verifier *v, uint32_t regno, uint32_t size, bool out, bool exact);
+
+/* verify_call.c */
+bool
+check_helper_call(struct verifier *v, const struct bpf_insn *insn);
+
+/*
+ * verify_func.c: what can be said of a function without following paths: instructions exist, jumps arrive, all is reachable.
+ * The info is made at the first use. NULL: refused.
+ */
+struct func_info *
+func_info_of(struct verifier *v, const struct func *func);
+
+void
+func_add_call(struct verifier *v, struct func_info *caller, struct func_info *callee);
+
+/* No recursion, and no chain of calls takes more than the stack. */
+bool
+check_call_graph(struct verifier *v);
+
+/* As vm_verify, and shows its states to `watch` (may be NULL). */
+int
+verify_watched(const struct object *object, const struct func *func, const struct vm_signature *signature,
+	       const struct verify_watch *watch, struct text *why);
+
+/* The relocation at an instruction, or NULL. */
+const struct reloc *
+func_reloc(const struct func *func, uint32_t pc);
+
+/* The function that the local call at `pc` calls, by its relocation. NULL: none. */
+const struct func *
+func_callee(const struct object *object, const struct func *func, uint32_t pc);
+
+#endif
