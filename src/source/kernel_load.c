@@ -104,19 +104,24 @@ source_kernel_permitted(struct text *why)
 	return 0;
 }
 
-/* The place in the script: the log's last line that quotes it ("; text", since 6.9 "; text @ file:line"). Length 0: none. */
+/*
+ * The place in the script: the log's last line that quotes it ("; text", since 6.9 "; text @ file:line"), or NULL. The stub
+ * has no text.
+ */
 static const char *
 last_quote(const char *log, size_t *len)
 {
-	const char *line, *end, *found = NULL;
+	const char *line, *end, *text, *found = NULL;
 
-	*len = 0;
 	for (line = log; *line; line = *end ? end + 1 : end) {
 		end = strchrnul(line, '\n');
-		if (line[0] != ';' || line[1] != ' ' || end - line <= 2)
+		if (line[0] != ';')
 			continue;
-		found = line + 2;
-		*len = (size_t)(end - found);
+		text = line + 1 + strspn(line + 1, " \t");
+		if (text >= end || strncmp(text, "@ ", 2) == 0)
+			continue;
+		found = text;
+		*len = (size_t)(end - text);
 	}
 	return found;
 }
@@ -146,7 +151,7 @@ static void
 explain_refusal(const struct unit *unit, int err, const char *log, struct text *why)
 {
 	const char *quote;
-	size_t len;
+	size_t len = 0;
 
 	if (!*log) {
 		kernel_explain(err, unit_infos[unit->kind].name, why);

@@ -1,0 +1,888 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The kernel source: hand-written handlers over events of programs whose calls are known. The traced programs are this file
+ * itself, started as `test_kernel child NAME`. Needs the privilege to load programs; without, every test is skipped and says why.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "source/source.h"
+
+static char self_path[4096];
+
+/* ---- the traced programs ------------------------------------------------------------------------------ */
+
+static void
+calls(int n)
+{
+	while (n--)
+		syscall(SYS_getppid);
+}
+
+static void *
+thread_calls(void *arg)
+{
+	calls(500);
+	return arg;
+}
+
+/* 1000 + 2 threads of 500 + a child of 300 = 2300 calls of getppid. */
+static int
+child_tree(void)
+{
+	pthread_t threads[2];
+	pid_t pid;
+	int i;
+
+	calls(1000);
+	for (i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, thread_calls, NULL);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	pid = fork();
+	if (pid == 0) {
+		calls(300);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	return 7;
+}
+
+static int
+child_open(void)
+{
+	syscall(SYS_openat, -100, "/nonexistent/of-test-kernel", O_RDONLY | O_CLOEXEC, 0);
+	return 0;
+}
+
+static void *
+many_calls(void *arg)
+{
+	calls(100000);
+	return arg;
+}
+
+static int
+child_two_cpus(void)
+{
+	pthread_t threads[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, many_calls, NULL);
+	for (i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	return 0;
+}
+
+static int
+child_spin(void)
+{
+	clock_t end = clock() + CLOCKS_PER_SEC / 5;
+	char buf[4096];
+	int fd = open("/dev/zero", O_RDONLY);
+
+	while (clock() < end)
+		if (read(fd, buf, sizeof(buf)) < 0)
+			return 1;
+	return 0;
+}
+
+static int
+child_sleep(void)
+{
+	sleep(30);
+	return 0;
+}
+
+static int
+child_true(void)
+{
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+} children[] = {
+	{ "tree", child_tree }, { "open", child_open },   { "two_cpus", child_two_cpus },
+	{ "spin", child_spin }, { "sleep", child_sleep }, { "true", child_true },
+};
+
+static int
+run_child(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(children); i++)
+		if (strcmp(children[i].name, name) == 0)
+			return children[i].run();
+	return 99;
+}
+
+/* ---- an object by hand ------------------------------------------------------------------------------------ */
+
+enum { COUNTS, GLOBALS, RECORDS, STACKS, N_TABLES }; /* tables of every test object */
+
+#define MAX_EVENTS 4096
+
+struct run {
+	struct arena *arena;
+	struct events *events;
+	struct object *object;
+	struct source *source;
+	struct text why;
+	char *argv[4];
+	struct code code;
+	const struct program *attach_program;
+	double t0;
+};
+
+static struct table *
+table(struct run *run, const char *name, enum table_kind kind, uint32_t key, uint32_t value, uint32_t n)
+{
+	struct table *t = arena_alloc(run->arena, sizeof(*t));
+
+	t->name = name;
+	t->kind = kind;
+	t->key_size = key;
+	t->value_size = value;
+	t->max_entries = n;
+	return t;
+}
+
+static double
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int
+setup(void **state)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	struct object *object;
+
+	if (!run)
+		return -1;
+	run->arena = arena_new();
+	run->events = events_new(run->arena, EVENTS_KERNEL);
+	run->object = object = object_new(run->arena, "test", NULL);
+	object_add_table(object, table(run, "counts", TABLE_ARRAY, 4, 8, MAX_EVENTS));
+	object->table_globals = object_add_table(object, table(run, ".globals", TABLE_ARRAY, 4, 64, 1));
+	object->tables[GLOBALS]->mappable = true;
+	object->table_records = object_add_table(object, table(run, ".records", TABLE_RINGBUF, 0, 0, 1 << 20));
+	object->table_stacks = object_add_table(object, table(run, ".stacks", TABLE_STACK_TRACE, 4, 8 * 127, 1024));
+	object->exit_flag_off = UINT32_MAX;
+	run->t0 = now_ms();
+	*state = run;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct run *run = *state;
+
+	if (run->source)
+		run->source->ops->close(run->source);
+	text_fini(&run->why);
+	arena_free(run->arena);
+	free(run);
+	return 0;
+}
+
+static void
+emit(struct run *run, struct bpf_insn insn)
+{
+	code_emit(&run->code, insn);
+}
+
+static void
+begin(struct run *run)
+{
+	code_init(&run->code, run->arena);
+}
+
+/* Ends a handler and adds it as a program of a handler of its own. */
+static struct program *
+end(struct run *run, enum handler_kind kind, uint32_t record_size)
+{
+	struct program *program = arena_alloc(run->arena, sizeof(*program));
+	struct handler *handler = arena_alloc(run->arena, sizeof(*handler));
+
+	emit(run, insn_mov_imm(0, 0));
+	emit(run, insn_exit());
+	assert_int_equal(code_finish(&run->code), 0);
+	handler->kind = kind;
+	handler->any_program = UINT32_MAX;
+	program->func = object_add_func(run->object, func_from_code(&run->code, "handler", ".text"));
+	program->handler = object_add_handler(run->object, handler);
+	program->record_size = record_size;
+	program->stack_size = 128;
+	object_add_program(run->object, program);
+	return program;
+}
+
+/* counts[event] += 1 */
+static struct program *
+counting_program(struct run *run)
+{
+	uint32_t out;
+
+	begin(run);
+	out = code_label(&run->code);
+	emit(run, insn_store(BPF_W, 10, 3, -8));
+	code_table(&run->code, 1, COUNTS);
+	emit(run, insn_mov(2, 10));
+	emit(run, insn_alu_imm(BPF_ADD, 2, -8));
+	emit(run, insn_call(BPF_FUNC_map_lookup_elem));
+	code_branch_imm(&run->code, BPF_JEQ, 0, 0, out);
+	emit(run, insn_mov_imm(1, 1));
+	emit(run, insn_atomic(BPF_DW, BPF_ADD, 0, 1, 0));
+	code_bind(&run->code, out);
+	return end(run, HANDLER_TRACE, 0);
+}
+
+/* globals[off] += 1 */
+static struct program *
+global_program(struct run *run, uint32_t off)
+{
+	begin(run);
+	code_table_value(&run->code, 1, GLOBALS, off);
+	emit(run, insn_mov_imm(2, 1));
+	emit(run, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 0));
+	return end(run, HANDLER_TRACE, 0);
+}
+
+/* Sends the first `size` bytes of the record, from byte 8 on (a perf tracepoint's first 8 cannot be read), by the scratch memory. */
+static struct program *
+sending_program(struct run *run, uint32_t size)
+{
+	struct program *program;
+	int16_t off;
+
+	begin(run);
+	emit(run, insn_store_imm(BPF_DW, 4, 0, 0));
+	for (off = 8; off < (int16_t)size; off += 4) {
+		emit(run, insn_load(BPF_W, 5, 1, off));
+		emit(run, insn_store(BPF_W, 4, 5, off));
+	}
+	emit(run, insn_mov(2, 4));
+	code_table(&run->code, 1, RECORDS);
+	emit(run, insn_mov_imm(3, (int32_t)size));
+	emit(run, insn_mov_imm(4, 0));
+	emit(run, insn_call(BPF_FUNC_ringbuf_output));
+	program = end(run, HANDLER_TRACE, size);
+	program->scratch_size = size;
+	return program;
+}
+
+/* Sends the id of the kernel stack. */
+static struct program *
+stack_program(struct run *run, enum handler_kind kind)
+{
+	struct program *program;
+
+	begin(run);
+	emit(run, insn_mov(1, 2));
+	code_table(&run->code, 2, STACKS);
+	emit(run, insn_mov_imm(3, 0));
+	emit(run, insn_call(BPF_FUNC_get_stackid));
+	emit(run, insn_store(BPF_DW, 10, 0, -8));
+	code_table(&run->code, 1, RECORDS);
+	emit(run, insn_mov(2, 10));
+	emit(run, insn_alu_imm(BPF_ADD, 2, -8));
+	emit(run, insn_mov_imm(3, 8));
+	emit(run, insn_mov_imm(4, 0));
+	emit(run, insn_call(BPF_FUNC_ringbuf_output));
+	program = end(run, kind, 0);
+	program->uses_context = true;
+	return program;
+}
+
+/* ---- running it -------------------------------------------------------------------------------------------------- */
+
+static void
+open_source(struct run *run, const char *child)
+{
+	struct target target = { 0 };
+	int err;
+
+	if (source_kernel_permitted(&run->why) < 0) {
+		print_message("# skipped: %s\n", run->why.s);
+		skip();
+	}
+	if (child) {
+		run->argv[0] = self_path;
+		run->argv[1] = "child";
+		run->argv[2] = (char *)child;
+		target.argv = run->argv;
+	}
+	err = source_kernel_open(&run->source, run->object, run->events, &target, &run->why);
+	if (err < 0)
+		print_message("# %s\n", run->why.s);
+	assert_int_equal(err, 0);
+}
+
+static void
+attach_event(struct event *event, void *arg)
+{
+	struct run *run = arg;
+
+	if (event->index == UINT32_MAX)
+		event->index = object_add_event(run->object, event);
+	assert_int_equal(run->source->ops->attach(run->source, run->attach_program, event, &run->why), 0);
+}
+
+static int
+attach(struct run *run, const struct program *program, const char *pattern)
+{
+	run->attach_program = program;
+	return events_match(run->events, pattern, attach_event, run);
+}
+
+static void
+start(struct run *run)
+{
+	int err = run->source->ops->start(run->source, &run->why);
+
+	if (err < 0)
+		print_message("# %s\n", run->why.s);
+	assert_int_equal(err, 0);
+}
+
+static void
+wait_end(struct run *run)
+{
+	struct pollfd fds[4];
+	int fd[4], i, n = run->source->ops->poll_fds(run->source, fd, 4);
+	double give_up = now_ms() + 20000;
+
+	assert_true(n >= 1);
+	for (i = 0; i < n; i++)
+		fds[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
+	while (!run->source->ops->ended(run->source)) {
+		assert_true(now_ms() < give_up);
+		poll(&fds[n - 1], 1, 1000); /* the process */
+	}
+	run->source->ops->stop(run->source);
+}
+
+static uint64_t
+count_of(struct run *run, const char *system, const char *name)
+{
+	struct event *event = events_find(run->events, system, name);
+	uint64_t count = 0;
+
+	assert_non_null(event);
+	assert_int_equal(run->source->ops->lookup(run->source, COUNTS, &event->index, &count), 0);
+	return count;
+}
+
+struct sink {
+	int n;
+	size_t len;
+	uint8_t last[256];
+};
+
+static void
+sink_record(void *arg, const void *record, size_t len)
+{
+	struct sink *sink = arg;
+
+	sink->n++;
+	sink->len = len;
+	memcpy(sink->last, record, len < sizeof(sink->last) ? len : sizeof(sink->last));
+}
+
+static struct sink
+drain(struct run *run)
+{
+	struct sink sink = { 0 };
+
+	while (run->source->ops->pump(run->source, sink_record, &sink) > 0)
+		;
+	return sink;
+}
+
+static uint64_t
+u64_at(const struct sink *sink, size_t off)
+{
+	uint64_t value;
+
+	memcpy(&value, sink->last + off, sizeof(value));
+	return value;
+}
+
+/* ---- tests ---------------------------------------------------------------------------------------------------------- */
+
+static void
+follows_threads_and_children(void **state)
+{
+	struct run *run = *state;
+	const struct program *program;
+	struct source_stats stats;
+
+	open_source(run, "tree");
+	program = counting_program(run);
+	assert_true(attach(run, program, "syscalls:*") > 600);
+	start(run);
+	wait_end(run);
+	assert_int_equal(count_of(run, "syscalls", "sys_enter_getppid"), 2300);
+	assert_int_equal(count_of(run, "syscalls", "sys_exit_getppid"), 2300);
+	assert_int_equal(count_of(run, "syscalls", "sys_enter_execve"), 1);
+	run->source->ops->stats(run->source, &stats);
+	assert_true(stats.command_ended);
+	assert_int_equal(WEXITSTATUS(stats.exit_status), 7);
+	assert_int_equal(stats.n_nested, 0);
+}
+
+static void
+loses_no_update_on_two_cpus(void **state)
+{
+	struct run *run = *state;
+	struct source_stats stats;
+	uint64_t *globals;
+
+	open_source(run, "two_cpus");
+	attach(run, global_program(run, 16), "syscalls:sys_enter_getppid");
+	start(run);
+	wait_end(run);
+	globals = run->source->ops->globals(run->source);
+	assert_int_equal(globals[2], 400000);
+	run->source->ops->stats(run->source, &stats);
+	assert_int_equal(stats.n_nested, 0);
+}
+
+static void
+several_handlers_in_order_of_registration(void **state)
+{
+	struct run *run = *state;
+	const struct program *first, *second;
+	uint64_t *globals;
+
+	open_source(run, "tree");
+	first = global_program(run, 0);
+	/* The second notes what the first has counted by then, and counts itself. */
+	begin(run);
+	code_table_value(&run->code, 1, GLOBALS, 0);
+	emit(run, insn_load(BPF_DW, 2, 1, 0));
+	emit(run, insn_store(BPF_DW, 1, 2, 8));
+	emit(run, insn_mov_imm(2, 1));
+	emit(run, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 16));
+	second = end(run, HANDLER_TRACE, 0);
+	attach(run, first, "syscalls:sys_exit_execve");
+	attach(run, second, "syscalls:sys_exit_execve");
+	attach(run, second, "syscalls:sys_enter_wait4");
+	start(run);
+	wait_end(run);
+	globals = run->source->ops->globals(run->source);
+	assert_int_equal(globals[0], 1);
+	assert_int_equal(globals[1], 1);
+	assert_int_equal(globals[2], 2);
+}
+
+static void
+more_programs_than_a_stub_holds(void **state)
+{
+	struct run *run = *state;
+	uint64_t *globals;
+	int i;
+
+	open_source(run, "tree");
+	for (i = 0; i < 40; i++)
+		attach(run, global_program(run, 0), "syscalls:sys_enter_getppid");
+	start(run);
+	wait_end(run);
+	globals = run->source->ops->globals(run->source);
+	assert_int_equal(globals[0], 40 * 2300);
+}
+
+static void
+record_of_a_system_call(void **state)
+{
+	static const char *const names[] = { "syscalls:sys_enter_openat", "syscalls:sys_exit_openat" };
+	struct run *run = *state;
+	struct sink sink;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		open_source(run, "open");
+		attach(run, sending_program(run, RECORD_SYSCALL_LEN), names[i]);
+		start(run);
+		wait_end(run);
+		sink = drain(run);
+		assert_true(sink.n >= 1);
+		assert_int_equal(sink.len, RECORD_SYSCALL_LEN);
+		assert_int_equal(u64_at(&sink, 8), SYS_openat);
+		if (i == 0) {
+			assert_int_equal((int32_t)u64_at(&sink, 16), -100);
+			assert_true(u64_at(&sink, 24) != 0);
+			assert_int_equal((uint32_t)u64_at(&sink, 32), O_RDONLY | O_CLOEXEC);
+		} else {
+			assert_int_equal((int64_t)u64_at(&sink, 16), -ENOENT);
+			assert_int_equal(u64_at(&sink, 56), 0);
+		}
+		run->source->ops->close(run->source);
+		run->source = NULL;
+	}
+}
+
+static void
+raw_tracepoint_of_a_command(void **state)
+{
+	struct run *run = *state;
+
+	open_source(run, "tree");
+	assert_true(attach(run, counting_program(run), "sched:sched_process_*") > 5);
+	start(run);
+	wait_end(run);
+	assert_int_equal(count_of(run, "sched", "sched_process_exec"), 1);
+	assert_int_equal(count_of(run, "sched", "sched_process_fork"), 3);
+	assert_int_equal(count_of(run, "sched", "sched_process_exit"), 4);
+}
+
+static void
+fields_of_a_tracepoint(void **state)
+{
+	struct run *run = *state;
+	struct event *event = events_find(run->events, "sched", "sched_process_exec");
+	const struct field *field;
+	struct sink sink;
+	uint32_t pid;
+
+	open_source(run, "true");
+	assert_non_null(event);
+	assert_int_equal(event_load_fields(run->events, event), 0);
+	field = event_field(event, "pid");
+	assert_non_null(field);
+	attach(run, sending_program(run, event->record_size), "sched:sched_process_exec");
+	start(run);
+	wait_end(run);
+	sink = drain(run);
+	assert_int_equal(sink.n, 1);
+	memcpy(&pid, sink.last + field->offset, sizeof(pid));
+	assert_true(pid > 1 && pid != (uint32_t)getpid());
+}
+
+/* Two tracepoints with fields: one program, told apart by cookie where there is one. */
+static void
+two_perf_tracepoints_one_program(void **state)
+{
+	struct run *run = *state;
+	struct program *program;
+
+	open_source(run, "tree");
+	program = counting_program(run);
+	program->uses_dynamic = true; /* not true of this one: forces perf tracepoints */
+	attach(run, program, "sched:sched_process_exec");
+	attach(run, program, "sched:sched_process_fork");
+	start(run);
+	wait_end(run);
+	assert_int_equal(count_of(run, "sched", "sched_process_exec"), 1);
+	assert_int_equal(count_of(run, "sched", "sched_process_fork"), 3);
+}
+
+static void
+profile_takes_stacks(void **state)
+{
+	struct run *run = *state;
+	struct event *event = events_profile(run->events, 1000000);
+	uint64_t addrs[127];
+	struct sink sink;
+	int32_t id;
+
+	open_source(run, "spin");
+	event->index = object_add_event(run->object, event);
+	assert_int_equal(run->source->ops->attach(run->source, stack_program(run, HANDLER_PROFILE), event, &run->why), 0);
+	start(run);
+	wait_end(run);
+	sink = drain(run);
+	print_message("# %d samples of 200 ms each millisecond\n", sink.n);
+	assert_true(sink.n > 100 && sink.n < 1000);
+	/* A stack of the last sample that was in the kernel; samples in user mode have none. */
+	id = (int32_t)u64_at(&sink, 0);
+	if (id >= 0) {
+		assert_int_equal(run->source->ops->lookup(run->source, STACKS, &id, addrs), 0);
+		assert_true(addrs[0] >> 63);
+	}
+}
+
+static void
+all_system_calls_start_to_exit(void **state)
+{
+	struct run *run = *state;
+
+	run->t0 = now_ms();
+	open_source(run, "true");
+	attach(run, counting_program(run), "syscalls:sys_enter_*");
+	start(run);
+	wait_end(run);
+	assert_int_equal(count_of(run, "syscalls", "sys_enter_execve"), 1);
+	run->source->ops->close(run->source);
+	run->source = NULL;
+	print_message("# all sys_enter events counted, start to exit: %.1f ms\n", now_ms() - run->t0);
+}
+
+static void
+every_event_there_is(void **state)
+{
+	struct run *run = *state;
+	double t1, t2, t3;
+	int n;
+
+	open_source(run, NULL);
+	n = attach(run, counting_program(run), "*:*");
+	t1 = now_ms();
+	start(run);
+	t2 = now_ms();
+	calls(10);
+	usleep(100000);
+	t3 = now_ms();
+	run->source->ops->stop(run->source);
+	print_message("# %d events of *:*: attached in %.0f ms, detached in %.0f ms\n", n, t2 - t1, now_ms() - t3);
+	assert_true(n > 1000);
+	/* Our own calls don't count without a target. */
+	assert_true(count_of(run, "sched", "sched_switch") > 0);
+	assert_true(now_ms() - t1 < 20000);
+}
+
+static void
+kernel_function(void **state)
+{
+	struct run *run = *state;
+	struct event *event = events_kprobe(run->events, "do_nanosleep");
+	int err;
+
+	open_source(run, "true");
+	event->index = object_add_event(run->object, event);
+	err = run->source->ops->attach(run->source, counting_program(run), event, &run->why);
+	if (err == -EOPNOTSUPP) {
+		assert_non_null(strstr(run->why.s, "no kprobes (CONFIG_KPROBES)"));
+		return;
+	}
+	assert_int_equal(err, 0);
+	start(run);
+	wait_end(run);
+}
+
+static void
+kernel_function_that_is_not(void **state)
+{
+	struct run *run = *state;
+	struct event *event = events_kprobe(run->events, "no_such_function");
+
+	open_source(run, "true");
+	event->index = object_add_event(run->object, event);
+	if (run->source->ops->attach(run->source, counting_program(run), event, &run->why) < 0)
+		return;
+	assert_true(run->source->ops->start(run->source, &run->why) < 0);
+	assert_non_null(strstr(run->why.s, "no_such_function"));
+}
+
+static void
+refusal_names_the_cause(void **state)
+{
+	struct run *run = *state;
+	const struct program *program;
+
+	open_source(run, "true");
+	begin(run);
+	emit(run, insn_load(BPF_DW, 0, 5, 0)); /* r5 was never written */
+	program = end(run, HANDLER_TRACE, 0);
+	attach(run, program, "syscalls:sys_enter_getppid");
+	assert_true(run->source->ops->start(run->source, &run->why) < 0);
+	print_message("# %s\n", run->why.s);
+	assert_non_null(strstr(run->why.s, "the kernel says:"));
+	assert_non_null(strstr(run->why.s, "R5 !read_ok"));
+}
+
+static void
+table_access(void **state)
+{
+	struct run *run = *state;
+	const struct source_ops *ops;
+	uint32_t key = 3, next;
+	uint64_t value = 42;
+
+	open_source(run, NULL);
+	ops = run->source->ops;
+	assert_int_equal(ops->update(run->source, COUNTS, &key, &value, BPF_ANY), 0);
+	value = 0;
+	assert_int_equal(ops->lookup(run->source, COUNTS, &key, &value), 0);
+	assert_int_equal(value, 42);
+	assert_int_equal(ops->next(run->source, COUNTS, NULL, &next), 0);
+	assert_int_equal(next, 0);
+	next = MAX_EVENTS - 1;
+	assert_int_equal(ops->next(run->source, COUNTS, &next, &next), -ENOENT);
+	key = MAX_EVENTS;
+	assert_int_equal(ops->lookup(run->source, COUNTS, &key, &value), -ENOENT);
+	start(run); /* nothing registered: nothing to do */
+	assert_false(ops->ended(run->source));
+}
+
+static void
+command_not_found(void **state)
+{
+	struct run *run = *state;
+	char *argv[] = { "no-such-command-of-ours", NULL };
+	struct command command;
+
+	assert_int_equal(command_start(&command, argv, &run->why), -ENOENT);
+	assert_string_equal(run->why.s, "command 'no-such-command-of-ours' not found in PATH");
+	text_clear(&run->why);
+	argv[0] = "/";
+	assert_int_equal(command_start(&command, argv, &run->why), -EISDIR);
+	argv[0] = "";
+	assert_int_equal(command_start(&command, argv, &run->why), -ENOENT);
+}
+
+static void
+command_that_fails_to_execute(void **state)
+{
+	struct run *run = *state;
+	char path[] = "/tmp/ktap-test-XXXXXX", *argv[] = { path, NULL };
+	struct command command;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "#!/no/such/interpreter\n", 23), 23);
+	assert_int_equal(fchmod(fd, 0700), 0);
+	close(fd);
+	assert_int_equal(command_start(&command, argv, &run->why), 0);
+	assert_int_equal(command_go(&command), -ENOENT);
+	waitpid(command.pid, NULL, 0);
+	unlink(path);
+}
+
+static void
+command_never_let_go(void **state)
+{
+	struct run *run = *state;
+
+	open_source(run, "sleep");
+	assert_false(run->source->ops->ended(run->source));
+	run->source->ops->close(run->source); /* kills it: returns at once */
+	run->source = NULL;
+	assert_true(now_ms() - run->t0 < 5000);
+}
+
+static void
+command_is_terminated_by_stop(void **state)
+{
+	struct run *run = *state;
+	struct source_stats stats;
+	int i;
+
+	open_source(run, "sleep");
+	attach(run, counting_program(run), "syscalls:*");
+	start(run);
+	run->source->ops->stop(run->source);
+	for (i = 0; i < 100 && !run->source->ops->ended(run->source); i++)
+		usleep(20000);
+	run->source->ops->stats(run->source, &stats);
+	assert_true(stats.command_ended);
+	assert_true(WIFSIGNALED(stats.exit_status) && WTERMSIG(stats.exit_status) == SIGTERM);
+}
+
+/* -p: what the process does from now on, until it ends. */
+static void
+process_by_number(void **state)
+{
+	struct run *run = *state;
+	struct target target = { 0 };
+	int go[2];
+	char byte;
+
+	if (source_kernel_permitted(&run->why) < 0)
+		skip();
+	assert_int_equal(pipe(go), 0);
+	target.pid = fork();
+	if (target.pid == 0) {
+		close(go[1]);
+		if (read(go[0], &byte, 1) == 0)
+			calls(77);
+		_exit(0);
+	}
+	close(go[0]);
+	assert_int_equal(source_kernel_open(&run->source, run->object, run->events, &target, &run->why), 0);
+	attach(run, counting_program(run), "syscalls:*");
+	start(run);
+	close(go[1]);
+	while (!run->source->ops->ended(run->source))
+		usleep(1000);
+	run->source->ops->stop(run->source);
+	assert_int_equal(count_of(run, "syscalls", "sys_enter_getppid"), 77);
+	waitpid(target.pid, NULL, 0);
+}
+
+static void
+process_that_is_not(void **state)
+{
+	struct run *run = *state;
+	struct target target = { .pid = 0x3ffffff };
+
+	if (source_kernel_permitted(&run->why) < 0)
+		skip();
+	assert_int_equal(source_kernel_open(&run->source, run->object, run->events, &target, &run->why), -ESRCH);
+	assert_non_null(strstr(run->why.s, "No such process"));
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		T(follows_threads_and_children),
+		T(loses_no_update_on_two_cpus),
+		T(several_handlers_in_order_of_registration),
+		T(more_programs_than_a_stub_holds),
+		T(record_of_a_system_call),
+		T(raw_tracepoint_of_a_command),
+		T(fields_of_a_tracepoint),
+		T(two_perf_tracepoints_one_program),
+		T(profile_takes_stacks),
+		T(all_system_calls_start_to_exit),
+		T(every_event_there_is),
+		T(kernel_function),
+		T(kernel_function_that_is_not),
+		T(refusal_names_the_cause),
+		T(table_access),
+		T(command_not_found),
+		T(command_that_fails_to_execute),
+		T(command_never_let_go),
+		T(command_is_terminated_by_stop),
+		T(process_by_number),
+		T(process_that_is_not),
+	};
+	ssize_t n;
+
+	if (argc == 3 && strcmp(argv[1], "child") == 0)
+		return run_child(argv[2]);
+	n = readlink("/proc/self/exe", self_path, sizeof(self_path) - 1);
+	if (n < 0)
+		return 1;
+	if (argc > 1)
+		debug_enable(argv[1], NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
