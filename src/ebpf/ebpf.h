@@ -251,7 +251,7 @@ enum value_kind {
 	VALUE_KSYM,    /* 8 bytes: a kernel address, printed as symbol */
 };
 
-/* The layout of one value. Sizes are multiples of 8. */
+/* The layout of one value. Sizes are multiples of 8, save for the key of array tables: one number or event of 4 bytes. */
 struct shape {
 	enum value_kind kind;
 	bool nullable; /* an 8-byte cell stands before the value: 1 present, 0 nil */
@@ -444,6 +444,7 @@ struct object {
 	uint32_t table_stacks;         /* ".stacks": stack traces */
 	uint32_t table_event_info;     /* ".event_info": per event 8 bytes, see struct event_info */
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
+	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
 	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
 	uint32_t control_len;
 };
@@ -553,5 +554,9 @@ elf_write(const struct object *object, const char *path, struct text *why);
 /* Reads such a file, ours or a C compiler's. Returns a new object in `arena`, or NULL with *why set. Never trusts the file. */
 struct object *
 elf_read(struct arena *arena, const char *path, struct text *why);
+
+/* The same from memory (borrowed for the call); `name` stands for the file in messages. */
+struct object *
+elf_read_memory(struct arena *arena, const char *name, const void *data, size_t len, struct text *why);
 
 #endif

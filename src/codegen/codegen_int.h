@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * For the files of codegen only: the intermediate code (IR) of one program and the passes over it.
+ *
+ *     typed tree --lower--> IR --clean--> IR --regs--> IR with a place for each value --emit--> eBPF
+ *
+ * The IR is a list of instructions over any number of 64-bit values ("vregs"). A vreg may be written more than once; that is how
+ * variables and the two sides of a branch meet. Memory is named by frame objects (bytes of the eBPF stack) and scratch objects (bytes
+ * of the scratch memory that every run of a handler gets).
+ */
+#ifndef KTAP_CODEGEN_INT_H
+#define KTAP_CODEGEN_INT_H
+
+#include "codegen/codegen.h"
+
+/* OP(id, "name"): what it does with dst, a, b, imm, off is said in ir_ops.def. */
+enum ir_op {
+#define OP(id, name, doc) IR_##id,
+#include "codegen/ir_ops.def"
+#undef OP
+	N_IR_OPS
+};
+
+#define NO_VREG (-1)
+
+struct ir_insn {
+	enum ir_op op;
+	uint8_t sub;      /* ALU: BPF_ADD ...; BRANCH: BPF_JEQ ... */
+	uint8_t size;     /* memory: BPF_B, BPF_H, BPF_W, BPF_DW */
+	bool has_imm;     /* the second operand is imm instead of b */
+	int dst, a, b;    /* vregs or NO_VREG */
+	int64_t imm;
+	int32_t off;
+	uint32_t label;
+	uint8_t n_args;   /* CALL */
+	int args[5];
+	struct span span;
+};
+
+/* Where a vreg lives, decided by regs.c. */
+enum place_kind { PLACE_NONE, PLACE_REG, PLACE_STACK, PLACE_SCRATCH };
+
+struct vreg {
+	bool is_pointer;       /* must not be kept in scratch memory: the kernel's verifier would forget what it points to */
+	enum place_kind place;
+	uint8_t reg;           /* PLACE_REG: 0 to 9 */
+	uint32_t slot;         /* PLACE_STACK: bytes below r10; PLACE_SCRATCH: byte offset in scratch */
+	uint32_t start, end;   /* live interval, in instruction numbers */
+	bool crosses_call;
+};
+
+/* Parameters of a handler (ebpf.h, struct program), as vregs. */
+enum { PARAM_RECORD, PARAM_CONTEXT, PARAM_EVENT, PARAM_SCRATCH, N_PARAMS };
+
+/* The frame pointer as a vreg, base of frame objects; its offsets count from the top of the frame objects. */
+#define FP_VREG N_PARAMS
+
+/* The handler's part of the 512 bytes of stack; the entry stub has the rest. */
+#define STACK_MAX 352
+#define FRAME_OBJECTS_MAX 208
+#define SCRATCH_MAX (24u * 1024)
+
+struct ir {
+	struct arena *arena;
+	struct ir_insn *insns;
+	uint32_t n, cap;
+	struct vreg *vregs;
+	uint32_t n_vregs, cap_vregs;
+	uint32_t n_labels;
+	int params[N_PARAMS];
+	struct span span;        /* given to instructions that follow */
+	uint32_t frame_now, frame_max;     /* bytes of frame objects in use, most ever in use */
+	uint32_t scratch_now, scratch_max;
+	uint32_t n_spill_stack, n_spill_scratch; /* bytes */
+};
+
+void
+ir_init(struct ir *ir, struct arena *arena);
+
+/* Appends; the span is ir->span. */
+struct ir_insn *
+ir_add(struct ir *ir, struct ir_insn insn);
+
+int
+ir_vreg(struct ir *ir);
+
+/* Vregs that hold an address. */
+int
+ir_pointer(struct ir *ir);
+
+uint32_t
+ir_label(struct ir *ir);
+
+void
+ir_bind(struct ir *ir, uint32_t label);
+
+void
+ir_jump(struct ir *ir, uint32_t label);
+
+int
+ir_const(struct ir *ir, int64_t value);
+
+void
+ir_move(struct ir *ir, int dst, int src);
+
+void
+ir_set(struct ir *ir, int dst, int64_t value);
+
+int
+ir_alu(struct ir *ir, uint8_t op, int a, int b);
+
+int
+ir_alu_imm(struct ir *ir, uint8_t op, int a, int64_t imm);
+
+/* In place: dst op= imm. */
+void
+ir_update_imm(struct ir *ir, uint8_t op, int dst, int64_t imm);
+
+/* a + off as an address. */
+int
+ir_address(struct ir *ir, int a, int32_t off);
+
+int
+ir_load(struct ir *ir, uint8_t size, int base, int32_t off);
+
+void
+ir_store(struct ir *ir, uint8_t size, int base, int32_t off, int value);
+
+void
+ir_store_imm(struct ir *ir, uint8_t size, int base, int32_t off, int64_t value);
+
+void
+ir_branch(struct ir *ir, uint8_t cmp, int a, int b, uint32_t label);
+
+void
+ir_branch_imm(struct ir *ir, uint8_t cmp, int a, int64_t imm, uint32_t label);
+
+int
+ir_call(struct ir *ir, int32_t helper, const int *args, unsigned n_args);
+
+void
+ir_print(const struct ir *ir, FILE *out);
+
+/* ---- passes ---- */
+
+/* clean.c. Removes what has no effect: unused values, code behind jumps, jumps to the next instruction. */
+void
+ir_clean(struct ir *ir);
+
+/*
+ * regs.c. Linear scan with spilling. Needs: clean IR. Leaves: a place for each vreg that is used; spill slots counted.
+ */
+void
+ir_allocate(struct ir *ir);
+
+/*
+ * emit.c. Needs: places. Leaves: instructions in `code`, finished. Returns bytes of stack used, or -ERANGE: a jump is too far.
+ */
+int
+ir_emit(const struct object *object, struct ir *ir, struct code *code);
+
+/* ---- lower.c ---- */
+
+/* Lowers one typed program to IR and on to a function and a program of the object. False: reported in diags. */
+bool
+lower_program(struct object *object, const struct typed *typed, const struct typed_program *program, struct diags *diags);
+
+/* place.c: `size` bytes of the globals table, 8-byte aligned; returns their offset. */
+uint32_t
+globals_alloc(struct object *object, uint32_t size);
+
+/* place.c: adds the table of kernel stacks, `depth` frames each. */
+void
+place_stacks(struct object *object, uint32_t depth);
+
+/* place.c: decides tables and globals of shared variables; adds them, and our own tables, to the object. */
+void
+place_variables(struct object *object, const struct typed *typed);
+
+/* Layout of one value of a type in memory. */
+struct shape
+shape_of(struct type *type, bool nullable);
+
+#endif

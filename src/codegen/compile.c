@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * From the text of a script to its object: the list of all passes.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "codegen/codegen_int.h"
+
+/* Does any probe call exit()? Then every handler looks at the flag first. */
+static bool
+calls_exit(const struct node *node)
+{
+	for (; node; node = node->next) {
+		if (node->builtin && node->builtin->id == BUILTIN_EXIT)
+			return true;
+		if (node->inlined && calls_exit(node->inlined->body))
+			return true;
+		if (calls_exit(node->a) || calls_exit(node->b) || calls_exit(node->c) || calls_exit(node->d))
+			return true;
+	}
+	return false;
+}
+
+static void
+place_exit_flag(struct object *object, const struct typed *typed)
+{
+	for (const struct typed_program *program = typed->programs; program; program = program->next) {
+		if (calls_exit(program->body)) {
+			object->exit_flag_off = globals_alloc(object, 8);
+			return;
+		}
+	}
+}
+
+/* One handler of the object for each of the script, with no programs yet. */
+static void
+add_handlers(struct object *object, const struct tree *tree)
+{
+	for (uint32_t i = 0; i < tree->n_handlers; i++) {
+		struct handler *handler = arena_alloc(object->arena, sizeof(*handler));
+
+		handler->any_program = UINT32_MAX;
+		object_add_handler(object, handler);
+	}
+	for (const struct function *function = tree->functions; function; function = function->next) {
+		struct handler *handler;
+
+		if (function->handler >= object->n_handlers)
+			continue;
+		handler = object->handlers[function->handler];
+		handler->kind = function->kind == FUNCTION_PROFILE ? HANDLER_PROFILE : HANDLER_TRACE;
+		handler->period_ns = function->period_ns;
+		handler->span = function->span;
+	}
+}
+
+static void
+bind_program(struct object *object, const struct typed_program *typed_program)
+{
+	struct handler *handler = object->handlers[typed_program->function->handler];
+	uint32_t program = object->n_programs - 1;
+	struct binding *bindings;
+
+	if (typed_program->any_event) {
+		handler->any_program = program;
+		return;
+	}
+	bindings = arena_alloc(object->arena, (handler->n_bindings + typed_program->n_events) * sizeof(*bindings));
+	if (handler->n_bindings)
+		memcpy(bindings, handler->bindings, handler->n_bindings * sizeof(*bindings));
+	for (uint32_t i = 0; i < typed_program->n_events; i++)
+		bindings[handler->n_bindings++] = (struct binding){ typed_program->events[i]->index, program };
+	handler->bindings = bindings;
+}
+
+static bool
+compile_programs(struct object *object, const struct typed *typed, struct diags *diags)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; i < typed->n_used_events; i++)
+		object_add_event(object, typed->used_events[i]);
+	place_variables(object, typed);
+	place_exit_flag(object, typed);
+	for (const struct typed_program *program = typed->programs; program; program = program->next) {
+		if (lower_program(object, typed, program, diags))
+			bind_program(object, program);
+		else
+			ok = false;
+	}
+	return ok;
+}
+
+static void
+print_time(const char *pass, struct timespec *since)
+{
+	struct timespec now;
+
+	if (!debug_on(DEBUG_TIME))
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	fprintf(stderr, "%-8s %8.3f ms\n", pass,
+		(double)(now.tv_sec - since->tv_sec) * 1e3 + (double)(now.tv_nsec - since->tv_nsec) / 1e6);
+	*since = now;
+}
+
+struct object *
+compile(struct arena *arena, struct script *script, struct events *events, struct diags *diags)
+{
+	struct object *object = object_new(arena, script->name, script);
+	struct timespec since;
+	struct typed *typed;
+	struct tree *tree;
+
+	clock_gettime(CLOCK_MONOTONIC, &since);
+	if (debug_on(DEBUG_TOKENS))
+		lex_print(arena, script, stderr);
+	tree = parse(arena, script, diags);
+	print_time("parse", &since);
+	if (debug_on(DEBUG_AST))
+		tree_print(tree, stderr);
+	resolve_names(tree, diags);
+	split_halves(tree, diags);
+	print_time("names", &since);
+	if (diags->n_errors)
+		return NULL;
+	typed = infer_types(tree, events, diags);
+	print_time("types", &since);
+	if (debug_on(DEBUG_TYPES))
+		typed_print(typed, stderr);
+	if (diags->n_errors)
+		return NULL;
+	add_handlers(object, tree);
+	if (typed->programs && !compile_programs(object, typed, diags))
+		return NULL;
+	print_time("codegen", &since);
+	object->control = lua_emit(arena, typed, diags, &object->control_len);
+	print_time("lua", &since);
+	if (debug_on(DEBUG_LUA))
+		fprintf(stderr, "%.*s\n", (int)object->control_len, object->control);
+	if (debug_on(DEBUG_OBJECT))
+		object_print(object, stderr);
+	return diags->n_errors ? NULL : object;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What a handler reads of its event: fields of the record, the record itself for argstr, the kernel's stack.
+ */
+#include <assert.h>
+
+#include "codegen/lower_int.h"
+
+static uint8_t
+size_code(uint32_t bytes)
+{
+	switch (bytes) {
+	case 1:
+		return BPF_B;
+	case 2:
+		return BPF_H;
+	case 4:
+		return BPF_W;
+	default:
+		return BPF_DW;
+	}
+}
+
+static int
+load_record(struct lowering *l, uint32_t bytes, uint32_t offset)
+{
+	if (l->record_size < offset + bytes)
+		l->record_size = offset + bytes;
+	return ir_load(&l->ir, size_code(bytes), l->ir.params[PARAM_RECORD], (int32_t)offset);
+}
+
+/* The low `bytes` bytes as a 64-bit number. */
+static int
+extend_number(struct lowering *l, int reg, uint32_t bytes, bool is_signed)
+{
+	uint32_t shift = 64 - 8 * bytes;
+
+	if (bytes >= 8)
+		return reg;
+	reg = ir_alu_imm(&l->ir, BPF_LSH, reg, shift);
+	return ir_alu_imm(&l->ir, is_signed ? BPF_ARSH : BPF_RSH, reg, shift);
+}
+
+static struct val
+load_number(struct lowering *l, const struct node *node, const struct field *field)
+{
+	int reg = load_record(l, field->size, field->offset);
+
+	/* argN is the whole word, as in 0.4; args.NAME has the bytes and the sign of its C type. */
+	if (node->kind != NODE_ARG && field->value_size && field->value_size < field->size)
+		reg = extend_number(l, reg, field->value_size, field->is_signed);
+	else if (field->is_signed)
+		reg = extend_number(l, reg, field->size, true);
+	return val_number(TYPE_INT, reg);
+}
+
+struct val
+lower_field(struct lowering *l, const struct node *node)
+{
+	const struct field *field = node->field;
+	struct ir *ir = &l->ir;
+	int addr;
+
+	if (!field)
+		return val_nil();
+	if (type_find(node->type)->kind != TYPE_STR)
+		return load_number(l, node, field);
+	switch (field->kind) {
+	case FIELD_USER_STR:
+		addr = load_record(l, 8, field->offset);
+		return string_read(l, BPF_FUNC_probe_read_user_str, addr, STR_SIZE_MAX);
+	case FIELD_DATA_LOC:
+		addr = ir_alu_imm(ir, BPF_AND, load_record(l, 4, field->offset), 0xffff);
+		l->uses_dynamic = true;
+		addr = ir_alu(ir, BPF_ADD, ir->params[PARAM_RECORD], addr);
+		return string_read(l, BPF_FUNC_probe_read_kernel_str, addr, STR_SIZE_MAX);
+	case FIELD_CHARS:
+		if (l->record_size < field->offset + field->size)
+			l->record_size = field->offset + field->size;
+		addr = ir_address(ir, ir->params[PARAM_RECORD], (int32_t)field->offset);
+		return string_read(l, BPF_FUNC_probe_read_kernel_str, addr, type_find(node->type)->str_size);
+	case FIELD_INT:
+	case FIELD_OTHER:
+		break;
+	}
+	return val_nil();
+}
+
+/* ---- argstr ---- */
+
+/* The strings of a system call behind its 64 bytes: a byte of status, the text, its NUL; for each argument whose bit is set. */
+static void
+append_strings(struct lowering *l, struct mem dst, int tail, int mask)
+{
+	struct ir *ir = &l->ir;
+
+	for (uint32_t arg = 0; arg < 6; arg++) {
+		uint32_t next = ir_label(ir), readable = ir_label(ir), whole = ir_label(ir);
+		int at, n;
+
+		ir_branch_imm(ir, BPF_JEQ, ir_alu_imm(ir, BPF_AND, mask, 1 << arg), 0, next);
+		at = ir_alu(ir, BPF_ADD, memory_address(l, dst), tail);
+		n = ir_call(ir, BPF_FUNC_probe_read_user_str,
+			    (int[]){ ir_address(ir, at, 1), ir_const(ir, STR_SIZE_MAX), load_record(l, 8, 16 + 8 * arg) }, 3);
+		ir_branch_imm(ir, BPF_JSGT, n, 0, readable);
+		ir_store_imm(ir, BPF_H, at, 0, RECORD_STRING_FAULT); /* the status, and a NUL */
+		ir_update_imm(ir, BPF_ADD, tail, 2);
+		ir_jump(ir, next);
+		ir_bind(ir, readable);
+		ir_store_imm(ir, BPF_B, at, 0, RECORD_STRING_READ);
+		ir_branch_imm(ir, BPF_JSLT, n, STR_SIZE_MAX, whole);
+		ir_store_imm(ir, BPF_B, at, 0, RECORD_STRING_CUT);
+		ir_bind(ir, whole);
+		/* n is 1 to 256 here; the mask says so to the verifier wherever n was kept. */
+		n = ir_alu_imm(ir, BPF_AND, n, 2 * STR_SIZE_MAX - 1);
+		ir_add(ir, (struct ir_insn){ .op = IR_ALU, .sub = BPF_ADD, .dst = tail, .a = tail, .b = n });
+		ir_update_imm(ir, BPF_ADD, tail, 1);
+		ir_bind(ir, next);
+	}
+}
+
+/* Which arguments of this system call are strings, from the table of events. */
+static int
+load_string_args(struct lowering *l)
+{
+	struct ir *ir = &l->ir;
+	struct mem key = memory_new(l, 8);
+	uint32_t none = ir_label(ir);
+	int table = ir_pointer(ir), info, mask = ir_const(ir, 0);
+
+	ir_store(ir, BPF_W, key.base, key.off, ir->params[PARAM_EVENT]);
+	ir_add(ir, (struct ir_insn){ .op = IR_TABLE, .dst = table, .a = NO_VREG, .b = NO_VREG,
+				     .imm = l->object->table_event_info });
+	info = ir_call(ir, BPF_FUNC_map_lookup_elem, (int[]){ table, memory_address(l, key) }, 2);
+	ir_branch_imm(ir, BPF_JEQ, info, 0, none);
+	ir_move(ir, mask, ir_load(ir, BPF_W, info, offsetof(struct event_info, string_args)));
+	ir_bind(ir, none);
+	return mask;
+}
+
+static void
+copy_record(struct lowering *l, struct mem dst, int tail, uint32_t size)
+{
+	struct ir *ir = &l->ir;
+	int at = ir_alu(ir, BPF_ADD, memory_address(l, dst), tail);
+
+	ir_store_imm(ir, BPF_DW, at, 0, 0); /* common_*: not filled in */
+	for (uint32_t off = 8; off < size; off += 8)
+		ir_store(ir, BPF_DW, at, (int32_t)off, load_record(l, 8, off));
+	ir_update_imm(ir, BPF_ADD, tail, size);
+}
+
+/* A tracepoint's record: its fixed part, and the texts that __data_loc fields point to, as far as DYNAMIC_MAX. */
+#define DYNAMIC_MAX 1024
+
+static void
+copy_dynamic_record(struct lowering *l, struct mem dst, int tail, const struct event *event)
+{
+	struct ir *ir = &l->ir;
+	int end = ir_const(ir, event->record_size < DYNAMIC_MAX ? event->record_size : DYNAMIC_MAX);
+	uint32_t fits = ir_label(ir);
+	int at, size;
+
+	l->uses_dynamic = true;
+	for (uint32_t i = 0; i < event->n_fields; i++) {
+		uint32_t next = ir_label(ir);
+		int loc, last;
+
+		if (event->fields[i].kind != FIELD_DATA_LOC)
+			continue;
+		loc = load_record(l, 4, event->fields[i].offset);
+		last = ir_alu(ir, BPF_ADD, ir_alu_imm(ir, BPF_AND, loc, 0xffff), ir_alu_imm(ir, BPF_RSH, loc, 16));
+		ir_branch(ir, BPF_JLE, last, end, next);
+		ir_move(ir, end, last);
+		ir_bind(ir, next);
+	}
+	ir_branch_imm(ir, BPF_JLE, end, DYNAMIC_MAX, fits);
+	ir_set(ir, end, DYNAMIC_MAX);
+	ir_bind(ir, fits);
+	at = ir_alu(ir, BPF_ADD, memory_address(l, dst), tail);
+	ir_store_imm(ir, BPF_DW, at, 0, 0);
+	/* end - 8 is 0 to DYNAMIC_MAX; the mask says so to the verifier wherever it was kept. */
+	size = ir_alu_imm(ir, BPF_AND, ir_alu_imm(ir, BPF_SUB, end, 8), 2 * DYNAMIC_MAX - 1);
+	ir_call(ir, BPF_FUNC_probe_read_kernel,
+		(int[]){ ir_address(ir, at, 8), size, ir_address(ir, ir->params[PARAM_RECORD], 8) }, 3);
+	ir_add(ir, (struct ir_insn){ .op = IR_ALU, .sub = BPF_ADD, .dst = tail, .a = tail, .b = size });
+	ir_update_imm(ir, BPF_ADD, tail, 8);
+}
+
+int
+lower_argstr(struct lowering *l, struct mem dst, int tail)
+{
+	const struct event *event = l->program->events[0];
+	struct ir *ir = &l->ir;
+	int start = ir_vreg(ir);
+
+	ir_move(ir, start, tail);
+	switch (event->kind) {
+	case EVENT_SYSCALL_ENTER:
+		copy_record(l, dst, tail, RECORD_SYSCALL_LEN);
+		append_strings(l, dst, tail, load_string_args(l));
+		break;
+	case EVENT_SYSCALL_EXIT:
+		copy_record(l, dst, tail, 24);
+		break;
+	case EVENT_TRACEPOINT:
+		copy_dynamic_record(l, dst, tail, event);
+		break;
+	case EVENT_KPROBE:
+	case EVENT_PROFILE:
+	case N_EVENT_KINDS:
+		assert(!"infer.c refuses argstr of events without fields");
+	}
+	return ir_alu(ir, BPF_SUB, tail, start);
+}
+
+/* ---- stack() ---- */
+
+static void
+check_depth(struct lowering *l, const struct node *node, uint32_t depth)
+{
+	const struct table *stacks;
+
+	if (l->object->table_stacks == UINT32_MAX)
+		place_stacks(l->object, depth);
+	stacks = l->object->tables[l->object->table_stacks];
+	if (stacks->value_size != 8 * depth)
+		diag_error(l->diags, node->span, "stack-depth", "all stack() of a script must have one depth; another one has %u, this %u",
+			   stacks->value_size / 8, depth);
+}
+
+struct val
+lower_stack(struct lowering *l, const struct node *node)
+{
+	struct ir *ir = &l->ir;
+	uint32_t depth = node->b && node->b->number ? (uint32_t)node->b->number : 10, captured = ir_label(ir);
+	int64_t skip = node->b && node->b->next ? node->b->next->number : 0;
+	int table = ir_pointer(ir), id;
+
+	check_depth(l, node, depth);
+	l->uses_context = true;
+	ir_add(ir, (struct ir_insn){ .op = IR_TABLE, .dst = table, .a = NO_VREG, .b = NO_VREG,
+				     .imm = l->object->table_stacks });
+	id = ir_call(ir, BPF_FUNC_get_stackid, (int[]){ ir->params[PARAM_CONTEXT], table, ir_const(ir, skip) }, 3);
+	ir_branch_imm(ir, BPF_JSGE, id, 0, captured);
+	lower_count(l, COUNTER_STACK_LOST);
+	ir_bind(ir, captured);
+	return val_number(TYPE_STACK, id);
+}

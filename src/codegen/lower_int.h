@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * For lower*.c only: typed tree to IR.
+ */
+#ifndef KTAP_LOWER_INT_H
+#define KTAP_LOWER_INT_H
+
+#include "codegen/codegen_int.h"
+
+#define LOOP_MAX 1024 /* iterations of one loop in a probe whose number is not known when it is compiled */
+
+/* Bytes in memory: `off` from a vreg that holds an address (the frame pointer, the scratch parameter, a table's value). */
+struct mem {
+	int base;
+	int32_t off;
+};
+
+/*
+ * A value while it is computed. Numbers (all kinds but strings and argstr) are in a vreg or constant. Strings are bytes in memory, padded
+ * with zeros to str_size, or a literal that is not in memory yet.
+ */
+struct val {
+	enum type_kind kind;  /* TYPE_NIL: the literal nil, or a variable that is never anything else */
+	int present;          /* NO_VREG: there; else nil exactly when this vreg is 0 */
+	int reg;              /* number */
+	bool is_const;
+	int64_t imm;          /* constant number */
+	const char *literal;  /* string literal, literal_len bytes */
+	uint32_t literal_len;
+	struct mem mem;       /* string */
+	uint32_t str_size;    /* bytes at mem, a multiple of 8 */
+};
+
+/* A variable of the probe half while its block is lowered. */
+struct local {
+	int reg;              /* number */
+	int present;          /* NO_VREG when never nil */
+	struct mem mem;       /* string */
+};
+
+/* Code out of line: counts what went wrong at a place, ends the handler. */
+struct failure {
+	uint32_t label;
+	uint32_t counter;
+	struct failure *next;
+};
+
+struct loop {
+	uint32_t on_break, on_continue;
+	struct loop *outer;
+};
+
+/* The function whose body is being lowered in place of a call. */
+struct inlining {
+	uint32_t on_return;
+	struct local result;
+	const struct inlined *inlined;
+};
+
+struct lowering {
+	struct arena *arena;
+	struct object *object;
+	const struct typed *typed;
+	const struct typed_program *program;
+	struct diags *diags;
+	struct ir ir;
+	uint32_t end;                 /* label: the handler returns */
+	struct failure *failures;
+	struct loop *loop;
+	struct inlining *inlining;
+	bool uses_dynamic;
+	bool uses_context;
+	uint32_t record_size;         /* bytes of the record that are read */
+	bool too_large;
+};
+
+/* ---- lower.c: statements, variables ---- */
+
+/* Counter of a kind at ir->span; each kind and place has one. */
+uint32_t
+lower_counter(struct lowering *l, enum counter_kind kind);
+
+/* Label of code that counts and ends the handler. */
+uint32_t
+lower_failure(struct lowering *l, enum counter_kind kind);
+
+/* Counts and goes on. */
+void
+lower_count(struct lowering *l, enum counter_kind kind);
+
+struct val
+lower_call(struct lowering *l, struct node *node);
+
+/* The variable as a table of the object. */
+uint32_t
+lower_table_index(const struct node *name);
+
+/* ---- lower_memory.c: frame objects, strings ---- */
+
+/* `size` bytes, not initialised, on the stack if small, else in scratch memory, until the enclosing statement ends. */
+struct mem
+memory_new(struct lowering *l, uint32_t size);
+
+struct memory_mark { uint32_t frame, scratch; };
+
+struct memory_mark
+memory_mark(const struct lowering *l);
+
+void
+memory_release(struct lowering *l, struct memory_mark mark);
+
+/* The address as a vreg. */
+int
+memory_address(struct lowering *l, struct mem mem);
+
+struct mem
+memory_at(struct mem mem, int32_t off);
+
+void
+memory_zero(struct lowering *l, struct mem mem, uint32_t size);
+
+void
+memory_copy(struct lowering *l, struct mem dst, struct mem src, uint32_t size);
+
+/* Stores a string into `size` bytes, padded with zeros. Not for nil. */
+void
+string_store(struct lowering *l, struct mem dst, uint32_t size, const struct val *val);
+
+/* Jumps to `unequal` when two strings (not nil) differ, else falls through. */
+void
+string_compare(struct lowering *l, const struct val *a, const struct val *b, uint32_t unequal);
+
+/* A string read from an address by helper (probe_read_kernel_str, probe_read_user_str), counted when unreadable or cut. */
+struct val
+string_read(struct lowering *l, int32_t helper, int addr, uint32_t size);
+
+struct val
+string_concat(struct lowering *l, const struct val *a, const struct val *b, uint32_t size);
+
+/* Number of bytes before the NUL. */
+int
+string_len(struct lowering *l, const struct val *val);
+
+/* ---- lower_exp.c: expressions ---- */
+
+struct val
+lower_exp(struct lowering *l, struct node *node);
+
+/* Goes to `target` when the truth of node is `when`, else falls through. */
+void
+lower_condition(struct lowering *l, struct node *node, uint32_t target, bool when);
+
+/* The number as a vreg. Nil: the handler ends, counted. */
+int
+lower_number(struct lowering *l, struct node *node);
+
+int
+val_reg(struct lowering *l, const struct val *val);
+
+/* Ends the handler, counted, when the value is nil. */
+void
+val_require(struct lowering *l, const struct val *val, enum counter_kind kind);
+
+struct val
+val_number(enum type_kind kind, int reg);
+
+struct val
+val_const(enum type_kind kind, int64_t imm);
+
+struct val
+val_nil(void);
+
+/* Assigns to a variable, or to any place of its kind. */
+void
+local_assign(struct lowering *l, const struct local *local, const struct type *type, const struct val *val);
+
+/* Index of the event of this name, or -1. */
+int64_t
+event_number(const struct lowering *l, const char *name);
+
+/* a op b for an arithmetic operator's token. */
+struct val
+lower_arithmetic(struct lowering *l, enum token_kind op, const struct val *a, const struct val *b);
+
+/* ---- lower_event.c: fields, stacks ---- */
+
+struct val
+lower_field(struct lowering *l, const struct node *node);
+
+struct val
+lower_stack(struct lowering *l, const struct node *node);
+
+/*
+ * Appends the event's record in the form of VALUE_ARGSTR at `dst` + *tail, which grows. Returns the number of bytes as a vreg.
+ * ARGSTR_MAX bytes must be there.
+ */
+#define ARGSTR_MAX 4096
+int
+lower_argstr(struct lowering *l, struct mem dst, int tail);
+
+/* ---- lower_table.c ---- */
+
+struct val
+lower_index(struct lowering *l, struct node *node);
+
+void
+lower_set_index(struct lowering *l, struct node *node, const struct val *val);
+
+void
+lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand);
+
+/* ---- lower_record.c: print, printf, exit ---- */
+
+void
+lower_output(struct lowering *l, enum site_kind kind, struct node *args);
+
+void
+lower_exit(struct lowering *l);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Memory of a program: frame objects, scratch objects, and strings in them.
+ *
+ * A string is `size` bytes, a multiple of 8: text, NUL, zeros to the end. The zeros make strings equal byte for byte when their texts
+ * are, which hash tables need; and they let comparison work on whole words.
+ */
+#include <string.h>
+
+#include "codegen/lower_int.h"
+
+#define FRAME_OBJECT_MAX 64   /* larger ones go to scratch memory */
+#define INLINE_COPY_MAX 64    /* longer copies are a helper's work */
+
+struct mem
+memory_new(struct lowering *l, uint32_t size)
+{
+	struct ir *ir = &l->ir;
+	struct mem mem;
+
+	size = (uint32_t)round_up(size, 8);
+	if (size <= FRAME_OBJECT_MAX && ir->frame_now + size <= FRAME_OBJECTS_MAX) {
+		ir->frame_now += size;
+		if (ir->frame_now > ir->frame_max)
+			ir->frame_max = ir->frame_now;
+		return (struct mem){ .base = FP_VREG, .off = -(int32_t)ir->frame_now };
+	}
+	mem = (struct mem){ .base = ir->params[PARAM_SCRATCH], .off = (int32_t)ir->scratch_now };
+	ir->scratch_now += size;
+	if (ir->scratch_now > ir->scratch_max)
+		ir->scratch_max = ir->scratch_now;
+	if (ir->scratch_now > SCRATCH_MAX) {
+		l->too_large = true;
+		ir->scratch_now = ir->scratch_max = 0;
+	}
+	return mem;
+}
+
+struct memory_mark
+memory_mark(const struct lowering *l)
+{
+	return (struct memory_mark){ l->ir.frame_now, l->ir.scratch_now };
+}
+
+void
+memory_release(struct lowering *l, struct memory_mark mark)
+{
+	l->ir.frame_now = mark.frame;
+	l->ir.scratch_now = mark.scratch;
+}
+
+int
+memory_address(struct lowering *l, struct mem mem)
+{
+	struct ir *ir = &l->ir;
+	int dst;
+
+	if (mem.base != FP_VREG && mem.base != ir->params[PARAM_SCRATCH])
+		return ir_address(ir, mem.base, mem.off);
+	dst = ir_pointer(ir);
+	ir_add(ir, (struct ir_insn){ .op = mem.base == FP_VREG ? IR_FRAME : IR_SCRATCH, .dst = dst,
+				     .a = mem.base == FP_VREG ? NO_VREG : mem.base, .b = NO_VREG, .imm = mem.off });
+	return dst;
+}
+
+struct mem
+memory_at(struct mem mem, int32_t off)
+{
+	mem.off += off;
+	return mem;
+}
+
+void
+memory_zero(struct lowering *l, struct mem mem, uint32_t size)
+{
+	for (uint32_t i = 0; i < size; i += 8)
+		ir_store_imm(&l->ir, BPF_DW, mem.base, mem.off + (int32_t)i, 0);
+}
+
+void
+memory_copy(struct lowering *l, struct mem dst, struct mem src, uint32_t size)
+{
+	struct ir *ir = &l->ir;
+
+	if (size > INLINE_COPY_MAX) {
+		int args[] = { memory_address(l, dst), ir_const(ir, size), memory_address(l, src) };
+
+		ir_call(ir, BPF_FUNC_probe_read_kernel, args, 3);
+		return;
+	}
+	for (uint32_t i = 0; i < size; i += 8)
+		ir_store(ir, BPF_DW, dst.base, dst.off + (int32_t)i, ir_load(ir, BPF_DW, src.base, src.off + (int32_t)i));
+}
+
+/* Eight bytes of a literal from `at` on, zeros behind its end, as memory would hold them. */
+static int64_t
+literal_word(const struct val *val, uint32_t at)
+{
+	char bytes[8] = { 0 };
+	int64_t word;
+
+	if (at < val->literal_len)
+		memcpy(bytes, val->literal + at, val->literal_len - at < 8 ? val->literal_len - at : 8);
+	memcpy(&word, bytes, 8);
+	return word;
+}
+
+void
+string_store(struct lowering *l, struct mem dst, uint32_t size, const struct val *val)
+{
+	uint32_t n;
+
+	if (val->literal) {
+		for (uint32_t i = 0; i < size; i += 8)
+			ir_store_imm(&l->ir, BPF_DW, dst.base, dst.off + (int32_t)i, literal_word(val, i));
+		return;
+	}
+	n = val->str_size < size ? val->str_size : size;
+	memory_copy(l, dst, val->mem, n);
+	memory_zero(l, memory_at(dst, (int32_t)n), size - n);
+}
+
+static void
+compare_literal(struct lowering *l, const struct val *val, const struct val *literal, uint32_t unequal)
+{
+	/* The text and its NUL decide; the zeros behind it follow. */
+	uint32_t bytes = literal->literal_len + 1;
+
+	if (bytes > val->str_size) {
+		ir_jump(&l->ir, unequal);
+		return;
+	}
+	for (uint32_t i = 0; i < bytes; i += 8) {
+		int word = ir_load(&l->ir, BPF_DW, val->mem.base, val->mem.off + (int32_t)i);
+
+		ir_branch_imm(&l->ir, BPF_JNE, word, literal_word(literal, i), unequal);
+	}
+}
+
+void
+string_compare(struct lowering *l, const struct val *a, const struct val *b, uint32_t unequal)
+{
+	uint32_t size = a->str_size < b->str_size ? a->str_size : b->str_size;
+
+	if (a->literal && b->literal) {
+		if (a->literal_len != b->literal_len || memcmp(a->literal, b->literal, a->literal_len))
+			ir_jump(&l->ir, unequal);
+	} else if (a->literal || b->literal) {
+		compare_literal(l, a->literal ? b : a, a->literal ? a : b, unequal);
+	} else {
+		/* The shorter one has its NUL within `size`, so equal words up to there are equal texts. */
+		for (uint32_t i = 0; i < size; i += 8)
+			ir_branch(&l->ir, BPF_JNE, ir_load(&l->ir, BPF_DW, a->mem.base, a->mem.off + (int32_t)i),
+				  ir_load(&l->ir, BPF_DW, b->mem.base, b->mem.off + (int32_t)i), unequal);
+	}
+}
+
+struct val
+string_read(struct lowering *l, int32_t helper, int addr, uint32_t size)
+{
+	struct ir *ir = &l->ir;
+	struct val val = { .kind = TYPE_STR, .present = NO_VREG, .str_size = size, .mem = memory_new(l, size) };
+	uint32_t done = ir_label(ir), readable = ir_label(ir);
+	int n;
+
+	memory_zero(l, val.mem, size);
+	n = ir_call(ir, helper, (int[]){ memory_address(l, val.mem), ir_const(ir, size), addr }, 3);
+	ir_branch_imm(ir, BPF_JSGT, n, 0, readable);
+	memory_zero(l, val.mem, 8);
+	lower_count(l, COUNTER_READ_FAULT);
+	ir_jump(ir, done);
+	ir_bind(ir, readable);
+	/* A text of just size - 1 bytes looks the same as one that was cut there; only the longest size can be cut. */
+	if (size == STR_SIZE_MAX) {
+		ir_branch_imm(ir, BPF_JSLT, n, size, done);
+		lower_count(l, COUNTER_STRING_CUT);
+	}
+	ir_bind(ir, done);
+	return val;
+}
+
+/* The literal in memory, for helpers. */
+static struct mem
+string_memory(struct lowering *l, const struct val *val)
+{
+	struct mem mem;
+
+	if (!val->literal)
+		return val->mem;
+	mem = memory_new(l, val->str_size);
+	string_store(l, mem, val->str_size, val);
+	return mem;
+}
+
+/* Copies text and NUL to an address; returns the bytes copied without the NUL, provably below 256. */
+static int
+append(struct lowering *l, int dst, const struct val *val)
+{
+	struct ir *ir = &l->ir;
+	int args[] = { dst, 0, 0 }, n;
+
+	args[2] = memory_address(l, string_memory(l, val));
+	args[1] = ir_const(ir, val->str_size);
+	n = ir_call(ir, BPF_FUNC_probe_read_kernel_str, args, 3);
+	return ir_alu_imm(ir, BPF_AND, ir_alu_imm(ir, BPF_SUB, n, 1), STR_SIZE_MAX - 1);
+}
+
+struct val
+string_concat(struct lowering *l, const struct val *a, const struct val *b, uint32_t size)
+{
+	struct ir *ir = &l->ir;
+	struct val val = { .kind = TYPE_STR, .present = NO_VREG, .str_size = size };
+	int len, address;
+
+	val.mem = memory_new(l, 2 * STR_SIZE_MAX);
+	memory_zero(l, val.mem, size);
+	len = append(l, memory_address(l, val.mem), a);
+	address = ir_alu(ir, BPF_ADD, memory_address(l, val.mem), len);
+	append(l, address, b);
+	if (a->str_size + b->str_size - 2 >= size)
+		ir_store_imm(ir, BPF_B, val.mem.base, val.mem.off + (int32_t)size - 1, 0);
+	return val;
+}
+
+int
+string_len(struct lowering *l, const struct val *val)
+{
+	struct mem mem;
+
+	if (val->literal)
+		return ir_const(&l->ir, val->literal_len);
+	mem = memory_new(l, val->str_size);
+	return append(l, memory_address(l, mem), val);
+}

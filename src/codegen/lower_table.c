@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Elements of tables: t[k], t[k] = v, t[k] += v, in the probe half.
+ */
+#include <errno.h>
+
+#include "codegen/lower_int.h"
+
+uint32_t
+lower_table_index(const struct node *name)
+{
+	return name->var->table ? name->var->table->index : name->var->index;
+}
+
+static int
+table_handle(struct lowering *l, uint32_t index)
+{
+	int handle = ir_pointer(&l->ir);
+
+	ir_add(&l->ir, (struct ir_insn){ .op = IR_TABLE, .dst = handle, .a = NO_VREG, .b = NO_VREG, .imm = index });
+	return handle;
+}
+
+/* The parts of a key, one behind the other. A nil part goes to `on_nil`. */
+static struct mem
+build_key(struct lowering *l, const struct table *table, struct node *keys, uint32_t on_nil)
+{
+	struct val parts[TABLE_KEY_PARTS_MAX];
+	struct mem mem;
+	int32_t off = 0;
+	uint32_t n = 0;
+
+	for (struct node *key = keys; key && n < table->n_key_parts; key = key->next, n++)
+		parts[n] = lower_exp(l, key);
+	mem = memory_new(l, table->key_size);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct shape *shape = &table->key[i];
+
+		if (parts[i].kind == TYPE_NIL)
+			ir_jump(&l->ir, on_nil);
+		else if (parts[i].present != NO_VREG)
+			ir_branch_imm(&l->ir, BPF_JEQ, parts[i].present, 0, on_nil);
+		if (shape->kind == VALUE_STR && parts[i].kind == TYPE_STR)
+			string_store(l, memory_at(mem, off), shape->size, &parts[i]);
+		else if (parts[i].is_const || parts[i].kind == TYPE_NIL)
+			ir_store_imm(&l->ir, shape->size == 4 ? BPF_W : BPF_DW, mem.base, mem.off + off, parts[i].imm);
+		else
+			ir_store(&l->ir, shape->size == 4 ? BPF_W : BPF_DW, mem.base, mem.off + off, parts[i].reg);
+		off += (int32_t)shape->size;
+	}
+	return mem;
+}
+
+static int
+lookup(struct lowering *l, uint32_t index, struct mem key)
+{
+	return ir_call(&l->ir, BPF_FUNC_map_lookup_elem, (int[]){ table_handle(l, index), memory_address(l, key) }, 2);
+}
+
+static int
+update(struct lowering *l, uint32_t index, struct mem key, struct mem value, uint64_t flags)
+{
+	return ir_call(&l->ir, BPF_FUNC_map_update_elem,
+		       (int[]){ table_handle(l, index), memory_address(l, key), memory_address(l, value),
+				ir_const(&l->ir, (int64_t)flags) }, 4);
+}
+
+/* The result of an update: full and busy are counted apart. */
+static void
+check_update(struct lowering *l, int result)
+{
+	struct ir *ir = &l->ir;
+
+	ir_branch_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
+	ir_branch_imm(ir, BPF_JSLT, result, 0, lower_failure(l, COUNTER_TABLE_BUSY));
+}
+
+/*
+ * The element, or nil. Its bytes are copied: the element may change or go while the handler runs. A jump to `absent` before this gives
+ * nil too.
+ */
+static struct val
+read_element(struct lowering *l, uint32_t index, struct mem key, uint32_t absent, enum type_kind kind)
+{
+	const struct table *table = l->object->tables[index];
+	struct ir *ir = &l->ir;
+	struct val val = { .kind = kind, .reg = NO_VREG, .present = ir_vreg(ir) };
+	uint32_t done = ir_label(ir);
+	int element;
+
+	if (kind == TYPE_STR) {
+		val.mem = memory_new(l, table->value.size);
+		val.str_size = table->value.size;
+	} else {
+		val.reg = ir_vreg(ir);
+	}
+	element = lookup(l, index, key);
+	ir_branch_imm(ir, BPF_JEQ, element, 0, absent);
+	if (kind == TYPE_STR)
+		memory_copy(l, val.mem, (struct mem){ .base = element }, table->value.size);
+	else
+		ir_move(ir, val.reg, ir_load(ir, BPF_DW, element, 0));
+	ir_set(ir, val.present, 1);
+	ir_jump(ir, done);
+	ir_bind(ir, absent);
+	ir_set(ir, val.present, 0);
+	if (kind == TYPE_STR)
+		memory_zero(l, val.mem, table->value.size);
+	else
+		ir_set(ir, val.reg, 0);
+	ir_bind(ir, done);
+	return val;
+}
+
+struct val
+lower_index(struct lowering *l, struct node *node)
+{
+	uint32_t index = lower_table_index(node->a), absent = ir_label(&l->ir);
+	struct mem key = build_key(l, l->object->tables[index], node->b, absent);
+
+	return read_element(l, index, key, absent, type_find(node->type)->kind);
+}
+
+static void
+remove_element(struct lowering *l, uint32_t index, struct mem key)
+{
+	ir_call(&l->ir, BPF_FUNC_map_delete_elem, (int[]){ table_handle(l, index), memory_address(l, key) }, 2);
+}
+
+/* Assigning nil removes. */
+static void
+write_element(struct lowering *l, uint32_t index, struct mem key, const struct val *val)
+{
+	const struct table *table = l->object->tables[index];
+	uint32_t remove = ir_label(&l->ir), done = ir_label(&l->ir);
+	struct ir *ir = &l->ir;
+	struct mem value;
+
+	if (val->kind == TYPE_NIL) {
+		remove_element(l, index, key);
+		return;
+	}
+	if (val->present != NO_VREG)
+		ir_branch_imm(ir, BPF_JEQ, val->present, 0, remove);
+	value = memory_new(l, table->value.size);
+	if (val->kind == TYPE_STR)
+		string_store(l, value, table->value.size, val);
+	else if (val->is_const)
+		ir_store_imm(ir, BPF_DW, value.base, value.off, val->imm);
+	else
+		ir_store(ir, BPF_DW, value.base, value.off, val->reg);
+	check_update(l, update(l, index, key, value, BPF_ANY));
+	if (val->present != NO_VREG) {
+		ir_jump(ir, done);
+		ir_bind(ir, remove);
+		remove_element(l, index, key);
+	}
+	ir_bind(ir, done);
+}
+
+void
+lower_set_index(struct lowering *l, struct node *node, const struct val *val)
+{
+	uint32_t index = lower_table_index(node->a);
+	struct mem key = build_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
+
+	write_element(l, index, key, val);
+}
+
+/*
+ * t[k] += amount: one search and an atomic add in place; only the first time an insertion. Another CPU may insert between the two, then
+ * the search is repeated.
+ */
+static void
+add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
+{
+	const struct table *table = l->object->tables[index];
+	bool is_array = table->kind == TABLE_PERCPU_ARRAY || table->kind == TABLE_ARRAY;
+	struct ir *ir = &l->ir;
+	uint32_t add = ir_label(ir), done = ir_label(ir);
+	int element = ir_pointer(ir), result;
+	struct mem value;
+
+	ir_move(ir, element, lookup(l, index, key));
+	if (is_array) {
+		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_FULL));
+	} else {
+		ir_branch_imm(ir, BPF_JNE, element, 0, add);
+		value = memory_new(l, 8);
+		ir_store(ir, BPF_DW, value.base, value.off, amount);
+		result = update(l, index, key, value, BPF_NOEXIST);
+		ir_branch_imm(ir, BPF_JEQ, result, 0, done);
+		ir_branch_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
+		ir_move(ir, element, lookup(l, index, key));
+		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_BUSY));
+		ir_bind(ir, add);
+	}
+	ir_add(ir, (struct ir_insn){ .op = IR_ATOMIC_ADD, .dst = NO_VREG, .a = element, .b = amount });
+	ir_bind(ir, done);
+}
+
+void
+lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand)
+{
+	uint32_t index = lower_table_index(node->a);
+	struct val by = val_number(TYPE_INT, lower_number(l, operand)), old, now;
+	struct mem key = build_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
+
+	if (op == TOKEN_PLUS) {
+		add_element(l, index, key, by.reg);
+	} else if (op == TOKEN_MINUS) {
+		add_element(l, index, key, ir_alu(&l->ir, BPF_SUB, ir_const(&l->ir, 0), by.reg));
+	} else {
+		old = read_element(l, index, key, ir_label(&l->ir), TYPE_INT); /* an absent element is 0 here */
+		old.present = NO_VREG;
+		now = lower_arithmetic(l, op, &old, &by);
+		write_element(l, index, key, &now);
+	}
+}

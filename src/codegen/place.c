@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Where variables live that both halves use: numbers and strings in the globals table, tables as tables of the object, in the
+ * representation that their use allows:
+ *
+ *     one event as key, only added to      array, one value a CPU: no lock, no search
+ *     only added to                        hash, one value a CPU
+ *     all others                           hash
+ */
+#include "codegen/codegen_int.h"
+
+#define DEFAULT_ENTRIES (1u << 18)
+#define MAX_ENTRIES (1u << 24)
+#define RECORDS_SIZE (4u << 20) /* bytes of the ring buffer */
+
+static enum value_kind
+value_kind_of(enum type_kind kind)
+{
+	switch (kind) {
+	case TYPE_BOOL:
+		return VALUE_BOOL;
+	case TYPE_STR:
+		return VALUE_STR;
+	case TYPE_EVENT:
+		return VALUE_EVENT;
+	case TYPE_STACK:
+		return VALUE_STACK;
+	case TYPE_USTACK:
+		return VALUE_USTACK;
+	case TYPE_ARGSTR:
+		return VALUE_ARGSTR;
+	case TYPE_KSYM:
+		return VALUE_KSYM;
+	case TYPE_UNKNOWN:
+	case TYPE_NIL:
+	case TYPE_INT:
+	case TYPE_TABLE:
+	case N_TYPES:
+		break;
+	}
+	return VALUE_INT;
+}
+
+struct shape
+shape_of(struct type *type, bool nullable)
+{
+	type = type_find(type);
+	return (struct shape){
+		.kind = value_kind_of(type->kind),
+		.nullable = nullable,
+		.size = type->kind == TYPE_STR ? type->str_size : 8,
+	};
+}
+
+uint32_t
+globals_alloc(struct object *object, uint32_t size)
+{
+	struct table *globals = object->tables[object->table_globals];
+	uint32_t off = globals->value_size;
+
+	globals->value_size += (uint32_t)round_up(size, 8);
+	return off;
+}
+
+static void
+place_global(struct object *object, struct variable *var)
+{
+	struct global *global = arena_alloc(object->arena, sizeof(*global));
+
+	global->name = var->name;
+	global->span = var->span;
+	global->shape = shape_of(var->type, var->nullable);
+	global->off = globals_alloc(object, shape_size(&global->shape));
+	var->index = object_add_global(object, global);
+}
+
+static uint32_t
+entries_of(const struct type *type)
+{
+	if (type->max_records <= 0)
+		return DEFAULT_ENTRIES;
+	return type->max_records > MAX_ENTRIES ? MAX_ENTRIES : (uint32_t)type->max_records;
+}
+
+static void
+place_table(struct object *object, const struct typed *typed, struct variable *var)
+{
+	const struct type *type = type_find(var->type);
+	struct table *table = arena_alloc(object->arena, sizeof(*table));
+	bool adds_only = type->probe_adds && !type->probe_sets && !type->probe_reads;
+
+	table->name = var->name;
+	table->span = var->span;
+	for (uint32_t i = 0; i < type->n_keys; i++) {
+		table->key[i] = shape_of(type->key[i], false);
+		table->key_size += table->key[i].size;
+	}
+	table->n_key_parts = type->n_keys;
+	table->value = shape_of(type->value, false);
+	table->value_size = table->value.size;
+	table->max_entries = entries_of(type);
+	table->counter = adds_only;
+	table->kind = adds_only ? TABLE_PERCPU_HASH : TABLE_HASH;
+	if (adds_only && type->n_keys == 1 && table->key[0].kind == VALUE_EVENT) {
+		table->kind = TABLE_PERCPU_ARRAY;
+		table->key_size = table->key[0].size = 4; /* the index of an array table */
+		table->max_entries = typed->n_used_events + OBJECT_EVENTS_SPARE;
+	}
+	var->index = object_add_table(object, table);
+}
+
+static uint32_t
+add_own_table(struct object *object, struct table table)
+{
+	struct table *copy = arena_alloc(object->arena, sizeof(*copy));
+
+	*copy = table;
+	return object_add_table(object, copy);
+}
+
+/* Programs look up by event number which arguments are strings, and how long the record is. */
+static void
+place_event_info(struct object *object, const struct typed *typed)
+{
+	uint32_t n = typed->n_used_events + OBJECT_EVENTS_SPARE;
+	struct event_info *infos = arena_alloc(object->arena, n * sizeof(*infos));
+
+	for (uint32_t i = 0; i < typed->n_used_events; i++) {
+		infos[i].string_args = event_string_args(typed->used_events[i]);
+		infos[i].record_size = typed->used_events[i]->record_size;
+	}
+	object->table_event_info = add_own_table(object, (struct table){
+		.name = ".event_info", .kind = TABLE_ARRAY, .key_size = 4, .value_size = sizeof(*infos), .max_entries = n,
+		.read_only = true, .init = infos });
+}
+
+void
+place_variables(struct object *object, const struct typed *typed)
+{
+	object->table_globals = add_own_table(object, (struct table){
+		.name = ".globals", .kind = TABLE_ARRAY, .key_size = 4, .max_entries = 1, .mappable = true });
+	object->table_records = add_own_table(object, (struct table){
+		.name = ".records", .kind = TABLE_RINGBUF, .max_entries = RECORDS_SIZE });
+	place_event_info(object, typed);
+	for (uint32_t i = 0; i < typed->n_shared; i++) {
+		if (type_find(typed->shared[i]->type)->kind == TYPE_TABLE)
+			place_table(object, typed, typed->shared[i]);
+		else
+			place_global(object, typed->shared[i]);
+	}
+}
+
+void
+place_stacks(struct object *object, uint32_t depth)
+{
+	object->table_stacks = add_own_table(object, (struct table){
+		.name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * depth, .max_entries = 1u << 16 });
+}
