@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+# The front door: each goal works on a fresh clone, with nothing before it. Meson and Ninja do the work.
+
+BUILD  ?= build
+ASAN   ?= build-asan
+PREFIX ?= /usr/local
+MESON  := meson
+NINJA  := ninja
+
+all: $(BUILD)/build.ninja
+	@$(NINJA) -C $(BUILD) --quiet ktap
+	@echo "built $(BUILD)/src/cli/ktap (try: make demo, make test)"
+
+# Installs by name what is missing, or says how to; takes no time when all is there.
+setup:
+	@tools/setup
+
+setup-tests:
+	@tools/setup tests
+
+$(BUILD)/build.ninja: | setup
+	@$(MESON) setup $(BUILD) --prefix=$(PREFIX) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt | tail -30; exit 1; }
+
+$(ASAN)/build.ninja: | setup
+	@$(MESON) setup $(ASAN) -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false >/dev/null || \
+		{ cat $(ASAN)/meson-logs/meson-log.txt | tail -30; exit 1; }
+
+demo: all
+	@tools/demo $(BUILD)/src/cli/ktap
+
+# Everything: unit tests and cases, released and sanitized, here and in a stock kernel in QEMU.
+test: setup-tests $(BUILD)/build.ninja $(ASAN)/build.ninja
+	@$(NINJA) -C $(BUILD) --quiet
+	@$(NINJA) -C $(ASAN) --quiet
+	@tests/suite $(BUILD) $(ASAN)
+
+asan: $(ASAN)/build.ninja
+	@$(NINJA) -C $(ASAN) --quiet
+	@echo "built $(ASAN)/src/cli/ktap"
+
+bench: all
+	@$(NINJA) -C $(BUILD) --quiet
+	@tests/bench/start $(BUILD)/src/cli/ktap
+
+install: all
+	@$(MESON) install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD) $(ASAN)
+
+.PHONY: all setup setup-tests demo test asan bench install clean
