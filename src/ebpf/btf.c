@@ -15,7 +15,7 @@
 
 #include "ebpf/ebpf_int.h"
 
-#define NAME_MAX_LEN 127  /* KSYM_NAME_LEN of older kernels, less the NUL */
+#define NAME_MAX_LEN 110  /* with a number behind it, below KSYM_NAME_LEN of older kernels */
 #define QUOTE_MAX_LEN 200 /* longer lines are quoted from the span on */
 #define COLUMN_MAX 1023   /* BPF_LINE_INFO_LINE_COL */
 

@@ -13,7 +13,7 @@ struct btf;
 #define OWN_PREFIX "ktap_"
 
 /*
- * A name as C and the kernel's BTF want it: letters, digits and '_', no digit first, 1 to 127 bytes. A leading '.' becomes
+ * A name as C and the kernel's BTF want it: letters, digits and '_', no digit first, 1 to about 110 bytes. A leading '.' becomes
  * OWN_PREFIX; a name of the script that begins like that gets "script_" before it. Into `out`, which is emptied first.
  */
 void

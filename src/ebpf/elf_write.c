@@ -1,0 +1,720 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Writes an object as a relocatable ELF file for eBPF, in the form that clang makes and that libbpf 1.x and bpftool load:
+ *
+ *     raw_tp/sys_enter, ...    one section for each func->section: instructions, functions behind each other
+ *     .text                    functions that others call (func->section ".text")
+ *     .rel*                    for each of them: references to tables and functions, addends in the instructions
+ *     .maps                    tables, described by BTF: a variable of an anonymous struct for each
+ *     .data.ktap_globals, ...  array tables whose address programs take (RELOC_TABLE_VALUE), see below
+ *     .ktap.init.NAME          first contents of other array tables; ours, other loaders leave such tables zero
+ *     license                  "Dual BSD/GPL"
+ *     .BTF, .BTF.ext           types of tables and functions; lines of the script
+ *     .symtab, .strtab         tables, then functions, in the order of the object
+ *
+ * A loader of this kind gives programs the address of a value only for data sections, which it turns into array tables of
+ * one entry. So a table with a RELOC_TABLE_VALUE becomes a data section of its own: `.data.NAME`, or `.rodata.NAME` when
+ * read_only; its contents are the table's. Such a table has one entry (the kernel wants that too), and cannot be
+ * referred to by its handle (RELOC_TABLE) as well: elf_write refuses that.
+ *
+ * Names become C identifiers (c_name); one that is taken gets a number. What the file does not carry: shapes of keys and
+ * values, events, sites, counters, the control half.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bpf/btf.h>
+#include <gelf.h>
+
+#include "ebpf/ebpf_int.h"
+
+#define LICENSE "Dual BSD/GPL"
+#define FUNCS_MAX 8192 /* two sections for each of them, and ELF numbers sections in 16 bits */
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define OWN_ORDER ELFDATA2LSB
+#else
+#define OWN_ORDER ELFDATA2MSB
+#endif
+
+/* Relocation types of eBPF (LLVM's R_BPF_64_64 and R_BPF_64_32). */
+enum { R_LD64 = 1, R_CALL = 10 };
+
+struct section {
+	const char *name;
+	uint32_t type, align, link, info;
+	uint64_t flags, entsize;
+	struct text data; /* bytes */
+};
+
+/* Where a table or function went. */
+struct placed {
+	const char *name;
+	uint32_t section; /* in writer.sections; its ELF number is one more */
+	uint32_t off, len;
+	bool is_code;
+};
+
+struct writer {
+	const struct object *object;
+	struct arena *arena;
+	struct text *why;
+	struct btf *btf;
+	struct section *sections;
+	uint32_t n_sections, cap_sections;
+	uint32_t n_code; /* the first n_code sections are code */
+	struct placed *placed; /* tables, then functions; symbol number is one more */
+	uint32_t n_placed;
+};
+
+static int __attribute__((format(printf, 3, 4)))
+fail(struct writer *w, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_vprintf(w->why, format, args);
+	va_end(args);
+	return err;
+}
+
+static int
+fail_btf(struct writer *w, int err)
+{
+	return fail(w, err, "object %s: cannot build BTF: %s", w->object->name, strerror(-err));
+}
+
+static uint32_t
+add_section(struct writer *w, const char *name, uint32_t type, uint64_t flags, uint32_t align)
+{
+	w->sections = arena_grow(w->arena, w->sections, w->n_sections, &w->cap_sections, sizeof(*w->sections));
+	w->sections[w->n_sections] = (struct section){ .name = name, .type = type, .flags = flags, .align = align };
+	return w->n_sections++;
+}
+
+/* A section with these bytes and nothing else about it. */
+static void
+add_bytes(struct writer *w, const char *name, uint64_t flags, uint32_t align, const void *bytes, size_t len)
+{
+	uint32_t section = add_section(w, name, SHT_PROGBITS, flags, align);
+
+	text_add(&w->sections[section].data, bytes, len);
+}
+
+/* ---- checks and names ------------------------------------------------------------------------------------------------ */
+
+static bool
+is_referred(const struct object *object, enum reloc_kind kind, uint32_t index)
+{
+	for (uint32_t i = 0; i < object->n_funcs; i++)
+		for (uint32_t r = 0; r < object->funcs[i]->n_relocs; r++)
+			if (object->funcs[i]->relocs[r].kind == kind && object->funcs[i]->relocs[r].index == index)
+				return true;
+	return false;
+}
+
+/* True if the table becomes a data section (see the head of this file). */
+static bool
+is_data(const struct object *object, uint32_t table)
+{
+	return is_referred(object, RELOC_TABLE_VALUE, table);
+}
+
+static int
+check_data_table(struct writer *w, uint32_t index)
+{
+	const struct table *table = w->object->tables[index];
+
+	if (table->kind != TABLE_ARRAY || table->max_entries != 1)
+		return fail(w, -EINVAL, "table %s: programs take the address of its value, which only an array of one entry has",
+			    table->name);
+	if (is_referred(w->object, RELOC_TABLE, index))
+		return fail(w, -EINVAL, "table %s: programs use both its handle and the address of its value; an ELF file can "
+			    "express one of them", table->name);
+	return 0;
+}
+
+static int
+check_func(struct writer *w, const struct func *func)
+{
+	for (uint32_t i = 0; i < func->n_relocs; i++) {
+		const struct reloc *reloc = &func->relocs[i];
+
+		if (reloc->kind == RELOC_FUNC && strcmp(w->object->funcs[reloc->index]->section, ".text") != 0)
+			return fail(w, -EINVAL, "function %s calls %s, which is a program in section %s: only functions in .text "
+				    "can be called", func->name, w->object->funcs[reloc->index]->name,
+				    w->object->funcs[reloc->index]->section);
+	}
+	return 0;
+}
+
+static int
+check_object(struct writer *w)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < w->object->n_tables && !err; i++)
+		if (is_data(w->object, i))
+			err = check_data_table(w, i);
+	for (uint32_t i = 0; i < w->object->n_funcs && !err; i++)
+		err = check_func(w, w->object->funcs[i]);
+	return err;
+}
+
+static bool
+name_taken(const struct writer *w, const char *name)
+{
+	for (uint32_t i = 0; i < w->n_placed; i++)
+		if (strcmp(w->placed[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The next table or function, under a name of its own. */
+static void
+place(struct writer *w, const char *name)
+{
+	struct text clean = { 0 };
+	const char *unique;
+
+	c_name(name, &clean);
+	unique = arena_strdup(w->arena, clean.s);
+	for (unsigned n = 2; name_taken(w, unique); n++)
+		unique = arena_printf(w->arena, "%s_%u", clean.s, n);
+	text_fini(&clean);
+	w->placed[w->n_placed++] = (struct placed){ .name = unique };
+}
+
+/* ---- code ------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t
+code_section(struct writer *w, const char *name)
+{
+	for (uint32_t i = 0; i < w->n_code; i++)
+		if (strcmp(w->sections[i].name, name) == 0)
+			return i;
+	w->n_code++;
+	return add_section(w, name, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 8);
+}
+
+/*
+ * The instruction as it stands in the file: what a reference points to is said by the relocation alone, and an addend
+ * stands in imm.
+ */
+static void
+unresolve(struct bpf_insn *insns, const struct reloc *reloc)
+{
+	struct bpf_insn *insn = &insns[reloc->pc];
+
+	if (reloc->kind == RELOC_FUNC) {
+		insn->imm = -1;
+		return;
+	}
+	insn[0].src_reg = 0;
+	insn[0].imm = reloc->kind == RELOC_TABLE_VALUE ? (int32_t)reloc->addend : 0;
+	insn[1].imm = 0;
+}
+
+static void
+put_func(struct writer *w, const struct func *func, struct placed *placed)
+{
+	uint32_t section = code_section(w, func->section);
+	struct text *data = &w->sections[section].data;
+
+	placed->section = section;
+	placed->is_code = true;
+	placed->off = (uint32_t)data->len;
+	placed->len = func->n_insns * (uint32_t)sizeof(struct bpf_insn);
+	text_add(data, (const char *)func->insns, placed->len);
+	for (uint32_t i = 0; i < func->n_relocs; i++)
+		unresolve((struct bpf_insn *)(data->s + placed->off), &func->relocs[i]);
+}
+
+static const struct placed *
+placed_func(const struct writer *w, uint32_t func)
+{
+	return &w->placed[w->object->n_tables + func];
+}
+
+/* Relocations of all functions in a code section. */
+static void
+put_relocs(struct writer *w, uint32_t code, uint32_t symtab)
+{
+	uint32_t section = UINT32_MAX;
+
+	for (uint32_t i = 0; i < w->object->n_funcs; i++) {
+		const struct func *func = w->object->funcs[i];
+
+		if (placed_func(w, i)->section != code)
+			continue;
+		for (uint32_t r = 0; r < func->n_relocs; r++) {
+			const struct reloc *reloc = &func->relocs[r];
+			bool is_call = reloc->kind == RELOC_FUNC;
+			uint32_t symbol = 1 + reloc->index + (is_call ? w->object->n_tables : 0);
+			Elf64_Rel rel = {
+				.r_offset = placed_func(w, i)->off + reloc->pc * sizeof(struct bpf_insn),
+				.r_info = ELF64_R_INFO((uint64_t)symbol, is_call ? R_CALL : R_LD64),
+			};
+
+			if (section == UINT32_MAX)
+				section = add_section(w, arena_printf(w->arena, ".rel%s", w->sections[code].name), SHT_REL, 0, 8);
+			text_add(&w->sections[section].data, (const char *)&rel, sizeof(rel));
+		}
+	}
+	if (section == UINT32_MAX)
+		return;
+	w->sections[section].entsize = sizeof(Elf64_Rel);
+	w->sections[section].link = symtab + 1;
+	w->sections[section].info = code + 1;
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------------------ */
+
+static size_t
+contents_len(const struct table *table)
+{
+	return (size_t)table->value_size * table->max_entries;
+}
+
+/* A table's first contents, in a section of their own. Returns the section. */
+static uint32_t
+put_contents(struct writer *w, const struct table *table, const char *name, uint64_t flags)
+{
+	uint32_t section = add_section(w, name, SHT_PROGBITS, flags, 8);
+	struct text *data = &w->sections[section].data;
+
+	if (table->init)
+		text_add(data, table->init, contents_len(table));
+	while (data->len < contents_len(table))
+		text_putc(data, '\0');
+	return section;
+}
+
+/* Type id of a pointer to an array of `value` ints: how a number is written in the BTF of a table. */
+static int
+type_of_number(struct writer *w, int int_type, uint32_t value)
+{
+	int array = btf__add_array(w->btf, int_type, int_type, value);
+
+	return array < 0 ? array : btf__add_ptr(w->btf, array);
+}
+
+/* The anonymous struct that describes a table to libbpf; its type id, *len its size in bytes. */
+static int
+type_of_table(struct writer *w, const struct table *table, int int_type, uint32_t *len)
+{
+	const struct { const char *name; uint32_t value; } fields[] = {
+		{ "type", table_kind_map_type(table->kind) },
+		{ "key_size", table->key_size },
+		{ "value_size", table->value_size },
+		{ "max_entries", table->max_entries },
+		{ "map_flags", (table->mappable ? BPF_F_MMAPABLE : 0u) | (table->read_only ? BPF_F_RDONLY_PROG : 0u) },
+	};
+	int types[ARRAY_SIZE(fields)], id, err;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		types[i] = fields[i].value ? type_of_number(w, int_type, fields[i].value) : 0;
+		if (types[i] < 0)
+			return types[i];
+		n += fields[i].value != 0;
+	}
+	*len = 8 * n;
+	id = btf__add_struct(w->btf, NULL, *len);
+	n = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(fields) && id > 0; i++) {
+		if (!fields[i].value)
+			continue;
+		err = btf__add_field(w->btf, fields[i].name, types[i], 64 * n++, 0);
+		if (err)
+			return err;
+	}
+	return id;
+}
+
+/* A table in .maps; `var` receives the type id of its variable. */
+static int
+put_map(struct writer *w, const struct table *table, struct placed *placed, uint32_t section, int int_type, int *var)
+{
+	struct text *data = &w->sections[section].data;
+	int type = type_of_table(w, table, int_type, &placed->len);
+
+	if (type < 0)
+		return fail_btf(w, type);
+	*var = btf__add_var(w->btf, placed->name, BTF_VAR_GLOBAL_ALLOCATED, type);
+	if (*var < 0)
+		return fail_btf(w, *var);
+	placed->section = section;
+	placed->off = (uint32_t)data->len;
+	while (data->len < placed->off + placed->len)
+		text_putc(data, '\0');
+	if (table->init)
+		put_contents(w, table, arena_printf(w->arena, ".ktap.init.%s", placed->name), 0);
+	return 0;
+}
+
+/* A table as data section. */
+static int
+put_data(struct writer *w, const struct table *table, struct placed *placed, int int_type)
+{
+	const char *name = arena_printf(w->arena, ".%s.%s", table->read_only ? "rodata" : "data", placed->name);
+	int byte_type, array, var, err;
+
+	placed->section = put_contents(w, table, name, SHF_ALLOC | (table->read_only ? 0 : SHF_WRITE));
+	placed->len = (uint32_t)contents_len(table);
+	byte_type = btf__add_int(w->btf, "unsigned char", 1, 0);
+	array = byte_type < 0 ? byte_type : btf__add_array(w->btf, int_type, byte_type, placed->len);
+	var = array < 0 ? array : btf__add_var(w->btf, placed->name, BTF_VAR_GLOBAL_ALLOCATED, array);
+	err = var < 0 ? var : btf__add_datasec(w->btf, name, placed->len);
+	if (err > 0)
+		err = btf__add_datasec_var_info(w->btf, var, 0, placed->len);
+	return err < 0 ? fail_btf(w, err) : 0;
+}
+
+/* BTF of the .maps section: which variable stands where. */
+static int
+put_maps_datasec(struct writer *w, uint32_t section, const int *vars)
+{
+	int err = btf__add_datasec(w->btf, ".maps", (uint32_t)w->sections[section].data.len);
+
+	for (uint32_t i = 0; i < w->object->n_tables && err >= 0; i++)
+		if (vars[i])
+			err = btf__add_datasec_var_info(w->btf, vars[i], w->placed[i].off, w->placed[i].len);
+	return err < 0 ? fail_btf(w, err) : 0;
+}
+
+static int
+put_tables(struct writer *w)
+{
+	const struct object *object = w->object;
+	int *vars = arena_alloc(w->arena, (object->n_tables + 1) * sizeof(*vars));
+	int int_type = btf__add_int(w->btf, "int", 4, BTF_INT_SIGNED);
+	uint32_t maps = UINT32_MAX;
+	int err = 0;
+
+	if (int_type < 0)
+		return fail_btf(w, int_type);
+	for (uint32_t i = 0; i < object->n_tables && !err; i++) {
+		if (is_data(object, i)) {
+			err = put_data(w, object->tables[i], &w->placed[i], int_type);
+			continue;
+		}
+		if (maps == UINT32_MAX)
+			maps = add_section(w, ".maps", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 8);
+		err = put_map(w, object->tables[i], &w->placed[i], maps, int_type, &vars[i]);
+	}
+	return err || maps == UINT32_MAX ? err : put_maps_datasec(w, maps, vars);
+}
+
+/* ---- BTF.ext: which type and which lines each function has --------------------------------------------------------------- */
+
+/* <linux/btf.h> has no name for these: a header, then two tables of sections with records. */
+struct ext_header {
+	uint16_t magic;
+	uint8_t version, flags;
+	uint32_t hdr_len;
+	uint32_t func_info_off, func_info_len; /* from the end of the header */
+	uint32_t line_info_off, line_info_len;
+};
+
+struct ext_section {
+	uint32_t name_off;
+	uint32_t n_records;
+};
+
+static void
+put_u32(struct text *text, uint32_t value)
+{
+	text_add(text, (const char *)&value, sizeof(value));
+}
+
+/* Head of one section's records; its offset, so that the count can be set when it is known. */
+static int
+put_ext_section(struct writer *w, struct text *out, const char *name, size_t *at)
+{
+	struct ext_section section = { 0 };
+	int off = btf__add_str(w->btf, name);
+
+	if (off < 0)
+		return off;
+	*at = out->len;
+	section.name_off = (uint32_t)off;
+	text_add(out, (const char *)&section, sizeof(section));
+	return 0;
+}
+
+static int
+put_func_infos(struct writer *w, uint32_t code, struct text *out)
+{
+	uint32_t n = 0;
+	size_t at;
+	int err = put_ext_section(w, out, w->sections[code].name, &at);
+
+	for (uint32_t i = 0; i < w->object->n_funcs && !err; i++) {
+		const struct placed *placed = placed_func(w, i);
+		bool is_callee = strcmp(w->object->funcs[i]->section, ".text") == 0;
+		struct bpf_func_info info = { .insn_off = placed->off };
+		int id;
+
+		if (placed->section != code)
+			continue;
+		id = put_func_type(w->btf, placed->name, is_callee ? BTF_FUNC_STATIC : BTF_FUNC_GLOBAL);
+		if (id < 0)
+			return id;
+		info.type_id = (uint32_t)id;
+		text_add(out, (const char *)&info, sizeof(info));
+		n++;
+	}
+	if (!err)
+		((struct ext_section *)(out->s + at))->n_records = n;
+	return err;
+}
+
+static int
+put_line_infos(struct writer *w, uint32_t code, struct text *out)
+{
+	uint32_t total = 0;
+	size_t at;
+	int err = put_ext_section(w, out, w->sections[code].name, &at);
+
+	for (uint32_t i = 0; i < w->object->n_funcs && !err; i++) {
+		const struct func *func = w->object->funcs[i];
+		uint32_t start = placed_func(w, i)->off / sizeof(struct bpf_insn), n = line_info_count(func);
+		struct bpf_line_info *infos;
+
+		if (placed_func(w, i)->section != code)
+			continue;
+		infos = arena_alloc(w->arena, n * sizeof(*infos));
+		err = line_info_fill(w->btf, w->object->script, func, start, infos);
+		for (uint32_t l = 0; l < n; l++)
+			infos[l].insn_off *= sizeof(struct bpf_insn); /* bytes in ELF, instructions in bpf(2) */
+		text_add(out, (const char *)infos, n * sizeof(*infos));
+		total += n;
+	}
+	if (!err)
+		((struct ext_section *)(out->s + at))->n_records = total;
+	return err;
+}
+
+static int
+put_infos(struct writer *w, struct text *funcs, struct text *lines)
+{
+	int err = 0;
+
+	put_u32(funcs, sizeof(struct bpf_func_info));
+	put_u32(lines, sizeof(struct bpf_line_info));
+	for (uint32_t code = 0; code < w->n_code && !err; code++) {
+		err = put_func_infos(w, code, funcs);
+		if (!err && w->object->script)
+			err = put_line_infos(w, code, lines);
+	}
+	if (!w->object->script)
+		text_clear(lines);
+	return err;
+}
+
+static int
+put_btf(struct writer *w)
+{
+	struct text funcs = { 0 }, lines = { 0 }, ext = { 0 };
+	struct ext_header header = { .magic = 0xeb9f, .version = 1, .hdr_len = sizeof(header) };
+	int err = put_infos(w, &funcs, &lines);
+	const void *raw;
+	uint32_t len;
+
+	if (err) {
+		text_fini(&funcs);
+		text_fini(&lines);
+		return fail_btf(w, err);
+	}
+	header.func_info_len = (uint32_t)funcs.len;
+	header.line_info_off = (uint32_t)funcs.len;
+	header.line_info_len = (uint32_t)lines.len;
+	text_add(&ext, (const char *)&header, sizeof(header));
+	text_add(&ext, funcs.s, funcs.len);
+	text_add(&ext, lines.s, lines.len);
+	if (w->n_code)
+		add_bytes(w, ".BTF.ext", 0, 4, ext.s, ext.len);
+	text_fini(&ext);
+	text_fini(&funcs);
+	text_fini(&lines);
+	raw = btf__raw_data(w->btf, &len);
+	if (!raw)
+		return fail_btf(w, -ENOMEM);
+	add_bytes(w, ".BTF", 0, 4, raw, len);
+	return 0;
+}
+
+/* ---- symbols, and the file -------------------------------------------------------------------------------------------------- */
+
+/* Adds a string; its offset in the string table. */
+static uint32_t
+put_string(struct text *strtab, const char *s)
+{
+	uint32_t off = (uint32_t)strtab->len;
+
+	text_add(strtab, s, strlen(s) + 1);
+	return off;
+}
+
+/* All symbols are global, so that they stand in the object's order; functions of .text are hidden, which means static to libbpf. */
+static void
+put_symbols(struct writer *w, uint32_t symtab, struct text *strtab)
+{
+	struct text *data = &w->sections[symtab].data;
+	Elf64_Sym symbol = { 0 };
+
+	text_add(data, (const char *)&symbol, sizeof(symbol));
+	for (uint32_t i = 0; i < w->n_placed; i++) {
+		const struct placed *placed = &w->placed[i];
+		bool is_callee = placed->is_code && strcmp(w->sections[placed->section].name, ".text") == 0;
+
+		symbol = (Elf64_Sym){
+			.st_name = put_string(strtab, placed->name),
+			.st_info = ELF64_ST_INFO(STB_GLOBAL, placed->is_code ? STT_FUNC : STT_OBJECT),
+			.st_other = is_callee ? STV_HIDDEN : STV_DEFAULT,
+			.st_shndx = (uint16_t)(placed->section + 1),
+			.st_value = placed->off,
+			.st_size = placed->len,
+		};
+		text_add(data, (const char *)&symbol, sizeof(symbol));
+	}
+	w->sections[symtab].entsize = sizeof(symbol);
+	w->sections[symtab].info = 1; /* the first global one */
+}
+
+static bool
+emit_section(Elf *elf, const struct section *section, uint32_t name_off)
+{
+	Elf_Scn *scn = elf_newscn(elf);
+	Elf64_Shdr *shdr = scn ? elf64_getshdr(scn) : NULL;
+	Elf_Data *data = shdr ? elf_newdata(scn) : NULL;
+
+	if (!data)
+		return false;
+	shdr->sh_name = name_off;
+	shdr->sh_type = section->type;
+	shdr->sh_flags = section->flags;
+	shdr->sh_link = section->link;
+	shdr->sh_info = section->info;
+	shdr->sh_entsize = section->entsize;
+	data->d_buf = section->data.s;
+	data->d_size = section->data.len;
+	data->d_align = section->align;
+	data->d_type = ELF_T_BYTE; /* the contents are in our byte order already, and so is the file */
+	data->d_version = EV_CURRENT;
+	return true;
+}
+
+static bool
+emit_header(Elf *elf, uint32_t strtab)
+{
+	Elf64_Ehdr *ehdr = elf64_newehdr(elf);
+
+	if (!ehdr)
+		return false;
+	ehdr->e_ident[EI_DATA] = OWN_ORDER;
+	ehdr->e_type = ET_REL;
+	ehdr->e_machine = EM_BPF;
+	ehdr->e_version = EV_CURRENT;
+	ehdr->e_shstrndx = (uint16_t)(strtab + 1);
+	return true;
+}
+
+static bool
+emit(const struct writer *w, int fd, uint32_t strtab, const uint32_t *names)
+{
+	Elf *elf = elf_begin(fd, ELF_C_WRITE, NULL);
+	bool ok = elf && emit_header(elf, strtab);
+
+	for (uint32_t i = 0; i < w->n_sections && ok; i++)
+		ok = emit_section(elf, &w->sections[i], names[i]);
+	ok = ok && elf_update(elf, ELF_C_WRITE) >= 0;
+	elf_end(elf);
+	return ok;
+}
+
+static int
+write_file(struct writer *w, const char *path, uint32_t strtab, const uint32_t *names)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	struct stat st;
+	bool ok;
+
+	if (fd < 0)
+		return fail(w, -errno, "cannot write %s: %s", path, strerror(errno));
+	elf_errno(); /* forget older errors */
+	ok = emit(w, fd, strtab, names);
+	if (!ok)
+		fail(w, 0, "cannot write %s: %s", path, elf_errmsg(-1));
+	if (close(fd) && ok)
+		fail(w, 0, "cannot write %s: %s", path, strerror(errno));
+	else if (ok)
+		return 0;
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		unlink(path); /* half a file helps nobody */
+	return -EIO;
+}
+
+/* Contents of all sections, then the file. */
+static int
+write_object(struct writer *w, const char *path)
+{
+	const struct object *object = w->object;
+	uint32_t symtab, strtab, *names;
+	struct text strings = { 0 };
+	int err;
+
+	if (object->n_funcs > FUNCS_MAX || object->n_tables > FUNCS_MAX)
+		return fail(w, -E2BIG, "object %s: an ELF file holds at most %d functions and as many tables", object->name, FUNCS_MAX);
+	for (uint32_t i = 0; i < object->n_tables; i++)
+		place(w, object->tables[i]->name);
+	for (uint32_t i = 0; i < object->n_funcs; i++)
+		place(w, object->funcs[i]->name);
+	for (uint32_t i = 0; i < object->n_funcs; i++)
+		put_func(w, object->funcs[i], &w->placed[object->n_tables + i]);
+	err = put_tables(w);
+	if (!err)
+		err = put_btf(w);
+	if (err)
+		return err;
+	add_bytes(w, "license", SHF_ALLOC | SHF_WRITE, 1, LICENSE, sizeof(LICENSE));
+	symtab = add_section(w, ".symtab", SHT_SYMTAB, 0, 8);
+	for (uint32_t code = 0; code < w->n_code; code++)
+		put_relocs(w, code, symtab);
+	strtab = add_section(w, ".strtab", SHT_STRTAB, 0, 1);
+	w->sections[symtab].link = strtab + 1;
+	text_putc(&strings, '\0');
+	put_symbols(w, symtab, &strings);
+	names = arena_alloc(w->arena, w->n_sections * sizeof(*names));
+	for (uint32_t i = 0; i < w->n_sections; i++)
+		names[i] = put_string(&strings, w->sections[i].name);
+	w->sections[strtab].data = strings; /* freed with the sections */
+	return write_file(w, path, strtab, names);
+}
+
+int
+elf_write(const struct object *object, const char *path, struct text *why)
+{
+	struct writer w = { .object = object, .arena = arena_new(), .why = why, .btf = btf__new_empty() };
+	int err;
+
+	w.placed = arena_alloc(w.arena, (object->n_tables + object->n_funcs + 1) * sizeof(*w.placed));
+	if (!w.btf)
+		err = fail(&w, -ENOMEM, "object %s: no memory for BTF", object->name);
+	else if (elf_version(EV_CURRENT) == EV_NONE)
+		err = fail(&w, -ENOTSUP, "libelf is too old for this program");
+	else
+		err = check_object(&w);
+	if (!err)
+		err = write_object(&w, path);
+	btf__free(w.btf);
+	for (uint32_t i = 0; i < w.n_sections; i++)
+		text_fini(&w.sections[i].data);
+	arena_free(w.arena);
+	return err;
+}
