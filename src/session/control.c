@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * control: the life of the control half. A Lua state that holds nothing but K, G and B (codegen.h): no libraries of Lua, so no
+ * files, no processes, no code loaded from text.
+ *
+ * A part of the script (main, a tick, trace_end) runs to its end, or until exit(), an error, or Ctrl-C, which a hook looks for every
+ * HOOK_STEPS instructions. The first two unwind by lua_error with an address that no script can get hold of.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "session/session_int.h"
+
+#define HOOK_STEPS 100000 /* a millisecond or so */
+#define CHUNK_NAME "\1"   /* stands before the line in Lua's messages; we put the script's name there */
+
+static const char exit_mark, interrupt_mark;
+
+struct control *
+control_of(lua_State *L)
+{
+	struct control *control;
+
+	memcpy(&control, lua_getextraspace(L), sizeof(control));
+	return control;
+}
+
+int
+control_exit(lua_State *L)
+{
+	lua_pushlightuserdata(L, (void *)&exit_mark);
+	return lua_error(L);
+}
+
+static void
+look_for_interrupt(lua_State *L, lua_Debug *ar)
+{
+	if (!interrupt_seen(control_of(L)->interrupt))
+		return;
+	lua_pushlightuserdata(L, (void *)&interrupt_mark);
+	lua_error(L);
+}
+
+/* ---- registration --------------------------------------------------------------------------------------------- */
+
+static void
+main_only(lua_State *L, const char *what)
+{
+	if (control_of(L)->phase != PHASE_MAIN)
+		luaL_error(L, "%s can be registered only before tracing starts", what);
+}
+
+/* Room for one more element, or a Lua error. */
+static void *
+grow(lua_State *L, void *array, uint32_t n, uint32_t *cap, size_t size)
+{
+	uint32_t bigger = *cap ? *cap * 2 : 16;
+	void *moved;
+
+	if (n < *cap)
+		return array;
+	moved = bigger <= UINT32_MAX / 4 ? mem_realloc(array, bigger * size) : NULL;
+	if (!moved)
+		luaL_error(L, "out of memory");
+	*cap = bigger;
+	return moved;
+}
+
+void
+control_register(lua_State *L, int64_t handler, struct event *event)
+{
+	struct control *control = control_of(L);
+
+	main_only(L, "a handler");
+	if (!control->source || handler < 0 || handler >= control->object->n_handlers)
+		luaL_error(L, "handler %d does not exist", (int)handler);
+	control->registrations = grow(L, control->registrations, control->n_registrations, &control->cap_registrations,
+				      sizeof(*control->registrations));
+	control->registrations[control->n_registrations++] =
+		(struct registration){ .handler = (uint32_t)handler, .event = event };
+}
+
+void
+control_register_tick(lua_State *L, uint64_t period_ns, int function)
+{
+	struct control *control = control_of(L);
+
+	main_only(L, "a tick");
+	luaL_argcheck(L, lua_isfunction(L, function), function, "a function is needed");
+	luaL_argcheck(L, period_ns > 0, 1, "an interval cannot be 0");
+	control->ticks = grow(L, control->ticks, control->n_ticks, &control->cap_ticks, sizeof(*control->ticks));
+	lua_pushvalue(L, function);
+	control->ticks[control->n_ticks++] = (struct tick){ .period_ns = period_ns, .function = luaL_ref(L, LUA_REGISTRYINDEX) };
+}
+
+void
+control_register_end(lua_State *L, int function)
+{
+	struct control *control = control_of(L);
+
+	main_only(L, "trace_end");
+	luaL_argcheck(L, lua_isfunction(L, function), function, "a function is needed");
+	lua_pushvalue(L, function);
+	luaL_unref(L, LUA_REGISTRYINDEX, control->trace_end); /* the last one wins */
+	control->trace_end = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------------------ */
+
+/* Splits "\1:LINE: TEXT". Returns TEXT and sets *line, or the whole with *line 0. */
+static const char *
+split_message(const char *message, unsigned long *line)
+{
+	const char *prefix = CHUNK_NAME ":";
+	char *end;
+
+	*line = 0;
+	if (strncmp(message, prefix, strlen(prefix)) != 0)
+		return message;
+	*line = strtoul(message + strlen(prefix), &end, 10);
+	return strncmp(end, ": ", 2) == 0 ? end + 2 : end;
+}
+
+static void
+message_text(const struct control *control, const char *message, struct text *out)
+{
+	unsigned long line;
+	const char *text = split_message(message ? message : "unknown error", &line);
+
+	text_puts(out, control->object->script ? control->object->script->name : control->object->name);
+	if (line)
+		text_printf(out, ":%lu", line);
+	text_printf(out, ": error: %s", text);
+}
+
+static void
+print_message(struct control *control, const char *message)
+{
+	struct text text = { 0 };
+
+	message_text(control, message, &text);
+	output_flush(control->out); /* what was printed before the error comes before its message */
+	fprintf(stderr, "%s\n", text.s);
+	text_fini(&text);
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------------- */
+
+/* Calls the function on top of the stack without arguments. */
+static enum control_result
+run(struct control *control)
+{
+	lua_State *L = control->L;
+	const void *mark;
+	enum control_result result = CONTROL_ERROR;
+
+	/* Once Ctrl-C has ended the tracing, trace_end runs all the same; a second one ends the process. */
+	if (control->interrupt->seen)
+		lua_sethook(L, NULL, 0, 0);
+	else
+		lua_sethook(L, look_for_interrupt, LUA_MASKCOUNT, HOOK_STEPS);
+	if (lua_pcall(L, 0, 0, 0) == LUA_OK)
+		return CONTROL_DONE;
+	mark = lua_touserdata(L, -1);
+	if (mark == &exit_mark)
+		result = CONTROL_EXIT;
+	else if (mark == &interrupt_mark)
+		result = CONTROL_INTERRUPTED;
+	else
+		print_message(control, lua_tostring(L, -1));
+	lua_settop(L, 0);
+	return result;
+}
+
+enum control_result
+control_main(struct control *control)
+{
+	return run(control); /* control_open has left the chunk on the stack */
+}
+
+enum control_result
+control_tick(struct control *control, const struct tick *tick)
+{
+	control->phase = PHASE_RUNNING;
+	lua_rawgeti(control->L, LUA_REGISTRYINDEX, tick->function);
+	return run(control);
+}
+
+enum control_result
+control_end(struct control *control)
+{
+	control->phase = PHASE_END;
+	if (control->trace_end == LUA_NOREF)
+		return CONTROL_DONE;
+	lua_rawgeti(control->L, LUA_REGISTRYINDEX, control->trace_end);
+	return run(control);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------ */
+
+/* Leaves the chunk on the stack. Runs protected, so that want of memory is an error like others. */
+static int
+prepare(lua_State *L)
+{
+	const struct object *object = control_of(L)->object;
+	const char *text = object->control ? object->control : "";
+
+	if (luaL_loadbufferx(L, text, object->control_len, "=" CHUNK_NAME, "t") != LUA_OK)
+		return lua_error(L);
+	lua_newtable(L);
+	control_push_library(L);
+	lua_setfield(L, -3, "B");
+	lua_setfield(L, -2, "K");
+	control_push_globals(L);
+	lua_setfield(L, -2, "G");
+	lua_setupvalue(L, -2, 1); /* _ENV */
+	return 1;
+}
+
+static bool
+alloc_buffers(struct control *control)
+{
+	const struct object *object = control->object;
+	size_t key = 8, value = 8, n_cpus = control->source ? control->source->n_cpus : 1;
+
+	for (uint32_t i = 0; i < object->n_tables; i++) {
+		const struct table *table = object->tables[i];
+		size_t len = round_up(table->value_size, 8) * (table_kind_is_per_cpu(table->kind) ? n_cpus : 1);
+
+		if (table->n_key_parts == 0)
+			continue;
+		key = table->key_size > key ? table->key_size : key;
+		value = len > value ? len : value;
+	}
+	control->key = mem_alloc(key);
+	control->next_key = mem_alloc(key);
+	control->value = mem_alloc(value);
+	return control->key && control->next_key && control->value;
+}
+
+int
+control_open(struct control *control, struct text *why)
+{
+	control->trace_end = LUA_NOREF;
+	control->L = luaL_newstate();
+	if (!control->L || !alloc_buffers(control)) {
+		text_puts(why, "out of memory");
+		return -ENOMEM;
+	}
+	memcpy(lua_getextraspace(control->L), &control, sizeof(control));
+	lua_pushcfunction(control->L, prepare);
+	if (lua_pcall(control->L, 0, 1, 0) == LUA_OK)
+		return 0;
+	message_text(control, lua_tostring(control->L, -1), why);
+	return -EINVAL;
+}
+
+void
+control_close(struct control *control)
+{
+	if (control->L)
+		lua_close(control->L);
+	free(control->registrations);
+	free(control->ticks);
+	free(control->key);
+	free(control->next_key);
+	free(control->value);
+	text_fini(&control->text);
+}

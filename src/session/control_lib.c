@@ -1,0 +1,799 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * control_lib: what the control half can call. K, the operators and statements that Lua does not have (codegen.h), and B, the
+ * built-ins of builtins.def: a row there without a function here does not compile.
+ *
+ * Errors are Lua errors; luaL_error puts the script's line before them.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "session/session_int.h"
+
+/* ---- values as text ---------------------------------------------------------------------------------------------- */
+
+bool
+control_value(lua_State *L, int index, struct value *value)
+{
+	size_t len;
+
+	*value = (struct value){ .kind = VALUE_NONE };
+	switch (lua_type(L, index)) {
+	case LUA_TNIL:
+		return true;
+	case LUA_TBOOLEAN:
+		value->kind = VALUE_BOOL;
+		value->number = lua_toboolean(L, index);
+		return true;
+	case LUA_TNUMBER:
+		value->kind = VALUE_INT;
+		value->number = lua_tointeger(L, index);
+		return true;
+	case LUA_TSTRING:
+		value->kind = VALUE_STR;
+		value->s = lua_tolstring(L, index, &len);
+		value->len = len;
+		return len <= UINT32_MAX;
+	default: /* tables, functions, boxes */
+		return unbox_value(L, index, value);
+	}
+}
+
+void
+control_value_text(lua_State *L, int index, struct text *out)
+{
+	struct value value;
+
+	if (control_value(L, index, &value))
+		value_text(control_of(L)->names, &value, NULL, out);
+	else if (lua_isfunction(L, index))
+		text_puts(out, "function");
+	else
+		text_puts(out, "table");
+}
+
+/* ---- K: arithmetic and operators ------------------------------------------------------------------------------------ */
+
+static lua_Integer
+operand(lua_State *L, int index)
+{
+	if (!lua_isinteger(L, index))
+		luaL_error(L, "attempt to perform arithmetic on a %s value", luaL_typename(L, index));
+	return lua_tointeger(L, index);
+}
+
+/* The quotient of INT64_MIN and -1 wraps, as in probes. */
+static int
+k_div(lua_State *L)
+{
+	lua_Integer a = operand(L, 1), b = operand(L, 2);
+
+	if (b == 0)
+		luaL_error(L, "division by zero");
+	lua_pushinteger(L, b == -1 ? (lua_Integer)(0 - (lua_Unsigned)a) : a / b);
+	return 1;
+}
+
+static int
+k_mod(lua_State *L)
+{
+	lua_Integer a = operand(L, 1), b = operand(L, 2);
+
+	if (b == 0)
+		luaL_error(L, "division by zero (remainder)");
+	lua_pushinteger(L, b == -1 ? 0 : a % b);
+	return 1;
+}
+
+static int
+k_band(lua_State *L)
+{
+	lua_pushinteger(L, operand(L, 1) & operand(L, 2));
+	return 1;
+}
+
+static int
+k_bor(lua_State *L)
+{
+	lua_pushinteger(L, operand(L, 1) | operand(L, 2));
+	return 1;
+}
+
+static int
+k_bxor(lua_State *L)
+{
+	lua_pushinteger(L, operand(L, 1) ^ operand(L, 2));
+	return 1;
+}
+
+static int
+k_bnot(lua_State *L)
+{
+	lua_pushinteger(L, ~operand(L, 1));
+	return 1;
+}
+
+/* Shifts go by the low six bits of the count and `>>` keeps the sign, as the machine of the probes has it. */
+static int
+k_shl(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)((lua_Unsigned)operand(L, 1) << (operand(L, 2) & 63)));
+	return 1;
+}
+
+static int
+k_shr(lua_State *L)
+{
+	lua_pushinteger(L, operand(L, 1) >> (operand(L, 2) & 63));
+	return 1;
+}
+
+static int
+k_cat(lua_State *L)
+{
+	int n = lua_gettop(L);
+
+	for (int i = 1; i <= n; i++)
+		if (lua_type(L, i) != LUA_TSTRING)
+			luaL_error(L, "cannot concatenate a %s; stringof() makes a string of it", luaL_typename(L, i));
+	lua_concat(L, n);
+	return 1;
+}
+
+/* ---- K: tables ----------------------------------------------------------------------------------------------------------- */
+
+static void
+check_indexable(lua_State *L, int index)
+{
+	if (!lua_istable(L, index))
+		luaL_error(L, "attempt to index a %s value", luaL_typename(L, index));
+}
+
+/* Pushes t[keys]; t is at 1, the keys begin at `first` and end at `last`. */
+static void
+push_element(lua_State *L, int first, int last)
+{
+	int64_t shared = shared_table(L, 1);
+
+	if (shared >= 0) {
+		shared_get(L, (uint32_t)shared, first, last - first + 1);
+		return;
+	}
+	check_indexable(L, 1);
+	for (int i = first; i <= last; i++) {
+		if (lua_isnil(L, i)) {
+			lua_pushnil(L);
+			return;
+		}
+		lua_pushvalue(L, i);
+	}
+	box_tuple(L, last - first + 1);
+	lua_rawget(L, 1);
+}
+
+/* t[keys] = the value at `value`. */
+static void
+set_element(lua_State *L, int first, int last, int value)
+{
+	int64_t shared = shared_table(L, 1);
+
+	if (shared >= 0) {
+		shared_set(L, (uint32_t)shared, first, last - first + 1, value);
+		return;
+	}
+	check_indexable(L, 1);
+	for (int i = first; i <= last; i++) {
+		if (lua_isnil(L, i))
+			luaL_error(L, "nil as table key");
+		lua_pushvalue(L, i);
+	}
+	box_tuple(L, last - first + 1);
+	lua_pushvalue(L, value);
+	lua_rawset(L, 1);
+}
+
+static int
+k_index(lua_State *L)
+{
+	push_element(L, 2, lua_gettop(L));
+	return 1;
+}
+
+static int
+k_set_index(lua_State *L)
+{
+	set_element(L, 3, lua_gettop(L), 2);
+	return 0;
+}
+
+/* t[keys] += delta: arguments t, delta, keys. t may be G, its key then is the number of a global. */
+static int
+k_add_index(lua_State *L)
+{
+	int last = lua_gettop(L);
+
+	if (!lua_isinteger(L, 2))
+		luaL_error(L, "'+=' with a %s value", luaL_typename(L, 2));
+	if (is_globals(L, 1)) {
+		shared_add_global(L, lua_tointeger(L, 3), lua_tointeger(L, 2));
+		return 0;
+	}
+	push_element(L, 3, last);
+	if (!lua_isnil(L, -1) && !lua_isinteger(L, -1))
+		luaL_error(L, "'+=' on a %s value", luaL_typename(L, -1));
+	lua_pushinteger(L, (lua_Integer)((lua_Unsigned)lua_tointeger(L, -1) + (lua_Unsigned)lua_tointeger(L, 2)));
+	set_element(L, 3, last, lua_gettop(L));
+	return 0;
+}
+
+/* ---- K: registration ------------------------------------------------------------------------------------------------------- */
+
+static int
+k_trace(lua_State *L)
+{
+	control_register(L, luaL_checkinteger(L, 1), NULL);
+	return 0;
+}
+
+static int
+k_tick(lua_State *L)
+{
+	control_register_tick(L, (uint64_t)luaL_checkinteger(L, 1), 2);
+	return 0;
+}
+
+static int
+k_trace_end(lua_State *L)
+{
+	control_register_end(L, 1);
+	return 0;
+}
+
+static const luaL_Reg k_functions[] = {
+	{ "div", k_div },
+	{ "mod", k_mod },
+	{ "cat", k_cat },
+	{ "band", k_band },
+	{ "bor", k_bor },
+	{ "bxor", k_bxor },
+	{ "bnot", k_bnot },
+	{ "shl", k_shl },
+	{ "shr", k_shr },
+	{ "index", k_index },
+	{ "set_index", k_set_index },
+	{ "add_index", k_add_index },
+	{ "table", control_table_get },
+	{ "reset", control_table_reset },
+	{ "trace", k_trace },
+	{ "tick", k_tick },
+	{ "trace_end", k_trace_end },
+	{ NULL, NULL },
+};
+
+/* ---- B: who and when. The process is ktap itself ----------------------------------------------------------------------------- */
+
+static int
+builtin_PID(lua_State *L)
+{
+	lua_pushinteger(L, getpid());
+	return 1;
+}
+
+static int
+builtin_TID(lua_State *L)
+{
+	lua_pushinteger(L, gettid());
+	return 1;
+}
+
+static int
+builtin_UID(lua_State *L)
+{
+	lua_pushinteger(L, getuid());
+	return 1;
+}
+
+static int
+builtin_GID(lua_State *L)
+{
+	lua_pushinteger(L, getgid());
+	return 1;
+}
+
+static int
+builtin_CPU(lua_State *L)
+{
+	lua_pushinteger(L, sched_getcpu());
+	return 1;
+}
+
+static int
+builtin_EXECNAME(lua_State *L)
+{
+	char name[17] = "";
+
+	prctl(PR_GET_NAME, name);
+	lua_pushstring(L, name);
+	return 1;
+}
+
+static int
+builtin_COMM(lua_State *L)
+{
+	return builtin_EXECNAME(L);
+}
+
+static int
+push_time(lua_State *L, clockid_t clock, lua_Integer ns_per_unit)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	lua_pushinteger(L, ((lua_Integer)now.tv_sec * 1000000000 + now.tv_nsec) / ns_per_unit);
+	return 1;
+}
+
+static int
+builtin_NSECS(lua_State *L)
+{
+	return push_time(L, CLOCK_MONOTONIC, 1);
+}
+
+static int
+builtin_GETTIMEOFDAY_NS(lua_State *L)
+{
+	return push_time(L, CLOCK_REALTIME, 1);
+}
+
+static int
+builtin_GETTIMEOFDAY_US(lua_State *L)
+{
+	return push_time(L, CLOCK_REALTIME, 1000);
+}
+
+static int
+builtin_GETTIMEOFDAY_MS(lua_State *L)
+{
+	return push_time(L, CLOCK_REALTIME, 1000000);
+}
+
+static int
+builtin_GETTIMEOFDAY_S(lua_State *L)
+{
+	return push_time(L, CLOCK_REALTIME, 1000000000);
+}
+
+/* ---- B: output ------------------------------------------------------------------------------------------------------------------ */
+
+/* Prints; a reader that has gone away ends the run. */
+static int
+emit(lua_State *L, const char *s, size_t len)
+{
+	struct output *out = control_of(L)->out;
+
+	output_write(out, s, len);
+	return output_error(out) ? control_exit(L) : 0;
+}
+
+static int
+builtin_PRINT(lua_State *L)
+{
+	struct text *text = &control_of(L)->text;
+	int n = lua_gettop(L);
+
+	text_clear(text);
+	for (int i = 1; i <= n; i++) {
+		if (i > 1)
+			text_putc(text, '\t');
+		control_value_text(L, i, text);
+	}
+	text_putc(text, '\n');
+	return emit(L, text->s, text->len);
+}
+
+static int
+builtin_PRINTF(lua_State *L)
+{
+	struct control *control = control_of(L);
+	struct text *text = &control->text, why = { 0 };
+	int n = lua_gettop(L) - 1;
+	size_t len;
+	const char *format = luaL_checklstring(L, 1, &len);
+	struct value *values = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof(*values), 0);
+
+	for (int i = 0; i < n; i++)
+		if (!control_value(L, i + 2, &values[i]))
+			luaL_error(L, "printf: wrong type of argument %d: a %s cannot be printed", i + 2, luaL_typename(L, i + 2));
+	text_clear(text);
+	if (printf_text(control->names, format, len, values, (uint32_t)n, NULL, text, &why)) {
+		lua_pushstring(L, why.s);
+		text_fini(&why);
+		luaL_error(L, "%s", lua_tostring(L, -1));
+	}
+	return emit(L, text->s ? text->s : "", text->len);
+}
+
+static int
+builtin_PRINT_HIST(lua_State *L)
+{
+	control_print_hist(L);
+	return emit(L, "", 0);
+}
+
+static int
+builtin_PRINT_TRACE_CLOCK(lua_State *L)
+{
+	struct timespec now;
+	char line[64];
+	int len;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	len = snprintf(line, sizeof(line), "%5llu.%06llu\n", (unsigned long long)now.tv_sec,
+		       (unsigned long long)now.tv_nsec / 1000);
+	return emit(L, line, len);
+}
+
+/* ---- B: values and tables ----------------------------------------------------------------------------------------------------------- */
+
+static int
+builtin_PAIRS(lua_State *L)
+{
+	return control_pairs(L);
+}
+
+static int
+builtin_SORTED(lua_State *L)
+{
+	return control_sorted(L);
+}
+
+static lua_Integer
+count_entries(lua_State *L, int index)
+{
+	lua_Integer n = 0;
+
+	lua_pushnil(L);
+	for (; lua_next(L, index); lua_pop(L, 1))
+		n++;
+	return n;
+}
+
+static int
+builtin_LEN(lua_State *L)
+{
+	int64_t shared = shared_table(L, 1);
+
+	if (lua_type(L, 1) == LUA_TSTRING)
+		lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 1));
+	else if (shared >= 0)
+		lua_pushinteger(L, shared_count(L, (uint32_t)shared));
+	else if (lua_istable(L, 1))
+		lua_pushinteger(L, count_entries(L, 1));
+	else
+		luaL_error(L, "cannot get length of a %s", luaL_typename(L, 1));
+	return 1;
+}
+
+static int
+builtin_DELETE(lua_State *L)
+{
+	int64_t shared = shared_table(L, 1);
+
+	lua_settop(L, 1);
+	if (shared >= 0) {
+		shared_clear(L, (uint32_t)shared);
+		return 0;
+	}
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_pushnil(L);
+	while (lua_next(L, 1)) { /* clearing fields does not disturb lua_next */
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_pushnil(L);
+		lua_rawset(L, 1);
+	}
+	return 0;
+}
+
+static int
+builtin_STRINGOF(lua_State *L)
+{
+	struct text *text = &control_of(L)->text;
+
+	luaL_checkany(L, 1);
+	text_clear(text);
+	control_value_text(L, 1, text);
+	lua_pushlstring(L, text->s ? text->s : "", text->len);
+	return 1;
+}
+
+static int
+builtin_XOR(lua_State *L)
+{
+	return k_bxor(L);
+}
+
+#define PREALLOC_MAX 65536 /* entries given room in advance; tables grow past it */
+
+static int
+clamp_size(lua_Integer n)
+{
+	return n < 0 ? 0 : n > PREALLOC_MAX ? PREALLOC_MAX : (int)n;
+}
+
+static int
+builtin_TABLE_NEW(lua_State *L)
+{
+	lua_createtable(L, clamp_size(luaL_optinteger(L, 1, 0)), clamp_size(luaL_optinteger(L, 2, 0)));
+	return 1;
+}
+
+/* ---- B: the run ----------------------------------------------------------------------------------------------------------------------- */
+
+static int
+builtin_EXIT(lua_State *L)
+{
+	return control_exit(L);
+}
+
+static int
+builtin_NUM_CPUS(lua_State *L)
+{
+	lua_pushinteger(L, sysconf(_SC_NPROCESSORS_ONLN));
+	return 1;
+}
+
+static int
+builtin_ARCH(lua_State *L)
+{
+	struct utsname name;
+
+	uname(&name);
+	lua_pushstring(L, name.machine);
+	return 1;
+}
+
+static int
+builtin_KERNEL_V(lua_State *L)
+{
+	struct utsname name;
+
+	uname(&name);
+	lua_pushstring(L, name.release);
+	return 1;
+}
+
+/* An argument that is a whole decimal 32-bit number becomes a number. */
+static void
+push_argument(lua_State *L, const char *s)
+{
+	char *end;
+	long number = strtol(s, &end, 10);
+	const char *digits = *s == '-' ? s + 1 : s;
+
+	if (*digits >= '0' && *digits <= '9' && *end == 0 && number >= INT32_MIN && number <= INT32_MAX)
+		lua_pushinteger(L, number);
+	else
+		lua_pushstring(L, s);
+}
+
+static const char arg_table; /* its address is the registry key of the table `arg` */
+
+static int
+builtin_ARG(lua_State *L)
+{
+	const struct session_options *options = control_of(L)->options;
+
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &arg_table) == LUA_TTABLE)
+		return 1;
+	lua_newtable(L);
+	lua_pushstring(L, options->script_name);
+	lua_rawseti(L, -2, 0);
+	for (int i = 0; options->script_args && options->script_args[i]; i++) {
+		push_argument(L, options->script_args[i]);
+		lua_rawseti(L, -2, i + 1);
+	}
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &arg_table);
+	return 1;
+}
+
+/* ---- B: registering by a function call --------------------------------------------------------------------------------------------------- */
+
+static void
+collect_event(struct event *event, void *arg)
+{
+	lua_State *L = arg;
+
+	lua_pushlightuserdata(L, event);
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+static int
+unknown_event(lua_State *L, const char *name)
+{
+	struct control *control = control_of(L);
+	const struct event *near = events_suggest(control->events, name);
+	int err = events_tracefs_error(control->events);
+
+	if (err)
+		return luaL_error(L, "unknown event '%s' (tracefs cannot be read: %s)", name, strerror(-err));
+	if (near)
+		return luaL_error(L, "unknown event '%s'; do you mean '%s:%s'?", name, near->system, near->name);
+	return luaL_error(L, "unknown event '%s'; 'ktap list' shows what there is", name);
+}
+
+/* The number of a handler, which the compiler has put in place of the function. */
+static lua_Integer
+check_handler(lua_State *L, int index)
+{
+	if (!lua_isinteger(L, index))
+		luaL_error(L, "the handler must be written out as a function, or be the name of one");
+	return lua_tointeger(L, index);
+}
+
+static int
+builtin_KDEBUG_TRACEPOINT(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	lua_Integer handler = check_handler(L, 2);
+	int n;
+
+	lua_newtable(L);
+	n = events_match(control_of(L)->events, name, collect_event, L);
+	if (n < 0)
+		return luaL_error(L, "cannot parse event '%s': 'system:name' is needed", name);
+	if (n == 0)
+		return unknown_event(L, name);
+	for (int i = 1; i <= n; i++) {
+		lua_rawgeti(L, -1, i);
+		control_register(L, handler, lua_touserdata(L, -1));
+		lua_pop(L, 1);
+	}
+	return 0;
+}
+
+static int
+builtin_KDEBUG_KPROBE(lua_State *L)
+{
+	const char *symbol = luaL_checkstring(L, 1);
+	lua_Integer handler = check_handler(L, 2);
+
+	control_register(L, handler, events_kprobe(control_of(L)->events, symbol));
+	return 0;
+}
+
+static int
+builtin_KDEBUG_TRACE_END(lua_State *L)
+{
+	return k_trace_end(L);
+}
+
+static const struct { const char *name; uint64_t ns; } units[] = {
+	{ "s", 1000000000 }, { "sec", 1000000000 }, { "ms", 1000000 }, { "msec", 1000000 }, { "us", 1000 }, { "usec", 1000 },
+};
+
+static uint64_t
+parse_interval(lua_State *L, const char *s)
+{
+	char *end;
+	unsigned long long n = strtoull(s, &end, 10);
+
+	for (size_t i = 0; *s >= '0' && *s <= '9' && i < ARRAY_SIZE(units); i++)
+		if (strcmp(end, units[i].name) == 0 && n > 0 && n <= INT64_MAX / units[i].ns)
+			return n * units[i].ns;
+	luaL_error(L, "cannot parse timer interval: %s", s);
+	return 0;
+}
+
+static int
+builtin_TIMER_TICK(lua_State *L)
+{
+	control_register_tick(L, parse_interval(L, luaL_checkstring(L, 1)), 2);
+	return 0;
+}
+
+static int
+builtin_TIMER_PROFILE(lua_State *L)
+{
+	parse_interval(L, luaL_checkstring(L, 1));
+	control_register(L, check_handler(L, 2), NULL);
+	return 0;
+}
+
+/* ---- B: the terminal -------------------------------------------------------------------------------------------------------------------------- */
+
+static int
+emit_colors(lua_State *L, int n)
+{
+	char sequence[96];
+	int len = snprintf(sequence, sizeof(sequence), "\033[");
+
+	for (int i = 1; i <= n; i++)
+		len += snprintf(sequence + len, sizeof(sequence) - len, i > 1 ? ";%lld" : "%lld", luaL_checkinteger(L, i));
+	len += snprintf(sequence + len, sizeof(sequence) - len, "m");
+	return emit(L, sequence, len);
+}
+
+static int
+builtin_ANSI_CLEAR_SCREEN(lua_State *L)
+{
+	const char sequence[] = "\033[1;1H\033[J";
+
+	return emit(L, sequence, sizeof(sequence) - 1);
+}
+
+static int
+builtin_ANSI_SET_COLOR(lua_State *L)
+{
+	return emit_colors(L, 1);
+}
+
+static int
+builtin_ANSI_SET_COLOR2(lua_State *L)
+{
+	return emit_colors(L, 2);
+}
+
+static int
+builtin_ANSI_SET_COLOR3(lua_State *L)
+{
+	return emit_colors(L, luaL_checkinteger(L, 3) ? 3 : 2);
+}
+
+static int
+builtin_ANSI_RESET_COLOR(lua_State *L)
+{
+	const char sequence[] = "\033[0;0m";
+
+	return emit(L, sequence, sizeof(sequence) - 1);
+}
+
+static int
+builtin_ANSI_NEW_LINE(lua_State *L)
+{
+	return emit(L, "\n", 1);
+}
+
+/* ---- the two tables ------------------------------------------------------------------------------------------------------------------------------ */
+
+#define ROW_HALF_PROBE(id, prototype)
+#define ROW_HALF_CONTROL(id, prototype) { prototype, builtin_##id },
+#define ROW_HALF_BOTH(id, prototype) { prototype, builtin_##id },
+
+static const struct { const char *prototype; lua_CFunction function; } b_functions[] = {
+#define BUILTIN(id, prototype, halves, doc, example) ROW_##halves(id, prototype)
+#include "lang/builtins.def"
+#undef BUILTIN
+};
+
+/* "timer.tick(interval: string, ...)" -> timer_tick */
+static void
+push_builtin_name(lua_State *L, const char *prototype)
+{
+	lua_pushlstring(L, prototype, strcspn(prototype, "(:"));
+	luaL_gsub(L, lua_tostring(L, -1), ".", "_");
+	lua_remove(L, -2);
+}
+
+void
+control_push_library(lua_State *L)
+{
+	luaL_newlib(L, k_functions);
+	lua_createtable(L, 0, ARRAY_SIZE(b_functions));
+	for (size_t i = 0; i < ARRAY_SIZE(b_functions); i++) {
+		push_builtin_name(L, b_functions[i].prototype);
+		lua_pushcfunction(L, b_functions[i].function);
+		lua_rawset(L, -3);
+	}
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * loop: from the start of tracing to its end. Waits on the source's descriptors, a timerfd a tick, the signals and the watched
+ * process; records come before ticks, so that a tick sees what happened before it.
+ *
+ * Timers run without drift; of several periods that passed while something else ran, a tick sees one.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "session/session_int.h"
+
+#define SOURCE_FDS_MAX 64
+#define LOOK_MS 50 /* how often flags are looked at that have no descriptor */
+
+/* ---- records -------------------------------------------------------------------------------------------------- */
+
+static void
+take_record(void *arg, const void *record, size_t len)
+{
+	struct session *session = arg;
+	int kind;
+
+	text_clear(&session->text);
+	kind = record_text(&session->names, record, len, &session->text);
+	if (kind < 0)
+		session->n_bad_records++;
+	else if (kind == 1)
+		session->is_over = true;
+	else
+		output_write(session->out, session->text.s, session->text.len);
+}
+
+static int
+pump(struct session *session)
+{
+	int n = session->source->ops->pump(session->source, take_record, session);
+
+	if (n >= 0)
+		return n;
+	report("events cannot be read: %s", strerror(-n));
+	session_fail(session, STATUS_WORLD);
+	session->is_over = true;
+	return 0;
+}
+
+void
+session_drain(struct session *session)
+{
+	while (session->source && session->status != STATUS_WORLD && pump(session) > 0)
+		;
+}
+
+/* ---- ticks ---------------------------------------------------------------------------------------------------------- */
+
+static void
+take_tick(struct session *session, uint32_t n)
+{
+	uint64_t n_periods;
+
+	if (read(session->tick_fds[n], &n_periods, sizeof(n_periods)) != sizeof(n_periods))
+		return;
+	if (!session_goes_on(session, control_tick(&session->control, &session->control.ticks[n])))
+		session->is_over = true;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------------------- */
+
+/* What ends tracing without a descriptor of its own. */
+static bool
+is_over(struct session *session)
+{
+	const struct object *object = session->object;
+	const char *globals;
+
+	if (session->is_over || output_error(session->out))
+		return true;
+	if (!session->source)
+		return false;
+	if (session->source->ops->ended(session->source))
+		return true;
+	globals = object->exit_flag_off == UINT32_MAX ? NULL : session->source->ops->globals(session->source);
+	return globals && __atomic_load_n((const uint64_t *)(const void *)(globals + object->exit_flag_off), __ATOMIC_ACQUIRE);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------------------------------------- */
+
+struct waiting {
+	struct pollfd fds[2 + TICKS_MAX + SOURCE_FDS_MAX];
+	int n, n_ticks;
+	int source; /* where the source's descriptors begin */
+};
+
+static void
+waiting_add(struct waiting *waiting, int fd)
+{
+	waiting->fds[waiting->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+/* Signals, watched process, ticks, source, in this order. poll(2) passes over a descriptor of -1. */
+static void
+waiting_fill(struct waiting *waiting, struct session *session)
+{
+	int fds[SOURCE_FDS_MAX], n = 0;
+
+	waiting->n = 0;
+	waiting->n_ticks = session->control.n_ticks;
+	waiting_add(waiting, session->interrupt.fd);
+	waiting_add(waiting, session->watch.pidfd);
+	for (int i = 0; i < waiting->n_ticks; i++)
+		waiting_add(waiting, session->tick_fds[i]);
+	waiting->source = waiting->n;
+	if (session->source)
+		n = session->source->ops->poll_fds(session->source, fds, SOURCE_FDS_MAX);
+	for (int i = 0; i < n && i < SOURCE_FDS_MAX; i++)
+		waiting_add(waiting, fds[i]);
+}
+
+/* Output is written out before we sleep, and only then: a busy run writes large blocks. */
+static void
+waiting_poll(struct waiting *waiting, struct session *session)
+{
+	int n = poll(waiting->fds, waiting->n, 0);
+
+	if (n == 0) {
+		output_flush(session->out);
+		n = poll(waiting->fds, waiting->n, LOOK_MS);
+	}
+	if (n < 0) /* interrupted: nothing is known to be ready */
+		for (int i = 0; i < waiting->n; i++)
+			waiting->fds[i].revents = 0;
+}
+
+void
+session_loop(struct session *session)
+{
+	struct waiting waiting;
+
+	while (!is_over(session)) {
+		waiting_fill(&waiting, session);
+		waiting_poll(&waiting, session);
+		if (waiting.fds[0].revents && interrupt_seen(&session->interrupt))
+			break;
+		if (session->source)
+			pump(session);
+		for (int i = 0; i < waiting.n_ticks && !session->is_over; i++)
+			if (waiting.fds[2 + i].revents)
+				take_tick(session, i);
+		if (waiting.fds[1].revents)
+			break;
+	}
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * session: one run of a script, step by step; session_run is the list of the steps.
+ *
+ *     open -> main -> attach -> start -> loop -> stop, drain -> trace_end -> report -> close
+ *
+ * Without anything registered and without a command, trace_end follows main at once. Errors of the script (main, tick, probes) make the
+ * status 1, refusals of the world 3; trace_end runs in every case but the one that tracing could not begin.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "session/session_int.h"
+
+uint64_t
+clock_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void
+step_time(const char *step, uint64_t *since)
+{
+	uint64_t now = clock_now();
+
+	if (debug_on(DEBUG_TIME))
+		fprintf(stderr, "time: %-10s %8.3f ms\n", step, (now - *since) / 1e6);
+	*since = now;
+}
+
+void
+session_fail(struct session *session, enum exit_status status)
+{
+	if (status > session->status)
+		session->status = status;
+}
+
+bool
+session_goes_on(struct session *session, enum control_result result)
+{
+	if (result == CONTROL_ERROR)
+		session_fail(session, STATUS_SCRIPT);
+	return result == CONTROL_DONE;
+}
+
+/* ---- open ------------------------------------------------------------------------------------------------------- */
+
+/* value_names.stack: the frames of a stack, from the table of stacks. */
+static int
+stack_frames(void *arg, int64_t id, uint64_t *addrs, uint32_t max)
+{
+	struct session *session = arg;
+	const struct object *object = session->object;
+	uint32_t table = object->table_stacks, key = (uint32_t)id, n = 0, len;
+	uint64_t *frames;
+	int err;
+
+	if (!session->source || table == UINT32_MAX)
+		return -ENOENT;
+	len = object->tables[table]->value_size / 8;
+	frames = mem_alloc(len * 8);
+	if (!frames)
+		return -ENOMEM;
+	err = session->source->ops->lookup(session->source, table, &key, frames);
+	while (err >= 0 && n < len && n < max && frames[n]) {
+		addrs[n] = frames[n];
+		n++;
+	}
+	free(frames);
+	return err < 0 ? err : (int)n;
+}
+
+static int
+open_control(struct session *session, struct text *why)
+{
+	struct control *control = &session->control;
+
+	session->names = (struct value_names){ .object = session->object, .events = session->events, .symbols = session->symbols,
+					       .stack = stack_frames, .arg = session };
+	control->object = session->object;
+	control->events = session->events;
+	control->source = session->source;
+	control->out = session->out;
+	control->names = &session->names;
+	control->options = session->options;
+	control->interrupt = &session->interrupt;
+	return control_open(control, why);
+}
+
+static bool
+open_session(struct session *session)
+{
+	struct text why = { 0 };
+	int err = interrupt_open(&session->interrupt);
+
+	session->watch.pidfd = -1;
+	session->out = output_new(session->options->out_fd);
+	session->symbols = symbols_new();
+	if (err == 0 && (!session->out || !session->symbols))
+		err = -ENOMEM;
+	if (err == 0 && !session->source)
+		err = watch_open(&session->watch, &session->options->target, &why);
+	if (err == 0)
+		err = open_control(session, &why);
+	if (err < 0) {
+		report("%s", why.s ? why.s : strerror(-err));
+		session_fail(session, err == -EINVAL ? STATUS_SCRIPT : STATUS_WORLD);
+	}
+	text_fini(&why);
+	return err == 0;
+}
+
+/* ---- start ---------------------------------------------------------------------------------------------------------- */
+
+static bool
+has_work(const struct session *session)
+{
+	const struct control *control = &session->control;
+
+	return control->n_registrations || control->n_ticks || session->options->target.argv || session->options->target.pid;
+}
+
+static int
+open_tick(uint64_t period_ns)
+{
+	struct itimerspec timer = { 0 };
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	timer.it_interval.tv_sec = period_ns / 1000000000;
+	timer.it_interval.tv_nsec = period_ns % 1000000000;
+	timer.it_value = timer.it_interval;
+	if (fd >= 0 && timerfd_settime(fd, 0, &timer, NULL) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -errno;
+}
+
+static bool
+open_ticks(struct session *session)
+{
+	uint32_t n = session->control.n_ticks;
+	bool ok = n <= TICKS_MAX;
+
+	if (!ok)
+		report("%u ticks are registered; there can be %d", n, TICKS_MAX);
+	session->tick_fds = n ? mem_alloc(n * sizeof(int)) : NULL;
+	ok = ok && (n == 0 || session->tick_fds);
+	for (uint32_t i = 0; session->tick_fds && i < n; i++)
+		session->tick_fds[i] = -1;
+	for (uint32_t i = 0; ok && i < n; i++) {
+		session->tick_fds[i] = open_tick(session->control.ticks[i].period_ns);
+		ok = session->tick_fds[i] >= 0;
+		if (!ok)
+			report("a timer for tick cannot be made: %s", strerror(-session->tick_fds[i]));
+	}
+	if (!ok)
+		session_fail(session, STATUS_WORLD);
+	return ok;
+}
+
+static bool
+start(struct session *session)
+{
+	struct text why = { 0 };
+	int err;
+
+	if (session->source)
+		err = session->source->ops->start(session->source, &why);
+	else
+		err = watch_go(&session->watch, &why);
+	if (err < 0) {
+		report("%s", why.s ? why.s : strerror(-err));
+		session_fail(session, STATUS_WORLD);
+	}
+	text_fini(&why);
+	return err >= 0;
+}
+
+/* The banner goes to stderr, so that output stays what the script prints. */
+static void
+print_banner(const struct session *session)
+{
+	if (!session->options->quiet)
+		fputs("Tracing... Hit Ctrl-C to end.\n", stderr);
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------------- */
+
+static void
+stop(struct session *session)
+{
+	if (session->interrupt.seen && isatty(STDERR_FILENO))
+		fputc('\n', stderr); /* behind the terminal's ^C */
+	interrupt_release(&session->interrupt);
+	if (session->source)
+		session->source->ops->stop(session->source);
+	watch_close(&session->watch);
+	session_drain(session);
+	interrupt_take(&session->interrupt);
+}
+
+static void
+report_losses(struct session *session)
+{
+	struct source_stats stats = { 0 };
+	void *globals;
+
+	if (!session->source)
+		return;
+	globals = session->source->ops->globals(session->source);
+	if (globals && report_counters(session->object, globals, session->options->quiet))
+		session_fail(session, STATUS_SCRIPT);
+	if (session->options->quiet)
+		return;
+	session->source->ops->stats(session->source, &stats);
+	if (stats.n_nested)
+		report("warning: %llu events skipped, which happened while a probe was running on their CPU",
+		       (unsigned long long)stats.n_nested);
+	if (session->n_bad_records)
+		report("warning: %llu records do not fit their print statement and are left out",
+		       (unsigned long long)session->n_bad_records);
+}
+
+static void
+close_session(struct session *session)
+{
+	int err = session->out ? output_free(session->out) : 0;
+
+	if (err < 0 && err != -EPIPE) {
+		report("output cannot be written: %s", strerror(-err));
+		session_fail(session, STATUS_WORLD);
+	}
+	control_close(&session->control);
+	symbols_free(session->symbols);
+	watch_close(&session->watch);
+	interrupt_close(&session->interrupt);
+	for (uint32_t i = 0; session->tick_fds && i < session->control.n_ticks; i++)
+		if (session->tick_fds[i] >= 0)
+			close(session->tick_fds[i]);
+	free(session->tick_fds);
+	text_fini(&session->text);
+}
+
+/* Attaches, traces, and detaches. False: tracing could not begin. */
+static bool
+trace(struct session *session, uint64_t *time)
+{
+	bool started;
+
+	interrupt_release(&session->interrupt);
+	started = session_attach(session);
+	step_time("attach", time);
+	started = started && start(session);
+	interrupt_take(&session->interrupt);
+	step_time("start", time);
+	if (!started || !open_ticks(session))
+		return false;
+	print_banner(session);
+	session_loop(session);
+	step_time("trace", time);
+	stop(session);
+	step_time("stop", time);
+	return true;
+}
+
+enum exit_status
+session_run(struct object *object, struct events *events, struct source *source, const struct session_options *options)
+{
+	struct session session = { .object = object, .events = events, .source = source, .options = options };
+	uint64_t time = clock_now();
+	bool ok = open_session(&session);
+
+	step_time("open", &time);
+	if (ok && session_goes_on(&session, control_main(&session.control)) && has_work(&session)) {
+		step_time("main", &time);
+		output_flush(session.out);
+		ok = trace(&session, &time);
+	}
+	if (ok)
+		session_goes_on(&session, control_end(&session.control));
+	if (session.out)
+		output_flush(session.out);
+	report_losses(&session);
+	step_time("end", &time);
+	close_session(&session);
+	return session.status;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * session_int: for the files of session/ only.
+ *
+ * The control half is spread over control.c (its life, registration), control_lib.c (operators and built-ins), control_table.c
+ * (variables and tables shared with probes) and control_order.c (walks in a fixed order). These four alone know Lua.
+ */
+#ifndef KTAP_SESSION_INT_H
+#define KTAP_SESSION_INT_H
+
+#include "session/session.h"
+
+struct lua_State;
+
+/* ---- interrupt.c: Ctrl-C ------------------------------------------------------------------------------------ */
+
+/*
+ * SIGINT and SIGTERM arrive at a descriptor. The first is taken; from then on the signals have their default effect again, so
+ * that a second Ctrl-C ends the process at once, whatever it is doing.
+ */
+struct interrupt {
+	int fd;
+	bool seen;
+};
+
+/* Returns 0 or -errno. */
+int
+interrupt_open(struct interrupt *interrupt);
+
+/* Has a signal come? Asks the descriptor, does not block. */
+bool
+interrupt_seen(struct interrupt *interrupt);
+
+/*
+ * While something runs that never asks (attaching, detaching), the signals are released: they then end the process at once.
+ * interrupt_take undoes that, unless one was seen.
+ */
+void
+interrupt_release(struct interrupt *interrupt);
+
+void
+interrupt_take(struct interrupt *interrupt);
+
+void
+interrupt_close(struct interrupt *interrupt);
+
+/* ---- control.c ------------------------------------------------------------------------------------------------ */
+
+/* A handler that main registered. */
+struct registration {
+	uint32_t handler;
+	struct event *event; /* named at run time; NULL: the events that the script's text names */
+};
+
+#define TICKS_MAX 64
+
+struct tick {
+	uint64_t period_ns;
+	int function; /* reference of Lua's registry */
+};
+
+enum control_phase { PHASE_MAIN, PHASE_RUNNING, PHASE_END };
+
+struct control {
+	struct lua_State *L;
+	/* Borrowed. */
+	struct object *object;
+	struct events *events;
+	struct source *source; /* NULL: the script has no probes */
+	struct output *out;
+	const struct value_names *names;
+	const struct session_options *options;
+	struct interrupt *interrupt;
+	/* What main registered. */
+	enum control_phase phase;
+	struct registration *registrations;
+	uint32_t n_registrations, cap_registrations;
+	struct tick *ticks;
+	uint32_t n_ticks, cap_ticks;
+	int trace_end; /* reference of Lua's registry */
+	/* Room for one key, the next key and one value of any table, values of per-CPU tables for all CPUs. */
+	char *key, *next_key, *value;
+	struct text text; /* scratch of built-ins: stays allocated when an error unwinds them */
+};
+
+enum control_result {
+	CONTROL_DONE,
+	CONTROL_EXIT,        /* exit() was called */
+	CONTROL_INTERRUPTED, /* Ctrl-C */
+	CONTROL_ERROR,       /* reported on stderr */
+};
+
+/* Prepares the control half of env->object. Fills in the rest of the struct. Returns 0 or -errno with *why set. */
+int
+control_open(struct control *control, struct text *why);
+
+/* Run a part of it, to its end. */
+enum control_result
+control_main(struct control *control);
+
+enum control_result
+control_tick(struct control *control, const struct tick *tick);
+
+enum control_result
+control_end(struct control *control);
+
+void
+control_close(struct control *control);
+
+/* The control of a Lua state. */
+struct control *
+control_of(struct lua_State *L);
+
+/* Unwinds the Lua code that runs, as exit() does. */
+int
+control_exit(struct lua_State *L);
+
+/* Registers a handler for an event named at run time, or for its own (event NULL). Raises a Lua error outside of main. */
+void
+control_register(struct lua_State *L, int64_t handler, struct event *event);
+
+/* Register the function at a place of the Lua stack. */
+void
+control_register_tick(struct lua_State *L, uint64_t period_ns, int function);
+
+void
+control_register_end(struct lua_State *L, int function);
+
+/* ---- control_lib.c ----------------------------------------------------------------------------------------------- */
+
+/* Puts the tables K and B on the Lua stack. */
+void
+control_push_library(struct lua_State *L);
+
+/* Appends the text of a Lua value as print shows it. */
+void
+control_value_text(struct lua_State *L, int index, struct text *out);
+
+/* A Lua value as a value of output. False for those that have none (tables, functions). */
+bool
+control_value(struct lua_State *L, int index, struct value *value);
+
+/* ---- control_table.c ------------------------------------------------------------------------------------------------ */
+
+/* Puts G on the Lua stack and prepares what shared tables need. */
+void
+control_push_globals(struct lua_State *L);
+
+/* Index of the shared table that the value at `index` is; -1 for other values. */
+int64_t
+shared_table(struct lua_State *L, int index);
+
+/* Is the value G itself? */
+bool
+is_globals(struct lua_State *L, int index);
+
+/* Functions of K: see codegen.h. */
+int
+control_table_get(struct lua_State *L); /* K.table */
+
+int
+control_table_reset(struct lua_State *L); /* K.reset */
+
+/* Pushes t[keys], the keys being the n values from `first` on. */
+void
+shared_get(struct lua_State *L, uint32_t table, int first, int n);
+
+/* t[keys] = value at `value`; nil removes the entry. */
+void
+shared_set(struct lua_State *L, uint32_t table, int first, int n, int value);
+
+/* G[global] += delta, atomically. */
+void
+shared_add_global(struct lua_State *L, int64_t global, int64_t delta);
+
+void
+shared_clear(struct lua_State *L, uint32_t table);
+
+int64_t
+shared_count(struct lua_State *L, uint32_t table);
+
+/* Calls fn for every entry of a table with the entry's key (one Lua value: see box_tuple) and value on top of the stack. */
+void
+shared_each(struct lua_State *L, uint32_t table, void (*fn)(struct lua_State *L, void *arg), void *arg);
+
+/* ---- control_order.c -------------------------------------------------------------------------------------------------- */
+
+/*
+ * A box is a Lua value for what Lua has no type for: a key of several parts, a stack, a kernel address. Boxes of the same contents
+ * are the same userdata, so they compare equal and serve as keys of Lua tables.
+ */
+
+/* Pushes the box of a value of kind STACK, USTACK or KSYM. */
+void
+box_value(struct lua_State *L, const struct value *value);
+
+/* Replaces the n values on top of the stack by one key: itself where n is 1, else the box of all. */
+void
+box_tuple(struct lua_State *L, int n);
+
+/* Pushes the parts of a key, one value for those that are no tuple. Returns how many. */
+int
+unbox_key(struct lua_State *L, int index);
+
+/* The value in a box; false when there is no such box at `index`, or a tuple. */
+bool
+unbox_value(struct lua_State *L, int index, struct value *value);
+
+/* Built-ins. */
+int
+control_pairs(struct lua_State *L);
+
+int
+control_sorted(struct lua_State *L);
+
+int
+control_print_hist(struct lua_State *L);
+
+/* ---- report.c ------------------------------------------------------------------------------------------------------------- */
+
+/* Prints what the object's counters in `globals` say, as diagnostics on stderr. Returns how many were errors. */
+unsigned
+report_counters(const struct object *object, const void *globals, bool quiet);
+
+/* Prints "ktap: TEXT" on stderr. */
+void
+report(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* ---- watch.c: a command or process without a source that follows it ---------------------------------------------------------- */
+
+struct watch {
+	struct command command;
+	bool is_ours;  /* we started it */
+	int pidfd;     /* becomes readable when it ends; -1: nothing to watch */
+};
+
+/* Starts (held back) or finds what the target says. Returns 0 or -errno with *why set. */
+int
+watch_open(struct watch *watch, const struct target *target, struct text *why);
+
+/* Lets the command execute. */
+int
+watch_go(struct watch *watch, struct text *why);
+
+/* Ends a command of ours that still runs, with SIGTERM. */
+void
+watch_close(struct watch *watch);
+
+/* ---- session.c, attach.c, loop.c: one run ---------------------------------------------------------------------------------------- */
+
+struct session {
+	/* Borrowed. */
+	struct object *object;
+	struct events *events;
+	struct source *source; /* NULL: no probes */
+	const struct session_options *options;
+	/* Owned. */
+	struct output *out;
+	struct symbols *symbols;
+	struct value_names names;
+	struct interrupt interrupt;
+	struct control control;
+	struct watch watch;
+	struct text text;      /* of one record */
+	int *tick_fds;         /* one timerfd a tick */
+	bool is_over;          /* tracing shall end */
+	uint64_t n_bad_records;
+	enum exit_status status;
+};
+
+/* Attaches what main registered. False: an event cannot be served, which is reported; status is set. */
+bool
+session_attach(struct session *session);
+
+/* Moves records and runs ticks until the end of tracing. */
+void
+session_loop(struct session *session);
+
+/* Prints the records that are left, once no more come. */
+void
+session_drain(struct session *session);
+
+/* Takes the worse of two statuses. */
+void
+session_fail(struct session *session, enum exit_status status);
+
+/* What the result of a part of the control half means for the run. True: go on. */
+bool
+session_goes_on(struct session *session, enum control_result result);
+
+#endif
