@@ -163,6 +163,7 @@ load_and_attach(struct kernel *kernel, struct text *why)
 	err = kernel_plan(kernel, why);
 	if (err < 0)
 		return err;
+	kernel_prepare_descriptors(kernel);
 	err = kernel_own_tables_create(kernel, why);
 	if (err < 0)
 		return err;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -185,8 +186,8 @@ cause_text(const struct event *event, int err)
 		return "the kernel has no tracepoint of this name to attach to";
 	if (err == -EPERM || err == -EACCES)
 		return "not permitted (CAP_PERFMON; kernel.perf_event_paranoid)";
-	if (err == -EMFILE)
-		return "too many open files (`ulimit -n`)";
+	if (err == -EMFILE || err == -ENFILE)
+		return "too many open files: raise the limit (`ulimit -n`)";
 	return strerror(-err);
 }
 
@@ -251,9 +252,40 @@ attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 				    unit_infos[unit->kind].name, cause_text(NULL, err));
 		return err;
 	}
-	for (i = 0; i < unit->n_events; i++)
-		note(kernel, unit, unit->events[i], attach[unit->kind](kernel, unit, unit->events[i]));
+	for (i = 0; i < unit->n_events; i++) {
+		err = attach[unit->kind](kernel, unit, unit->events[i]);
+		note(kernel, unit, unit->events[i], err);
+		if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
+			/* Not the event's fault, and the rest would fare the same. */
+			text_printf(why, "cannot attach to %s:%s, after %u others: %s", unit->events[i]->system,
+				    unit->events[i]->name, kernel->n_links, cause_text(NULL, err));
+			return err;
+		}
+	}
 	return 0;
+}
+
+/* Each attachment and each program is a descriptor; the usual limit of 1024 is soft. The command was forked before. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+void
+kernel_prepare_descriptors(const struct kernel *kernel)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < kernel->n_units; i++)
+		n += 1 + 2 * kernel->units[i]->n_events;
+	if (n > 512)
+		raise_file_limit();
 }
 
 int

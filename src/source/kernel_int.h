@@ -197,6 +197,10 @@ kernel_explain(int err, const char *what, struct text *why);
 int
 kernel_attach_all(struct kernel *kernel, struct text *why);
 
+/* Raises the limit of open files where the plan wants many. Needs the plan, before anything is loaded. */
+void
+kernel_prepare_descriptors(const struct kernel *kernel);
+
 /* Detaches everything. */
 void
 kernel_detach_all(struct kernel *kernel);
