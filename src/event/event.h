@@ -35,6 +35,7 @@ struct field {
 	bool is_signed;
 	/* System calls pass every argument in 8 bytes; the bytes that its C type really has (int: 4). Else equal to size. */
 	uint32_t value_size;
+	uint8_t show;        /* system call arguments: how argstr writes the number, enum show (event_int.h) */
 };
 
 struct event {

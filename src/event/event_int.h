@@ -33,6 +33,7 @@ struct events {
 	bool tracefs_read;
 	int tracefs_error;
 	struct entry *buckets[NAME_BUCKETS];
+	unsigned char *padded;         /* argstr.c: copy of a record with zeros behind it */
 };
 
 /* libtraceevent's handle: the formats of the running kernel that were read so far. NULL: no memory. */
@@ -51,5 +52,20 @@ events_tep_event(struct events *events, const struct event *event);
  */
 bool
 event_builtin_fields(struct events *events, struct event *event);
+
+/* How argstr.c writes the number in an argument of a system call, or its result. */
+enum show {
+	SHOW_DECIMAL, /* signed or not, as its type is */
+	SHOW_FD,      /* a descriptor: signed, whatever its type says */
+	SHOW_ID,      /* a user or group: -1 means "leave it" */
+	SHOW_HEX,
+	SHOW_OCTAL,   /* permissions */
+};
+
+enum show
+argstr_show(const struct syscall *syscall, unsigned n);
+
+#define SYSCALL_NR_OFFSET  8  /* in the records of system calls: number, */
+#define SYSCALL_ARG_OFFSET 16 /* first argument, result */
 
 #endif

@@ -12,8 +12,6 @@
 
 /* ---- system calls ---------------------------------------------------------------------------------------- */
 
-#define SYSCALL_NR_OFFSET  8
-#define SYSCALL_ARG_OFFSET 16
 #define SYSCALL_EXIT_LEN   24
 #define SYSCALL_ENTER_LEN  64 /* with room for all six arguments (RECORD_SYSCALL_LEN) */
 
@@ -57,6 +55,7 @@ arg_field(struct field *field, const struct syscall *syscall, uint32_t i)
 
 	*field = (struct field){ .name = arg->name, .type = arg->type, .kind = FIELD_INT, .size = 8, .value_size = 8 };
 	field->offset = SYSCALL_ARG_OFFSET + 8 * i;
+	field->show = argstr_show(syscall, i);
 	if (syscall_arg_is_string(syscall, i))
 		field->kind = FIELD_USER_STR;
 	for (row = 0; row < ARRAY_SIZE(arg_types); row++) {
