@@ -386,15 +386,10 @@ static bool
 step_local_call(struct verifier *v)
 {
 	struct frame *caller = frame_top(v);
-	struct func_info *caller_info = func_info_of(v, caller->func), *callee_info;
 	const struct func *callee = func_callee(v->object, caller->func, v->state.pc);
 
 	if (v->state.n_frames == VM_FRAMES_MAX)
 		return refuse(v, -E2BIG, "calls are nested more than %d deep", VM_FRAMES_MAX);
-	callee_info = func_info_of(v, callee);
-	if (!callee_info)
-		return false;
-	func_add_call(v, caller_info, callee_info);
 	if (!frame_push(v, callee, v->state.pc))
 		return false;
 	for (uint32_t i = 1; i <= 5; i++)

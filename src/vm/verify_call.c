@@ -62,7 +62,6 @@ static bool
 check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg, bool zero_allowed)
 {
 	bool out = call->helper->args[regno - 2] == HARG_MEM_OUT;
-	const struct reg *mem = &frame_top(v)->regs[regno - 1];
 	const struct range *r = &reg->s.r64;
 
 	if (reg->kind != REG_SCALAR)
@@ -74,8 +73,6 @@ check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const stru
 	if (!r->umin && !zero_allowed)
 		return refuse_arg(v, call, regno, "the size may be 0");
 	call->size_max = (uint32_t)r->umax;
-	if (!r->umax && mem->kind == REG_SCALAR && scalar_is_const(&mem->s) && !mem->s.bits.value)
-		return true; /* nothing at null */
 	return check_helper_memory(v, regno - 1, (uint32_t)r->umax, out, scalar_is_const(&reg->s));
 }
 

@@ -194,7 +194,31 @@ check_reach(struct verifier *v, struct func_info *info)
 	return true;
 }
 
+/* The functions that it calls, seen even where no path reaches the call: as the kernel, which looks at all of them. */
+static bool
+add_calls(struct verifier *v, struct func_info *info)
+{
+	const struct func *func = info->func;
+
+	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
+		struct func_info *callee;
+		struct call_edge *edge;
+
+		if (!(info->marks[pc] & MARK_START) || insn_info(&func->insns[pc])->id != INSN_CALL_LOCAL)
+			continue;
+		callee = func_info_of(v, func_callee(v->object, func, pc));
+		if (!callee)
+			return false;
+		edge = arena_alloc(v->arena, sizeof(*edge));
+		edge->callee = callee;
+		edge->next = info->calls;
+		info->calls = edge;
+	}
+	return true;
+}
+
 #define FUNC_INSNS_MAX (1u << 20)
+#define FUNCS_MAX 256 /* that a program consists of, as in the kernel */
 
 struct func_info *
 func_info_of(struct verifier *v, const struct func *func)
@@ -209,6 +233,10 @@ func_info_of(struct verifier *v, const struct func *func)
 		       func->name ? func->name : "?", func->n_insns, FUNC_INSNS_MAX);
 		return NULL;
 	}
+	if (v->n_infos++ == FUNCS_MAX) {
+		refuse(v, -E2BIG, "the program consists of more than %d functions", FUNCS_MAX);
+		return NULL;
+	}
 	info = arena_alloc(v->arena, sizeof(*info));
 	info->func = func;
 	info->marks = arena_alloc(v->arena, func->n_insns);
@@ -217,26 +245,12 @@ func_info_of(struct verifier *v, const struct func *func)
 		return NULL;
 	info->next = v->infos;
 	v->infos = info;
-	return info;
+	return add_calls(v, info) ? info : NULL;
 }
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */
 
-void
-func_add_call(struct verifier *v, struct func_info *caller, struct func_info *callee)
-{
-	struct call_edge *edge;
-
-	for (edge = caller->calls; edge; edge = edge->next)
-		if (edge->callee == callee)
-			return;
-	edge = arena_alloc(v->arena, sizeof(*edge));
-	edge->callee = callee;
-	edge->next = caller->calls;
-	caller->calls = edge;
-}
-
-/* Sets depth_below. Frames are counted as the kernel does: multiples of 32 bytes, at least one. Depth of recursion: VM_FRAMES_MAX. */
+/* Sets depth_below. Frames are counted as the kernel does: multiples of 32 bytes, at least one. */
 static bool
 check_calls_of(struct verifier *v, struct func_info *info)
 {

@@ -348,6 +348,7 @@ struct verifier {
 	struct text *why;
 	struct arena *arena;         /* paths and function infos */
 	struct func_info *infos;
+	uint32_t n_infos;
 	struct state state;          /* the path that is being followed */
 	struct pending *pending;
 	struct checkpoint *checkpoints;
@@ -446,13 +447,10 @@ check_helper_call(struct verifier *v, const struct bpf_insn *insn);
 
 /*
  * verify_func.c: what can be said of a function without following paths: instructions exist, jumps arrive, all is reachable.
- * The info is made at the first use. NULL: refused.
+ * The info is made at the first use, and those of the functions called with it. NULL: refused.
  */
 struct func_info *
 func_info_of(struct verifier *v, const struct func *func);
-
-void
-func_add_call(struct verifier *v, struct func_info *caller, struct func_info *callee);
 
 /* No recursion, and no chain of calls takes more than the stack. */
 bool

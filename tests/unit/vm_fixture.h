@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What the tests of the machine share: an object with one table of each kind, programs from assembly text, and the
+ * signature of a handler: r1 a record of 64 bytes, r2 the context, r3 a number, r4 scratch memory of 256 bytes.
+ */
+#ifndef VM_FIXTURE_H
+#define VM_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vm/vm.h"
+
+#define RECORD_SIZE 64
+#define SCRATCH_SIZE 256
+
+static const struct vm_signature handler_signature = { .args = {
+	{ VM_ARG_MEM_RDONLY, RECORD_SIZE }, { VM_ARG_CTX, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
+} };
+
+static struct table fixture_tables[] = {
+	{ .name = "hash", .kind = TABLE_HASH, .key_size = 8, .value_size = 16, .max_entries = 64 },
+	{ .name = "array", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4 },
+	{ .name = ".globals", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 64, .max_entries = 1, .mappable = true },
+	{ .name = ".records", .kind = TABLE_RINGBUF, .max_entries = 4096 },
+	{ .name = "cpuhash", .kind = TABLE_PERCPU_HASH, .key_size = 8, .value_size = 8, .max_entries = 64 },
+	{ .name = "cpuarray", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = 512, .max_entries = 1 },
+	{ .name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 127 * 8, .max_entries = 16 },
+	{ .name = "strings", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1, .read_only = true,
+	  .init = "hello\0world\0xxx\0" },
+};
+
+static inline struct object *
+fixture_object(struct arena *arena)
+{
+	struct object *object = object_new(arena, "fixture", NULL);
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixture_tables); i++)
+		object_add_table(object, &fixture_tables[i]);
+	return object;
+}
+
+/* Function of assembly text, added to the object. */
+static inline struct func *
+fixture_func(struct object *object, const char *name, const char *source)
+{
+	struct text why = { 0 };
+	struct code code;
+	struct func *func;
+
+	code_init(&code, object->arena);
+	if (asm_text(&code, source, &why))
+		fail_msg("%s: %s", name, why.s);
+	func = func_from_code(&code, name, "raw_tp/test");
+	func->spans = NULL;
+	object_add_func(object, func);
+	text_fini(&why);
+	return func;
+}
+
+#endif
