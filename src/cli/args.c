@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * args: the command line, read by one table that is also the help.
+ *
+ *     ktap [options] FILE [args] [-- cmd args]
+ *
+ * Options stand before the file; what follows it belongs to the script, up to `--`, which begins the command. As in ktap 0.4, the first
+ * argument behind the file that is `--` does so.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+const char *const engine_names[] = { [ENGINE_AUTO] = "auto", [ENGINE_KERNEL] = "kernel", [ENGINE_USER] = "user" };
+
+struct option_row {
+	const char *name;  /* "-e" or "--engine" */
+	const char *value; /* NULL: takes none */
+	/* Stores the option. Returns NULL, or what is wrong with the value. */
+	const char *(*take)(struct args *args, const char *value);
+	const char *doc;
+};
+
+/* ---- one function an option -------------------------------------------------------------------------------------- */
+
+static const char *
+take_text(struct args *args, const char *value)
+{
+	args->text = value;
+	return NULL;
+}
+
+static const char *
+take_pid(struct args *args, const char *value)
+{
+	char *end;
+	long pid = strtol(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || pid <= 0 || pid > INT32_MAX)
+		return "a process id is a positive number";
+	args->pid = (pid_t)pid;
+	return NULL;
+}
+
+static const char *
+take_output(struct args *args, const char *value)
+{
+	args->output = value;
+	return NULL;
+}
+
+static const char *
+take_quiet(struct args *args, const char *value)
+{
+	args->quiet = true;
+	return NULL;
+}
+
+static const char *
+take_debug(struct args *args, const char *value)
+{
+	const char *bad;
+
+	if (strcmp(value, "help") == 0) {
+		debug_list(stdout);
+		args->done = true;
+		return NULL;
+	}
+	return debug_enable(value, &bad) < 0 ? "unknown stage; 'ktap -d help' lists them" : NULL;
+}
+
+static const char *
+take_engine(struct args *args, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(engine_names); i++)
+		if (strcmp(value, engine_names[i]) == 0) {
+			args->engine = (enum engine)i;
+			return NULL;
+		}
+	return "an engine is auto, kernel or user";
+}
+
+static const char *
+take_version(struct args *args, const char *value)
+{
+	puts("ktap " KTAP_VERSION);
+	args->done = true;
+	return NULL;
+}
+
+static const char *
+take_help(struct args *args, const char *value);
+
+static const struct option_row options[] = {
+	{ "-e", "TEXT", take_text, "run TEXT instead of a file" },
+	{ "-p", "PID", take_pid, "trace this process, its threads and what it starts from now on" },
+	{ "-o", "FILE", take_output, "write the script's output to FILE" },
+	{ "-q", NULL, take_quiet, "no banner and no warnings of losses; errors stay" },
+	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)" },
+	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them" },
+	{ "-V", NULL, take_version, "version" },
+	{ "-h", NULL, take_help, "this text" },
+};
+
+static const char usage[] =
+	"usage: ktap [options] FILE [script args] [-- command args]\n"
+	"       ktap [options] -e TEXT [script args] [-- command args]\n"
+	"       ktap list [GLOB]\n"
+	"\n"
+	"Runs a script in the ktap tracing language. FILE is '-' for standard input. With a command, that command and its\n"
+	"children are traced, and tracing ends when it does; the exit status is ktap's, not the command's.\n"
+	"\n";
+
+static const char *
+take_help(struct args *args, const char *value)
+{
+	fputs(usage, stdout);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct option_row *row = &options[i];
+
+		printf("  %s%s%-*s %s\n", row->name, row->value ? (row->name[1] == '-' ? "=" : " ") : " ",
+		       16 - (int)strlen(row->name), row->value ? row->value : "", row->doc);
+	}
+	fputs("\nExit status: 0 fine, 1 the script is wrong or had run-time errors, 2 usage, 3 refused by the system.\n", stdout);
+	args->done = true;
+	return NULL;
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------------- */
+
+static enum exit_status
+usage_error(const char *arg, const char *what)
+{
+	fprintf(stderr, "ktap: %s: %s; 'ktap -h' shows the usage\n", arg, what);
+	return STATUS_USAGE;
+}
+
+/*
+ * The row of an option as written, "-eTEXT" and "--engine=user" included. *value is what is attached to it, or NULL.
+ */
+static const struct option_row *
+option_find(const char *arg, const char **value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		size_t len = strlen(options[i].name);
+
+		if (strncmp(arg, options[i].name, len) != 0)
+			continue;
+		*value = NULL;
+		if (arg[len] == 0)
+			return &options[i];
+		if (arg[1] == '-' ? arg[len] != '=' : !options[i].value)
+			continue;
+		*value = arg + len + (arg[1] == '-');
+		return &options[i];
+	}
+	return NULL;
+}
+
+/* Options from argv[*at] on. Leaves *at at the first argument that is none. */
+static enum exit_status
+parse_options(struct args *args, char **argv, int *at)
+{
+	while (argv[*at] && argv[*at][0] == '-' && argv[*at][1] && strcmp(argv[*at], "--") != 0) {
+		const char *arg = argv[(*at)++], *value, *wrong;
+		const struct option_row *row = option_find(arg, &value);
+
+		if (!row)
+			return usage_error(arg, "unknown option");
+		if (row->value && !value) {
+			value = argv[*at];
+			if (!value)
+				return usage_error(arg, "a value is needed behind it");
+			++*at;
+		}
+		wrong = row->take(args, value);
+		if (wrong)
+			return usage_error(arg, wrong);
+		if (args->done)
+			return STATUS_OK;
+	}
+	return STATUS_OK;
+}
+
+/* Cuts off the command behind `--`. */
+static enum exit_status
+split_command(struct args *args, char **rest)
+{
+	for (; *rest; rest++)
+		if (strcmp(*rest, "--") == 0) {
+			*rest = NULL;
+			args->command = rest + 1;
+			return rest[1] ? STATUS_OK : usage_error("--", "a command is needed behind it");
+		}
+	return STATUS_OK;
+}
+
+enum exit_status
+args_parse(struct args *args, int argc, char **argv)
+{
+	enum exit_status status;
+	int at = argc > 0 ? 1 : 0;
+
+	*args = (struct args){ 0 };
+	status = parse_options(args, argv, &at);
+	if (status != STATUS_OK || args->done)
+		return status;
+	status = split_command(args, argv + at);
+	if (status != STATUS_OK)
+		return status;
+	if (argv[at] && !args->text) {
+		args->file = argv[at++];
+		if (strcmp(args->file, "list") == 0)
+			args->subcommand = args->file;
+	}
+	args->script_args = argv + at;
+	if (!args->file && !args->text)
+		return usage_error("FILE", "a script is needed, or -e TEXT");
+	if (args->command && args->pid)
+		return usage_error("-p", "a process or a command is traced, not both");
+	return STATUS_OK;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * cli: the command line. args.c reads it, script.c runs a script, main.c puts them together.
+ */
+#ifndef KTAP_CLI_H
+#define KTAP_CLI_H
+
+#include "session/session.h"
+
+enum engine { ENGINE_AUTO, ENGINE_KERNEL, ENGINE_USER };
+
+struct args {
+	const char *subcommand; /* "list", or NULL: run a script */
+	const char *file;       /* the script; "-": standard input; NULL with `text` */
+	const char *text;       /* -e */
+	char **script_args;     /* NULL-terminated */
+	char **command;         /* behind `--`, NULL-terminated; NULL: none */
+	const char *output;     /* -o */
+	pid_t pid;              /* -p */
+	enum engine engine;
+	bool quiet;             /* -q */
+	bool done;              /* -h, -V: all has been said */
+};
+
+/* Reads the command line (argv must outlive args; it is changed). Returns STATUS_OK, or STATUS_USAGE after a message on stderr. */
+enum exit_status
+args_parse(struct args *args, int argc, char **argv);
+
+/* "--engine=auto" and so on: what there is to choose. */
+extern const char *const engine_names[];
+
+/* Reads, compiles and runs a script: script.c. */
+enum exit_status
+script_run(const struct args *args);
+
+#endif

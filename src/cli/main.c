@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * ktap: the program. Reads the command line and hands over to the subcommand.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* `ktap list [GLOB]`: the events that exist for the engine that would be used. */
+static enum exit_status
+list(const struct args *args)
+{
+	struct arena *arena = arena_new();
+	struct events *events = events_new(arena, args->engine == ENGINE_USER ? EVENTS_USER : EVENTS_KERNEL);
+	const char *pattern = args->script_args[0];
+	int n = events_list(events, pattern, stdout), err = events_tracefs_error(events);
+	enum exit_status status = STATUS_OK;
+
+	if (n < 0) {
+		fprintf(stderr, "ktap: '%s' is no pattern for events: SYSTEM:NAME is needed, for example 'sched:*'\n", pattern);
+		status = STATUS_USAGE;
+	} else if (n == 0) {
+		fprintf(stderr, "ktap: no event matches '%s'\n", pattern ? pattern : "*:*");
+		status = STATUS_SCRIPT;
+	}
+	if (n >= 0 && err && args->engine != ENGINE_USER)
+		fprintf(stderr, "ktap: only system calls are listed, tracefs cannot be read: %s\n", strerror(-err));
+	if (fflush(stdout) != 0 && errno != EPIPE)
+		status = STATUS_WORLD;
+	arena_free(arena);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct args args;
+	enum exit_status status = args_parse(&args, argc, argv);
+
+	if (status != STATUS_OK || args.done)
+		return status;
+	return args.subcommand ? list(&args) : script_run(&args);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * script: from a file to a finished run: read, choose the engine, compile, open the source, run.
+ *
+ * The events that a script may name depend on the engine, so it is chosen before compiling; whether it is needed at all is known after:
+ * a script without probes touches neither the kernel nor a process.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "codegen/codegen.h"
+
+/* What a run holds, in the order in which it comes to be. */
+struct run {
+	const struct args *args;
+	struct arena *arena;
+	struct script script;
+	enum events_origin origin;
+	struct text not_kernel;  /* why `auto` did not take the kernel */
+	struct events *events;
+	struct object *object;
+	struct source *source;   /* NULL: no probes */
+	int out_fd;
+	uint64_t time;
+};
+
+static void PRINTF_LIKE(1, 2)
+complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("ktap: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+/* Reads to the end, one byte more than a script may have at most. Returns 0 or -errno. */
+static int
+read_all(int fd, struct text *text)
+{
+	char block[16384];
+	ssize_t n;
+
+	while (text->len <= SCRIPT_MAX_LEN) {
+		n = read(fd, block, sizeof(block));
+		if (n == 0)
+			return 0;
+		if (n > 0)
+			text_add(text, block, (size_t)n);
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+static int
+read_file(const char *path, struct text *text)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = read_all(fd, text);
+	if (!is_stdin)
+		close(fd);
+	return err;
+}
+
+static enum exit_status
+read_script(struct run *run)
+{
+	const struct args *args = run->args;
+	const char *name = args->text ? "(command line)" : strcmp(args->file, "-") == 0 ? "(standard input)" : args->file;
+	struct text text = { 0 };
+	enum exit_status status = STATUS_OK;
+	int err = 0;
+
+	if (args->text)
+		text_puts(&text, args->text);
+	else
+		err = read_file(args->file, &text);
+	if (err < 0) {
+		complain("script '%s' cannot be read: %s", args->file, strerror(-err));
+		status = STATUS_WORLD;
+	} else if (text.len > SCRIPT_MAX_LEN) {
+		complain("script '%s' is too long: a script can have %u bytes (1 MB) at most", name, SCRIPT_MAX_LEN);
+		status = STATUS_SCRIPT;
+	} else {
+		char *copy = arena_strndup(run->arena, text.s ? text.s : "", text.len);
+
+		script_init(&run->script, run->arena, name, copy, (uint32_t)text.len);
+	}
+	text_fini(&text);
+	return status;
+}
+
+/* ---- the engine ----------------------------------------------------------------------------------------------------- */
+
+static void
+choose_engine(struct run *run)
+{
+	enum engine engine = run->args->engine;
+
+	if (engine == ENGINE_AUTO && source_kernel_permitted(&run->not_kernel) < 0)
+		engine = ENGINE_USER;
+	run->origin = engine == ENGINE_USER ? EVENTS_USER : EVENTS_KERNEL;
+}
+
+/* One line on why it is the user engine, where that was not asked for. */
+static void
+say_not_kernel(const struct run *run)
+{
+	if (run->args->engine == ENGINE_AUTO && run->not_kernel.s)
+		complain("using the user engine, the kernel is not available: %s", run->not_kernel.s);
+}
+
+static bool
+mentions_event(const char *diagnostics)
+{
+	return strstr(diagnostics, "-event]") != NULL;
+}
+
+/* Diagnostics on stderr; when an event is to blame, the line on the engine that does not have it goes before. */
+static void
+print_diags(const struct run *run, const struct diags *diags)
+{
+	char *s = NULL;
+	size_t len = 0;
+	FILE *memory = open_memstream(&s, &len);
+
+	if (!memory) {
+		diags_print(diags, stderr);
+		return;
+	}
+	diags_print(diags, memory);
+	fclose(memory);
+	if (mentions_event(s))
+		say_not_kernel(run);
+	fwrite(s, 1, len, stderr);
+	free(s);
+}
+
+static enum exit_status
+compile_script(struct run *run)
+{
+	struct diags diags;
+
+	diags_init(&diags, run->arena, &run->script);
+	run->events = events_new(run->arena, run->origin);
+	run->object = compile(run->arena, &run->script, run->events, &diags);
+	if (run->object)
+		return STATUS_OK;
+	print_diags(run, &diags);
+	return STATUS_SCRIPT;
+}
+
+static enum exit_status
+open_source(struct run *run, const struct target *target)
+{
+	struct text why = { 0 };
+	int err;
+
+	if (run->object->n_handlers == 0)
+		return STATUS_OK;
+	if (run->origin == EVENTS_USER)
+		say_not_kernel(run);
+	if (run->origin == EVENTS_USER && !target->argv && !target->pid) {
+		complain("the user engine traces a command or a process: add '-- COMMAND' or '-p PID'");
+		return STATUS_WORLD;
+	}
+	if (run->origin == EVENTS_USER)
+		err = source_ptrace_open(&run->source, run->object, run->events, target, &why);
+	else
+		err = source_kernel_open(&run->source, run->object, run->events, target, &why);
+	if (err < 0)
+		complain("%s", why.s ? why.s : strerror(-err));
+	text_fini(&why);
+	return err < 0 ? STATUS_WORLD : STATUS_OK;
+}
+
+/* ---- the run ----------------------------------------------------------------------------------------------------------- */
+
+static enum exit_status
+open_output(struct run *run)
+{
+	const char *path = run->args->output;
+
+	run->out_fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
+	if (run->out_fd >= 0)
+		return STATUS_OK;
+	complain("output file '%s' cannot be written: %s", path, strerror(errno));
+	return STATUS_WORLD;
+}
+
+static enum exit_status
+run_session(struct run *run, const struct target *target)
+{
+	const struct session_options options = {
+		.target = *target,
+		.script_name = run->script.name,
+		.script_args = run->args->script_args,
+		.out_fd = run->out_fd,
+		.quiet = run->args->quiet,
+	};
+
+	return session_run(run->object, run->events, run->source, &options);
+}
+
+static void
+close_run(struct run *run)
+{
+	if (run->source)
+		run->source->ops->close(run->source);
+	if (run->args->output && run->out_fd >= 0)
+		close(run->out_fd);
+	text_fini(&run->not_kernel);
+	arena_free(run->arena);
+}
+
+enum exit_status
+script_run(const struct args *args)
+{
+	const struct target target = { .argv = args->command, .pid = args->pid };
+	struct run run = { .args = args, .arena = arena_new(), .out_fd = -1, .time = clock_now() };
+	enum exit_status status = read_script(&run);
+
+	step_time("read", &run.time);
+	if (status == STATUS_OK) {
+		choose_engine(&run);
+		status = compile_script(&run);
+		step_time("compile", &run.time);
+	}
+	if (status == STATUS_OK)
+		status = open_output(&run);
+	if (status == STATUS_OK) {
+		status = open_source(&run, &target);
+		step_time("source", &run.time);
+	}
+	if (status == STATUS_OK)
+		status = run_session(&run, &target);
+	run.time = clock_now();
+	close_run(&run);
+	step_time("close", &run.time);
+	return status;
+}
