@@ -161,8 +161,8 @@ session_attach(struct session *session)
 			ok = attach_bindings(session, session->object->handlers[registration->handler], &skipped);
 	}
 	if (ok && skipped.n_failed && !session->options->quiet)
-		report("%u event%s that the patterns match left out; the first: %s", skipped.n_failed,
-		       skipped.n_failed == 1 ? " is" : "s are", skipped.first.s);
+		report("%u event%s of the script's patterns cannot be traced here; the first: %s", skipped.n_failed,
+		       skipped.n_failed == 1 ? "" : "s", skipped.first.s);
 	if (!ok)
 		session_fail(session, STATUS_WORLD);
 	text_fini(&skipped.first);
