@@ -51,6 +51,8 @@ struct syscall_entry {
 
 #define UNIT_SLOTS 32
 
+#define TARGETS_SIZE (1u << 22 >> 3) /* bytes: process ids are below 1 << 22 (include/linux/threads.h, PID_MAX_LIMIT) */
+
 /*
  * One loaded program: an entry stub and the handlers that it calls. The two units of system calls serve any number of events
  * and up to UNIT_SLOTS programs (past that there are more units); the other kinds serve one program.
@@ -108,7 +110,7 @@ struct kernel {
 	size_t globals_len;
 	struct ring_buffer *ring;
 	struct pump *pump;        /* in progress, see kernel.c */
-	int targets_fd;           /* hash: process id -> u8; -1: no target */
+	int targets_fd;           /* array of one value: a bit for each process id; -1: no target */
 	int scratch_fd;
 	uint32_t scratch_size, n_scratch;
 

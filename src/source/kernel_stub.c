@@ -94,6 +94,32 @@ emit_lookup(struct stub *stub, int fd)
 	emit(stub, insn_call(BPF_FUNC_map_lookup_elem));
 }
 
+/* `word` = address of the word with the bit of process `pid` in the targets, `bit` = that bit. `pid` is kept. */
+static void
+emit_target_bit(struct stub *stub, uint8_t pid, uint8_t word, uint8_t bit)
+{
+	emit(stub, insn_mov(bit, pid));
+	emit(stub, insn_alu_imm(BPF_RSH, bit, 6));
+	emit(stub, insn_alu_imm(BPF_LSH, bit, 3));
+	emit(stub, insn_alu_imm(BPF_AND, bit, TARGETS_SIZE - 8)); /* for the verifier: it never changes anything */
+	emit_own_table(stub, word, stub->kernel->targets_fd, BPF_PSEUDO_MAP_VALUE);
+	emit(stub, insn_alu(BPF_ADD, word, bit));
+	emit(stub, insn_mov_imm(bit, 1));
+	emit(stub, insn_mov(0, pid));
+	emit(stub, insn_alu_imm(BPF_AND, 0, 63));
+	emit(stub, insn_alu(BPF_LSH, bit, 0));
+}
+
+/* Leaves for `out` unless process `pid` is traced. Clobbers r0 to r2. */
+static void
+emit_is_target(struct stub *stub, uint8_t pid)
+{
+	emit_target_bit(stub, pid, 1, 2);
+	emit(stub, insn_load(BPF_DW, 1, 1, 0));
+	emit(stub, insn_alu(BPF_AND, 1, 2));
+	code_branch_imm(&stub->code, BPF_JEQ, 1, 0, stub->out);
+}
+
 /* Leaves for `out` unless the current process is traced. Without a target that is every process but ktap. */
 static void
 emit_filter(struct stub *stub)
@@ -104,9 +130,8 @@ emit_filter(struct stub *stub)
 		code_branch_imm(&stub->code, BPF_JEQ, 0, (int32_t)stub->kernel->self, stub->out);
 		return;
 	}
-	emit(stub, insn_store(BPF_W, 10, 0, OFF_KEY));
-	emit_lookup(stub, stub->kernel->targets_fd);
-	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
+	emit(stub, insn_mov(3, 0));
+	emit_is_target(stub, 3);
 }
 
 /* Keeps the address of the unit's scratch memory at OFF_SCRATCH. */
@@ -276,18 +301,9 @@ stub_fork(struct stub *stub)
 	emit(stub, insn_load(BPF_W, 8, 6, tgid));
 	emit(stub, insn_load(BPF_W, 9, 7, tgid));
 	code_branch(&stub->code, BPF_JEQ, 8, 9, stub->out); /* a thread */
-	emit(stub, insn_store(BPF_W, 10, 8, OFF_KEY));
-	emit_lookup(stub, stub->kernel->targets_fd);
-	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
-	emit(stub, insn_store(BPF_W, 10, 9, OFF_KEY));
-	emit(stub, insn_store_imm(BPF_B, 10, OFF_READ, 1));
-	emit_own_table(stub, 1, stub->kernel->targets_fd, BPF_PSEUDO_MAP_FD);
-	emit(stub, insn_mov(2, 10));
-	emit(stub, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
-	emit(stub, insn_mov(3, 10));
-	emit(stub, insn_alu_imm(BPF_ADD, 3, OFF_READ));
-	emit(stub, insn_mov_imm(4, BPF_ANY));
-	emit(stub, insn_call(BPF_FUNC_map_update_elem));
+	emit_is_target(stub, 8);
+	emit_target_bit(stub, 9, 1, 2);
+	emit(stub, insn_atomic(BPF_DW, BPF_OR, 1, 2, 0));
 	emit_return(stub);
 }
 
@@ -302,11 +318,9 @@ stub_free(struct stub *stub)
 	emit(stub, insn_load(BPF_W, 7, 6, (int16_t)stub->kernel->types.task_tgid_off));
 	emit(stub, insn_load(BPF_W, 8, 6, (int16_t)stub->kernel->types.task_pid_off));
 	code_branch(&stub->code, BPF_JNE, 7, 8, stub->out);
-	emit(stub, insn_store(BPF_W, 10, 7, OFF_KEY));
-	emit_own_table(stub, 1, stub->kernel->targets_fd, BPF_PSEUDO_MAP_FD);
-	emit(stub, insn_mov(2, 10));
-	emit(stub, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
-	emit(stub, insn_call(BPF_FUNC_map_delete_elem));
+	emit_target_bit(stub, 7, 1, 2);
+	emit(stub, insn_alu_imm(BPF_XOR, 2, -1));
+	emit(stub, insn_atomic(BPF_DW, BPF_AND, 1, 2, 0));
 	emit_return(stub);
 }
 

@@ -17,8 +17,6 @@
 
 #include "source/kernel_int.h"
 
-#define TARGETS_MAX 65536 /* processes traced at a time; what is forked past that is not followed */
-
 /* The kernel allows letters, digits, '_' and '.' in names, at most 15. */
 static void
 map_name(const char *from, char name[BPF_OBJ_NAME_LEN])
@@ -190,18 +188,30 @@ kernel_tables_freeze(struct kernel *kernel)
 
 /* ---- the source's own tables ------------------------------------------------------------------------------- */
 
+/* Sets a process's bit through a mapping of its page. */
+static int
+set_target(int fd, uint32_t pid)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), off = pid / 64 * sizeof(uint64_t);
+	uint64_t *words = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(off / page * page));
+
+	if (words == MAP_FAILED)
+		return -errno;
+	words[off % page / sizeof(*words)] |= 1ull << pid % 64;
+	munmap(words, page);
+	return 0;
+}
+
+/* One bit for each process id there can be: a look-up is a load, without a helper, and following forks never fails. */
 static int
 create_targets(struct kernel *kernel)
 {
 	uint32_t pid = (uint32_t)(kernel->command.pid ? kernel->command.pid : kernel->target.pid);
-	uint8_t one = 1;
 
 	if (!kernel->has_target)
 		return 0;
-	kernel->targets_fd = create(".targets", BPF_MAP_TYPE_HASH, sizeof(pid), sizeof(one), TARGETS_MAX, BPF_F_NO_PREALLOC);
-	if (kernel->targets_fd < 0)
-		return kernel->targets_fd;
-	return bpf_map_update_elem(kernel->targets_fd, &pid, &one, BPF_ANY);
+	kernel->targets_fd = create(".targets", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), TARGETS_SIZE, 1, BPF_F_MMAPABLE);
+	return kernel->targets_fd < 0 ? kernel->targets_fd : set_target(kernel->targets_fd, pid);
 }
 
 static int
