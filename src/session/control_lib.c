@@ -123,18 +123,22 @@ k_bnot(lua_State *L)
 	return 1;
 }
 
-/* Shifts go by the low six bits of the count and `>>` keeps the sign, as the machine of the probes has it. */
+/* Shifts move bits, also of negative numbers; by 64 or more, or by a negative count, nothing is left: as in probes. */
 static int
 k_shl(lua_State *L)
 {
-	lua_pushinteger(L, (lua_Integer)((lua_Unsigned)operand(L, 1) << (operand(L, 2) & 63)));
+	lua_Unsigned n = (lua_Unsigned)operand(L, 2);
+
+	lua_pushinteger(L, n > 63 ? 0 : (lua_Integer)((lua_Unsigned)operand(L, 1) << n));
 	return 1;
 }
 
 static int
 k_shr(lua_State *L)
 {
-	lua_pushinteger(L, operand(L, 1) >> (operand(L, 2) & 63));
+	lua_Unsigned n = (lua_Unsigned)operand(L, 2);
+
+	lua_pushinteger(L, n > 63 ? 0 : (lua_Integer)((lua_Unsigned)operand(L, 1) >> n));
 	return 1;
 }
 
