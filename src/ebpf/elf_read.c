@@ -143,6 +143,8 @@ check_header(struct reader *r)
 		return fail(r, "damaged ELF header: %s", elf_errmsg(-1));
 	if (ehdr->e_machine != EM_BPF || ehdr->e_type != ET_REL)
 		return fail(r, "an ELF file, but not a relocatable one for eBPF: compile with -target bpf -c");
+	if (ehdr->e_shoff % sizeof(uint64_t)) /* libelf would hand out pointers to it */
+		return fail(r, "the table of sections is damaged: it is not aligned to 8 bytes");
 	return 0;
 }
 
