@@ -104,14 +104,11 @@ source_kernel_permitted(struct text *why)
 	return 0;
 }
 
-/*
- * The place in the script: the log's last line that quotes it ("; text", since 6.9 "; text @ file:line"), or NULL. The stub
- * has no text.
- */
+/* The text of the log's last line that quotes the script ("; text", since 6.9 "; text @ file:line"), or NULL. The stub has none. */
 static const char *
 last_quote(const char *log, size_t *len)
 {
-	const char *line, *end, *text, *found = NULL;
+	const char *line, *end, *text, *place, *found = NULL;
 
 	for (line = log; *line; line = *end ? end + 1 : end) {
 		end = strchrnul(line, '\n');
@@ -120,10 +117,41 @@ last_quote(const char *log, size_t *len)
 		text = line + 1 + strspn(line + 1, " \t");
 		if (text >= end || strncmp(text, "@ ", 2) == 0)
 			continue;
+		place = memmem(text, (size_t)(end - text), " @ ", 3);
 		found = text;
-		*len = (size_t)(end - text);
+		*len = (size_t)((place ? place : end) - text);
 	}
 	return found;
+}
+
+/* The first line of the script that reads so, from 1; 0: none. Older kernels quote without a line number. */
+static uint32_t
+line_of_text(const struct script *script, const char *text, size_t len)
+{
+	uint32_t line, line_len, skip;
+	const char *s;
+
+	for (line = 1; script && line <= script->n_lines; line++) {
+		s = script_line_text(script, line, &line_len);
+		for (skip = 0; skip < line_len && (s[skip] == ' ' || s[skip] == '\t'); skip++)
+			;
+		if (line_len - skip >= len && memcmp(s + skip, text, len) == 0)
+			return line;
+	}
+	return 0;
+}
+
+static void
+add_place(const struct script *script, const char *log, struct text *why)
+{
+	size_t len = 0;
+	const char *quote = last_quote(log, &len);
+	uint32_t line = quote ? line_of_text(script, quote, len) : 0;
+
+	if (line)
+		text_printf(why, " at %s:%u: %.*s", script->name, line, (int)len, quote);
+	else if (quote)
+		text_printf(why, " at: %.*s", (int)len, quote);
 }
 
 /* The last LOG_LINES lines before the verifier's statistics. */
@@ -148,21 +176,16 @@ add_log_end(const char *log, struct text *why)
 }
 
 static void
-explain_refusal(const struct unit *unit, int err, const char *log, struct text *why)
+explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, const char *log, struct text *why)
 {
-	const char *quote;
-	size_t len = 0;
-
 	if (!*log) {
 		kernel_explain(err, unit_infos[unit->kind].name, why);
 		return;
 	}
-	quote = last_quote(log, &len);
 	text_printf(why, "the kernel refuses the program for %s", unit_infos[unit->kind].name);
 	if (unit->n_events == 1)
 		text_printf(why, " (%s)", unit->events[0]->name);
-	if (quote)
-		text_printf(why, " at: %.*s", (int)len, quote);
+	add_place(kernel->object->script, log, why);
 	text_puts(why, "\nthe kernel says:");
 	add_log_end(log, why);
 }
@@ -218,7 +241,7 @@ load_to_explain(const struct kernel *kernel, const struct unit *unit, const stru
 	if (fd < 0) {
 		if (debug_on(DEBUG_KERNEL) && opts.log_buf)
 			fprintf(stderr, "kernel: the verifier's log:\n%s", opts.log_buf);
-		explain_refusal(unit, err, opts.log_buf ? opts.log_buf : "", why);
+		explain_refusal(kernel, unit, err, opts.log_buf ? opts.log_buf : "", why);
 	}
 	if (btf_fd >= 0)
 		close(btf_fd);

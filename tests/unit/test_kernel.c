@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -111,6 +113,17 @@ child_sleep(void)
 }
 
 static int
+child_nanosleep(void)
+{
+	const struct timespec moment = { .tv_nsec = 1000 };
+	int i;
+
+	for (i = 0; i < 5; i++)
+		nanosleep(&moment, NULL);
+	return 0;
+}
+
+static int
 child_true(void)
 {
 	return 0;
@@ -121,7 +134,8 @@ static const struct {
 	int (*run)(void);
 } children[] = {
 	{ "tree", child_tree }, { "open", child_open },   { "two_cpus", child_two_cpus },
-	{ "spin", child_spin }, { "sleep", child_sleep }, { "true", child_true },
+	{ "spin", child_spin }, { "sleep", child_sleep },   { "nanosleep", child_nanosleep },
+	{ "true", child_true },
 };
 
 static int
@@ -141,6 +155,12 @@ enum { COUNTS, GLOBALS, RECORDS, STACKS, N_TABLES }; /* tables of every test obj
 
 #define MAX_EVENTS 4096
 
+struct sink {
+	int n;
+	size_t len;
+	uint8_t last[256];
+};
+
 struct run {
 	struct arena *arena;
 	struct events *events;
@@ -150,6 +170,7 @@ struct run {
 	char *argv[4];
 	struct code code;
 	const struct program *attach_program;
+	struct sink sink;
 	double t0;
 };
 
@@ -398,12 +419,6 @@ count_of(struct run *run, const char *system, const char *name)
 	return count;
 }
 
-struct sink {
-	int n;
-	size_t len;
-	uint8_t last[256];
-};
-
 static void
 sink_record(void *arg, const void *record, size_t len)
 {
@@ -627,6 +642,60 @@ profile_takes_stacks(void **state)
 	}
 }
 
+/* Stacks from each kind of attachment; the innermost address is the kernel's. */
+static void
+stacks_of_events(void **state)
+{
+	static const char *const patterns[] = { "syscalls:sys_enter_getppid", "sched:sched_process_exec", "sched:sched_process_exec" };
+	struct run *run = *state;
+	struct program *program;
+	uint64_t addrs[127];
+	struct sink sink;
+	int32_t id;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(patterns); i++) {
+		open_source(run, "tree");
+		program = stack_program(run, HANDLER_TRACE);
+		program->uses_dynamic = i == 2; /* a perf tracepoint, not a raw one */
+		attach(run, program, patterns[i]);
+		start(run);
+		wait_end(run);
+		sink = drain(run);
+		assert_true(sink.n >= 1);
+		id = (int32_t)u64_at(&sink, 0);
+		assert_true(id >= 0);
+		assert_int_equal(run->source->ops->lookup(run->source, STACKS, &id, addrs), 0);
+		assert_true(addrs[0] >> 63);
+		run->source->ops->close(run->source);
+		run->source = NULL;
+	}
+}
+
+/* More records than one pump takes: none is lost or seen twice. */
+static void
+pumps_in_portions(void **state)
+{
+	struct run *run = *state;
+	struct sink sink = { 0 };
+	int n;
+
+	run->object->tables[RECORDS]->max_entries = 16 << 20;
+	open_source(run, "two_cpus");
+	attach(run, sending_program(run, RECORD_SYSCALL_LEN), "syscalls:sys_enter_getppid");
+	start(run);
+	while (!run->source->ops->ended(run->source)) {
+		n = run->source->ops->pump(run->source, sink_record, &sink);
+		assert_true(n >= 0 && n <= 16384);
+	}
+	run->source->ops->stop(run->source);
+	do
+		n = run->source->ops->pump(run->source, sink_record, &sink);
+	while (n > 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(sink.n, 400000);
+}
+
 static void
 all_system_calls_start_to_exit(void **state)
 {
@@ -670,10 +739,10 @@ static void
 kernel_function(void **state)
 {
 	struct run *run = *state;
-	struct event *event = events_kprobe(run->events, "do_nanosleep");
+	struct event *event = events_kprobe(run->events, "hrtimer_nanosleep");
 	int err;
 
-	open_source(run, "true");
+	open_source(run, "nanosleep");
 	event->index = object_add_event(run->object, event);
 	err = run->source->ops->attach(run->source, counting_program(run), event, &run->why);
 	if (err == -EOPNOTSUPP) {
@@ -683,6 +752,7 @@ kernel_function(void **state)
 	assert_int_equal(err, 0);
 	start(run);
 	wait_end(run);
+	assert_int_equal(count_of(run, "probe", "hrtimer_nanosleep"), 5);
 }
 
 static void
@@ -703,15 +773,21 @@ static void
 refusal_names_the_cause(void **state)
 {
 	struct run *run = *state;
+	const char *text = "var i = 0\ntrace syscalls:* {\n\tthe_line_that_is_wrong\n}\n";
 	const struct program *program;
+	struct script script;
 
+	script_init(&script, run->arena, "test.kp", text, (uint32_t)strlen(text));
+	run->object->script = &script;
 	open_source(run, "true");
 	begin(run);
+	run->code.span = (struct span){ (uint32_t)(strstr(text, "the_line") - text), 8 };
 	emit(run, insn_load(BPF_DW, 0, 5, 0)); /* r5 was never written */
 	program = end(run, HANDLER_TRACE, 0);
 	attach(run, program, "syscalls:sys_enter_getppid");
 	assert_true(run->source->ops->start(run->source, &run->why) < 0);
 	print_message("# %s\n", run->why.s);
+	assert_non_null(strstr(run->why.s, "at test.kp:3: the_line_that_is_wrong\n"));
 	assert_non_null(strstr(run->why.s, "the kernel says:"));
 	assert_non_null(strstr(run->why.s, "R5 !read_ok"));
 }
@@ -804,6 +880,62 @@ command_is_terminated_by_stop(void **state)
 	assert_true(WIFSIGNALED(stats.exit_status) && WTERMSIG(stats.exit_status) == SIGTERM);
 }
 
+/* A kernel without type information: here, one that hides it from a child with mounts of its own. Returns the child's status. */
+static int
+run_without_btf(struct run *run)
+{
+	struct target target = { .pid = getpid() };
+	const struct program *program;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/sys/kernel/btf", "tmpfs", 0, NULL) < 0)
+		return 2;
+	if (source_kernel_open(&run->source, run->object, run->events, NULL, &run->why) < 0)
+		return 3;
+	program = counting_program(run);
+	attach(run, program, "syscalls:sys_*_getppid");
+	attach(run, sending_program(run, RECORD_SYSCALL_LEN), "syscalls:sys_enter_pkey_free");
+	if (run->source->ops->start(run->source, &run->why) < 0)
+		return 4;
+	pid = fork();
+	if (pid == 0) {
+		calls(1234);
+		syscall(SYS_pkey_free, 7777);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	run->source->ops->stop(run->source);
+	if (count_of(run, "syscalls", "sys_enter_getppid") < 1234 || count_of(run, "syscalls", "sys_exit_getppid") < 1234)
+		return 5;
+	if (run->source->ops->pump(run->source, sink_record, &run->sink) != 1 || u64_at(&run->sink, 8) != SYS_pkey_free ||
+	    u64_at(&run->sink, 16) != 7777)
+		return 6;
+	run->source->ops->close(run->source);
+	if (source_kernel_open(&run->source, run->object, run->events, &target, &run->why) < 0)
+		return 7;
+	attach(run, program, "syscalls:sys_enter_getppid");
+	if (run->source->ops->start(run->source, &run->why) != -EOPNOTSUPP || !strstr(run->why.s, "no type information"))
+		return 8;
+	return 0;
+}
+
+static void
+without_type_information(void **state)
+{
+	struct run *run = *state;
+	int status;
+	pid_t pid;
+
+	if (source_kernel_permitted(&run->why) < 0)
+		skip();
+	pid = fork();
+	if (pid == 0)
+		_exit(run_without_btf(run));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* -p: what the process does from now on, until it ends. */
 static void
 process_by_number(void **state)
@@ -862,6 +994,8 @@ main(int argc, char **argv)
 		T(fields_of_a_tracepoint),
 		T(two_perf_tracepoints_one_program),
 		T(profile_takes_stacks),
+		T(stacks_of_events),
+		T(pumps_in_portions),
 		T(all_system_calls_start_to_exit),
 		T(every_event_there_is),
 		T(kernel_function),
@@ -872,6 +1006,7 @@ main(int argc, char **argv)
 		T(command_that_fails_to_execute),
 		T(command_never_let_go),
 		T(command_is_terminated_by_stop),
+		T(without_type_information),
 		T(process_by_number),
 		T(process_that_is_not),
 	};
