@@ -21,20 +21,18 @@ compile(struct arena *arena, struct script *script, struct events *events, struc
  *
  *   K            library of the run, by name of the function:
  *     K.div(a, b) K.mod(a, b)                  C division on integers, error on zero
- *     K.cat(a, b)                              `..`: strings only
- *     K.eq(a, b)                               `==` where a side may be a value of the probe half
- *     K.add_index(t, delta, k1, ...)           t[k1, ...] += delta, nil counts as 0
+ *     K.cat(a, b, ...)                         `..`: strings only
+ *     K.band K.bor K.bxor K.bnot K.shl K.shr   on integers, as probes have them
  *     K.index(t, k1, ...)                      t[k1, k2, ...] with several keys
  *     K.set_index(t, value, k1, ...)
- *     K.pairs(t)                               iterator in the order of DESIGN.md section 5
+ *     K.add_index(t, delta, k1, ...)           t[k1, ...] += delta, nil counts as 0; K.add_index(G, delta, i) is atomic
  *     K.trace(handler)                         a `trace` or `profile` statement was executed
  *     K.tick(ns, fn) K.trace_end(fn)
- *     K.attach(kind, name, handler)            kdebug.kprobe, kdebug.tracepoint
- *     K.table(i)                               shared table: userdata with __index, __newindex, __len
+ *     K.table(i)                               shared table: userdata with __index, __newindex
  *     K.reset(i, contents)                     assignment of a table constructor to a shared table variable
- *     K.band K.bor K.bxor K.bnot K.shl K.shr
  *   G            shared variables by index: G[i] reads, G[i] = v writes global i
- *   B            builtins by their name in builtins.def with '.' as '_': B.print(...), B.table_new(...), B.pid()
+ *   B            builtins by their name in builtins.def with '.' as '_': B.print(...), B.table_new(...), B.pid(); where
+ *                kdebug.* and timer.profile take a function, the number of its handler is passed
  */
 const char *
 lua_emit(struct arena *arena, struct typed *typed, struct diags *diags, uint32_t *len);
