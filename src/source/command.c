@@ -52,7 +52,7 @@ search_path(const char *name, char *path)
 			err = try_file(path);
 			if (err == 0)
 				return 0;
-			if (err == -EACCES)
+			if (err == -EACCES && access(path, F_OK) == 0)
 				result = err; /* found, but not ours to run; a later one may be */
 		}
 		if (!*end)
