@@ -57,22 +57,22 @@ struct assembler {
 	uint32_t n_labels, cap_labels;
 	struct jump *jumps;
 	uint32_t n_jumps, cap_jumps;
-	const char *stopped;      /* how far the best of the formats fitted the instruction at hand */
+	const char *stopped; /* how far the best of the formats fitted the instruction at hand */
 	const char *bad_number;
 };
 
 /* What a line says so far, while a format is tried on it. */
 struct match {
-	const char *p;            /* what is still to be read */
+	const char *p; /* what is still to be read */
 	const char *end;
 	struct bpf_insn insn;
 	int32_t next_imm;
 	uint32_t index, addend;
 	bool dst_set, src_set;
-	const char *label;        /* target of the jump, NULL: a distance was given */
+	const char *label; /* target of the jump, NULL: a distance was given */
 	size_t label_len;
 	bool label_in_imm;
-	const char *bad_number;   /* a number that fits the format but not its field */
+	const char *bad_number; /* a number that fits the format but not its field */
 };
 
 static bool
@@ -106,7 +106,8 @@ read_digits(struct match *m, uint64_t *value)
 
 		if (digit >= base)
 			return false;
-		if (__builtin_mul_overflow(*value, base, value) || __builtin_add_overflow(*value, digit, value))
+		if (__builtin_mul_overflow(*value, base, value) ||
+		    __builtin_add_overflow(*value, digit, value))
 			return false;
 	}
 	return m->p > start && (m->p == m->end || !is_word(*m->p));
@@ -203,7 +204,8 @@ read_target(struct match *m, bool in_imm)
 	if (m->p == m->end)
 		return false;
 	if (*m->p == '+' || *m->p == '-') {
-		if (!read_number(m, "+-", in_imm ? INT32_MIN : INT16_MIN, in_imm ? INT32_MAX : INT16_MAX, &value))
+		if (!read_number(m, "+-", in_imm ? INT32_MIN : INT16_MIN, in_imm ? INT32_MAX : INT16_MAX,
+				 &value))
 			return false;
 		if (in_imm)
 			m->insn.imm = (int32_t)value;
@@ -257,13 +259,10 @@ match_operand(struct match *m, char letter)
 
 	switch (letter) {
 	case 'd':
-	case 'D':
-		return read_register(m, letter == 'd' ? 'r' : 'w', false);
+	case 'D': return read_register(m, letter == 'd' ? 'r' : 'w', false);
 	case 's':
-	case 'S':
-		return read_register(m, letter == 's' ? 'r' : 'w', true);
-	case 'i':
-		return read_imm(m, &m->insn.imm);
+	case 'S': return read_register(m, letter == 's' ? 'r' : 'w', true);
+	case 'i': return read_imm(m, &m->insn.imm);
 	case 'u':
 		ok = read_u32(m, &number);
 		m->insn.imm = ok ? (int32_t)number : 0;
@@ -272,24 +271,16 @@ match_operand(struct match *m, char letter)
 		ok = read_u32(m, &number);
 		m->next_imm = ok ? (int32_t)number : 0;
 		return ok;
-	case 'I':
-		return read_wide(m);
+	case 'I': return read_wide(m);
 	case 'o': /* "(r1)" is short for "(r1 + 0)" */
 		return (m->p < m->end && *m->p == ')') || read_off(m, &m->insn.off);
-	case 'e':
-		return read_off(m, &m->insn.off);
-	case 'j':
-		return read_target(m, false);
-	case 'J':
-		return read_target(m, true);
-	case 'x':
-		return read_u32(m, &m->index);
-	case 'a':
-		return read_u32(m, &m->addend);
-	case '%':
-		return m->p < m->end && *m->p++ == '%';
-	default:
-		return read_field(m, letter);
+	case 'e': return read_off(m, &m->insn.off);
+	case 'j': return read_target(m, false);
+	case 'J': return read_target(m, true);
+	case 'x': return read_u32(m, &m->index);
+	case 'a': return read_u32(m, &m->addend);
+	case '%': return m->p < m->end && *m->p++ == '%';
+	default: return read_field(m, letter);
 	}
 }
 
@@ -329,7 +320,10 @@ match_format(struct match *m, const char *format)
 	return m->p == m->end;
 }
 
-static void __attribute__((format(printf, 3, 4)))
+static void
+fail(const struct assembler *as, uint32_t line, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static void
 fail(const struct assembler *as, uint32_t line, const char *format, ...)
 {
 	va_list args;
@@ -347,7 +341,8 @@ label_find(struct assembler *as, const char *name, size_t len)
 	for (uint32_t i = 0; i < as->n_labels; i++)
 		if (as->labels[i].len == len && memcmp(as->labels[i].name, name, len) == 0)
 			return i;
-	as->labels = arena_grow(as->code->arena, as->labels, as->n_labels, &as->cap_labels, sizeof(*as->labels));
+	as->labels =
+		arena_grow(as->code->arena, as->labels, as->n_labels, &as->cap_labels, sizeof(*as->labels));
 	as->labels[as->n_labels] = (struct label){ .name = name, .len = len, .pc = UNBOUND };
 	return as->n_labels++;
 }
@@ -360,9 +355,11 @@ emit_match(struct assembler *as, const struct match *m)
 	if (m->label) {
 		uint32_t label = label_find(as, m->label, m->label_len);
 
-		as->jumps = arena_grow(code->arena, as->jumps, as->n_jumps, &as->cap_jumps, sizeof(*as->jumps));
-		as->jumps[as->n_jumps++] =
-			(struct jump){ .pc = code->n, .label = label, .line = as->line, .in_imm = m->label_in_imm };
+		as->jumps =
+			arena_grow(code->arena, as->jumps, as->n_jumps, &as->cap_jumps, sizeof(*as->jumps));
+		as->jumps[as->n_jumps++] = (struct jump){
+			.pc = code->n, .label = label, .line = as->line, .in_imm = m->label_in_imm
+		};
 	}
 	code_emit(code, m->insn);
 	if (insn_is_wide(&m->insn))
@@ -390,7 +387,8 @@ emit_reloc(struct assembler *as, const struct reloc_form *form, struct match *m)
 	apply_row(&m->insn, insn_info_of(form->insn));
 	m->insn.imm = form->imm;
 	m->next_imm = (int32_t)m->addend;
-	code->relocs = arena_grow(code->arena, code->relocs, code->n_relocs, &code->cap_relocs, sizeof(*code->relocs));
+	code->relocs = arena_grow(code->arena, code->relocs, code->n_relocs, &code->cap_relocs,
+				  sizeof(*code->relocs));
 	code->relocs[code->n_relocs++] =
 		(struct reloc){ .pc = code->n, .kind = form->kind, .index = m->index, .addend = m->addend };
 	emit_match(as, m);
@@ -424,7 +422,8 @@ fail_insn(struct assembler *as, const char *s, const char *end)
 	else if (at == s)
 		fail(as, as->line, "no instruction begins like \"%.*s\"", (int)(end - s), s);
 	else
-		fail(as, as->line, "\"%.*s\" does not fit any instruction, from \"%.*s\" on", (int)(end - s), s, (int)(end - at), at);
+		fail(as, as->line, "\"%.*s\" does not fit any instruction, from \"%.*s\" on", (int)(end - s),
+		     s, (int)(end - at), at);
 	return -EINVAL;
 }
 
@@ -466,7 +465,7 @@ asm_label(struct assembler *as, const char *s, const char *colon)
 	uint32_t index;
 
 	if (isdigit((unsigned char)*s))
-		return 0; /* a pc, as disasm_func prints it */
+		return 0;                     /* a pc, as disasm_func prints it */
 	index = label_find(as, s, colon - s); /* may move the labels */
 	label = &as->labels[index];
 	if (label->pc != UNBOUND) {
@@ -523,7 +522,8 @@ resolve_jumps(struct assembler *as)
 		} else if (distance == (int16_t)distance) {
 			insn->off = (int16_t)distance;
 		} else {
-			fail(as, jump->line, "label \"%.*s\" is too far away, use gotol", (int)label->len, label->name);
+			fail(as, jump->line, "label \"%.*s\" is too far away, use gotol", (int)label->len,
+			     label->name);
 			return -EINVAL;
 		}
 	}

@@ -15,9 +15,9 @@
 
 #include "ebpf/ebpf_int.h"
 
-#define NAME_MAX_LEN 110  /* with a number behind it, below KSYM_NAME_LEN of older kernels */
-#define QUOTE_MAX_LEN 200 /* longer lines are quoted from the span on */
-#define COLUMN_MAX 1023   /* BPF_LINE_INFO_LINE_COL */
+#define NAME_MAX_LEN  110  /* with a number behind it, below KSYM_NAME_LEN of older kernels */
+#define QUOTE_MAX_LEN 200  /* longer lines are quoted from the span on */
+#define COLUMN_MAX    1023 /* BPF_LINE_INFO_LINE_COL */
 
 void
 c_name(const char *name, struct text *out)
@@ -124,7 +124,8 @@ line_info_at(struct btf *btf, const struct script *script, const struct span *sp
 }
 
 int
-line_info_fill(struct btf *btf, const struct script *script, const struct func *func, uint32_t start, struct bpf_line_info *out)
+line_info_fill(struct btf *btf, const struct script *script, const struct func *func, uint32_t start,
+	       struct bpf_line_info *out)
 {
 	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
 		if (span_changes(func, pc)) {
@@ -143,7 +144,8 @@ line_info_fill(struct btf *btf, const struct script *script, const struct func *
 }
 
 static int
-fill_program(struct btf *btf, const struct script *script, const struct func *const *funcs, uint32_t n, struct btf_info *info)
+fill_program(struct btf *btf, const struct script *script, const struct func *const *funcs, uint32_t n,
+	     struct btf_info *info)
 {
 	struct bpf_func_info *func_infos = info->func_infos;
 	struct bpf_line_info *line_infos = info->line_infos;
@@ -182,7 +184,8 @@ copy_btf(const struct btf *btf, struct btf_info *info)
 }
 
 int
-btf_for_program(const struct script *script, const struct func *const *funcs, uint32_t n, struct btf_info *info)
+btf_for_program(const struct script *script, const struct func *const *funcs, uint32_t n,
+		struct btf_info *info)
 {
 	struct btf *btf = btf__new_empty();
 	int err = -ENOMEM;

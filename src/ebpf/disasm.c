@@ -23,51 +23,24 @@ print_operand(char letter, const struct bpf_insn *insn, const struct reloc *relo
 	uint64_t wide;
 
 	switch (letter) {
-	case 'd':
-		text_printf(out, "r%u", insn->dst_reg);
-		break;
-	case 's':
-		text_printf(out, "r%u", insn->src_reg);
-		break;
-	case 'D':
-		text_printf(out, "w%u", insn->dst_reg);
-		break;
-	case 'S':
-		text_printf(out, "w%u", insn->src_reg);
-		break;
-	case 'i':
-		text_printf(out, "%" PRId32, insn->imm);
-		break;
-	case 'u':
-		text_printf(out, "%" PRIu32, (uint32_t)insn->imm);
-		break;
-	case 'n':
-		text_printf(out, "%" PRIu32, (uint32_t)insn[1].imm);
-		break;
+	case 'd': text_printf(out, "r%u", insn->dst_reg); break;
+	case 's': text_printf(out, "r%u", insn->src_reg); break;
+	case 'D': text_printf(out, "w%u", insn->dst_reg); break;
+	case 'S': text_printf(out, "w%u", insn->src_reg); break;
+	case 'i': text_printf(out, "%" PRId32, insn->imm); break;
+	case 'u': text_printf(out, "%" PRIu32, (uint32_t)insn->imm); break;
+	case 'n': text_printf(out, "%" PRIu32, (uint32_t)insn[1].imm); break;
 	case 'I':
 		wide = (uint64_t)(uint32_t)insn[1].imm << 32 | (uint32_t)insn->imm;
 		text_printf(out, wide >> 32 ? "0x%" PRIx64 : "%" PRIu64, wide);
 		break;
-	case 'o':
-		text_printf(out, "%c %d", insn->off < 0 ? '-' : '+', abs(insn->off));
-		break;
-	case 'j':
-		text_printf(out, "%+d", insn->off);
-		break;
-	case 'J':
-		text_printf(out, "%+" PRId32, insn->imm);
-		break;
-	case 'x':
-		text_printf(out, "%" PRIu32, reloc->index);
-		break;
-	case 'a':
-		text_printf(out, "%" PRIu32, reloc->addend);
-		break;
-	case '%':
-		text_putc(out, '%');
-		break;
-	default:
-		assert(!"directive of insn.def without a case");
+	case 'o': text_printf(out, "%c %d", insn->off < 0 ? '-' : '+', abs(insn->off)); break;
+	case 'j': text_printf(out, "%+d", insn->off); break;
+	case 'J': text_printf(out, "%+" PRId32, insn->imm); break;
+	case 'x': text_printf(out, "%" PRIu32, reloc->index); break;
+	case 'a': text_printf(out, "%" PRIu32, reloc->addend); break;
+	case '%': text_putc(out, '%'); break;
+	default: assert(!"directive of insn.def without a case");
 	}
 }
 
@@ -89,7 +62,8 @@ disasm_insn(const struct bpf_insn *insn, struct text *out)
 	const char *reserved = insn_reserved(insn);
 
 	if (!info) {
-		text_printf(out, ".insn 0x%02x %u %u %d %" PRId32, insn->code, insn->dst_reg, insn->src_reg, insn->off, insn->imm);
+		text_printf(out, ".insn 0x%02x %u %u %d %" PRId32, insn->code, insn->dst_reg, insn->src_reg,
+			    insn->off, insn->imm);
 		return;
 	}
 	print_format(info->format, insn, NULL, out);

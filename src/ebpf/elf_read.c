@@ -27,14 +27,14 @@
 
 #include "ebpf/ebpf_int.h"
 
-#define FILE_MAX (64u << 20)
+#define FILE_MAX     (64u << 20)
 #define CONTENTS_MAX (16u << 20) /* bytes of a data section; .bss takes none in the file */
-#define ENTRY_MAX (1u << 20)     /* bytes of a key or value */
-#define TABLES_MAX 4096
-#define FUNCS_MAX 16384
-#define SYMBOLS_MAX (1u << 18)
+#define ENTRY_MAX    (1u << 20)  /* bytes of a key or value */
+#define TABLES_MAX   4096
+#define FUNCS_MAX    16384
+#define SYMBOLS_MAX  (1u << 18)
 #define NAME_LEN_MAX 1023
-#define INIT_PREFIX ".ktap.init."
+#define INIT_PREFIX  ".ktap.init."
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define OWN_ORDER ELFDATA2LSB
@@ -50,7 +50,7 @@ struct section {
 	Elf64_Shdr shdr;
 	const uint8_t *data; /* size bytes, in libelf's memory; NULL for .bss */
 	uint64_t size;
-	uint32_t table;      /* SECTION_DATA: index of the table, UINT32_MAX before */
+	uint32_t table; /* SECTION_DATA: index of the table, UINT32_MAX before */
 };
 
 struct symbol {
@@ -66,13 +66,13 @@ struct placed {
 };
 
 struct reader {
-	struct arena *arena;  /* of the object */
+	struct arena *arena; /* of the object */
 	struct arena *scratch;
 	struct object *object;
 	const char *path;
 	struct text *why;
 	Elf *elf;
-	struct btf *btf;      /* NULL: the file has none */
+	struct btf *btf; /* NULL: the file has none */
 	struct section *sections;
 	size_t n_sections;
 	struct symbol *symbols;
@@ -81,7 +81,10 @@ struct reader {
 	uint32_t n_placed;
 };
 
-static int __attribute__((format(printf, 2, 3)))
+static int
+fail(struct reader *r, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static int
 fail(struct reader *r, const char *format, ...)
 {
 	va_list args;
@@ -137,12 +140,15 @@ check_header(struct reader *r)
 	if (elf_kind(r->elf) != ELF_K_ELF || !ident)
 		return fail(r, "not an ELF file");
 	if (ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != OWN_ORDER)
-		return fail(r, "an ELF file, but not 64-bit in this machine's byte order: compile with -target bpf");
+		return fail(
+			r,
+			"an ELF file, but not 64-bit in this machine's byte order: compile with -target bpf");
 	ehdr = elf64_getehdr(r->elf);
 	if (!ehdr)
 		return fail(r, "damaged ELF header: %s", elf_errmsg(-1));
 	if (ehdr->e_machine != EM_BPF || ehdr->e_type != ET_REL)
-		return fail(r, "an ELF file, but not a relocatable one for eBPF: compile with -target bpf -c");
+		return fail(r,
+			    "an ELF file, but not a relocatable one for eBPF: compile with -target bpf -c");
 	if (ehdr->e_shoff % sizeof(uint64_t)) /* libelf would hand out pointers to it */
 		return fail(r, "the table of sections is damaged: it is not aligned to 8 bytes");
 	return 0;
@@ -157,7 +163,8 @@ section_kind(const struct section *section)
 		return SECTION_CODE;
 	if (shdr->sh_type == SHT_PROGBITS && strcmp(section->name, ".maps") == 0)
 		return SECTION_MAPS;
-	if (shdr->sh_type == SHT_PROGBITS && (in_family(section->name, ".data") || in_family(section->name, ".rodata")))
+	if (shdr->sh_type == SHT_PROGBITS &&
+	    (in_family(section->name, ".data") || in_family(section->name, ".rodata")))
 		return SECTION_DATA;
 	if (shdr->sh_type == SHT_NOBITS && in_family(section->name, ".bss"))
 		return SECTION_DATA;
@@ -286,7 +293,9 @@ check_core(struct reader *r)
 	memcpy(&core_len, section->data + CORE_RELO_LEN_OFF, sizeof(core_len));
 	if (hdr_len < HDR_LEN_WITH_CORE || core_len == 0)
 		return 0;
-	return fail(r, "needs CO-RE relocations, which ktap does not apply yet: compile without preserve_access_index");
+	return fail(
+		r,
+		"needs CO-RE relocations, which ktap does not apply yet: compile without preserve_access_index");
 }
 
 /* Type `id` without typedefs and qualifiers; NULL when there is none. */
@@ -337,7 +346,8 @@ size_of_pointee(struct reader *r, const char *table, const char *field, uint32_t
 	int64_t n = type && btf_is_ptr(type) ? btf__resolve_size(r->btf, type->type) : -1;
 
 	if (n < 0 || n > ENTRY_MAX)
-		return fail(r, "table %s: the type of its %s has no size, or one above %u bytes", table, field, ENTRY_MAX);
+		return fail(r, "table %s: the type of its %s has no size, or one above %u bytes", table,
+			    field, ENTRY_MAX);
 	*size = (uint32_t)n;
 	return 0;
 }
@@ -374,7 +384,8 @@ read_field(struct reader *r, const char *table, const struct btf_member *member,
 	}
 	if (strcmp(name, "pinning") == 0 || strcmp(name, "numa_node") == 0)
 		return 0; /* where it lives, not what it is */
-	return fail(r, "table %s: its description has the field \"%s\", which ktap does not know", table, name);
+	return fail(r, "table %s: its description has the field \"%s\", which ktap does not know", table,
+		    name);
 }
 
 static int
@@ -385,7 +396,8 @@ kind_of_type(struct reader *r, const char *table, uint32_t map_type, enum table_
 		if (table_kind_map_type(*kind) == map_type)
 			return 0;
 	}
-	return fail(r, "table %s: kind %u of the kernel's (enum bpf_map_type) is not supported", table, map_type);
+	return fail(r, "table %s: kind %u of the kernel's (enum bpf_map_type) is not supported", table,
+		    map_type);
 }
 
 static int
@@ -396,12 +408,16 @@ check_sizes(struct reader *r, const struct table *table)
 	if (table->max_entries == 0)
 		return fail(r, "table %s: max_entries is missing", table->name);
 	if (table->kind == TABLE_RINGBUF)
-		return table->key_size || table->value_size ? fail(r, "table %s: a ring buffer has no keys and values", table->name) : 0;
-	if (table->key_size == 0 || table->key_size > ENTRY_MAX || table->value_size == 0 || table->value_size > ENTRY_MAX)
-		return fail(r, "table %s: keys of %u and values of %u bytes; both must be 1 to %u", table->name, table->key_size,
-			    table->value_size, ENTRY_MAX);
+		return table->key_size || table->value_size
+			       ? fail(r, "table %s: a ring buffer has no keys and values", table->name)
+			       : 0;
+	if (table->key_size == 0 || table->key_size > ENTRY_MAX || table->value_size == 0 ||
+	    table->value_size > ENTRY_MAX)
+		return fail(r, "table %s: keys of %u and values of %u bytes; both must be 1 to %u",
+			    table->name, table->key_size, table->value_size, ENTRY_MAX);
 	if ((is_array || table->kind == TABLE_STACK_TRACE) && table->key_size != 4)
-		return fail(r, "table %s: keys of an %s have 4 bytes, not %u", table->name, table_kind_name(table->kind), table->key_size);
+		return fail(r, "table %s: keys of an %s have 4 bytes, not %u", table->name,
+			    table_kind_name(table->kind), table->key_size);
 	return 0;
 }
 
@@ -475,13 +491,16 @@ read_map(struct reader *r, struct symbol *symbol)
 static int
 read_data(struct reader *r, struct section *section, const struct symbol *symbol)
 {
-	struct table table = { .name = section->name, .kind = TABLE_ARRAY, .key_size = 4, .max_entries = 1, .mappable = true };
+	struct table table = {
+		.name = section->name, .kind = TABLE_ARRAY, .key_size = 4, .max_entries = 1, .mappable = true
+	};
 	const char *own = strchr(section->name + 1, '.');
 
 	if (section->size == 0)
 		return 0;
 	if (section->size > CONTENTS_MAX)
-		return fail(r, "section %s has %llu bytes, more than %u", section->name, (unsigned long long)section->size, CONTENTS_MAX);
+		return fail(r, "section %s has %llu bytes, more than %u", section->name,
+			    (unsigned long long)section->size, CONTENTS_MAX);
 	if (own && symbol && strcmp(own + 1, symbol->name) == 0)
 		table.name = table_name(r, symbol->name);
 	table.value_size = (uint32_t)section->size;
@@ -501,15 +520,16 @@ static int
 read_contents(struct reader *r, const struct symbol *symbol)
 {
 	struct table *table = r->object->tables[symbol->index];
-	const struct section *section = find_section(r, arena_printf(r->scratch, INIT_PREFIX "%s", symbol->name));
+	const struct section *section =
+		find_section(r, arena_printf(r->scratch, INIT_PREFIX "%s", symbol->name));
 	uint64_t expected = (uint64_t)table->max_entries * table->value_size;
 	void *init;
 
 	if (!section || !section->data)
 		return 0;
 	if (section->size != expected || table->kind != TABLE_ARRAY)
-		return fail(r, "section %s has %llu bytes, the table %llu", section->name, (unsigned long long)section->size,
-			    (unsigned long long)expected);
+		return fail(r, "section %s has %llu bytes, the table %llu", section->name,
+			    (unsigned long long)section->size, (unsigned long long)expected);
 	init = arena_alloc(r->arena, section->size);
 	memcpy(init, section->data, section->size);
 	table->init = init;
@@ -540,7 +560,9 @@ read_tables(struct reader *r)
 	}
 	for (size_t i = 1; i < r->n_sections && !err; i++) {
 		if (strcmp(r->sections[i].name, "maps") == 0)
-			return fail(r, "has a section \"maps\", the old way to define tables: define them with BTF, in \".maps\"");
+			return fail(
+				r,
+				"has a section \"maps\", the old way to define tables: define them with BTF, in \".maps\"");
 		if (r->object->n_tables == TABLES_MAX)
 			return fail(r, "more than %d tables", TABLES_MAX);
 		if (r->sections[i].kind == SECTION_DATA && r->sections[i].table == UINT32_MAX)
@@ -558,10 +580,11 @@ read_func(struct reader *r, struct symbol *symbol, struct section *section)
 	uint32_t section_index = (uint32_t)(section - r->sections);
 	struct func *func;
 
-	if (start % sizeof(struct bpf_insn) || size % sizeof(struct bpf_insn) || size == 0 || start > section->size ||
-	    size > section->size - start || !section->data)
-		return fail(r, "function %s: bytes %llu to %llu are not instructions inside section %s", symbol->name,
-			    (unsigned long long)start, (unsigned long long)(start + size), section->name);
+	if (start % sizeof(struct bpf_insn) || size % sizeof(struct bpf_insn) || size == 0 ||
+	    start > section->size || size > section->size - start || !section->data)
+		return fail(r, "function %s: bytes %llu to %llu are not instructions inside section %s",
+			    symbol->name, (unsigned long long)start, (unsigned long long)(start + size),
+			    section->name);
 	func = arena_alloc(r->arena, sizeof(*func));
 	func->name = arena_strdup(r->arena, symbol->name);
 	func->section = section->name;
@@ -595,7 +618,8 @@ check_overlap(struct reader *r)
 		const struct placed *a = &r->placed[i - 1], *b = &r->placed[i];
 
 		if (a->section == b->section && a->end > b->start)
-			return fail(r, "functions %s and %s overlap", r->object->funcs[a->func]->name, r->object->funcs[b->func]->name);
+			return fail(r, "functions %s and %s overlap", r->object->funcs[a->func]->name,
+				    r->object->funcs[b->func]->name);
 	}
 	return 0;
 }
@@ -610,7 +634,8 @@ read_funcs(struct reader *r)
 		struct symbol *symbol = &r->symbols[i];
 		struct section *section = symbol_section(r, symbol);
 
-		if (!section || section->kind != SECTION_CODE || ELF64_ST_TYPE(symbol->sym.st_info) != STT_FUNC)
+		if (!section || section->kind != SECTION_CODE ||
+		    ELF64_ST_TYPE(symbol->sym.st_info) != STT_FUNC)
 			continue;
 		if (r->n_placed == FUNCS_MAX)
 			return fail(r, "more than %d functions", FUNCS_MAX);
@@ -684,19 +709,23 @@ refer_to_map(struct reader *r, struct func *func, uint32_t pc, const struct symb
 		    r->symbols[i].sym.st_value == symbol->sym.st_value + (uint32_t)func->insns[pc].imm)
 			map = &r->symbols[i];
 	if (!map || (map == symbol && func->insns[pc].imm))
-		return fail(r, "function %s, instruction %u: refers into .maps, but not to a table", func->name, pc);
+		return fail(r, "function %s, instruction %u: refers into .maps, but not to a table",
+			    func->name, pc);
 	refer(r, func, pc, RELOC_TABLE, map->index, 0);
 	return 0;
 }
 
 static int
-refer_to_data(struct reader *r, struct func *func, uint32_t pc, const struct symbol *symbol, const struct section *section)
+refer_to_data(struct reader *r, struct func *func, uint32_t pc, const struct symbol *symbol,
+	      const struct section *section)
 {
 	uint64_t addend = symbol->sym.st_value + (uint32_t)func->insns[pc].imm;
 
 	if (section->table == UINT32_MAX || symbol->sym.st_value > section->size || addend >= section->size)
-		return fail(r, "function %s, instruction %u: refers to byte %llu of section %s, which has %llu", func->name, pc,
-			    (unsigned long long)addend, section->name, (unsigned long long)section->size);
+		return fail(r,
+			    "function %s, instruction %u: refers to byte %llu of section %s, which has %llu",
+			    func->name, pc, (unsigned long long)addend, section->name,
+			    (unsigned long long)section->size);
 	refer(r, func, pc, RELOC_TABLE_VALUE, section->table, (uint32_t)addend);
 	return 0;
 }
@@ -708,8 +737,10 @@ refer_to_func(struct reader *r, struct func *func, uint32_t pc, uint32_t section
 	const struct placed *callee = target >= 0 ? placed_at(r, section, (uint64_t)target) : NULL;
 
 	if (!callee || callee->start != target)
-		return fail(r, "function %s, instruction %u: calls byte %lld of section %s, where no function begins", func->name, pc,
-			    (long long)target, r->sections[section].name);
+		return fail(
+			r,
+			"function %s, instruction %u: calls byte %lld of section %s, where no function begins",
+			func->name, pc, (long long)target, r->sections[section].name);
 	func->insns[pc].imm = -1;
 	add_reloc(r, func, (struct reloc){ .pc = pc, .kind = RELOC_FUNC, .index = callee->func });
 	return 0;
@@ -728,19 +759,21 @@ relocate(struct reader *r, struct func *func, uint32_t pc, const struct symbol *
 	const struct section *section = symbol_section(r, symbol);
 
 	if (!section)
-		return fail(r, "function %s, instruction %u: refers to \"%s\", which is not defined in this file", func->name, pc,
-			    symbol->name);
+		return fail(
+			r, "function %s, instruction %u: refers to \"%s\", which is not defined in this file",
+			func->name, pc, symbol->name);
 	if (is_local_call(insn) && section->kind == SECTION_CODE)
 		return refer_to_func(r, func, pc, symbol->sym.st_shndx,
-				     (int64_t)(symbol->sym.st_value & INT64_MAX) + ((int64_t)insn->imm + 1) * 8);
+				     (int64_t)(symbol->sym.st_value & INT64_MAX) +
+					     ((int64_t)insn->imm + 1) * 8);
 	if (insn_is_wide(insn) && pc + 1 < func->n_insns) {
 		if (section->kind == SECTION_MAPS)
 			return refer_to_map(r, func, pc, symbol);
 		if (section->kind == SECTION_DATA)
 			return refer_to_data(r, func, pc, symbol, section);
 	}
-	return fail(r, "function %s, instruction %u: a reference to \"%s\" in section %s cannot stand there", func->name, pc,
-		    symbol->name, section->name);
+	return fail(r, "function %s, instruction %u: a reference to \"%s\" in section %s cannot stand there",
+		    func->name, pc, symbol->name, section->name);
 }
 
 static int
@@ -755,8 +788,10 @@ read_relocs(struct reader *r, const struct section *rels)
 
 		memcpy(&rel, rels->data + i * sizeof(rel), sizeof(rel));
 		placed = placed_at(r, target, rel.r_offset);
-		if (!placed || (rel.r_offset - placed->start) % sizeof(struct bpf_insn) || ELF64_R_SYM(rel.r_info) >= r->n_symbols)
-			return fail(r, "relocation %llu of section %s is damaged", (unsigned long long)i, r->sections[target].name);
+		if (!placed || (rel.r_offset - placed->start) % sizeof(struct bpf_insn) ||
+		    ELF64_R_SYM(rel.r_info) >= r->n_symbols)
+			return fail(r, "relocation %llu of section %s is damaged", (unsigned long long)i,
+				    r->sections[target].name);
 		err = relocate(r, r->object->funcs[placed->func],
 			       (uint32_t)((rel.r_offset - placed->start) / sizeof(struct bpf_insn)),
 			       &r->symbols[ELF64_R_SYM(rel.r_info)]);
@@ -784,7 +819,8 @@ check_relocs_once(struct reader *r, const struct func *func)
 {
 	for (uint32_t i = 1; i < func->n_relocs; i++)
 		if (func->relocs[i].pc == func->relocs[i - 1].pc)
-			return fail(r, "function %s, instruction %u: two relocations for one instruction", func->name, func->relocs[i].pc);
+			return fail(r, "function %s, instruction %u: two relocations for one instruction",
+				    func->name, func->relocs[i].pc);
 	return 0;
 }
 
@@ -797,9 +833,12 @@ check_unrelocated(struct reader *r, const struct placed *placed, uint32_t pc)
 
 	/* Compilers resolve calls to functions of the same section themselves; here they are relocations like all others. */
 	if (is_local_call(insn))
-		return refer_to_func(r, func, pc, placed->section, placed->start + ((int64_t)pc + 1 + insn->imm) * 8);
+		return refer_to_func(r, func, pc, placed->section,
+				     placed->start + ((int64_t)pc + 1 + insn->imm) * 8);
 	if (insn_is_wide(insn) && insn->src_reg)
-		return fail(r, "function %s, instruction %u: refers to a table or variable without a relocation", func->name, pc);
+		return fail(r,
+			    "function %s, instruction %u: refers to a table or variable without a relocation",
+			    func->name, pc);
 	return 0;
 }
 
@@ -813,7 +852,8 @@ check_insns(struct reader *r, const struct placed *placed)
 
 	for (uint32_t pc = 0; pc < func->n_insns && !err; pc++) {
 		if (known < n_known && func->relocs[known].pc < pc)
-			return fail(r, "function %s: a relocation in the middle of instruction %u", func->name, func->relocs[known].pc - 1);
+			return fail(r, "function %s: a relocation in the middle of instruction %u",
+				    func->name, func->relocs[known].pc - 1);
 		if (insn_is_wide(&func->insns[pc]) && pc + 1 == func->n_insns)
 			return fail(r, "function %s ends in the middle of instruction %u", func->name, pc);
 		if (known < n_known && func->relocs[known].pc == pc)
@@ -824,7 +864,8 @@ check_insns(struct reader *r, const struct placed *placed)
 			pc++;
 	}
 	if (!err && known < n_known)
-		return fail(r, "function %s: a relocation in the middle of instruction %u", func->name, func->relocs[known].pc - 1);
+		return fail(r, "function %s: a relocation in the middle of instruction %u", func->name,
+			    func->relocs[known].pc - 1);
 	sort_relocs(func);
 	return err;
 }
@@ -839,10 +880,12 @@ read_all_relocs(struct reader *r)
 		uint32_t target = rels->shdr.sh_info;
 		bool is_code = target < r->n_sections && r->sections[target].kind == SECTION_CODE;
 
-		if (rels->shdr.sh_type == SHT_REL && target < r->n_sections && r->sections[target].kind == SECTION_MAPS && rels->data)
+		if (rels->shdr.sh_type == SHT_REL && target < r->n_sections &&
+		    r->sections[target].kind == SECTION_MAPS && rels->data)
 			return fail(r, "tables that hold tables or programs are not supported");
 		if (rels->shdr.sh_type == SHT_RELA && is_code)
-			return fail(r, "section %s: relocations with addends (RELA) are not eBPF's", rels->name);
+			return fail(r, "section %s: relocations with addends (RELA) are not eBPF's",
+				    rels->name);
 		if (rels->shdr.sh_type == SHT_REL && is_code && rels->data)
 			err = read_relocs(r, rels);
 	}
@@ -861,7 +904,10 @@ read_all_relocs(struct reader *r)
 static void
 find_own_tables(struct object *object)
 {
-	const struct { const char *name; uint32_t *index; } own[] = {
+	const struct {
+		const char *name;
+		uint32_t *index;
+	} own[] = {
 		{ ".globals", &object->table_globals },
 		{ ".records", &object->table_records },
 		{ ".stacks", &object->table_stacks },

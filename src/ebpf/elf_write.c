@@ -32,7 +32,7 @@
 
 #include "ebpf/ebpf_int.h"
 
-#define LICENSE "Dual BSD/GPL"
+#define LICENSE   "Dual BSD/GPL"
 #define FUNCS_MAX 8192 /* two sections for each of them, and ELF numbers sections in 16 bits */
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -66,12 +66,15 @@ struct writer {
 	struct btf *btf;
 	struct section *sections;
 	uint32_t n_sections, cap_sections;
-	uint32_t n_code; /* the first n_code sections are code */
+	uint32_t n_code;       /* the first n_code sections are code */
 	struct placed *placed; /* tables, then functions; symbol number is one more */
 	uint32_t n_placed;
 };
 
-static int __attribute__((format(printf, 3, 4)))
+static int
+fail(struct writer *w, int err, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static int
 fail(struct writer *w, int err, const char *format, ...)
 {
 	va_list args;
@@ -91,8 +94,10 @@ fail_btf(struct writer *w, int err)
 static uint32_t
 add_section(struct writer *w, const char *name, uint32_t type, uint64_t flags, uint32_t align)
 {
-	w->sections = arena_grow(w->arena, w->sections, w->n_sections, &w->cap_sections, sizeof(*w->sections));
-	w->sections[w->n_sections] = (struct section){ .name = name, .type = type, .flags = flags, .align = align };
+	w->sections =
+		arena_grow(w->arena, w->sections, w->n_sections, &w->cap_sections, sizeof(*w->sections));
+	w->sections[w->n_sections] =
+		(struct section){ .name = name, .type = type, .flags = flags, .align = align };
 	return w->n_sections++;
 }
 
@@ -112,7 +117,8 @@ is_referred(const struct object *object, enum reloc_kind kind, uint32_t index)
 {
 	for (uint32_t i = 0; i < object->n_funcs; i++)
 		for (uint32_t r = 0; r < object->funcs[i]->n_relocs; r++)
-			if (object->funcs[i]->relocs[r].kind == kind && object->funcs[i]->relocs[r].index == index)
+			if (object->funcs[i]->relocs[r].kind == kind &&
+			    object->funcs[i]->relocs[r].index == index)
 				return true;
 	return false;
 }
@@ -130,11 +136,16 @@ check_data_table(struct writer *w, uint32_t index)
 	const struct table *table = w->object->tables[index];
 
 	if (table->kind != TABLE_ARRAY || table->max_entries != 1)
-		return fail(w, -EINVAL, "table %s: programs take the address of its value, which only an array of one entry has",
-			    table->name);
+		return fail(
+			w, -EINVAL,
+			"table %s: programs take the address of its value, which only an array of one entry has",
+			table->name);
 	if (is_referred(w->object, RELOC_TABLE, index))
-		return fail(w, -EINVAL, "table %s: programs use both its handle and the address of its value; an ELF file can "
-			    "express one of them", table->name);
+		return fail(
+			w, -EINVAL,
+			"table %s: programs use both its handle and the address of its value; an ELF file can "
+			"express one of them",
+			table->name);
 	return 0;
 }
 
@@ -144,10 +155,14 @@ check_func(struct writer *w, const struct func *func)
 	for (uint32_t i = 0; i < func->n_relocs; i++) {
 		const struct reloc *reloc = &func->relocs[i];
 
-		if (reloc->kind == RELOC_FUNC && strcmp(w->object->funcs[reloc->index]->section, ".text") != 0)
-			return fail(w, -EINVAL, "function %s calls %s, which is a program in section %s: only functions in .text "
-				    "can be called", func->name, w->object->funcs[reloc->index]->name,
-				    w->object->funcs[reloc->index]->section);
+		if (reloc->kind == RELOC_FUNC &&
+		    strcmp(w->object->funcs[reloc->index]->section, ".text") != 0)
+			return fail(
+				w, -EINVAL,
+				"function %s calls %s, which is a program in section %s: only functions in .text "
+				"can be called",
+				func->name, w->object->funcs[reloc->index]->name,
+				w->object->funcs[reloc->index]->section);
 	}
 	return 0;
 }
@@ -261,7 +276,9 @@ put_relocs(struct writer *w, uint32_t code, uint32_t symtab)
 			};
 
 			if (section == UINT32_MAX)
-				section = add_section(w, arena_printf(w->arena, ".rel%s", w->sections[code].name), SHT_REL, 0, 8);
+				section = add_section(
+					w, arena_printf(w->arena, ".rel%s", w->sections[code].name), SHT_REL,
+					0, 8);
 			text_add(&w->sections[section].data, (const char *)&rel, sizeof(rel));
 		}
 	}
@@ -307,12 +324,16 @@ type_of_number(struct writer *w, int int_type, uint32_t value)
 static int
 type_of_table(struct writer *w, const struct table *table, int int_type, uint32_t *len)
 {
-	const struct { const char *name; uint32_t value; } fields[] = {
+	const struct {
+		const char *name;
+		uint32_t value;
+	} fields[] = {
 		{ "type", table_kind_map_type(table->kind) },
 		{ "key_size", table->key_size },
 		{ "value_size", table->value_size },
 		{ "max_entries", table->max_entries },
-		{ "map_flags", (table->mappable ? BPF_F_MMAPABLE : 0u) | (table->read_only ? BPF_F_RDONLY_PROG : 0u) },
+		{ "map_flags",
+		  (table->mappable ? BPF_F_MMAPABLE : 0u) | (table->read_only ? BPF_F_RDONLY_PROG : 0u) },
 	};
 	int types[ARRAY_SIZE(fields)], id, err;
 	uint32_t n = 0;
@@ -338,7 +359,8 @@ type_of_table(struct writer *w, const struct table *table, int int_type, uint32_
 
 /* A table in .maps; `var` receives the type id of its variable. */
 static int
-put_map(struct writer *w, const struct table *table, struct placed *placed, uint32_t section, int int_type, int *var)
+put_map(struct writer *w, const struct table *table, struct placed *placed, uint32_t section, int int_type,
+	int *var)
 {
 	struct text *data = &w->sections[section].data;
 	int type = type_of_table(w, table, int_type, &placed->len);
@@ -361,7 +383,8 @@ put_map(struct writer *w, const struct table *table, struct placed *placed, uint
 static int
 put_data(struct writer *w, const struct table *table, struct placed *placed, int int_type)
 {
-	const char *name = arena_printf(w->arena, ".%s.%s", table->read_only ? "rodata" : "data", placed->name);
+	const char *name =
+		arena_printf(w->arena, ".%s.%s", table->read_only ? "rodata" : "data", placed->name);
 	int byte_type, array, var, err;
 
 	placed->section = put_contents(w, table, name, SHF_ALLOC | (table->read_only ? 0 : SHF_WRITE));
@@ -491,7 +514,8 @@ put_line_infos(struct writer *w, uint32_t code, struct text *out)
 		infos = arena_alloc(w->arena, n * sizeof(*infos));
 		err = line_info_fill(w->btf, w->object->script, func, start, infos);
 		for (uint32_t l = 0; l < n; l++)
-			infos[l].insn_off *= sizeof(struct bpf_insn); /* bytes in ELF, instructions in bpf(2) */
+			infos[l].insn_off *=
+				sizeof(struct bpf_insn); /* bytes in ELF, instructions in bpf(2) */
 		text_add(out, (const char *)infos, n * sizeof(*infos));
 		total += n;
 	}
@@ -670,7 +694,8 @@ write_object(struct writer *w, const char *path)
 	int err;
 
 	if (object->n_funcs > FUNCS_MAX || object->n_tables > FUNCS_MAX)
-		return fail(w, -E2BIG, "object %s: an ELF file holds at most %d functions and as many tables", object->name, FUNCS_MAX);
+		return fail(w, -E2BIG, "object %s: an ELF file holds at most %d functions and as many tables",
+			    object->name, FUNCS_MAX);
 	for (uint32_t i = 0; i < object->n_tables; i++)
 		place(w, object->tables[i]->name);
 	for (uint32_t i = 0; i < object->n_funcs; i++)

@@ -29,7 +29,8 @@ struct fixture {
 };
 
 static struct func *
-make_func(struct fixture *fixture, const char *name, const char *section, const char *source, const struct span *spans)
+make_func(struct fixture *fixture, const char *name, const char *section, const char *source,
+	  const struct span *spans)
 {
 	struct text why = { 0 };
 	struct code code;
@@ -81,7 +82,8 @@ test_contents(void **state)
 	const struct btf_type *type;
 	struct btf *btf;
 
-	assert_int_equal(btf_for_program(&fixture->script, (const struct func *const *)fixture->funcs, 2, &info), 0);
+	assert_int_equal(
+		btf_for_program(&fixture->script, (const struct func *const *)fixture->funcs, 2, &info), 0);
 	btf = btf__new(info.btf, info.btf_len);
 	assert_non_null(btf);
 	funcs = info.func_infos;
@@ -136,7 +138,8 @@ test_long_line(void **state)
 	text[64] = 'x';
 	text[100000] = '\0';
 	script_init(&fixture->script, fixture->arena, "long", text, 100000);
-	assert_int_equal(btf_for_program(&fixture->script, (const struct func *const *)fixture->funcs, 1, &info), 0);
+	assert_int_equal(
+		btf_for_program(&fixture->script, (const struct func *const *)fixture->funcs, 1, &info), 0);
 	btf = btf__new(info.btf, info.btf_len);
 	lines = info.line_infos;
 	assert_int_equal(strlen(btf__name_by_offset(btf, lines[1].line_off)), 200);
@@ -152,7 +155,8 @@ load(const struct fixture *fixture, const struct btf_info *info, int btf_fd, cha
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_btf_fd = btf_fd, .func_info = info->func_infos,
 		    .func_info_cnt = info->n_func_infos, .func_info_rec_size = sizeof(struct bpf_func_info),
 		    .line_info = info->line_infos, .line_info_cnt = info->n_line_infos,
-		    .line_info_rec_size = sizeof(struct bpf_line_info), .log_buf = log, .log_size = log_size, .log_level = 2);
+		    .line_info_rec_size = sizeof(struct bpf_line_info), .log_buf = log, .log_size = log_size,
+		    .log_level = 2);
 	struct bpf_insn insns[7];
 
 	memcpy(insns, fixture->funcs[0]->insns, 5 * sizeof(*insns));
@@ -169,10 +173,11 @@ test_kernel(void **state)
 	struct btf_info info;
 	int btf_fd, fd;
 
-	assert_int_equal(btf_for_program(&fixture->script, (const struct func *const *)fixture->funcs, 2, &info), 0);
+	assert_int_equal(
+		btf_for_program(&fixture->script, (const struct func *const *)fixture->funcs, 2, &info), 0);
 	btf_fd = bpf_btf_load(info.btf, info.btf_len, NULL);
 	if (btf_fd == -EPERM || btf_fd == -ENOSYS) {
-		print_message("kernel: loading BTF is not permitted here (%s)\n", strerror(-btf_fd));
+		print_message("# kernel: loading BTF is not permitted here (%s)\n", strerror(-btf_fd));
 		btf_info_fini(&info);
 		skip();
 	}
@@ -180,7 +185,8 @@ test_kernel(void **state)
 	fd = load(fixture, &info, btf_fd, log, sizeof(log));
 	if (fd < 0)
 		fail_msg("not loaded: %s\n%s", strerror(-fd), log);
-	if (!strstr(log, "base = 10 ** 3 # not ktap @ demo.kp:2") && !strstr(log, "; \tbase = 10 ** 3 # not ktap"))
+	if (!strstr(log, "base = 10 ** 3 # not ktap @ demo.kp:2") &&
+	    !strstr(log, "; \tbase = 10 ** 3 # not ktap"))
 		fail_msg("the verifier's log does not quote line 2:\n%s", log);
 	if (!strstr(log, "result = helper(base)"))
 		fail_msg("the verifier's log does not quote line 3:\n%s", log);

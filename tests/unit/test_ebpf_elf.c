@@ -34,7 +34,8 @@ struct fixture {
 };
 
 static void
-add_func(struct fixture *fixture, const char *name, const char *section, const char *source, uint32_t line_off)
+add_func(struct fixture *fixture, const char *name, const char *section, const char *source,
+	 uint32_t line_off)
 {
 	struct func *func;
 	struct code code;
@@ -54,15 +55,39 @@ fill(struct fixture *fixture)
 {
 	static struct table tables[] = {
 		{ .name = "seen", .kind = TABLE_HASH, .key_size = 8, .value_size = 8, .max_entries = 128 },
-		{ .name = ".globals", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1, .mappable = true,
+		{ .name = ".globals",
+		  .kind = TABLE_ARRAY,
+		  .key_size = 4,
+		  .value_size = 16,
+		  .max_entries = 1,
+		  .mappable = true,
 		  .init = globals_init },
 		{ .name = ".records", .kind = TABLE_RINGBUF, .max_entries = 4096 },
-		{ .name = "powers", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4, .read_only = true,
+		{ .name = "powers",
+		  .kind = TABLE_ARRAY,
+		  .key_size = 4,
+		  .value_size = 8,
+		  .max_entries = 4,
+		  .read_only = true,
 		  .init = powers_init },
-		{ .name = "greeting", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .mappable = true,
-		  .read_only = true, .init = greeting },
-		{ .name = "per_cpu", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = 24, .max_entries = 3 },
-		{ .name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * 16, .max_entries = 64 },
+		{ .name = "greeting",
+		  .kind = TABLE_ARRAY,
+		  .key_size = 4,
+		  .value_size = 8,
+		  .max_entries = 1,
+		  .mappable = true,
+		  .read_only = true,
+		  .init = greeting },
+		{ .name = "per_cpu",
+		  .kind = TABLE_PERCPU_ARRAY,
+		  .key_size = 4,
+		  .value_size = 24,
+		  .max_entries = 3 },
+		{ .name = ".stacks",
+		  .kind = TABLE_STACK_TRACE,
+		  .key_size = 4,
+		  .value_size = 8 * 16,
+		  .max_entries = 64 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
@@ -78,7 +103,8 @@ fill(struct fixture *fixture)
 		 "r0 = *(u8 *)(r1 + 0)\n"
 		 "if r0 == 101 goto good\n"
 		 "r0 = 0\n"
-		 "good: exit\n", 11);
+		 "good: exit\n",
+		 11);
 	add_func(fixture, "on_exit", "raw_tp/sys_exit",
 		 "*(u32 *)(r10 - 4) = 3\n"
 		 "r2 = r10\n"
@@ -88,7 +114,8 @@ fill(struct fixture *fixture)
 		 "if r0 == 0 goto out\n"
 		 "r0 = *(u64 *)(r0 + 0)\n"
 		 "out: r0 = 0\n"
-		 "exit\n", 52);
+		 "exit\n",
+		 52);
 	add_func(fixture, "twice", ".text",
 		 "*(u64 *)(r10 - 8) = r1\n"
 		 "*(u64 *)(r10 - 16) = 1\n"
@@ -100,8 +127,10 @@ fill(struct fixture *fixture)
 		 "r1 = table 0 ll\n"
 		 "call 2\n"
 		 "call function 4\n"
-		 "exit\n", 52);
-	add_func(fixture, "on_exit_too", "raw_tp/sys_exit", "r1 = table 6 ll\nr1 = table 5 ll\nr1 = table 2 ll\nr0 = 0\nexit\n", 52);
+		 "exit\n",
+		 52);
+	add_func(fixture, "on_exit_too", "raw_tp/sys_exit",
+		 "r1 = table 6 ll\nr1 = table 5 ll\nr1 = table 2 ll\nr0 = 0\nexit\n", 52);
 	add_func(fixture, "leaf", ".text", "r0 = 2\nexit\n", 52);
 }
 
@@ -227,7 +256,11 @@ test_names(void **state)
 	static struct table tables[] = {
 		{ .name = "a.b", .kind = TABLE_HASH, .key_size = 8, .value_size = 8, .max_entries = 1 },
 		{ .name = "a:b", .kind = TABLE_HASH, .key_size = 8, .value_size = 8, .max_entries = 1 },
-		{ .name = "ktap_globals", .kind = TABLE_HASH, .key_size = 8, .value_size = 8, .max_entries = 1 },
+		{ .name = "ktap_globals",
+		  .kind = TABLE_HASH,
+		  .key_size = 8,
+		  .value_size = 8,
+		  .max_entries = 1 },
 	};
 	struct object *object;
 
@@ -254,7 +287,7 @@ may_load(void)
 	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "probe", "GPL", insns, 2, NULL);
 
 	if (fd < 0) {
-		print_message("loading programs is not permitted here (%s)\n", strerror(-fd));
+		print_message("# loading programs is not permitted here (%s)\n", strerror(-fd));
 		return false;
 	}
 	close(fd);
@@ -266,7 +299,8 @@ test_libbpf(void **state)
 {
 	struct fixture *fixture = *state;
 	static char log[1 << 16];
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log, .kernel_log_size = sizeof(log), .kernel_log_level = 2);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log, .kernel_log_size = sizeof(log),
+		    .kernel_log_level = 2);
 	struct bpf_object *bpf;
 	const struct bpf_map *map;
 	uint64_t value[2] = { 0 };
@@ -280,7 +314,7 @@ test_libbpf(void **state)
 	assert_int_equal(bpf_map__max_entries(bpf_object__find_map_by_name(bpf, "seen")), 128);
 	if (!may_load()) {
 		bpf_object__close(bpf);
-			skip();
+		skip();
 	}
 	err = bpf_object__load(bpf);
 	if (err)
@@ -298,14 +332,16 @@ test_lines(void **state)
 {
 	struct fixture *fixture = *state;
 	static char log[1 << 16];
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log, .kernel_log_size = sizeof(log), .kernel_log_level = 2);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log, .kernel_log_size = sizeof(log),
+		    .kernel_log_level = 2);
 	struct bpf_object *bpf;
 
 	if (!may_load())
 		skip();
 	write_it(fixture);
 	bpf = bpf_object__open_file(fixture->path, &opts);
-	for (struct bpf_program *p = bpf_object__next_program(bpf, NULL); p; p = bpf_object__next_program(bpf, p))
+	for (struct bpf_program *p = bpf_object__next_program(bpf, NULL); p;
+	     p = bpf_object__next_program(bpf, p))
 		bpf_program__set_autoload(p, strcmp(bpf_program__name(p), "on_enter") == 0);
 	assert_int_equal(bpf_object__load(bpf), 0);
 	if (!strstr(log, "trace syscalls:sys_enter_read { n += 1 }"))
@@ -324,14 +360,16 @@ test_bpftool(void **state)
 	if (!may_load())
 		skip();
 	if (system("command -v bpftool >/dev/null && unshare -m true 2>/dev/null")) {
-		print_message("needs bpftool and the right to make a mount namespace\n");
+		print_message("# needs bpftool and the right to make a mount namespace\n");
 		skip();
 	}
 	write_it(fixture);
-	if (asprintf(&command,
-		     "unshare -m sh -c 'd=$(mktemp -d) && mount -t bpf none $d && bpftool prog loadall %s $d/x; s=$?; "
-		     "ls $d/x | tr \"\\n\" \" \" | grep -q \"on_enter on_exit on_exit_too\" || s=9; umount $d; rmdir $d; exit $s' 2>&1",
-		     fixture->path) < 0)
+	if (asprintf(
+		    &command,
+		    "unshare -m sh -c 'd=$(mktemp -d) && mount -t bpf none $d && bpftool prog loadall %s $d/x >%s.log 2>&1; s=$?; "
+		    "ls $d/x | tr \"\\n\" \" \" | grep -q \"on_enter on_exit on_exit_too\" || s=9; umount $d; rmdir $d; "
+		    "[ $s = 0 ] || sed \"s/^/# /\" %s.log; rm -f %s.log; exit $s'",
+		    fixture->path, fixture->path, fixture->path, fixture->path) < 0)
 		fail();
 	status = system(command);
 	free(command);
@@ -341,7 +379,9 @@ test_bpftool(void **state)
 static void
 test_write_refused(void **state)
 {
-	static const struct { const char *source, *message; } cases[] = {
+	static const struct {
+		const char *source, *message;
+	} cases[] = {
 		{ "r1 = table 1 ll\nr1 = table_value 1 + 0 ll\nr0 = 0\nexit\n",
 		  "table .globals: programs use both its handle and the address of its value; an ELF file can express one of them" },
 		{ "r1 = table_value 3 + 0 ll\nr0 = 0\nexit\n",
@@ -380,19 +420,21 @@ test_no_such_path(void **state)
 	assert_null(elf_read(fixture->arena, fixture->path, &fixture->why));
 	text_clear(&fixture->why);
 	assert_null(elf_read(fixture->arena, "/proc/self/exe", &fixture->why));
-	assert_string_equal(fixture->why.s,
-			    "/proc/self/exe: an ELF file, but not a relocatable one for eBPF: compile with -target bpf -c");
+	assert_string_equal(
+		fixture->why.s,
+		"/proc/self/exe: an ELF file, but not a relocatable one for eBPF: compile with -target bpf -c");
 }
 
 /* ---- files that clang makes --------------------------------------------------------------------------------------------- */
 
 /* The few definitions that C programs take from libbpf's headers. */
-#define C_PRELUDE "#define SEC(n) __attribute__((section(n), used))\n" \
-		  "#define __uint(n, v) int (*n)[v]\n" \
-		  "#define __type(n, t) typeof(t) *n\n" \
-		  "typedef unsigned u32; typedef unsigned long long u64;\n" \
-		  "static void *(*lookup)(void *, const void *) = (void *)1;\n" \
-		  "char _license[] SEC(\"license\") = \"GPL\";\n"
+#define C_PRELUDE                                                     \
+	"#define SEC(n) __attribute__((section(n), used))\n"          \
+	"#define __uint(n, v) int (*n)[v]\n"                          \
+	"#define __type(n, t) typeof(t) *n\n"                         \
+	"typedef unsigned u32; typedef unsigned long long u64;\n"     \
+	"static void *(*lookup)(void *, const void *) = (void *)1;\n" \
+	"char _license[] SEC(\"license\") = \"GPL\";\n"
 
 /* Compiles C into fixture->path. Skips the test where there is no clang. */
 static void
@@ -402,7 +444,7 @@ compile_c(const struct fixture *fixture, const char *source)
 	FILE *clang;
 
 	if (system("command -v clang >/dev/null && clang --print-targets | grep -q bpf")) {
-		print_message("clang with its bpf target is not installed\n");
+		print_message("# clang with its bpf target is not installed\n");
 		skip();
 	}
 	if (asprintf(&command, "clang -target bpf -O2 -g -c -w -x c - -o %s", fixture->path) < 0)
@@ -434,23 +476,25 @@ test_clang(void **state)
 	size_t len;
 	FILE *out;
 
-	compile_c(fixture, "struct key { u32 a, b; };\n"
-			   "struct { __uint(type, 1); __type(key, struct key); __type(value, u64); __uint(max_entries, 99); } h SEC(\".maps\");\n"
-			   "u64 counter = 5;\n"
-			   "u64 zero;\n"
-			   "const volatile u64 limit = 77;\n"
-			   "static __attribute__((noinline)) u64 square(u64 x) { asm volatile(\"\"); return x * x; }\n"
-			   "__attribute__((noinline)) u64 next(u64 x) { return square(x) + 1; }\n"
-			   "SEC(\"raw_tp/sys_enter\") int on_enter(u64 *ctx)\n"
-			   "{\n"
-			   "	struct key key = { 1, 2 };\n"
-			   "	u64 *value = lookup(&h, &key);\n"
-			   "	if (!value || *value > limit)\n"
-			   "		return 0;\n"
-			   "	zero += next(*value);\n"
-			   "	__sync_fetch_and_add(&counter, 1);\n"
-			   "	return 0;\n"
-			   "}\n");
+	compile_c(
+		fixture,
+		"struct key { u32 a, b; };\n"
+		"struct { __uint(type, 1); __type(key, struct key); __type(value, u64); __uint(max_entries, 99); } h SEC(\".maps\");\n"
+		"u64 counter = 5;\n"
+		"u64 zero;\n"
+		"const volatile u64 limit = 77;\n"
+		"static __attribute__((noinline)) u64 square(u64 x) { asm volatile(\"\"); return x * x; }\n"
+		"__attribute__((noinline)) u64 next(u64 x) { return square(x) + 1; }\n"
+		"SEC(\"raw_tp/sys_enter\") int on_enter(u64 *ctx)\n"
+		"{\n"
+		"	struct key key = { 1, 2 };\n"
+		"	u64 *value = lookup(&h, &key);\n"
+		"	if (!value || *value > limit)\n"
+		"		return 0;\n"
+		"	zero += next(*value);\n"
+		"	__sync_fetch_and_add(&counter, 1);\n"
+		"	return 0;\n"
+		"}\n");
 	object = read_it(fixture);
 	assert_int_equal(object->n_tables, 4);
 	table = find_table(object, "h");
@@ -483,7 +527,9 @@ test_clang(void **state)
 static void
 test_clang_refused(void **state)
 {
-	static const struct { const char *source, *message; } cases[] = {
+	static const struct {
+		const char *source, *message;
+	} cases[] = {
 		{ "extern u64 elsewhere;\nSEC(\"raw_tp/x\") int f(void *ctx) { return elsewhere; }\n",
 		  "refers to \"elsewhere\", which is not defined in this file" },
 		{ "struct task { int pid; } __attribute__((preserve_access_index));\n"

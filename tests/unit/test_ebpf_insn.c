@@ -39,7 +39,8 @@ random_insn(const struct insn_info *info, uint64_t *state, struct bpf_insn insn[
 		insn->src_reg = (r >> 8) % 11;
 	if (strstr(info->format, "%o") || strstr(info->format, "%j"))
 		insn->off = kind == 0 ? INT16_MIN : kind == 1 ? INT16_MAX : (int16_t)(r >> 16);
-	if (strstr(info->format, "%i") || strstr(info->format, "%u") || strstr(info->format, "%I") || strstr(info->format, "%J"))
+	if (strstr(info->format, "%i") || strstr(info->format, "%u") || strstr(info->format, "%I") ||
+	    strstr(info->format, "%J"))
 		insn->imm = kind == 0 ? INT32_MIN : kind == 1 ? -1 : (int32_t)(r >> 32);
 	if (strstr(info->format, "%n") || strstr(info->format, "%I"))
 		insn[1].imm = kind == 0 ? INT32_MIN : kind == 1 ? 0 : (int32_t)r;
@@ -113,7 +114,8 @@ test_selected(void **unused)
 		{ { .code = BPF_ALU64 | BPF_END | BPF_TO_BE, .imm = 64 }, NULL },
 		{ { .code = BPF_ALU64 | BPF_NEG | BPF_X }, NULL },
 		{ { .code = BPF_STX | BPF_ATOMIC | BPF_DW, .imm = BPF_CMPXCHG }, "atomic_cmpxchg64" },
-		{ { .code = BPF_STX | BPF_ATOMIC | BPF_W, .imm = BPF_ADD | BPF_FETCH }, "atomic_fetch_add32" },
+		{ { .code = BPF_STX | BPF_ATOMIC | BPF_W, .imm = BPF_ADD | BPF_FETCH },
+		  "atomic_fetch_add32" },
 		{ { .code = BPF_STX | BPF_ATOMIC | BPF_W, .imm = BPF_SUB }, NULL },
 		{ { .code = BPF_STX | BPF_ATOMIC | BPF_B, .imm = BPF_ADD }, NULL },
 		{ { .code = BPF_JMP | BPF_CALL, .src_reg = 3 }, NULL },
@@ -160,8 +162,8 @@ test_reserved(void **unused)
 
 #define MIN64 ((uint64_t)INT64_MIN)
 #define MIN32 ((uint64_t)(uint32_t)INT32_MIN)
-#define M1 UINT64_MAX
-#define HI 0xdeadbeef00000000u /* upper half that 32-bit operations must drop */
+#define M1    UINT64_MAX
+#define HI    0xdeadbeef00000000u /* upper half that 32-bit operations must drop */
 
 static void
 test_alu(void **unused)
@@ -311,8 +313,8 @@ load_insn(const struct bpf_insn *insn, bool is_jump)
 		insn_load(BPF_DW, 8, 6, offsetof(struct operands, src)),
 		insn_store_imm(BPF_DW, 6, offsetof(struct operands, result), 1),
 		*insn, /* a jump skips the next */
-		is_jump ? insn_store_imm(BPF_DW, 6, offsetof(struct operands, result), 0) :
-			  insn_store(BPF_DW, 6, 7, offsetof(struct operands, result)),
+		is_jump ? insn_store_imm(BPF_DW, 6, offsetof(struct operands, result), 0)
+			: insn_store(BPF_DW, 6, 7, offsetof(struct operands, result)),
 		insn_mov_imm(0, 0),
 		insn_exit(),
 	};
@@ -335,7 +337,8 @@ run_insn(int fd, uint64_t dst, uint64_t src)
 static uint64_t
 random_operand(uint64_t *state)
 {
-	static const uint64_t edges[] = { 0, 1, 2, 31, 32, 63, 64, M1, MIN64, MIN64 - 1, MIN32, MIN32 - 1, HI, 0xffffffff };
+	static const uint64_t edges[] = { 0,  1,     2,         31,    32,        63, 64,
+					  M1, MIN64, MIN64 - 1, MIN32, MIN32 - 1, HI, 0xffffffff };
 	uint64_t r = next_random(state);
 
 	return r % 3 ? edges[(r >> 8) % ARRAY_SIZE(edges)] : next_random(state);
@@ -345,15 +348,17 @@ static void
 check_insn(int fd, const struct bpf_insn *insn, bool is_jump, uint64_t *state)
 {
 	for (int i = 0; i < 100; i++) {
-		uint64_t dst = random_operand(state), src = random_operand(state), ours = 0, theirs = run_insn(fd, dst, src);
+		uint64_t dst = random_operand(state), src = random_operand(state), ours = 0,
+			 theirs = run_insn(fd, dst, src);
 
 		if (is_jump)
 			ours = insn_eval_jump(insn, dst, src);
 		else
 			assert_true(insn_eval_alu(insn, dst, src, &ours));
 		if (ours != theirs)
-			fail_msg("%s (imm %d) of %#lx and %#lx: %#lx, in the kernel %#lx", insn_info(insn)->name, insn->imm, (long)dst,
-				 (long)src, (long)ours, (long)theirs);
+			fail_msg("%s (imm %d) of %#lx and %#lx: %#lx, in the kernel %#lx",
+				 insn_info(insn)->name, insn->imm, (long)dst, (long)src, (long)ours,
+				 (long)theirs);
 	}
 }
 
@@ -380,10 +385,12 @@ test_kernel(void **unused)
 		if (is_jump)
 			insn->off = 1;
 		if (info->shape == SHAPE_ALU && BPF_SRC(insn->code) == BPF_K)
-			insn->imm = 1 + (insn->imm & 15); /* the verifier refuses division by 0 and shifts past the width */
+			insn->imm =
+				1 + (insn->imm &
+				     15); /* the verifier refuses division by 0 and shifts past the width */
 		fd = load_insn(insn, is_jump);
 		if (n == 0 && fd < 0) {
-			print_message("loading programs is not permitted here (%s)\n", strerror(-fd));
+			print_message("# loading programs is not permitted here (%s)\n", strerror(-fd));
 			skip();
 		}
 		if (fd < 0 && info->version == 4)
@@ -394,7 +401,7 @@ test_kernel(void **unused)
 		close(fd);
 		n++;
 	}
-	print_message("%u instructions compute what the kernel computes\n", n);
+	print_message("# %u instructions compute what the kernel computes\n", n);
 }
 
 /* words -> text -> words, all rows, many operands. */
@@ -453,7 +460,9 @@ test_round_trip_unknown(void **unused)
 static void
 test_spellings(void **unused)
 {
-	static const struct { const char *source, *printed; } cases[] = {
+	static const struct {
+		const char *source, *printed;
+	} cases[] = {
 		{ "r0 = *(u64 *)(r10 - 8)", "r0 = *(u64 *)(r10 - 8)" },
 		{ "r0=*(u64*)(r10-8)", "r0 = *(u64 *)(r10 - 8)" },
 		{ " r0 = *(u8 *)(r1 +0) ; comment", "r0 = *(u8 *)(r1 + 0)" },
@@ -462,14 +471,17 @@ test_spellings(void **unused)
 		{ "*(u32 *)(r10 - 4) = 0xffffffff", "*(u32 *)(r10 - 4) = -1" },
 		{ "*(u16 *)(r10 - 4) = r3", "*(u16 *)(r10 - 4) = r3" },
 		{ "if r1 == 0x0 goto pc", "line 1: label \"pc\" is not defined" },
-		{ "if r1 s>= w2 goto +3", "line 1: \"if r1 s>= w2 goto +3\" does not fit any instruction, from \"w2 goto +3\" on" },
+		{ "if r1 s>= w2 goto +3",
+		  "line 1: \"if r1 s>= w2 goto +3\" does not fit any instruction, from \"w2 goto +3\" on" },
 		{ "if r1 == 0 goto +3", "if r1 == 0 goto +3" },
 		{ "w2 += 5", "w2 += 5" },
 		{ "r1 %= 5", "r1 %= 5" },
 		{ "r1 s%= r5", "r1 s%= r5" },
 		{ "lock *(u64 *)(r1 + 0) += r2", "lock *(u64 *)(r1 + 0) += r2" },
-		{ "r2 = atomic64_fetch_add((u64 *)(r1 +0), r2)", "r2 = atomic64_fetch_add((u64 *)(r1 + 0), r2)" },
-		{ "r0 = atomic_cmpxchg((u32 *)(r1 - 4), r0, r2)", "r0 = atomic_cmpxchg((u32 *)(r1 - 4), r0, r2)" },
+		{ "r2 = atomic64_fetch_add((u64 *)(r1 +0), r2)",
+		  "r2 = atomic64_fetch_add((u64 *)(r1 + 0), r2)" },
+		{ "r0 = atomic_cmpxchg((u32 *)(r1 - 4), r0, r2)",
+		  "r0 = atomic_cmpxchg((u32 *)(r1 - 4), r0, r2)" },
 		{ "call 14", "call 14" },
 		{ "call pc+3", "call pc+3" },
 		{ "r1 = 0x123456789abcdef0 ll", "r1 = 0x123456789abcdef0 ll" },
@@ -566,11 +578,11 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),         cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_selected),     cmocka_unit_test(test_reserved),
-		cmocka_unit_test(test_alu),          cmocka_unit_test(test_jumps),
-		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_round_trip_unknown),
-		cmocka_unit_test(test_spellings),    cmocka_unit_test(test_func),
+		cmocka_unit_test(test_rows),       cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_selected),   cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_alu),        cmocka_unit_test(test_jumps),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_round_trip_unknown),
+		cmocka_unit_test(test_spellings),  cmocka_unit_test(test_func),
 		cmocka_unit_test(test_kernel),
 	};
 
