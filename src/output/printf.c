@@ -7,9 +7,8 @@
  * It means what C means, on 64-bit integers. `nil` is printed as the word for every letter. Nothing is written when any part
  * of the format or any argument is wrong. Argument numbers in messages count the format as the first.
  */
-#include <string.h>
-
 #include <errno.h>
+#include <string.h>
 
 #include "output/output.h"
 

@@ -352,6 +352,24 @@ stacks_are_lines(void **state)
 	text_fini(&out);
 }
 
+static void
+numbers_of_any_size(void **state)
+{
+	static const int64_t numbers[] = { 0, 9, 10, -1, -10, INT64_MAX, INT64_MIN };
+	struct text out = { 0 };
+	char expected[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		struct value value = of_int(numbers[i]);
+
+		text_clear(&out);
+		value_text(&names, &value, NULL, &out);
+		snprintf(expected, sizeof(expected), "%lld", (long long)numbers[i]);
+		assert_string_equal(out.s, expected);
+	}
+	text_fini(&out);
+}
+
 /* ---- the stream ------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -412,6 +430,7 @@ main(void)
 		cmocka_unit_test(records_are_decoded),
 		cmocka_unit_test(lying_records_are_refused),
 		cmocka_unit_test(stacks_are_lines),
+		cmocka_unit_test(numbers_of_any_size),
 		cmocka_unit_test(stream_keeps_order_and_bytes),
 		cmocka_unit_test(stream_into_a_closed_pipe),
 	};
