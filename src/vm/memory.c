@@ -73,23 +73,32 @@ memory_read_user(const struct vm_run *run, void *dst, uint64_t addr, size_t len)
 
 typedef int read_fn(const struct vm_run *run, void *dst, uint64_t addr, size_t len);
 
-/* Up to page ends, so that a string that ends before memory does is read whole. */
+/*
+ * In pieces that do not cross a page, so that a string that ends before memory does is read whole; by way of a buffer, so that what
+ * is behind the NUL in dst stays as it was.
+ */
 static int64_t
 read_str(read_fn *read, const struct vm_run *run, char *dst, uint64_t addr, size_t size)
 {
+	char piece[256];
 	size_t got = 0;
 
 	while (got < size) {
 		size_t n = PAGE - (addr + got) % PAGE;
-		char *nul;
+		const char *nul;
 
 		if (n > size - got)
 			n = size - got;
-		if (read(run, dst + got, addr + got, n))
+		if (n > sizeof(piece))
+			n = sizeof(piece);
+		if (read(run, piece, addr + got, n))
 			return -EFAULT;
-		nul = memchr(dst + got, '\0', n);
-		if (nul)
-			return nul - dst + 1;
+		nul = memchr(piece, '\0', n);
+		if (nul) {
+			memcpy(dst + got, piece, (size_t)(nul - piece) + 1);
+			return (int64_t)got + (nul - piece) + 1;
+		}
+		memcpy(dst + got, piece, n);
 		got += n;
 	}
 	if (size)

@@ -5,9 +5,14 @@
  * programs; without it that half is skipped.
  */
 #include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <cmocka.h>
 
 #include "vm_fixture.h"
 

@@ -6,14 +6,10 @@
 #ifndef VM_FIXTURE_H
 #define VM_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "vm/vm.h"
 
@@ -55,8 +51,10 @@ fixture_func(struct object *object, const char *name, const char *source)
 	struct func *func;
 
 	code_init(&code, object->arena);
-	if (asm_text(&code, source, &why))
-		fail_msg("%s: %s", name, why.s);
+	if (asm_text(&code, source, &why)) {
+		fprintf(stderr, "%s: %s\n", name, why.s);
+		abort();
+	}
 	func = func_from_code(&code, name, "raw_tp/test");
 	func->spans = NULL;
 	object_add_func(object, func);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Helpers, called by programs: results and errors as <linux/bpf.h> has them; reads of wild addresses; a traced process made of two
+ * pages, of which the second ends early.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "vm_fixture.h"
+
+#include "vm/vm_int.h"
+
+#define ERR(e) ((uint64_t)-(int64_t)(e))
+
+/* The process: readable from 0x10000 to 0x11ff0, where memory ends within what a page-wise reader would ask for. */
+#define USER_BASE 0x10000u
+#define USER_LEN 0x1ff0u
+
+static char user_memory[USER_LEN];
+
+static int64_t
+read_user(void *arg, uint64_t addr, void *dst, size_t len)
+{
+	if (addr < USER_BASE || addr >= USER_BASE + USER_LEN)
+		return -EFAULT;
+	if (len > USER_BASE + USER_LEN - addr)
+		len = USER_BASE + USER_LEN - addr;
+	memcpy(dst, user_memory + (addr - USER_BASE), len);
+	return (int64_t)len;
+}
+
+struct test_helper {
+	const char *name;
+	const char *source; /* r3 is the number, r4 scratch, all bytes 0xaa */
+	uint64_t r3, r0;
+};
+
+#define LOAD8 "r0 = *(u64 *)(r6 + 0)\nexit"
+#define READ(helper, size) "r6 = r4\nr1 = r4\nr2 = " size "\ncall " helper "\n"
+#define RESULT "exit"
+#define KEY(value) "*(u64 *)(r10 - 8) = " value "\nr2 = r10\nr2 += -8\n"
+#define UPDATE(flags) KEY("5") "*(u64 *)(r10 - 24) = 1\n*(u64 *)(r10 - 16) = 2\nr3 = r10\nr3 += -24\nr1 = table 0 ll\nr4 = " flags "\ncall 2\n"
+
+static const struct test_helper tests_of_helpers[] = {
+	{ "lookup of nothing", KEY("5") "r1 = table 0 ll\ncall 1\nif r0 == 0 goto +1\nr0 = 1\nexit", 0, 0 },
+	{ "update, lookup", UPDATE("0") KEY("5") "r1 = table 0 ll\ncall 1\nif r0 == 0 goto +1\nr0 = *(u64 *)(r0 + 8)\nexit", 0, 2 },
+	{ "update of what is not there", UPDATE("2") RESULT, 0, ERR(ENOENT) },
+	{ "update with noexist, twice", UPDATE("1") UPDATE("1") RESULT, 0, ERR(EEXIST) },
+	{ "update with bad flags", UPDATE("9") RESULT, 0, ERR(EINVAL) },
+	{ "delete", UPDATE("0") KEY("5") "r1 = table 0 ll\ncall 3\nr6 = r0\n" KEY("5") "r1 = table 0 ll\ncall 3\nr0 += r6\nexit", 0, ERR(ENOENT) },
+	{ "delete from an array", "*(u32 *)(r10 - 4) = 1\nr2 = r10\nr2 += -4\nr1 = table 1 ll\ncall 3\nexit", 0, ERR(EINVAL) },
+	{ "array index out of range", "*(u32 *)(r10 - 4) = 4\nr2 = r10\nr2 += -4\nr1 = table 1 ll\ncall 1\nif r0 == 0 goto +1\nr0 = 1\nexit", 0, 0 },
+	{ "value of a deleted entry is written", UPDATE("0") KEY("5") "r1 = table 0 ll\ncall 1\nif r0 == 0 goto out\nr6 = r0\n"
+	  KEY("5") "r1 = table 0 ll\ncall 3\n*(u64 *)(r6 + 0) = 1\nout: r0 = 0\nexit", 0, 0 },
+	{ "per-CPU value is this CPU's", "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = table 5 ll\ncall 1\nif r0 == 0 goto out\n"
+	  "*(u64 *)(r0 + 0) = 77\nout: r0 = 0\nexit", 0, 0 },
+
+	{ "read of a wild address", READ("113", "8") RESULT, 0xdead0000beef0000, ERR(EFAULT) },
+	{ "a failing read leaves zeros", READ("113", "8") LOAD8, 8, 0 },
+	{ "read of null", READ("113", "8") RESULT, 0, ERR(EFAULT) },
+	{ "read at the end of the address space", READ("113", "16") RESULT, UINT64_MAX - 3, ERR(EFAULT) },
+	{ "read of nothing", READ("113", "0") RESULT, 0, 0 },
+	{ "read of the stack", "*(u64 *)(r10 - 8) = 99\nr3 = r10\nr3 += -8\n" READ("113", "8") LOAD8, 0, 99 },
+	{ "read of a table's value", "r3 = table_value 7 + 0 ll\n" READ("113", "8") "r0 = *(u8 *)(r6 + 1)\nexit", 0, 'e' },
+	{ "string of ours", "r3 = table_value 7 + 6 ll\n" READ("115", "32") RESULT, 0, 6 },
+	{ "string of ours, cut", "r3 = table_value 7 + 6 ll\n" READ("115", "4") RESULT, 0, 4 },
+	{ "a cut string has its NUL", "r3 = table_value 7 + 6 ll\n" READ("115", "4") "r0 = *(u32 *)(r6 + 0)\nexit", 0, 'w' | 'o' << 8 | 'r' << 16 },
+	{ "what is behind the string stays", "r3 = table_value 7 + 12 ll\n" READ("115", "8") LOAD8, 0, 0xaaaaaaaa00787878 },
+	{ "string at a wild address", READ("115", "8") RESULT, 1, ERR(EFAULT) },
+	{ "zeros after it", READ("115", "8") LOAD8, 1, 0 },
+	{ "string into nothing", READ("115", "0") RESULT, 1, 0 },
+
+	{ "user memory", READ("112", "8") LOAD8, USER_BASE + 0x100, 0x7a7a7a7a7a7a7a7a },
+	{ "user memory over the end", READ("112", "8") RESULT, USER_BASE + USER_LEN - 4, ERR(EFAULT) },
+	{ "zeros after that", READ("112", "8") LOAD8, USER_BASE + USER_LEN - 4, 0 },
+	{ "string over a page boundary", READ("114", "64") RESULT, USER_BASE + 0xffe, 5 },
+	{ "string that ends before memory does", READ("114", "64") RESULT, USER_BASE + 0xff0, 3 },
+	{ "string without end", READ("114", "64") RESULT, USER_BASE + 0x1f00, 64 },
+	{ "old read: ours where it is known", "*(u64 *)(r10 - 8) = 98\nr3 = r10\nr3 += -8\n" READ("4", "8") LOAD8, 0, 98 },
+	{ "old read: else the process's", READ("45", "64") RESULT, USER_BASE + 0xffe, 5 },
+
+	{ "strncmp", "*(u32 *)(r4 + 0) = 0x6c726f77\n*(u32 *)(r4 + 4) = 0x64\nr1 = r4\nr2 = 16\nr3 = table_value 7 + 6 ll\ncall 182\nexit", 0, 0 },
+	{ "strncmp, less", "*(u64 *)(r4 + 0) = 0x61\nr1 = r4\nr2 = 16\nr3 = table_value 7 + 6 ll\ncall 182\nr0 s>>= 63\nexit", 0, UINT64_MAX },
+	{ "time", "call 5\nexit", 0, 123456 },
+	{ "pid and tid", "call 14\nexit", 0, 10ull << 32 | 11 },
+	{ "uid and gid", "call 15\nexit", 0, 100ull << 32 | 1000 },
+	{ "cpu", "call 8\nexit", 0, 1 },
+	{ "comm", "r6 = r4\nr1 = r4\nr2 = 16\ncall 16\n" LOAD8, 0, 0x646e616d6d6f63 },
+	{ "comm, cut", "r6 = r4\nr1 = r4\nr2 = 4\ncall 16\n" LOAD8, 0, 0xaaaaaaaa006d6f63 },
+	{ "stack id", "r1 = r2\nr2 = table 6 ll\nr3 = 0\ncall 27\nexit", 0, ERR(EOPNOTSUPP) },
+	{ "stack", "r6 = r4\nr1 = r2\nr2 = r4\nr3 = 16\nr4 = 0\ncall 67\nexit", 0, ERR(EOPNOTSUPP) },
+	{ "cookie", "r1 = r2\ncall 174\nexit", 0, 0 },
+	{ "output too large", "r1 = table 3 ll\nr2 = r4\nr3 = 256\nr4 = 9\ncall 130\nexit", 0, ERR(EINVAL) },
+	{ "output until it is full", "r6 = r4\nr7 = 0\nagain: r1 = table 3 ll\nr2 = r6\nr3 = 256\nr4 = 0\ncall 130\nr7 += 1\nif r7 < 16 goto again\nexit", 0, ERR(EAGAIN) },
+	{ "query", "r1 = table 3 ll\nr2 = r4\nr3 = 8\nr4 = 0\ncall 130\nr1 = table 3 ll\nr2 = 0\ncall 134\nexit", 0, 16 },
+	{ "reserve fails on flags", "r1 = table 3 ll\nr2 = 8\nr3 = 4\ncall 131\nif r0 == 0 goto out\nr1 = r0\nr2 = 0\ncall 133\nr0 = 1\nout: exit", 0, 0 },
+};
+
+static void
+test_helpers(void **state)
+{
+	static const struct vm_env env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "command", .ktime_ns = 123456,
+					   .read_user = read_user };
+	unsigned n_bad = 0;
+
+	memset(user_memory, 'z', sizeof(user_memory));
+	memcpy(user_memory + 0xff0, "ab\0", 3);
+	memcpy(user_memory + 0xffe, "cdef\0", 5);
+	for (size_t i = 0; i < ARRAY_SIZE(tests_of_helpers); i++) {
+		const struct test_helper *test = &tests_of_helpers[i];
+		struct arena *arena = arena_new();
+		struct object *object = fixture_object(arena);
+		struct func *func = fixture_func(object, test->name, test->source);
+		_Alignas(8) uint8_t scratch[SCRATCH_SIZE], record[RECORD_SIZE] = { 0 };
+		uint64_t args[5] = { (uintptr_t)record, 0, test->r3, (uintptr_t)scratch, 0 }, r0;
+		struct text why = { 0 };
+		struct vm *vm = vm_new(object, 3, &why);
+		struct vm_program *program;
+		int err;
+
+		memset(scratch, 0xaa, sizeof(scratch));
+		program = vm_load(vm, func, &handler_signature, &why, &err);
+		if (!program)
+			fail_msg("%s", why.s);
+		r0 = vm_run(vm, program, &env, args);
+		if (r0 != test->r0) {
+			print_error("%s: %#lx instead of %#lx\n", test->name, (unsigned long)r0, (unsigned long)test->r0);
+			n_bad++;
+		}
+		vm_free(vm);
+		arena_free(arena);
+	}
+	assert_int_equal(n_bad, 0);
+}
+
+/* A string of our own that ends right before memory that is not there. */
+static void
+test_no_process(void **state)
+{
+	struct arena *arena = arena_new();
+	struct object *object = fixture_object(arena);
+	struct func *func = fixture_func(object, "read", READ("112", "8") RESULT);
+	_Alignas(8) uint8_t scratch[SCRATCH_SIZE], record[RECORD_SIZE] = { 0 };
+	uint64_t args[5] = { (uintptr_t)record, 0, (uintptr_t)scratch, (uintptr_t)scratch, 0 };
+	struct text why = { 0 };
+	struct vm *vm = vm_new(object, 1, &why);
+	struct vm_env env = { .cpu = 7 };
+	int err;
+	struct vm_program *program = vm_load(vm, func, &handler_signature, &why, &err);
+
+	assert_int_equal(vm_run(vm, program, &env, args), ERR(EFAULT));
+	assert_int_equal(vm_run(vm, program, NULL, args), ERR(EFAULT));
+	vm_free(vm);
+	arena_free(arena);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_helpers),
+		cmocka_unit_test(test_no_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

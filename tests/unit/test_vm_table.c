@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Tables from outside: the errno values of bpf(2), order of iteration, deletion while iterating, stable addresses, first contents,
+ * per-CPU values, the ring buffer's account of space; and machines that cannot be.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "vm_fixture.h"
+
+#include "vm/vm_int.h"
+
+enum { HASH, ARRAY, GLOBALS, RECORDS, CPUHASH, CPUARRAY, STACKS, STRINGS };
+
+struct fixture {
+	struct arena *arena;
+	struct vm *vm;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct text why = { 0 };
+
+	f->arena = arena_new();
+	f->vm = vm_new(fixture_object(f->arena), 3, &why);
+	assert_non_null(f->vm);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	vm_free(f->vm);
+	arena_free(f->arena);
+	free(f);
+	return 0;
+}
+
+static int
+put(struct vm *vm, uint64_t key, uint64_t value, uint64_t flags)
+{
+	uint64_t values[2] = { value, ~value };
+
+	return vm_table_update(vm, HASH, &key, values, flags);
+}
+
+static void
+test_hash_errno(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	uint64_t key = 1, value[2];
+
+	assert_int_equal(vm_table_lookup(vm, HASH, &key, value), -ENOENT);
+	assert_int_equal(vm_table_delete(vm, HASH, &key), -ENOENT);
+	assert_int_equal(vm_table_next(vm, HASH, NULL, &key), -ENOENT);
+	assert_int_equal(put(vm, 1, 5, BPF_EXIST), -ENOENT);
+	assert_int_equal(put(vm, 1, 5, BPF_NOEXIST), 0);
+	assert_int_equal(put(vm, 1, 6, BPF_NOEXIST), -EEXIST);
+	assert_int_equal(put(vm, 1, 7, BPF_EXIST), 0);
+	assert_int_equal(put(vm, 1, 8, 3), -EINVAL);
+	assert_int_equal(vm_table_lookup(vm, HASH, &key, value), 0);
+	assert_int_equal(value[0], 7);
+	for (uint64_t k = 2; k <= 64; k++)
+		assert_int_equal(put(vm, k, k, BPF_ANY), 0);
+	assert_int_equal(put(vm, 65, 0, BPF_ANY), -E2BIG);
+	assert_int_equal(put(vm, 64, 1, BPF_ANY), 0);
+	assert_int_equal(vm_table_delete(vm, HASH, &key), 0);
+	assert_int_equal(put(vm, 65, 0, BPF_ANY), 0);
+}
+
+static void
+test_hash_order(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	uint64_t key, next, n = 0;
+	uint64_t *last = NULL;
+
+	for (uint64_t k = 0; k < 60; k++)
+		put(vm, k * 7919 % 61, k, BPF_ANY);
+	while (!vm_table_next(vm, HASH, last, &next)) {
+		assert_int_equal(next, n * 7919 % 61);
+		key = next;
+		last = &key;
+		n++;
+		if (n % 2) /* the place is kept, and nothing is seen twice */
+			assert_int_equal(vm_table_delete(vm, HASH, &key), 0);
+	}
+	assert_int_equal(n, 60);
+	/* The key that was handed out, the one behind it, and a new one. */
+	assert_int_equal(vm_table_next(vm, HASH, NULL, &key), 0);
+	assert_int_equal(vm_table_next(vm, HASH, &key, &next), 0);
+	vm_table_delete(vm, HASH, &key);
+	assert_int_equal(vm_table_next(vm, HASH, &key, &next), 0);
+	key = 12345;
+	assert_int_equal(vm_table_next(vm, HASH, &key, &next), 0);
+	assert_int_equal(vm_table_next(vm, HASH, NULL, &key), 0);
+	assert_int_equal(key, next);
+}
+
+static void
+test_hash_address(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	struct vm_table *t = &vm->tables[HASH];
+	uint64_t key = 1000, *value;
+
+	put(vm, key, 42, BPF_ANY);
+	value = table_find(t, &key, 0);
+	for (uint64_t round = 0; round < 5; round++) {
+		for (uint64_t k = 0; k < 60; k++)
+			put(vm, k, round, BPF_ANY);
+		for (uint64_t k = round % 2; k < 60; k += 2)
+			vm_table_delete(vm, HASH, &k);
+	}
+	assert_ptr_equal(table_find(t, &key, 0), value);
+	assert_int_equal(*value, 42);
+	vm_table_delete(vm, HASH, &key);
+	*value = 1; /* of a deleted entry: memory of the table still */
+}
+
+static void
+test_hash_large(void **state)
+{
+	struct table table = { .name = "large", .kind = TABLE_HASH, .key_size = 13, .value_size = 3, .max_entries = 100000000 };
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "large", NULL);
+	struct text why = { 0 };
+	struct vm *vm;
+	char key[13] = { 0 }, value[3] = "ab";
+
+	object_add_table(object, &table);
+	vm = vm_new(object, 1, &why);
+	assert_non_null(vm);
+	for (uint32_t i = 0; i < 200000; i++) {
+		memcpy(key + 5, &i, 4);
+		assert_int_equal(vm_table_update(vm, 0, key, value, BPF_NOEXIST), 0);
+	}
+	for (uint32_t i = 0; i < 200000; i += 1000) {
+		memcpy(key + 5, &i, 4);
+		assert_int_equal(vm_table_lookup(vm, 0, key, value), 0);
+	}
+	vm_free(vm);
+	arena_free(arena);
+}
+
+static void
+test_array(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	uint32_t key = 3, next;
+	uint64_t value = 9;
+	char text[16];
+
+	assert_int_equal(vm_table_update(vm, ARRAY, &key, &value, BPF_ANY), 0);
+	assert_int_equal(vm_table_update(vm, ARRAY, &key, &value, BPF_NOEXIST), -EEXIST);
+	assert_int_equal(vm_table_delete(vm, ARRAY, &key), -EINVAL);
+	assert_int_equal(vm_table_next(vm, ARRAY, &key, &next), -ENOENT);
+	key = 4;
+	assert_int_equal(vm_table_update(vm, ARRAY, &key, &value, BPF_ANY), -E2BIG);
+	assert_int_equal(vm_table_lookup(vm, ARRAY, &key, &value), -ENOENT);
+	assert_int_equal(vm_table_next(vm, ARRAY, &key, &next), 0);
+	assert_int_equal(next, 0);
+	assert_int_equal(vm_table_next(vm, ARRAY, NULL, &next), 0);
+	assert_int_equal(next, 0);
+	assert_int_equal(vm_table_next(vm, ARRAY, &next, &next), 0);
+	assert_int_equal(next, 1);
+	assert_int_equal(((uint64_t *)vm_table_memory(vm, ARRAY))[3], 9);
+	assert_null(vm_table_memory(vm, HASH));
+	key = 0;
+	assert_int_equal(vm_table_lookup(vm, STRINGS, &key, text), 0);
+	assert_memory_equal(text, "hello\0world", 12);
+}
+
+static void
+test_percpu(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	struct vm_table *t = &vm->tables[CPUHASH];
+	uint64_t key = 5, value = 11, all[3] = { 1, 2, 3 };
+
+	assert_int_equal(table_update(t, &key, &value, BPF_ANY, 1), 0);
+	assert_int_equal(vm_table_lookup(vm, CPUHASH, &key, all), 0);
+	assert_int_equal(all[0], 0);
+	assert_int_equal(all[1], 11);
+	assert_int_equal(all[2], 0);
+	all[2] = 7;
+	assert_int_equal(vm_table_update(vm, CPUHASH, &key, all, BPF_EXIST), 0);
+	assert_int_equal(*(uint64_t *)table_find(t, &key, 2), 7);
+}
+
+struct seen {
+	uint64_t n, sum;
+	size_t len;
+};
+
+static void
+see(void *arg, const void *record, size_t len)
+{
+	struct seen *seen = arg;
+	uint64_t value;
+
+	assert_true(len >= 8);
+	memcpy(&value, record, 8);
+	seen->n++;
+	seen->sum += value;
+	seen->len += len;
+}
+
+static void
+test_ringbuf(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	struct ringbuf *rb = vm->tables[RECORDS].ringbuf;
+	struct seen seen = { 0 };
+	uint64_t *busy, *record, key = 0;
+
+	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, see, &seen), 0);
+	assert_null(ringbuf_reserve(rb, 4096));
+	assert_null(ringbuf_reserve(rb, UINT64_MAX));
+	/* 4096 bytes hold 255 records of 16: one byte must stay free. */
+	for (uint64_t i = 0; i < 255; i++) {
+		record = ringbuf_reserve(rb, 8);
+		assert_non_null(record);
+		*record = i;
+		ringbuf_commit(record, i % 5 == 4);
+	}
+	assert_null(ringbuf_reserve(rb, 8));
+	assert_int_equal(ringbuf_query(rb, BPF_RB_AVAIL_DATA), 4080);
+	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, see, &seen), 204);
+	assert_int_equal(seen.len, 204 * 8);
+	/* Records that run over the end of the ring, many rounds. */
+	seen = (struct seen){ 0 };
+	for (uint64_t i = 0; i < 1000; i++) {
+		record = ringbuf_reserve(rb, 1000 + i % 50);
+		assert_non_null(record);
+		memset(record, 0, 1000 + i % 50);
+		*record = i;
+		ringbuf_commit(record, false);
+		assert_int_equal(vm_ringbuf_consume(vm, RECORDS, see, &seen), 1);
+	}
+	assert_int_equal(seen.sum, 999 * 1000 / 2);
+	/* A record that is not ready holds up those behind it. */
+	busy = ringbuf_reserve(rb, 8);
+	record = ringbuf_reserve(rb, 8);
+	ringbuf_commit(record, false);
+	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, see, &seen), 0);
+	ringbuf_commit(busy, false);
+	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, see, &seen), 2);
+	assert_int_equal(vm_ringbuf_consume(vm, HASH, see, &seen), 0);
+	assert_int_equal(vm_table_lookup(vm, RECORDS, &key, &key), -ENOENT);
+	assert_int_equal(vm_table_update(vm, RECORDS, &key, &key, 0), -EINVAL);
+}
+
+static void
+test_impossible(void **state)
+{
+	static const struct { struct table table; const char *why; } cases[] = {
+		{ { .name = "t", .kind = TABLE_HASH, .key_size = 8, .value_size = 8 }, "max_entries is 0" },
+		{ { .name = "t", .kind = TABLE_HASH, .key_size = 0, .value_size = 8, .max_entries = 1 }, "1 to 512" },
+		{ { .name = "t", .kind = TABLE_HASH, .key_size = 513, .value_size = 8, .max_entries = 1 }, "1 to 512" },
+		{ { .name = "t", .kind = TABLE_HASH, .key_size = 8, .value_size = 0, .max_entries = 1 }, "at least one byte" },
+		{ { .name = "t", .kind = TABLE_HASH, .key_size = 8, .value_size = UINT32_MAX, .max_entries = 1 }, "fit into memory" },
+		{ { .name = "t", .kind = TABLE_ARRAY, .key_size = 8, .value_size = 8, .max_entries = 1 }, "4 bytes" },
+		{ { .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 1 << 20, .max_entries = UINT32_MAX }, "gigabyte" },
+		{ { .name = "t", .kind = TABLE_RINGBUF, .max_entries = 5000 }, "power of two" },
+		{ { .name = "t", .kind = N_TABLE_KINDS, .max_entries = 5000 }, "does not know" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct arena *arena = arena_new();
+		struct object *object = fixture_object(arena);
+		struct text why = { 0 };
+
+		object_add_table(object, (struct table *)&cases[i].table);
+		assert_null(vm_new(object, 2, &why));
+		if (!strstr(why.s, cases[i].why) || !strstr(why.s, "\"t\""))
+			fail_msg("%s: %s", cases[i].why, why.s);
+		text_fini(&why);
+		arena_free(arena);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_hash_errno, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hash_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hash_address, setup, teardown),
+		cmocka_unit_test(test_hash_large),
+		cmocka_unit_test_setup_teardown(test_array, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_percpu, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ringbuf, setup, teardown),
+		cmocka_unit_test(test_impossible),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

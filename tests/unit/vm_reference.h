@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * A second, slow interpreter that trusts nobody, for tests of verifier and interpreter on programs of chance. While it runs an
+ * accepted program it checks that
+ *
+ *   - every load and store lies in memory that the program was given;
+ *   - whatever an instruction reads (numbers, and offsets of addresses) is what the verifier said it could be in one of the
+ *     states in which it looked at that instruction;
+ *
+ * and afterwards that the fast interpreter got the same result. Anything else aborts, with the program on stderr.
+ */
+#ifndef VM_REFERENCE_H
+#define VM_REFERENCE_H
+
+#include "vm_fixture.h"
+
+#include "vm/vm_int.h"
+
+#define VISITS_MAX 64 /* states kept an instruction; where there are more, the check is left out */
+
+struct visits {
+	const struct func *func;
+	uint32_t n[512];
+	struct reg (*states[512])[11];
+};
+
+struct reference {
+	struct object *object;
+	struct func *entry;
+	struct visits visits[2];  /* of the functions of the object */
+	bool depends_on_address;  /* compares or reads what differs from run to run */
+	uint64_t args[5];
+	/* running */
+	struct vm_run run;
+	uint64_t reg[11];
+	char *stack;
+	uint32_t depth;
+	uint64_t n_steps, n_checked;
+};
+
+static inline void
+reference_fail(const struct reference *ref, const struct func *func, uint32_t pc, const char *what)
+{
+	fprintf(stderr, "%s, at %s:%u, r3 = %#llx\n", what, func->name, (unsigned)pc, (unsigned long long)ref->args[2]);
+	for (uint32_t i = 0; i < 11; i++)
+		fprintf(stderr, "r%u = %#llx\n", (unsigned)i, (unsigned long long)ref->reg[i]);
+	for (uint32_t i = 0; i < ref->object->n_funcs; i++)
+		disasm_func(ref->object->funcs[i], NULL, stderr);
+	abort();
+}
+
+/* ---- what the verifier said ---------------------------------------------------------------------------- */
+
+static inline void
+reference_visit(void *arg, const struct func *func, uint32_t pc, const struct reg *regs)
+{
+	struct reference *ref = arg;
+	struct visits *visits = &ref->visits[func != ref->entry];
+
+	visits->func = func;
+	if (pc >= ARRAY_SIZE(visits->n))
+		return;
+	if (!visits->states[pc])
+		visits->states[pc] = malloc(VISITS_MAX * sizeof(*visits->states[pc]));
+	if (visits->n[pc] < VISITS_MAX)
+		memcpy(visits->states[pc][visits->n[pc]], regs, 11 * sizeof(*regs));
+	visits->n[pc]++;
+}
+
+static inline bool
+reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t value)
+{
+	size_t len;
+
+	if (reg->nullable && !value)
+		return true;
+	switch (reg->kind) {
+	case REG_UNSET:
+		return false;
+	case REG_SCALAR:
+		return scalar_has(&reg->s, value);
+	case REG_STACK:
+		return scalar_has(&reg->s, value - (uintptr_t)ref->stack - (reg->index + 1) * VM_STACK_SIZE);
+	case REG_MEM:
+	case REG_RDONLY:
+		return scalar_has(&reg->s, value - ref->args[reg->index]);
+	case REG_TABLE:
+		return value == (uintptr_t)&ref->run.vm->tables[reg->index];
+	case REG_VALUE:
+		if (ref->object->tables[reg->index]->max_entries > 1 || ref->object->tables[reg->index]->kind != TABLE_ARRAY)
+			return true;
+		return scalar_has(&reg->s, value - (uintptr_t)array_memory(&ref->run.vm->tables[reg->index], &len));
+	default:
+		return true;
+	}
+}
+
+/* Bit n: the instruction reads register n. */
+static inline uint32_t
+reference_reads(const struct bpf_insn *insn, const struct insn_info *info)
+{
+	uint32_t dst = 1u << insn->dst_reg, src = BPF_SRC(insn->code) == BPF_X ? 1u << insn->src_reg : 0;
+
+	switch ((enum insn_shape)info->shape) {
+	case SHAPE_ALU:
+		return BPF_OP(insn->code) == BPF_MOV ? src : dst | src;
+	case SHAPE_UNARY:
+		return dst;
+	case SHAPE_LOAD:
+		return 1u << insn->src_reg;
+	case SHAPE_STORE:
+		return BPF_CLASS(insn->code) == BPF_STX ? dst | 1u << insn->src_reg : dst;
+	case SHAPE_ATOMIC:
+		return dst | 1u << insn->src_reg | (insn->imm == BPF_CMPXCHG ? 1 : 0);
+	case SHAPE_COND:
+		return dst | src;
+	case SHAPE_EXIT:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static inline bool
+reference_state_fits(const struct reference *ref, const struct reg *regs, uint32_t reads)
+{
+	for (uint32_t i = 0; i < 11; i++)
+		if (reads >> i & 1 && !reference_reg_fits(ref, &regs[i], ref->reg[i]))
+			return false;
+	return true;
+}
+
+static inline void
+reference_check(struct reference *ref, const struct func *func, uint32_t pc)
+{
+	struct visits *visits = &ref->visits[func != ref->entry];
+	uint32_t reads = reference_reads(&func->insns[pc], insn_info(&func->insns[pc]));
+
+	if (pc >= ARRAY_SIZE(visits->n) || visits->n[pc] > VISITS_MAX)
+		return;
+	if (!visits->n[pc])
+		reference_fail(ref, func, pc, "runs an instruction that the verifier did not look at");
+	if (insn_info(&func->insns[pc])->shape == SHAPE_EXIT && ref->depth)
+		reads = 0; /* a function need not return anything */
+	for (uint32_t i = 0; i < visits->n[pc]; i++) {
+		const struct reg *regs = visits->states[pc][i];
+
+		if (!reference_state_fits(ref, regs, reads))
+			continue;
+		for (uint32_t r = 0; r < 11; r++)
+			if ((insn_info(&func->insns[pc])->shape == SHAPE_COND ||
+			     (BPF_CLASS(func->insns[pc].code) == BPF_ALU64 && BPF_OP(func->insns[pc].code) == BPF_SUB)) &&
+			    BPF_SRC(func->insns[pc].code) == BPF_X && regs[func->insns[pc].src_reg].kind != REG_SCALAR)
+				ref->depends_on_address = true;
+		ref->n_checked++;
+		return;
+	}
+	reference_fail(ref, func, pc, "a register holds what the verifier excluded");
+}
+
+/* ---- running ----------------------------------------------------------------------------------------------- */
+
+static inline bool
+reference_holds(uint64_t base, size_t base_len, uint64_t addr, size_t len)
+{
+	return addr >= base && addr - base + len <= base_len;
+}
+
+/* Values of hash tables and records of the ring buffer are left to AddressSanitizer: it knows their blocks. */
+static inline void *
+reference_memory(struct reference *ref, const struct func *func, uint32_t pc, uint64_t addr, size_t len)
+{
+	uint64_t stack = (uintptr_t)ref->stack;
+
+	if (reference_holds(stack - VM_STACK_SIZE, (VM_FRAMES_MAX + 2) * VM_STACK_SIZE, addr, len) &&
+	    !reference_holds(stack, (ref->depth + 1) * VM_STACK_SIZE, addr, len))
+		reference_fail(ref, func, pc, "touches stack that it does not have");
+	if (reference_holds(ref->args[0] - 128, RECORD_SIZE + 256, addr, len) && !reference_holds(ref->args[0], RECORD_SIZE, addr, len))
+		reference_fail(ref, func, pc, "touches what is beside the record");
+	if (reference_holds(ref->args[3] - 128, SCRATCH_SIZE + 256, addr, len) &&
+	    !reference_holds(ref->args[3], SCRATCH_SIZE, addr, len))
+		reference_fail(ref, func, pc, "touches what is beside scratch");
+	if (addr < 4096)
+		reference_fail(ref, func, pc, "touches null");
+	return (void *)(uintptr_t)addr;
+}
+
+static inline size_t
+reference_size(uint8_t code)
+{
+	static const size_t sizes[] = { [BPF_W >> 3] = 4, [BPF_H >> 3] = 2, [BPF_B >> 3] = 1, [BPF_DW >> 3] = 8 };
+
+	return sizes[BPF_SIZE(code) >> 3];
+}
+
+static inline uint64_t
+reference_cut(uint64_t value, size_t size)
+{
+	return size == 8 ? value : value & ((1ull << size * 8) - 1);
+}
+
+static inline void
+reference_load(struct reference *ref, const struct func *func, uint32_t pc)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	size_t size = reference_size(insn->code);
+	uint64_t value = 0;
+
+	memcpy(&value, reference_memory(ref, func, pc, ref->reg[insn->src_reg] + (uint64_t)(int64_t)insn->off, size), size);
+	if (BPF_MODE(insn->code) == BPF_MEMSX)
+		value = (uint64_t)((int64_t)(value << (64 - size * 8)) >> (64 - size * 8));
+	ref->reg[insn->dst_reg] = value;
+}
+
+static inline void
+reference_atomic(struct reference *ref, const struct func *func, uint32_t pc)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	size_t size = reference_size(insn->code);
+	void *at = reference_memory(ref, func, pc, ref->reg[insn->dst_reg] + (uint64_t)(int64_t)insn->off, size);
+	uint64_t old = 0, src = reference_cut(ref->reg[insn->src_reg], size), new;
+
+	memcpy(&old, at, size);
+	switch (insn->imm & ~BPF_FETCH) {
+	case BPF_ADD:
+		new = old + src;
+		break;
+	case BPF_OR:
+		new = old | src;
+		break;
+	case BPF_AND:
+		new = old & src;
+		break;
+	case BPF_XOR:
+		new = old ^ src;
+		break;
+	case BPF_XCHG & ~BPF_FETCH:
+		new = src;
+		break;
+	default: /* compare and exchange */
+		new = old == reference_cut(ref->reg[0], size) ? src : old;
+		break;
+	}
+	memcpy(at, &new, size);
+	if (insn->imm == BPF_CMPXCHG)
+		ref->reg[0] = old;
+	else if (insn->imm & BPF_FETCH)
+		ref->reg[insn->src_reg] = old;
+}
+
+static inline void
+reference_wide(struct reference *ref, const struct func *func, uint32_t pc)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	const struct reloc *reloc = func_reloc(func, pc);
+	uint64_t value = (uint32_t)insn->imm | (uint64_t)(uint32_t)insn[1].imm << 32;
+	size_t len;
+
+	if (reloc && reloc->kind == RELOC_TABLE)
+		value = (uintptr_t)&ref->run.vm->tables[reloc->index];
+	else if (reloc)
+		value = (uintptr_t)array_memory(&ref->run.vm->tables[reloc->index], &len) + reloc->addend;
+	ref->reg[insn->dst_reg] = value;
+}
+
+static uint64_t
+reference_func(struct reference *ref, const struct func *func);
+
+static inline void
+reference_call(struct reference *ref, const struct func *func, uint32_t pc)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	uint64_t *reg = ref->reg, saved[5];
+
+	if (insn->src_reg != BPF_PSEUDO_CALL) {
+		/* What they read may be anywhere, their own addresses included. */
+		if (strstr(helper_find(insn->imm)->name, "probe_read"))
+			ref->depends_on_address = true;
+		reg[0] = helper_find(insn->imm)->fn(&ref->run, reg[1], reg[2], reg[3], reg[4], reg[5]);
+		return;
+	}
+	memcpy(saved, &reg[6], sizeof(saved));
+	ref->depth++;
+	reg[10] += VM_STACK_SIZE;
+	memset(ref->stack + ref->depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
+	reg[0] = reference_func(ref, func_callee(ref->object, func, pc));
+	ref->depth--;
+	memcpy(&reg[6], saved, sizeof(saved));
+}
+
+static uint64_t
+reference_func(struct reference *ref, const struct func *func)
+{
+	for (uint32_t pc = 0;; pc++) {
+		const struct bpf_insn *insn = &func->insns[pc];
+		const struct insn_info *info = insn_info(insn);
+		uint64_t *dst = &ref->reg[insn->dst_reg], src = ref->reg[insn->src_reg], stored;
+
+		reference_check(ref, func, pc);
+		if (ref->n_steps++ > 4 * VM_INSNS_MAX)
+			reference_fail(ref, func, pc, "does not end");
+		switch ((enum insn_shape)info->shape) {
+		case SHAPE_ALU:
+		case SHAPE_UNARY:
+			insn_eval_alu(insn, *dst, src, dst);
+			break;
+		case SHAPE_LD64:
+			reference_wide(ref, func, pc++);
+			break;
+		case SHAPE_LOAD:
+			reference_load(ref, func, pc);
+			break;
+		case SHAPE_STORE:
+			stored = BPF_CLASS(insn->code) == BPF_STX ? src : (uint64_t)(int64_t)insn->imm;
+			memcpy(reference_memory(ref, func, pc, *dst + (uint64_t)(int64_t)insn->off, reference_size(insn->code)), &stored,
+			       reference_size(insn->code));
+			break;
+		case SHAPE_ATOMIC:
+			reference_atomic(ref, func, pc);
+			break;
+		case SHAPE_JUMP:
+		case SHAPE_COND:
+			if (insn_eval_jump(insn, *dst, src))
+				pc += (uint32_t)(info->id == INSN_JA32 ? insn->imm : insn->off);
+			break;
+		case SHAPE_CALL:
+			reference_call(ref, func, pc);
+			break;
+		case SHAPE_EXIT:
+			return ref->reg[0];
+		case SHAPE_PACKET:
+			reference_fail(ref, func, pc, "packet access accepted");
+		}
+	}
+}
+
+/* ---- both interpreters on the same input ----------------------------------------------------------------------- */
+
+struct reference_world {
+	struct vm *vm;
+	uint8_t *record, *scratch; /* blocks of their own, so that AddressSanitizer sees their ends */
+};
+
+static inline struct reference_world
+reference_world(struct object *object, uint64_t r3)
+{
+	struct reference_world w = { .record = malloc(RECORD_SIZE), .scratch = malloc(SCRATCH_SIZE) };
+	struct text why = { 0 };
+
+	w.vm = vm_new(object, 2, &why);
+	if (!w.vm)
+		abort();
+	w.vm->random = 12345;
+	w.vm->boot_minus_monotonic = w.vm->tai_minus_monotonic = 0;
+	for (uint32_t i = 0; i < RECORD_SIZE; i++)
+		w.record[i] = (uint8_t)(i * 37 + r3);
+	for (uint32_t i = 0; i < SCRATCH_SIZE; i++)
+		w.scratch[i] = (uint8_t)(i ^ r3);
+	return w;
+}
+
+static inline void
+reference_world_free(struct reference_world *w)
+{
+	vm_free(w->vm);
+	free(w->record);
+	free(w->scratch);
+}
+
+static inline void
+reference_run_once(struct reference *ref, uint64_t r3)
+{
+	static const struct vm_env env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "reference", .ktime_ns = 5 };
+	struct reference_world slow = reference_world(ref->object, r3), fast = reference_world(ref->object, r3);
+	uint64_t args[5] = { (uintptr_t)fast.record, 0, r3, (uintptr_t)fast.scratch, 0 }, r0, r0_fast;
+	struct text why = { 0 };
+	struct vm_program *program;
+	int err;
+
+	ref->run = (struct vm_run){ .vm = slow.vm, .env = &env };
+	memset(ref->reg, 0, sizeof(ref->reg));
+	memcpy(ref->args, (uint64_t[]){ (uintptr_t)slow.record, 0, r3, (uintptr_t)slow.scratch, 0 }, sizeof(ref->args));
+	memcpy(&ref->reg[1], ref->args, sizeof(ref->args));
+	ref->stack = calloc(VM_FRAMES_MAX, VM_STACK_SIZE);
+	ref->reg[10] = (uintptr_t)ref->stack + VM_STACK_SIZE;
+	ref->depth = 0;
+	r0 = reference_func(ref, ref->entry);
+	program = vm_load(fast.vm, ref->entry, &handler_signature, &why, &err);
+	if (!program)
+		reference_fail(ref, ref->entry, 0, "refused the second time");
+	r0_fast = vm_run(fast.vm, program, &env, args);
+	if (!ref->depends_on_address && (r0 != r0_fast || memcmp(slow.scratch, fast.scratch, SCRATCH_SIZE)))
+		reference_fail(ref, ref->entry, 0, "the interpreter gets another result");
+	free(ref->stack);
+	reference_world_free(&slow);
+	reference_world_free(&fast);
+}
+
+/* Verifies func 0 of the object and, if it is accepted, runs it on each r3. Returns true if it was accepted. */
+static inline bool
+reference_try(struct object *object, const uint64_t *r3, size_t n, uint64_t *n_checked)
+{
+	struct reference *ref = calloc(1, sizeof(*ref));
+	const struct verify_watch watch = { .visit = reference_visit, .arg = ref };
+	struct text why = { 0 };
+	bool accepted;
+
+	ref->object = object;
+	ref->entry = object->funcs[0];
+	accepted = !verify_watched(object, ref->entry, &handler_signature, &watch, &why);
+	if (!accepted && !why.s)
+		reference_fail(ref, ref->entry, 0, "refused without a word");
+	for (size_t i = 0; accepted && i < n; i++)
+		reference_run_once(ref, r3[i]);
+	*n_checked += ref->n_checked;
+	for (size_t f = 0; f < ARRAY_SIZE(ref->visits); f++)
+		for (size_t i = 0; i < ARRAY_SIZE(ref->visits[f].states); i++)
+			free(ref->visits[f].states[i]);
+	free(ref);
+	text_fini(&why);
+	return accepted;
+}
+
+#endif
