@@ -57,6 +57,7 @@ struct node {
 	int64_t number;                 /* INT; ARG: n of argN */
 	const char *s;                  /* STR, METHOD's name, NAME as written; NUL-terminated */
 	uint32_t len;
+	uint16_t height;                /* levels of expressions below, for the parser's limit */
 	struct variable *var;           /* NAME, VAR_NAME: set by names.c; NULL: builtin, or unknown (already reported) */
 	const struct builtin *builtin;  /* NAME, and INDEX of a library by name (kdebug.kprobe), when it names a builtin */
 	struct function *function;      /* FUNCTION, TRACE, PROFILE, TICK, TRACE_END */
@@ -93,6 +94,7 @@ enum function_kind { FUNCTION_MAIN, FUNCTION_PLAIN, FUNCTION_TRACE, FUNCTION_PRO
 
 struct function {
 	enum function_kind kind;
+	uint32_t index;                 /* place in tree.functions */
 	const char *name;               /* for messages; "main chunk", "function at line 3" */
 	struct span span;
 	struct function *parent;        /* encloses it; NULL for main */
@@ -117,6 +119,7 @@ struct tree {
 	struct script *script;
 	struct function *main;
 	struct function *functions;     /* all, main first */
+	uint32_t n_functions;
 	uint32_t n_handlers;            /* of the probe half */
 };
 

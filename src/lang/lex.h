@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * For token.c, lex.c, interval.c, parse*.c and names.c, halves.c only.
+ */
+#ifndef KTAP_LEX_H
+#define KTAP_LEX_H
+
+#include "lang/lang.h"
+
+/* ---- token.c ---- */
+
+const char *
+token_text(enum token_kind kind);
+
+bool
+token_is_keyword(enum token_kind kind);
+
+bool
+token_is_symbol(enum token_kind kind);
+
+/* TOKEN_NAME where the word is not reserved. */
+enum token_kind
+token_find_keyword(const char *s, uint32_t len);
+
+/* The longest symbol at the start of `max` bytes, its length in *len; TOKEN_ERROR: none. */
+enum token_kind
+token_find_symbol(const char *s, uint32_t max, uint32_t *len);
+
+/* ---- lex.c ---- */
+
+/* What comes next: `trace` is followed by event descriptions, `tick-` and `profile-` by an interval. */
+enum lex_mode { LEX_NORMAL, LEX_EVENTS, LEX_DASH, LEX_INTERVAL };
+
+struct lexer {
+	struct arena *arena;
+	const struct script *script;
+	struct diags *diags;
+	uint32_t off;
+	enum lex_mode mode;
+	enum token_kind last; /* the token before */
+};
+
+void
+lex_init(struct lexer *lex, struct arena *arena, const struct script *script, struct diags *diags);
+
+/*
+ * The next token; TOKEN_EOF for ever at the end. Reports what is malformed: a number or a string is then returned all the same, with
+ * some value; a run of bytes that begin no token is one TOKEN_ERROR.
+ */
+void
+lex_next(struct lexer *lex, struct token *token);
+
+/* ---- interval.c ---- */
+
+/*
+ * Nanoseconds of the N in tick-N and profile-N: a number with s, sec, ms, msec, us, usec, or hz. Returns NULL, or what is wrong
+ * with it as a text that fits behind "'10' is no interval: ".
+ */
+const char *
+interval_parse(const char *s, uint32_t len, uint64_t *ns);
+
+/* Adds the diagnostic for what interval_parse returned. */
+void
+interval_report(struct diags *diags, struct span span, const char *s, const char *wrong);
+
+
+/* ---- tree.c ---- */
+
+/* Bytes as a string of the language, quoted, with escapes. */
+void
+text_quote(const char *s, uint32_t len, FILE *out);
+
+#endif
