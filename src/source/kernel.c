@@ -56,6 +56,29 @@ in_first_pid_namespace(void)
 	return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == INIT_PID_NS;
 }
 
+/*
+ * Our own process id as programs see it. In a pid namespace (a container) that is not getpid's: there a program is asked, run once
+ * in our own context.
+ */
+static uint32_t
+own_process(void)
+{
+	const struct bpf_insn insns[] = {
+		insn_call(BPF_FUNC_get_current_pid_tgid), insn_alu_imm(BPF_RSH, 0, 32), insn_exit(),
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	int fd, err;
+
+	if (in_first_pid_namespace())
+		return (uint32_t)getpid();
+	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", "Dual BSD/GPL", insns, ARRAY_SIZE(insns), NULL);
+	if (fd < 0)
+		return (uint32_t)getpid(); /* nothing will be traced either */
+	err = bpf_prog_test_run_opts(fd, &run);
+	close(fd);
+	return err < 0 ? (uint32_t)getpid() : run.retval;
+}
+
 static int
 open_target(struct kernel *kernel, struct text *why)
 {
@@ -351,7 +374,7 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 	if (target)
 		kernel->target = *target;
 	kernel->has_target = kernel->target.argv || kernel->target.pid;
-	kernel->self = (uint32_t)getpid();
+	kernel->self = own_process();
 	kernel->pidfd = kernel->targets_fd = kernel->scratch_fd = -1;
 	return kernel;
 }

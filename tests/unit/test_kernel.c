@@ -936,6 +936,51 @@ without_type_information(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* In a pid namespace ktap has another number than programs see: it must leave itself out all the same. */
+static int
+run_in_pid_namespace(struct run *run)
+{
+	uint64_t *globals;
+	pid_t pid;
+
+	if (source_kernel_open(&run->source, run->object, run->events, NULL, &run->why) < 0)
+		return 3;
+	attach(run, global_program(run, 0), "syscalls:sys_enter_pkey_free");
+	if (run->source->ops->start(run->source, &run->why) < 0)
+		return 4;
+	syscall(SYS_pkey_free, 7777);
+	pid = fork();
+	if (pid == 0)
+		_exit((int)syscall(SYS_pkey_free, 7777) == 0);
+	waitpid(pid, NULL, 0);
+	run->source->ops->stop(run->source);
+	globals = run->source->ops->globals(run->source);
+	return globals[0] == 1 ? 0 : 5;
+}
+
+static void
+in_pid_namespace(void **state)
+{
+	struct run *run = *state;
+	int status;
+	pid_t pid, inner;
+
+	if (source_kernel_permitted(&run->why) < 0)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(2);
+		inner = fork();
+		if (inner == 0)
+			_exit(run_in_pid_namespace(run));
+		waitpid(inner, &status, 0);
+		_exit(WEXITSTATUS(status));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* -p: what the process does from now on, until it ends. */
 static void
 process_by_number(void **state)
@@ -1007,6 +1052,7 @@ main(int argc, char **argv)
 		T(command_never_let_go),
 		T(command_is_terminated_by_stop),
 		T(without_type_information),
+		T(in_pid_namespace),
 		T(process_by_number),
 		T(process_that_is_not),
 	};
