@@ -27,7 +27,7 @@ struct fake_table {
 struct fake {
 	struct source base;
 	struct fake_table tables[8];
-	unsigned char globals[512];
+	_Alignas(8) unsigned char globals[4096];
 	bool started, stopped, ended;
 	struct { const struct program *program; struct event *event; } attached[16];
 	uint32_t n_attached;
@@ -154,8 +154,11 @@ fake_attach(struct source *source, const struct program *program, struct event *
 		text_puts(why, "the fake refuses it");
 		return -EOPNOTSUPP;
 	}
-	fake->attached[fake->n_attached].program = program;
-	fake->attached[fake->n_attached++].event = event;
+	if (fake->n_attached < ARRAY_SIZE(fake->attached)) { /* the first ones are kept to look at */
+		fake->attached[fake->n_attached].program = program;
+		fake->attached[fake->n_attached].event = event;
+	}
+	fake->n_attached++;
 	return 0;
 }
 

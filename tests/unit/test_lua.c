@@ -233,12 +233,15 @@ many_variables(void **state)
 static void
 long_expressions(void **state)
 {
+	char *closing = repeat("1", ")", 150, ")");
+
 	check_owned(repeat("print(0", " + 1", 900, ")"), "900\n", NULL);
 	check_owned(repeat("print(0", " + 1 - 1", 400, ")"), "0\n", NULL);
 	check_owned(repeat("print(len(\"\"", " .. \"x\"", 150, "))"), "150\n", NULL);
-	check_owned(repeat("print(", "(", 150, repeat("1", ")", 150, ")")), "1\n", NULL);
+	check_owned(repeat("print(", "(", 150, closing), "1\n", NULL);
 	check_owned(repeat("print(", "1 > 2 ? 1 : ", 20, "5)"), "5\n", NULL);
 	check_owned(repeat("print(", "1 > 2 ? nil : ", 20, "5)"), "5\n", NULL);
+	free(closing);
 }
 
 static void
