@@ -90,7 +90,9 @@ stack_text(const struct value_names *names, const struct value *value, struct te
 	if (value->number >= 0 && names->stack)
 		n = names->stack(names->arg, value->number, addrs, STACK_FRAMES_MAX);
 	text_puts(out, "<stack trace>\n");
-	if (n < 0)
+	if (n == -EFAULT) /* what the helper says of a stack without frames */
+		text_puts(out, value->kind == VALUE_STACK ? " => (in user mode)\n" : " => (no user stack)\n");
+	else if (n < 0)
 		text_printf(out, " => (not captured: %s)\n", strerror(-n));
 	for (int i = 0; i < n; i++) {
 		text_puts(out, " => ");

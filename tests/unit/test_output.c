@@ -348,7 +348,11 @@ stacks_are_lines(void **state)
 	text_clear(&out);
 	stack.number = -EFAULT;
 	value_text(&with_stack, &stack, NULL, &out);
-	assert_string_equal(out.s, "<stack trace>\n => (not captured: Bad address)\n");
+	assert_string_equal(out.s, "<stack trace>\n => (in user mode)\n");
+	text_clear(&out);
+	stack.number = -EEXIST;
+	value_text(&with_stack, &stack, NULL, &out);
+	assert_string_equal(out.s, "<stack trace>\n => (not captured: File exists)\n");
 	text_fini(&out);
 }
 
