@@ -43,7 +43,9 @@ add_one(struct lowering *l, uint32_t global_off)
 void
 lower_count(struct lowering *l, enum counter_kind kind)
 {
-	add_one(l, l->object->counters[lower_counter(l, kind)]->off);
+	uint32_t counter = lower_counter(l, kind); /* may move the list */
+
+	add_one(l, l->object->counters[counter]->off);
 }
 
 uint32_t

@@ -118,7 +118,10 @@ add_own_table(struct object *object, struct table table)
 	return object_add_table(object, copy);
 }
 
-/* Programs look up by event number which arguments are strings, and how long the record is. */
+/*
+ * Programs look up by event number which arguments are strings, and how long the record is. Not read-only: the kernel's verifier
+ * wants to read a frozen array's values itself, and can do so only for arrays of one entry (-ENOTSUPP, kernel/bpf/arraymap.c).
+ */
 static void
 place_event_info(struct object *object, const struct typed *typed)
 {
@@ -131,7 +134,7 @@ place_event_info(struct object *object, const struct typed *typed)
 	}
 	object->table_event_info = add_own_table(object, (struct table){
 		.name = ".event_info", .kind = TABLE_ARRAY, .key_size = 4, .value_size = sizeof(*infos), .max_entries = n,
-		.read_only = true, .init = infos });
+		.init = infos });
 }
 
 void
