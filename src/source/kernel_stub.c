@@ -13,7 +13,9 @@
  *     ...
  *
  * The stub of a system call, which runs most, asks first what costs least: two loads say whether the call is of interest at all,
- * then one whether it came through the 32-bit table, only then a helper and a look-up whether the process is.
+ * then one whether it came through the 32-bit table, only then a helper and a bit whether the process is. Measured on a call of
+ * 117 ns: entering the program adds 73 ns, the filter 6, counting by event in an array 20. With the kernel's type information
+ * (BTF) registers are plain loads; without, each is a helper call: 20 ns more, 180 for a whole record.
  *
  *     stub's stack   -8 key   -16 value read   -80..-17 record   -88 scratch
  */
