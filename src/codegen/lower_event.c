@@ -3,6 +3,7 @@
  * What a handler reads of its event: fields of the record, the record itself for argstr, the kernel's stack.
  */
 #include <assert.h>
+#include <errno.h>
 
 #include "codegen/lower_int.h"
 
@@ -224,9 +225,9 @@ check_depth(struct lowering *l, const struct node *node, uint32_t depth)
 	if (l->object->table_stacks == UINT32_MAX)
 		place_stacks(l->object, depth);
 	stacks = l->object->tables[l->object->table_stacks];
-	if (stacks->value_size != 8 * depth)
+	if (stacks->value_size != 8 * (depth + STACK_OWN_FRAMES))
 		diag_error(l->diags, node->span, "stack-depth", "all stack() of a script must have one depth; another one has %u, this %u",
-			   stacks->value_size / 8, depth);
+			   stacks->value_size / 8 - STACK_OWN_FRAMES, depth);
 }
 
 struct val
@@ -243,6 +244,7 @@ lower_stack(struct lowering *l, const struct node *node)
 				     .imm = l->object->table_stacks });
 	id = ir_call(ir, BPF_FUNC_get_stackid, (int[]){ ir->params[PARAM_CONTEXT], table, ir_const(ir, skip) }, 3);
 	ir_branch_imm(ir, BPF_JSGE, id, 0, captured);
+	ir_branch_imm(ir, BPF_JEQ, id, -EFAULT, captured); /* no kernel frames: the event came in user mode */
 	lower_count(l, COUNTER_STACK_LOST);
 	ir_bind(ir, captured);
 	return val_number(TYPE_STACK, id);

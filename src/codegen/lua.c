@@ -859,7 +859,7 @@ emit_function_rest(struct emit *e, const struct function *function)
 		put(e, function->n_params ? ", ..." : "...");
 	put(e, ") ");
 	emit_block(e, function->body);
-	put(e, "end");
+	put(e, "return nil; end"); /* a call is a value in ktap, always: Lua would have none */
 	e->function = outer;
 }
 
@@ -1326,6 +1326,7 @@ emit_return(struct emit *e, const struct node *node)
 
 	put(e, builtin ? "do return (" : "do return ");
 	emit_list(e, value);
+	put(e, value ? "" : "nil");
 	put(e, builtin ? "); end; " : "; end; ");
 }
 

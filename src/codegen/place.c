@@ -157,5 +157,5 @@ void
 place_stacks(struct object *object, uint32_t depth)
 {
 	object->table_stacks = add_own_table(object, (struct table){
-		.name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * depth, .max_entries = 1u << 16 });
+		.name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * (depth + STACK_OWN_FRAMES), .max_entries = 1u << 16 });
 }

@@ -285,6 +285,12 @@ table_kind_is_per_cpu(enum table_kind kind);
 
 #define TABLE_KEY_PARTS_MAX 8
 
+/*
+ * Tables of kernel stacks capture that many frames more than the script asks for: a stack may begin with those that run our
+ * program, which are not shown.
+ */
+#define STACK_OWN_FRAMES 8
+
 struct table {
 	const char *name;   /* the script's variable, or one of ours, beginning with '.' */
 	enum table_kind kind;

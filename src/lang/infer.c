@@ -269,8 +269,8 @@ check_stack_args(struct infer *infer, struct node *node)
 {
 	for (struct node *arg = node->b; arg; arg = arg->next) {
 		require(infer, arg, TYPE_INT, "argument of stack()");
-		if (arg->kind != NODE_INT || arg->number < 0 || arg->number > 127)
-			diag_error(infer->diags, arg->span, "stack-argument", "stack() takes constant numbers from 0 to 127");
+		if (arg->kind != NODE_INT || arg->number < 0 || arg->number > 100)
+			diag_error(infer->diags, arg->span, "stack-argument", "stack() takes constant numbers from 0 to 100");
 	}
 }
 

@@ -80,12 +80,44 @@ address_text(const struct value_names *names, uint64_t addr, struct text *out)
 		text_printf(out, "0x%llx", (unsigned long long)addr);
 }
 
+/* Is this frame part of what runs our programs, rather than of what is traced? */
+static bool
+is_own_frame(const struct value_names *names, uint64_t addr)
+{
+	static const char *const machinery[] = { "bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", "bpf_overflow_handler",
+						 "perf_trace_", "trace_call_bpf", "perf_call_bpf_enter" };
+	struct text symbol = { 0 };
+	bool found = false;
+
+	if (!names->symbols)
+		return false;
+	symbols_text(names->symbols, addr, &symbol);
+	for (size_t i = 0; i < ARRAY_SIZE(machinery) && !found; i++)
+		found = !strncmp(symbol.s, machinery[i], strlen(machinery[i]));
+	text_fini(&symbol);
+	return found;
+}
+
+/* The frames to show: without those of our own at the top, and without what was captured in their place. */
+static int
+trim_stack(const struct value_names *names, const uint64_t *addrs, int n, int *first)
+{
+	const struct object *object = names->object;
+	int depth = STACK_FRAMES_MAX;
+
+	if (object && object->table_stacks != UINT32_MAX)
+		depth = (int)(object->tables[object->table_stacks]->value_size / 8) - STACK_OWN_FRAMES;
+	for (*first = 0; *first < n && *first < STACK_OWN_FRAMES && is_own_frame(names, addrs[*first]); ++*first)
+		;
+	return n - *first > depth ? depth : n - *first;
+}
+
 /* One line a frame, the newline included, so that print leaves a blank line behind a stack, as it always did in ktap. */
 static void
 stack_text(const struct value_names *names, const struct value *value, struct text *out)
 {
 	uint64_t addrs[STACK_FRAMES_MAX];
-	int n = value->number < 0 ? (int)value->number : -ENOENT;
+	int n = value->number < 0 ? (int)value->number : -ENOENT, first = 0;
 
 	if (value->number >= 0 && names->stack)
 		n = names->stack(names->arg, value->number, addrs, STACK_FRAMES_MAX);
@@ -94,7 +126,9 @@ stack_text(const struct value_names *names, const struct value *value, struct te
 		text_puts(out, value->kind == VALUE_STACK ? " => (in user mode)\n" : " => (no user stack)\n");
 	else if (n < 0)
 		text_printf(out, " => (not captured: %s)\n", strerror(-n));
-	for (int i = 0; i < n; i++) {
+	else if (value->kind == VALUE_STACK)
+		n = trim_stack(names, addrs, n, &first);
+	for (int i = first; i < first + n; i++) {
 		text_puts(out, " => ");
 		if (value->kind == VALUE_STACK)
 			address_text(names, addrs[i], out);
