@@ -68,7 +68,7 @@ take_debug(struct args *args, const char *value)
 		args->done = true;
 		return NULL;
 	}
-	return debug_enable(value, &bad) < 0 ? "unknown stage; 'ktap -d help' lists them" : NULL;
+	return debug_enable(value, &bad) < 0 ? "unknown stage ('ktap -d help' lists them)" : NULL;
 }
 
 static const char *
@@ -130,10 +130,11 @@ take_help(struct args *args, const char *value)
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
+/* `value` may be NULL. */
 static enum exit_status
-usage_error(const char *arg, const char *what)
+usage_error(const char *arg, const char *value, const char *what)
 {
-	fprintf(stderr, "ktap: %s: %s; 'ktap -h' shows the usage\n", arg, what);
+	fprintf(stderr, "ktap: %s%s%s: %s; 'ktap -h' shows the usage\n", arg, value ? " " : "", value ? value : "", what);
 	return STATUS_USAGE;
 }
 
@@ -168,16 +169,16 @@ parse_options(struct args *args, char **argv, int *at)
 		const struct option_row *row = option_find(arg, &value);
 
 		if (!row)
-			return usage_error(arg, "unknown option");
+			return usage_error(arg, NULL, "unknown option");
 		if (row->value && !value) {
 			value = argv[*at];
 			if (!value)
-				return usage_error(arg, "a value is needed behind it");
+				return usage_error(arg, NULL, "a value is needed behind it");
 			++*at;
 		}
 		wrong = row->take(args, value);
 		if (wrong)
-			return usage_error(arg, wrong);
+			return usage_error(row->name, value, wrong);
 		if (args->done)
 			return STATUS_OK;
 	}
@@ -192,7 +193,7 @@ split_command(struct args *args, char **rest)
 		if (strcmp(*rest, "--") == 0) {
 			*rest = NULL;
 			args->command = rest + 1;
-			return rest[1] ? STATUS_OK : usage_error("--", "a command is needed behind it");
+			return rest[1] ? STATUS_OK : usage_error("--", NULL, "a command is needed behind it");
 		}
 	return STATUS_OK;
 }
@@ -217,8 +218,8 @@ args_parse(struct args *args, int argc, char **argv)
 	}
 	args->script_args = argv + at;
 	if (!args->file && !args->text)
-		return usage_error("FILE", "a script is needed, or -e TEXT");
+		return usage_error("FILE", NULL, "a script is needed, or -e TEXT");
 	if (args->command && args->pid)
-		return usage_error("-p", "a process or a command is traced, not both");
+		return usage_error("-p", NULL, "a process or a command is traced, not both");
 	return STATUS_OK;
 }

@@ -29,6 +29,13 @@ args_parse(struct args *args, int argc, char **argv);
 /* "--engine=auto" and so on: what there is to choose. */
 extern const char *const engine_names[];
 
+/*
+ * The events to compile for: those of the engine that is asked for, for `auto` those of the kernel where it is permitted. *not_kernel
+ * (may be NULL) says why it is not.
+ */
+enum events_origin
+engine_choose(enum engine engine, struct text *not_kernel);
+
 /* Reads, compiles and runs a script: script.c. */
 enum exit_status
 script_run(const struct args *args);

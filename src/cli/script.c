@@ -107,14 +107,18 @@ read_script(struct run *run)
 
 /* ---- the engine ----------------------------------------------------------------------------------------------------- */
 
-static void
-choose_engine(struct run *run)
+enum events_origin
+engine_choose(enum engine engine, struct text *not_kernel)
 {
-	enum engine engine = run->args->engine;
+	struct text why = { 0 };
 
-	if (engine == ENGINE_AUTO && source_kernel_permitted(&run->not_kernel) < 0)
+	if (engine == ENGINE_AUTO && source_kernel_permitted(&why) < 0) {
 		engine = ENGINE_USER;
-	run->origin = engine == ENGINE_USER ? EVENTS_USER : EVENTS_KERNEL;
+		if (not_kernel)
+			text_add(not_kernel, why.s ? why.s : "?", why.s ? why.len : 1);
+	}
+	text_fini(&why);
+	return engine == ENGINE_USER ? EVENTS_USER : EVENTS_KERNEL;
 }
 
 /* One line on why it is the user engine, where that was not asked for. */
@@ -237,7 +241,7 @@ script_run(const struct args *args)
 
 	step_time("read", &run.time);
 	if (status == STATUS_OK) {
-		choose_engine(&run);
+		run.origin = engine_choose(args->engine, &run.not_kernel);
 		status = compile_script(&run);
 		step_time("compile", &run.time);
 	}

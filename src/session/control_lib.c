@@ -123,7 +123,7 @@ k_bnot(lua_State *L)
 	return 1;
 }
 
-/* Shifts move bits, also of negative numbers; by 64 or more, or by a negative count, nothing is left: as in probes. */
+/* `>>` keeps the sign. By 64 or more, or by a negative count, nothing is left of a number: 0, as in probes. */
 static int
 k_shl(lua_State *L)
 {
@@ -138,7 +138,7 @@ k_shr(lua_State *L)
 {
 	lua_Unsigned n = (lua_Unsigned)operand(L, 2);
 
-	lua_pushinteger(L, n > 63 ? 0 : (lua_Integer)((lua_Unsigned)operand(L, 1) >> n));
+	lua_pushinteger(L, n > 63 ? 0 : operand(L, 1) >> n);
 	return 1;
 }
 

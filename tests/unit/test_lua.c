@@ -175,6 +175,7 @@ functions(void **state)
 		{ "function fib(n) { if (n < 2) { return n } return fib(n - 1) + fib(n - 2) } print(fib(20))", "6765\n" },
 		{ "function loop(n) { if (n == 0) { return \"done\" } return loop(n - 1) } print(loop(1000000))", "done\n" },
 		{ "function f(a, b) { return b, a } print(f(1, 2)) print(f(1)) print((f(1, 2)))", "2\t1\nnil\t1\n2\n" },
+		{ "function f() { } function g() { return } print(f(), g()) print(f()) var x = f() print(x)", "nil\tnil\nnil\nnil\n" },
 		{ "function f(...) { return ... } print(f(1, 2, 3))", "1\t2\t3\n" },
 		{ "var o = { n = 3, get = function (self, k) { return self.n + k } } print(o:get(4))", "7\n" },
 		{ "var o = { n = 3, and = function (self, k) { return self.n + k } } print(o:and(4))", "7\n" },
