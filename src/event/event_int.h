@@ -41,14 +41,15 @@ struct tep_handle *
 events_tep(void);
 
 /*
- * A tracepoint's format as libtraceevent parsed it (read from tracefs at the first question), or NULL with errno set. Borrowed.
+ * A tracepoint's format as libtraceevent parsed it (read from tracefs at the first question), or NULL with
+ * errno set. Borrowed.
  */
 struct tep_event *
 events_tep_event(struct events *events, const struct event *event);
 
 /*
- * The fields of system calls and, for EVENTS_USER, of the process events: event->fields, n_fields, record_size. True when this
- * event is one of those.
+ * The fields of system calls and, for EVENTS_USER, of the process events: event->fields, n_fields,
+ * record_size. True when this event is one of those.
  */
 bool
 event_builtin_fields(struct events *events, struct event *event);

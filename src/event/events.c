@@ -2,8 +2,9 @@
 /*
  * The events that exist where we run, their names and globs.
  *
- * System calls come from our own table and never touch tracefs; tracepoints are read from tracefs's available_events at the
- * first question that can concern them. Everything lives in the arena of events_new. The same event is always the same struct.
+ * System calls come from our own table and never touch tracefs; tracepoints are read from tracefs's
+ * available_events at the first question that can concern them. Everything lives in the arena of
+ * events_new. The same event is always the same struct.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -63,10 +64,12 @@ list_add(struct events *events, struct event_list *list, struct entry *entry)
 static void
 entry_init(struct entry *entry, enum event_kind kind, const char *system, const char *name)
 {
-	entry->event = (struct event){ .kind = kind, .system = system, .name = name, .number = -1, .id = -1, .index = UINT32_MAX };
+	entry->event = (struct event){
+		.kind = kind, .system = system, .name = name, .number = -1, .id = -1, .index = UINT32_MAX
+	};
 }
 
-/* ---- system calls ------------------------------------------------------------------------------------ */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 static void
 add_syscall(struct events *events, struct entry *entry, enum event_kind kind, const struct syscall *syscall)
@@ -97,7 +100,7 @@ need_syscalls(struct events *events)
 	}
 }
 
-/* ---- tracepoints ------------------------------------------------------------------------------------------ */
+/* ---- tracepoints ----------------------------------------------------------------------------- */
 
 static int
 compare_entries(const void *a, const void *b)
@@ -181,7 +184,7 @@ events_tracefs_error(struct events *events)
 	return events->tracefs_error;
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------------ */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 /* The entry of this name, of any system where `system` is NULL. */
 static struct event *
@@ -190,7 +193,8 @@ find(struct events *events, const char *system, const char *name)
 	struct entry *entry;
 
 	for (entry = events->buckets[name_bucket(name)]; entry; entry = entry->next)
-		if (strcmp(entry->event.name, name) == 0 && (!system || strcmp(entry->event.system, system) == 0))
+		if (strcmp(entry->event.name, name) == 0 &&
+		    (!system || strcmp(entry->event.system, system) == 0))
 			return &entry->event;
 	return NULL;
 }
@@ -259,7 +263,8 @@ match_list(const struct event_list *list, const struct match *match)
 }
 
 int
-events_match(struct events *events, const char *pattern, void (*fn)(struct event *event, void *arg), void *arg)
+events_match(struct events *events, const char *pattern, void (*fn)(struct event *event, void *arg),
+	     void *arg)
 {
 	const char *colon = strchr(pattern, ':');
 	struct match match = { .fn = fn, .arg = arg };
@@ -308,7 +313,7 @@ events_find_name(struct events *events, const char *name)
 	return find(events, NULL, name);
 }
 
-/* ---- suggestions --------------------------------------------------------------------------------------------- */
+/* ---- suggestions ----------------------------------------------------------------------------- */
 
 #define SUGGEST_DISTANCE 5 /* more changes than this are another name */
 
@@ -347,7 +352,7 @@ events_suggest(struct events *events, const char *name)
 	return best;
 }
 
-/* ---- events that the script makes --------------------------------------------------------------------------------- */
+/* ---- events that the script makes ------------------------------------------------------------ */
 
 static struct event *
 make(struct events *events, enum event_kind kind, const char *system, const char *name)
@@ -395,7 +400,7 @@ events_profile(struct events *events, uint64_t period_ns)
 	return event;
 }
 
-/* ---- ktap list ------------------------------------------------------------------------------------------------------ */
+/* ---- ktap list ------------------------------------------------------------------------------- */
 
 static void
 list_one(struct event *event, void *arg)

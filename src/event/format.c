@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * How the records of events are laid out: a tracepoint's `format` file through libtraceevent; system calls and the events of
- * the user engine from our own tables. The layout of a live kernel's tracepoint always comes from that kernel.
+ * How the records of events are laid out: a tracepoint's `format` file through libtraceevent; system calls
+ * and the events of the user engine from our own tables. The layout of a live kernel's tracepoint always
+ * comes from that kernel.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,39 +11,31 @@
 
 #include "event/event_int.h"
 
-/* ---- system calls ---------------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
-#define SYSCALL_EXIT_LEN   24
-#define SYSCALL_ENTER_LEN  64 /* with room for all six arguments (RECORD_SYSCALL_LEN) */
+#define SYSCALL_EXIT_LEN  24
+#define SYSCALL_ENTER_LEN 64 /* with room for all six arguments (RECORD_SYSCALL_LEN) */
 
-/* C types of system call arguments that are no pointers and not 8 bytes of unsigned long. `const` is looked past. */
+/*
+ * C types of system call arguments that are no pointers and not 8 bytes of unsigned long. `const` is
+ * looked past.
+ */
 static const struct {
 	const char *type;
 	uint8_t size;
 	bool is_signed;
 } arg_types[] = {
-	{ "int", 4, true },
-	{ "unsigned int", 4, false },
-	{ "unsigned", 4, false },
-	{ "u32", 4, false },
-	{ "__u32", 4, false },
-	{ "__s32", 4, true },
-	{ "pid_t", 4, true },
-	{ "uid_t", 4, false },
-	{ "gid_t", 4, false },
-	{ "qid_t", 4, false },
-	{ "umode_t", 2, false },
-	{ "mode_t", 4, false },
-	{ "clockid_t", 4, true },
-	{ "timer_t", 4, true },
-	{ "mqd_t", 4, true },
-	{ "key_t", 4, true },
-	{ "key_serial_t", 4, true },
-	{ "rwf_t", 4, true },
-	{ "type", 4, false },
-	{ "enum landlock_rule_type", 4, false },
-	{ "long", 8, true },
-	{ "loff_t", 8, true },
+	{ "int", 4, true },          { "unsigned int", 4, false },
+	{ "unsigned", 4, false },    { "u32", 4, false },
+	{ "__u32", 4, false },       { "__s32", 4, true },
+	{ "pid_t", 4, true },        { "uid_t", 4, false },
+	{ "gid_t", 4, false },       { "qid_t", 4, false },
+	{ "umode_t", 2, false },     { "mode_t", 4, false },
+	{ "clockid_t", 4, true },    { "timer_t", 4, true },
+	{ "mqd_t", 4, true },        { "key_t", 4, true },
+	{ "key_serial_t", 4, true }, { "rwf_t", 4, true },
+	{ "type", 4, false },        { "enum landlock_rule_type", 4, false },
+	{ "long", 8, true },         { "loff_t", 8, true },
 	{ "off_t", 8, true },
 };
 
@@ -53,7 +46,9 @@ arg_field(struct field *field, const struct syscall *syscall, uint32_t i)
 	const char *type = strncmp(arg->type, "const ", 6) == 0 ? arg->type + 6 : arg->type;
 	size_t row;
 
-	*field = (struct field){ .name = arg->name, .type = arg->type, .kind = FIELD_INT, .size = 8, .value_size = 8 };
+	*field = (struct field){
+		.name = arg->name, .type = arg->type, .kind = FIELD_INT, .size = 8, .value_size = 8
+	};
 	field->offset = SYSCALL_ARG_OFFSET + 8 * i;
 	field->show = argstr_show(syscall, i);
 	if (syscall_arg_is_string(syscall, i))
@@ -67,12 +62,23 @@ arg_field(struct field *field, const struct syscall *syscall, uint32_t i)
 }
 
 static const struct field nr_field = {
-	.name = "__syscall_nr", .type = "int", .kind = FIELD_INT, .offset = SYSCALL_NR_OFFSET, .size = 4, .is_signed = true,
+	.name = "__syscall_nr",
+	.type = "int",
+	.kind = FIELD_INT,
+	.offset = SYSCALL_NR_OFFSET,
+	.size = 4,
+	.is_signed = true,
 	.value_size = 4,
 };
 
 static const struct field ret_field = {
-	.name = "ret", .type = "long", .kind = FIELD_INT, .offset = SYSCALL_ARG_OFFSET, .size = 8, .is_signed = true, .value_size = 8,
+	.name = "ret",
+	.type = "long",
+	.kind = FIELD_INT,
+	.offset = SYSCALL_ARG_OFFSET,
+	.size = 8,
+	.is_signed = true,
+	.value_size = 8,
 };
 
 static void
@@ -96,7 +102,8 @@ syscall_fields(struct arena *arena, struct event *event, const struct syscall *s
 uint32_t
 event_string_args(const struct event *event)
 {
-	const struct syscall *syscall = event->kind == EVENT_SYSCALL_ENTER ? syscall_by_number(event->number) : NULL;
+	const struct syscall *syscall =
+		event->kind == EVENT_SYSCALL_ENTER ? syscall_by_number(event->number) : NULL;
 	uint32_t i, mask = 0;
 
 	for (i = 0; syscall && i < syscall->n_args; i++)
@@ -105,7 +112,7 @@ event_string_args(const struct event *event)
 	return mask;
 }
 
-/* ---- events of the user engine -------------------------------------------------------------------------- */
+/* ---- events of the user engine --------------------------------------------------------------- */
 
 enum user_event {
 #define USER_EVENT(id, system, name, size) USER_EVENT_##id,
@@ -163,19 +170,22 @@ event_builtin_fields(struct events *events, struct event *event)
 
 	if (event->kind == EVENT_TRACEPOINT)
 		return events->origin == EVENTS_USER && user_event_fields(events->arena, event);
-	syscall = event->kind == EVENT_SYSCALL_ENTER || event->kind == EVENT_SYSCALL_EXIT ? syscall_by_number(event->number) : NULL;
+	syscall = event->kind == EVENT_SYSCALL_ENTER || event->kind == EVENT_SYSCALL_EXIT
+			  ? syscall_by_number(event->number)
+			  : NULL;
 	if (!syscall)
 		return false;
 	syscall_fields(events->arena, event, syscall);
 	return true;
 }
 
-/* ---- tracepoints, through libtraceevent ------------------------------------------------------------------- */
+/* ---- tracepoints, through libtraceevent ------------------------------------------------------ */
 
 struct tep_handle *
 events_tep(void)
 {
-	static struct tep_handle *tep; /* what it knows is the running kernel's: kept for the life of the process */
+	static struct tep_handle
+		*tep; /* what it knows is the running kernel's: kept for the life of the process */
 
 	if (!tep) {
 		tep = tep_alloc();
@@ -228,7 +238,9 @@ field_kind(const struct tep_format_field *from)
 	if (from->flags & TEP_FIELD_IS_DYNAMIC) {
 		if (strncmp(type, "__data_loc ", 11) == 0)
 			type += 11;
-		return !(from->flags & TEP_FIELD_IS_RELATIVE) && is_char_type(type) && from->size == 4 ? FIELD_DATA_LOC : FIELD_OTHER;
+		return !(from->flags & TEP_FIELD_IS_RELATIVE) && is_char_type(type) && from->size == 4
+			       ? FIELD_DATA_LOC
+			       : FIELD_OTHER;
 	}
 	if (from->flags & TEP_FIELD_IS_ARRAY)
 		return is_char_type(type) && !strchr(type, '*') ? FIELD_CHARS : FIELD_OTHER;

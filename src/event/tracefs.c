@@ -2,8 +2,9 @@
 /*
  * The kernel's tracefs: which events there are and how their records are laid out.
  *
- * Relies on a mounted tracefs, or on the privilege to make a mount of our own (CAP_SYS_ADMIN): a detached one, which hangs
- * nowhere in the tree, is seen by no other process and ends with its descriptor. Promises to change nothing in it.
+ * Relies on a mounted tracefs, or on the privilege to make a mount of our own (CAP_SYS_ADMIN): a detached
+ * one, which hangs nowhere in the tree, is seen by no other process and ends with its descriptor. Promises
+ * to change nothing in it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,10 @@
 
 #include "event/event.h"
 
-/* Opens a directory if a tracefs is mounted there. A bare /sys/kernel/tracing is an empty directory of sysfs. */
+/*
+ * Opens a directory if a tracefs is mounted there. A bare /sys/kernel/tracing is an empty directory of
+ * sysfs.
+ */
 static int
 open_mounted(const char *path)
 {
@@ -40,7 +44,8 @@ mount_detached(void)
 		return -errno;
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		mount = -errno;
-	else if ((mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)) < 0)
+	else if ((mount = fsmount(fs, FSMOUNT_CLOEXEC,
+				  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)) < 0)
 		mount = -errno;
 	close(fs);
 	return mount;
@@ -61,7 +66,10 @@ open_tracefs(void)
 			err = fd; /* mounted but closed to us: says more than "not mounted" */
 	}
 	fd = mount_detached();
-	/* A failed mount of our own says what is missing (privilege), unless there is one that we may not read. */
+	/*
+	 * A failed mount of our own says what is missing (privilege), unless there is one that we may not
+	 * read.
+	 */
 	return fd >= 0 || err == -ENOENT ? fd : err;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Kernel addresses as symbols, from /proc/kallsyms: read whole at the first question, sorted by address, searched by halves.
+ * Kernel addresses as symbols, from /proc/kallsyms: read whole at the first question, sorted by address,
+ * searched by halves.
  *
- * Kernel modules that are loaded later are not seen. Where addresses are hidden from us (kernel.kptr_restrict, no CAP_SYSLOG) all
- * of them read as 0: then addresses are shown as numbers and symbols_error says why.
+ * Kernel modules that are loaded later are not seen. Where addresses are hidden from us
+ * (kernel.kptr_restrict, no CAP_SYSLOG) all of them read as 0: then addresses are shown as numbers and
+ * symbols_error says why.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +25,8 @@ struct symbol {
 
 struct symbols {
 	bool loaded;
-	int error;             /* -errno of reading; -EPERM: addresses are hidden */
-	char *text;            /* the file, cut into strings */
+	int error;  /* -errno of reading; -EPERM: addresses are hidden */
+	char *text; /* the file, cut into strings */
 	size_t len;
 	struct symbol *symbols;
 	uint32_t n, cap;
@@ -162,7 +164,9 @@ symbols_error(struct symbols *symbols, struct text *why)
 {
 	need(symbols);
 	if (symbols->error == -EPERM)
-		text_puts(why, "/proc/kallsyms hides the addresses of kernel functions: run as root, with kernel.kptr_restrict below 2");
+		text_puts(
+			why,
+			"/proc/kallsyms hides the addresses of kernel functions: run as root, with kernel.kptr_restrict below 2");
 	else if (symbols->error < 0)
 		text_printf(why, "/proc/kallsyms: %s", strerror(-symbols->error));
 	return symbols->error;

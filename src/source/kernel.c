@@ -2,12 +2,13 @@
 /*
  * The kernel as event source: programs run in the kernel, at its tracepoints, functions and timers.
  *
- * kernel_start is the list of all steps. Tables exist from open on, so that main can use them; programs are made only at start,
- * when it is known what was registered. Uses libbpf's calls for bpf(2), not its objects: a run that traces system calls loads
- * two programs and reads no more of the kernel's 5 MB of BTF than it needs.
+ * kernel_start is the list of all steps. Tables exist from open on, so that main can use them; programs
+ * are made only at start, when it is known what was registered. Uses libbpf's calls for bpf(2), not its
+ * objects: a run that traces system calls loads two programs and reads no more of the kernel's 5 MB of BTF
+ * than it needs.
  *
- * Who is traced: with a command or process, that and what it forks from then on. Without, every process but ktap itself, whose own
- * output would otherwise be events that make output.
+ * Who is traced: with a command or process, that and what it forks from then on. Without, every process
+ * but ktap itself, whose own output would otherwise be events that make output.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -42,11 +43,12 @@ step(struct timespec *since, const char *name)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (debug_on(DEBUG_TIME) && name)
 		fprintf(stderr, "time: kernel %s %.3f ms\n", name,
-			(double)(now.tv_sec - since->tv_sec) * 1e3 + (double)(now.tv_nsec - since->tv_nsec) / 1e6);
+			(double)(now.tv_sec - since->tv_sec) * 1e3 +
+				(double)(now.tv_nsec - since->tv_nsec) / 1e6);
 	*since = now;
 }
 
-/* ---- whom to trace ---------------------------------------------------------------------------------------- */
+/* ---- whom to trace --------------------------------------------------------------------------- */
 
 static bool
 in_first_pid_namespace(void)
@@ -57,21 +59,24 @@ in_first_pid_namespace(void)
 }
 
 /*
- * Our own process id as programs see it. In a pid namespace (a container) that is not getpid's: there a program is asked, run once
- * in our own context.
+ * Our own process id as programs see it. In a pid namespace (a container) that is not getpid's: there a
+ * program is asked, run once in our own context.
  */
 static uint32_t
 own_process(void)
 {
 	const struct bpf_insn insns[] = {
-		insn_call(BPF_FUNC_get_current_pid_tgid), insn_alu_imm(BPF_RSH, 0, 32), insn_exit(),
+		insn_call(BPF_FUNC_get_current_pid_tgid),
+		insn_alu_imm(BPF_RSH, 0, 32),
+		insn_exit(),
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, run);
 	int fd, err;
 
 	if (in_first_pid_namespace())
 		return (uint32_t)getpid();
-	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", "Dual BSD/GPL", insns, ARRAY_SIZE(insns), NULL);
+	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", "Dual BSD/GPL", insns,
+			   ARRAY_SIZE(insns), NULL);
 	if (fd < 0)
 		return (uint32_t)getpid(); /* nothing will be traced either */
 	err = bpf_prog_test_run_opts(fd, &run);
@@ -87,15 +92,17 @@ open_target(struct kernel *kernel, struct text *why)
 	if (!kernel->has_target)
 		return 0;
 	if (!in_first_pid_namespace()) {
-		text_puts(why, "following a process from inside a pid namespace (a container) is not possible: "
-			       "share the host's (docker run --pid=host), or use --engine=user");
+		text_puts(why,
+			  "following a process from inside a pid namespace (a container) is not possible: "
+			  "share the host's (docker run --pid=host), or use --engine=user");
 		return -EOPNOTSUPP;
 	}
 	if (kernel->target.argv)
 		err = command_start(&kernel->command, kernel->target.argv, why);
 	if (err < 0)
 		return err;
-	kernel->pidfd = (int)syscall(SYS_pidfd_open, kernel->command.pid ? kernel->command.pid : kernel->target.pid, 0);
+	kernel->pidfd = (int)syscall(SYS_pidfd_open,
+				     kernel->command.pid ? kernel->command.pid : kernel->target.pid, 0);
 	if (kernel->pidfd >= 0 || kernel->command.pid)
 		return 0;
 	err = -errno;
@@ -132,7 +139,7 @@ kernel_ended(struct source *source)
 	return kernel->has_target && poll(&poll_one, 1, 0) > 0;
 }
 
-/* ---- attach, start, stop -------------------------------------------------------------------------------------- */
+/* ---- attach, start, stop --------------------------------------------------------------------- */
 
 static int
 kernel_attach(struct source *source, const struct program *program, struct event *event, struct text *why)
@@ -157,7 +164,8 @@ let_command_go(struct kernel *kernel, struct text *why)
 		return 0;
 	err = command_go(&kernel->command);
 	if (err < 0)
-		text_printf(why, "command '%s' cannot be executed: %s", kernel->target.argv[0], strerror(-err));
+		text_printf(why, "command '%s' cannot be executed: %s", kernel->target.argv[0],
+			    strerror(-err));
 	return err;
 }
 
@@ -228,7 +236,7 @@ kernel_stop(struct source *source)
 		kill(kernel->command.pid, SIGTERM);
 }
 
-/* ---- records -------------------------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 struct pump {
 	void (*fn)(void *arg, const void *record, size_t len);
@@ -236,7 +244,10 @@ struct pump {
 	int n;
 };
 
-/* libbpf's ring buffer has one callback for its life, so the pump in progress is reached through the kernel. */
+/*
+ * libbpf's ring buffer has one callback for its life, so the pump in progress is reached through the
+ * kernel.
+ */
 static int
 on_record(void *arg, void *record, size_t len)
 {
@@ -252,7 +263,8 @@ open_ring(struct kernel *kernel, struct text *why)
 {
 	if (kernel->object->table_records == UINT32_MAX)
 		return 0;
-	kernel->ring = ring_buffer__new(kernel->tables[kernel->object->table_records], on_record, kernel, NULL);
+	kernel->ring =
+		ring_buffer__new(kernel->tables[kernel->object->table_records], on_record, kernel, NULL);
 	if (kernel->ring)
 		return 0;
 	text_printf(why, "ring buffer of records: %s", strerror(errno));
@@ -287,7 +299,7 @@ kernel_poll_fds(struct source *source, int *fds, int max)
 	return n;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void *
 kernel_globals(struct source *source)
@@ -306,7 +318,8 @@ kernel_stats(struct source *source, struct source_stats *stats)
 	for (i = 0; i < kernel->n_units; i++) {
 		memset(&info, 0, sizeof(info));
 		len = sizeof(info);
-		if (kernel->units[i]->fd >= 0 && bpf_obj_get_info_by_fd(kernel->units[i]->fd, &info, &len) == 0)
+		if (kernel->units[i]->fd >= 0 &&
+		    bpf_obj_get_info_by_fd(kernel->units[i]->fd, &info, &len) == 0)
 			stats->n_nested += info.recursion_misses;
 	}
 	stats->command_ended = kernel->command.pid && kernel->command_gone;
@@ -367,7 +380,9 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 	struct arena *arena = arena_new();
 	struct kernel *kernel = arena_alloc(arena, sizeof(*kernel));
 
-	kernel->source = (struct source){ .ops = &kernel_ops, .object = object, .n_cpus = (uint32_t)libbpf_num_possible_cpus() };
+	kernel->source = (struct source){ .ops = &kernel_ops,
+					  .object = object,
+					  .n_cpus = (uint32_t)libbpf_num_possible_cpus() };
 	kernel->arena = arena;
 	kernel->object = object;
 	kernel->events = events;
@@ -380,8 +395,8 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 }
 
 int
-source_kernel_open(struct source **source, const struct object *object, struct events *events, const struct target *target,
-		   struct text *why)
+source_kernel_open(struct source **source, const struct object *object, struct events *events,
+		   const struct target *target, struct text *why)
 {
 	struct kernel *kernel = kernel_new(object, events, target);
 	struct timespec since;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Attaching loaded units: to raw tracepoints, perf tracepoints, kernel functions and timers. Every attachment is a descriptor;
- * closing it detaches.
+ * Attaching loaded units: to raw tracepoints, perf tracepoints, kernel functions and timers. Every
+ * attachment is a descriptor; closing it detaches.
  *
- * A handler for a glob takes what permits attachment (some of tracefs's events have no tracepoint of that name); only a handler
- * that got nothing at all is an error.
+ * A handler for a glob takes what permits attachment (some of tracefs's events have no tracepoint of that
+ * name); only a handler that got nothing at all is an error.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -25,13 +25,17 @@
 static void
 add_link(struct kernel *kernel, int fd)
 {
-	kernel->links = arena_grow(kernel->arena, kernel->links, kernel->n_links, &kernel->cap_links, sizeof(*kernel->links));
+	kernel->links = arena_grow(kernel->arena, kernel->links, kernel->n_links, &kernel->cap_links,
+				   sizeof(*kernel->links));
 	kernel->links[kernel->n_links++] = fd;
 }
 
-/* ---- raw tracepoints ------------------------------------------------------------------------------------- */
+/* ---- raw tracepoints ------------------------------------------------------------------------- */
 
-/* bpf(2), BPF_RAW_TRACEPOINT_OPEN, with the cookie of Linux 6.10, which the headers we build with need not know. */
+/*
+ * bpf(2), BPF_RAW_TRACEPOINT_OPEN, with the cookie of Linux 6.10, which the headers we build with need not
+ * know.
+ */
 static int
 raw_tracepoint_open(int prog, const char *name, uint64_t cookie)
 {
@@ -48,7 +52,10 @@ raw_tracepoint_open(int prog, const char *name, uint64_t cookie)
 static int
 attach_raw(struct kernel *kernel, struct unit *unit, struct event *event)
 {
-	/* A typed program knows its tracepoint; the system calls' and followers' units are for one that is theirs. */
+	/*
+	 * A typed program knows its tracepoint; the system calls' and followers' units are for one that is
+	 * theirs.
+	 */
 	const char *name = unit->typed ? NULL : event ? event->name : unit_infos[unit->kind].point;
 	int fd = raw_tracepoint_open(unit->fd, name, unit->by_cookie ? event->index : 0);
 
@@ -58,7 +65,7 @@ attach_raw(struct kernel *kernel, struct unit *unit, struct event *event)
 	return 0;
 }
 
-/* ---- perf events ----------------------------------------------------------------------------------------------- */
+/* ---- perf events ----------------------------------------------------------------------------- */
 
 static int
 perf_event_open(struct perf_event_attr *attr, int cpu)
@@ -97,7 +104,10 @@ attach_perf(struct kernel *kernel, const struct unit *unit, const struct event *
 	return err;
 }
 
-/* An event that happens on all CPUs, though opened for one: the program hangs at the tracepoint or function itself. */
+/*
+ * An event that happens on all CPUs, though opened for one: the program hangs at the tracepoint or
+ * function itself.
+ */
 static int
 open_anywhere(struct perf_event_attr *attr)
 {
@@ -151,7 +161,9 @@ static int
 attach_profile(struct kernel *kernel, struct unit *unit, struct event *event)
 {
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .sample_period = event->period_ns,
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = event->period_ns,
 	};
 	int cpu, perf, err, n_attached = 0, n_cpus = libbpf_num_possible_cpus();
 
@@ -168,12 +180,13 @@ attach_profile(struct kernel *kernel, struct unit *unit, struct event *event)
 }
 
 static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *unit, struct event *event) = {
-	[UNIT_SYS_ENTER] = attach_raw,         [UNIT_SYS_EXIT] = attach_raw,  [UNIT_RAW] = attach_raw,
-	[UNIT_TRACEPOINT] = attach_tracepoint, [UNIT_KPROBE] = attach_kprobe, [UNIT_PROFILE] = attach_profile,
-	[UNIT_FORK] = attach_raw,              [UNIT_FREE] = attach_raw,
+	[UNIT_SYS_ENTER] = attach_raw, [UNIT_SYS_EXIT] = attach_raw,
+	[UNIT_RAW] = attach_raw,       [UNIT_TRACEPOINT] = attach_tracepoint,
+	[UNIT_KPROBE] = attach_kprobe, [UNIT_PROFILE] = attach_profile,
+	[UNIT_FORK] = attach_raw,      [UNIT_FREE] = attach_raw,
 };
 
-/* ---- accounts -------------------------------------------------------------------------------------------------------- */
+/* ---- accounts -------------------------------------------------------------------------------- */
 
 static const char *
 cause_text(const struct event *event, int err)
@@ -194,13 +207,14 @@ cause_text(const struct event *event, int err)
 static void
 note(struct kernel *kernel, const struct unit *unit, const struct event *event, int err)
 {
-	const char *system = event ? event->system : "syscalls", *name = event ? event->name : unit_infos[unit->kind].point;
+	const char *system = event ? event->system : "syscalls",
+		   *name = event ? event->name : unit_infos[unit->kind].point;
 	struct handler_account *account;
 	uint32_t slot;
 
 	if (err < 0 && debug_on(DEBUG_EVENTS))
-		fprintf(stderr, "events: %s:%s: not attached (%s): %s\n", system, name, unit_infos[unit->kind].name,
-			cause_text(event, err));
+		fprintf(stderr, "events: %s:%s: not attached (%s): %s\n", system, name,
+			unit_infos[unit->kind].name, cause_text(event, err));
 	for (slot = 0; slot < unit->n_slots; slot++) {
 		account = &kernel->accounts[unit->slots[slot]->handler];
 		if (err == 0)
@@ -208,7 +222,8 @@ note(struct kernel *kernel, const struct unit *unit, const struct event *event, 
 		else
 			account->n_failed++;
 		if (err < 0 && !account->first_failure)
-			account->first_failure = arena_printf(kernel->arena, "%s:%s: %s", system, name, cause_text(event, err));
+			account->first_failure = arena_printf(kernel->arena, "%s:%s: %s", system, name,
+							      cause_text(event, err));
 	}
 }
 
@@ -225,18 +240,20 @@ check_accounts(const struct kernel *kernel, struct text *why)
 			return -ENOENT;
 		}
 		if (account->n_attached == 0 && account->n_failed > 1) {
-			text_printf(why, "cannot attach to any of %u events; the first is %s (all of them: -d events)", account->n_failed,
-				    account->first_failure);
+			text_printf(
+				why,
+				"cannot attach to any of %u events; the first is %s (all of them: -d events)",
+				account->n_failed, account->first_failure);
 			return -ENOENT;
 		}
 		if (account->n_failed && debug_on(DEBUG_EVENTS))
-			fprintf(stderr, "events: handler %u: %u attachments, %u events that permit none\n", i, account->n_attached,
-				account->n_failed);
+			fprintf(stderr, "events: handler %u: %u attachments, %u events that permit none\n", i,
+				account->n_attached, account->n_failed);
 	}
 	return 0;
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static int
 attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
@@ -248,8 +265,9 @@ attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 		err = attach[unit->kind](kernel, unit, NULL);
 		note(kernel, unit, NULL, err);
 		if (err < 0)
-			text_printf(why, "cannot attach to raw tracepoint %s (%s): %s", unit_infos[unit->kind].point,
-				    unit_infos[unit->kind].name, cause_text(NULL, err));
+			text_printf(why, "cannot attach to raw tracepoint %s (%s): %s",
+				    unit_infos[unit->kind].point, unit_infos[unit->kind].name,
+				    cause_text(NULL, err));
 		return err;
 	}
 	for (i = 0; i < unit->n_events; i++) {
@@ -257,15 +275,19 @@ attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 		note(kernel, unit, unit->events[i], err);
 		if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
 			/* Not the event's fault, and the rest would fare the same. */
-			text_printf(why, "cannot attach to %s:%s, after %u others: %s", unit->events[i]->system,
-				    unit->events[i]->name, kernel->n_links, cause_text(NULL, err));
+			text_printf(why, "cannot attach to %s:%s, after %u others: %s",
+				    unit->events[i]->system, unit->events[i]->name, kernel->n_links,
+				    cause_text(NULL, err));
 			return err;
 		}
 	}
 	return 0;
 }
 
-/* Each attachment and each program is a descriptor; the usual limit of 1024 is soft. The command was forked before. */
+/*
+ * Each attachment and each program is a descriptor; the usual limit of 1024 is soft. The command was
+ * forked before.
+ */
 static void
 raise_file_limit(void)
 {
@@ -294,7 +316,8 @@ kernel_attach_all(struct kernel *kernel, struct text *why)
 	uint32_t i;
 	int err = 0;
 
-	kernel->accounts = arena_alloc(kernel->arena, (kernel->object->n_handlers + 1) * sizeof(*kernel->accounts));
+	kernel->accounts =
+		arena_alloc(kernel->arena, (kernel->object->n_handlers + 1) * sizeof(*kernel->accounts));
 	for (i = 0; i < kernel->n_units && err == 0; i++)
 		err = attach_unit(kernel, kernel->units[i], why);
 	return err < 0 ? err : check_accounts(kernel, why);
@@ -315,6 +338,9 @@ kernel_attachable(const struct event *event, struct text *why)
 {
 	if (event->kind != EVENT_KPROBE || kprobe_pmu() >= 0)
 		return 0;
-	text_printf(why, "probe:%s: kernel function probes are not available: this kernel has no kprobes (CONFIG_KPROBES)", event->symbol);
+	text_printf(
+		why,
+		"probe:%s: kernel function probes are not available: this kernel has no kprobes (CONFIG_KPROBES)",
+		event->symbol);
 	return -EOPNOTSUPP;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The few facts that stubs need from the kernel's BTF: the type numbers of four raw tracepoints, and where a task keeps its ids.
+ * The few facts that stubs need from the kernel's BTF: the type numbers of four raw tracepoints, and where
+ * a task keeps its ids.
  *
- * One pass over the raw bytes that ends when all is found: 0.3 to 1 ms (mapped, Linux 6.15 and later), 4 ms (read). libbpf's
- * parser takes 7 to 13 ms and indexes all 126,000 types, which is more than a whole run of ktap should take. Never trusts the
- * file's offsets.
+ * One pass over the raw bytes that ends when all is found: 0.3 to 1 ms (mapped, Linux 6.15 and later), 4
+ * ms (read). libbpf's parser takes 7 to 13 ms and indexes all 126,000 types, which is more than a whole
+ * run of ktap should take. Never trusts the file's offsets.
  */
 #include <fcntl.h>
 #include <linux/btf.h>
@@ -27,7 +28,10 @@ struct raw_btf {
 	uint32_t strings_len;
 };
 
-/* Bytes behind struct btf_type, without the part that depends on vlen; see "BTF Type Format" in the kernel's btf.rst. */
+/*
+ * Bytes behind struct btf_type, without the part that depends on vlen; see "BTF Type Format" in the
+ * kernel's btf.rst.
+ */
 static const uint8_t fixed_extra[NR_BTF_KINDS] = {
 	[BTF_KIND_INT] = 4,
 	[BTF_KIND_ARRAY] = sizeof(struct btf_array),
@@ -37,12 +41,9 @@ static const uint8_t fixed_extra[NR_BTF_KINDS] = {
 
 /* Bytes behind it for each of vlen members. */
 static const uint8_t member_extra[NR_BTF_KINDS] = {
-	[BTF_KIND_STRUCT] = sizeof(struct btf_member),
-	[BTF_KIND_UNION] = sizeof(struct btf_member),
-	[BTF_KIND_ENUM] = sizeof(struct btf_enum),
-	[BTF_KIND_FUNC_PROTO] = sizeof(struct btf_param),
-	[BTF_KIND_DATASEC] = sizeof(struct btf_var_secinfo),
-	[BTF_KIND_ENUM64] = sizeof(struct btf_enum64),
+	[BTF_KIND_STRUCT] = sizeof(struct btf_member),       [BTF_KIND_UNION] = sizeof(struct btf_member),
+	[BTF_KIND_ENUM] = sizeof(struct btf_enum),           [BTF_KIND_FUNC_PROTO] = sizeof(struct btf_param),
+	[BTF_KIND_DATASEC] = sizeof(struct btf_var_secinfo), [BTF_KIND_ENUM64] = sizeof(struct btf_enum64),
 };
 
 static bool
@@ -67,7 +68,8 @@ sections(struct raw_btf *btf)
 	if (btf->len < sizeof(*header) || header->magic != BTF_MAGIC || header->hdr_len > btf->len)
 		return false;
 	room = btf->len - header->hdr_len;
-	if ((uint64_t)header->type_off + header->type_len > room || (uint64_t)header->str_off + header->str_len > room)
+	if ((uint64_t)header->type_off + header->type_len > room ||
+	    (uint64_t)header->str_off + header->str_len > room)
 		return false;
 	start = (const char *)btf->bytes + header->hdr_len;
 	btf->types = start + header->type_off;
@@ -135,7 +137,8 @@ note_point(struct kernel_types *types, const char *name, uint32_t id)
 	if (strncmp(name, "btf_trace_s", 11) != 0)
 		return 0;
 	for (kind = 0; kind < N_UNIT_KINDS; kind++) {
-		if (!unit_infos[kind].point || types->point_ids[kind] || strcmp(name + 10, unit_infos[kind].point) != 0)
+		if (!unit_infos[kind].point || types->point_ids[kind] ||
+		    strcmp(name + 10, unit_infos[kind].point) != 0)
 			continue;
 		types->point_ids[kind] = id;
 		found++;
@@ -176,7 +179,8 @@ scan(struct kernel_types *types, const struct raw_btf *btf)
 		kind = BTF_INFO_KIND(type->info);
 		if (kind >= NR_BTF_KINDS)
 			return; /* newer than we know: its length is not known either */
-		len = sizeof(*type) + fixed_extra[kind] + (size_t)member_extra[kind] * BTF_INFO_VLEN(type->info);
+		len = sizeof(*type) + fixed_extra[kind] +
+		      (size_t)member_extra[kind] * BTF_INFO_VLEN(type->info);
 		if (len > (size_t)(btf->types_end - p))
 			return;
 		if (kind == BTF_KIND_TYPEDEF)

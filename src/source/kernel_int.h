@@ -2,7 +2,7 @@
 /*
  * What the files of the kernel source share.
  *
- *     kernel.c        life of the source: open, attach, start, pump, stop, close; reads as the list of all steps
+ *     kernel.c        life of the source: open, attach, start, pump, stop, close; the list of steps
  *     kernel_table.c  the object's tables as BPF maps
  *     kernel_plan.c   which registered events are served by which loaded program (unit)
  *     kernel_stub.c   a unit as eBPF: entry stub, handlers behind it
@@ -17,7 +17,10 @@
 
 #include "source/source.h"
 
-/* Too few rows for a file of their own: UNIT(id, "name", program type, raw tracepoint that it is for or NULL) */
+/*
+ * Too few rows for a file of their own: UNIT(id, "name", program type, raw tracepoint that it is for or
+ * NULL)
+ */
 #define UNITS(UNIT)                                                                                     \
 	UNIT(SYS_ENTER, "sys_enter", BPF_PROG_TYPE_RAW_TRACEPOINT, "sys_enter")                         \
 	UNIT(SYS_EXIT, "sys_exit", BPF_PROG_TYPE_RAW_TRACEPOINT, "sys_exit")                            \
@@ -51,11 +54,13 @@ struct syscall_entry {
 
 #define UNIT_SLOTS 32
 
-#define TARGETS_SIZE (1u << 22 >> 3) /* bytes: process ids are below 1 << 22 (include/linux/threads.h, PID_MAX_LIMIT) */
+/* Bytes: process ids are below 1 << 22 (include/linux/threads.h, PID_MAX_LIMIT). */
+#define TARGETS_SIZE (1u << 22 >> 3)
 
 /*
- * One loaded program: an entry stub and the handlers that it calls. The two units of system calls serve any number of events
- * and up to UNIT_SLOTS programs (past that there are more units); the other kinds serve one program.
+ * One loaded program: an entry stub and the handlers that it calls. The two units of system calls serve
+ * any number of events and up to UNIT_SLOTS programs (past that there are more units); the other kinds
+ * serve one program.
  */
 struct unit {
 	enum unit_kind kind;
@@ -126,7 +131,7 @@ struct kernel {
 	uint32_t n_links, cap_links;
 };
 
-/* ---- kernel_table.c ------------------------------------------------------------------------------------- */
+/* ---- kernel_table.c -------------------------------------------------------------------------- */
 
 /* Makes the object's tables, with their first contents. Returns 0 or -errno with *why set. */
 int
@@ -155,7 +160,7 @@ kernel_remove(struct source *source, uint32_t table, const void *key);
 int
 kernel_next(struct source *source, uint32_t table, const void *key, void *next);
 
-/* ---- kernel_plan.c ---------------------------------------------------------------------------------------- */
+/* ---- kernel_plan.c --------------------------------------------------------------------------- */
 
 /* Sorts the registrations into units. Needs kernel->types. Returns 0 or -errno with *why set. */
 int
@@ -165,7 +170,7 @@ kernel_plan(struct kernel *kernel, struct text *why);
 bool
 kernel_has_unit(const struct kernel *kernel, enum unit_kind kind);
 
-/* ---- kernel_stub.c ------------------------------------------------------------------------------------------ */
+/* ---- kernel_stub.c --------------------------------------------------------------------------- */
 
 /* A unit's loadable program. */
 struct image {
@@ -177,9 +182,10 @@ struct image {
 
 /* Assembles a unit, tables resolved to descriptors, in `arena`. Returns 0 or -errno with *why set. */
 int
-kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image, struct text *why);
+kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image,
+	    struct text *why);
 
-/* ---- kernel_load.c -------------------------------------------------------------------------------------------- */
+/* ---- kernel_load.c --------------------------------------------------------------------------- */
 
 /* Loads all units. Returns 0 or -errno; *why then holds the refusal with the script's line. */
 int
@@ -189,11 +195,14 @@ kernel_load(struct kernel *kernel, struct text *why);
 bool
 kernel_has_helper(enum bpf_prog_type type, int32_t helper);
 
-/* Explains a refusal by the kernel to do `what`: which privilege is missing, lockdown, no eBPF, or the error's own text. */
+/*
+ * Explains a refusal by the kernel to do `what`: which privilege is missing, lockdown, no eBPF, or the
+ * error's own text.
+ */
 void
 kernel_explain(int err, const char *what, struct text *why);
 
-/* ---- kernel_attach.c -------------------------------------------------------------------------------------------- */
+/* ---- kernel_attach.c ------------------------------------------------------------------------- */
 
 /* Attaches all units; a handler that nothing could be attached for is an error. */
 int
@@ -211,7 +220,7 @@ kernel_detach_all(struct kernel *kernel);
 int
 kernel_attachable(const struct event *event, struct text *why);
 
-/* ---- kernel_btf.c -------------------------------------------------------------------------------------------------- */
+/* ---- kernel_btf.c ---------------------------------------------------------------------------- */
 
 /* Looks up what struct kernel_types holds in /sys/kernel/btf/vmlinux. What is missing stays 0. */
 void

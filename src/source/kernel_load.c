@@ -2,8 +2,9 @@
 /*
  * Loading units into the kernel, and saying in the user's terms why it refuses one.
  *
- * The first attempt carries neither log nor line information: it nearly always succeeds, and is then fastest. A refused
- * program is loaded again with both, for the message: the script's line, then the end of the verifier's log.
+ * The first attempt carries neither log nor line information: it nearly always succeeds, and is then
+ * fastest. A refused program is loaded again with both, for the message: the script's line, then the end
+ * of the verifier's log.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -21,7 +22,8 @@
 bool
 kernel_has_helper(enum bpf_prog_type type, int32_t helper)
 {
-	const struct bpf_insn insns[] = { insn_call(helper), insn_mov_imm(0, 0), insn_exit() }; /* r1 is the context */
+	const struct bpf_insn insns[] = { insn_call(helper), insn_mov_imm(0, 0),
+					  insn_exit() }; /* r1 is the context */
 	int fd = bpf_prog_load(type, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns), NULL);
 
 	if (debug_on(DEBUG_KERNEL))
@@ -32,7 +34,7 @@ kernel_has_helper(enum bpf_prog_type type, int32_t helper)
 	return true;
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 /* First `size` - 1 bytes of a small file, "" where it can't be read. */
 static void
@@ -66,12 +68,18 @@ explain_permission(struct text *why)
 	char lockdown[128];
 
 	read_small("/sys/kernel/security/lockdown", lockdown, sizeof(lockdown));
-	if (!has_capability(CAP_SYS_ADMIN_BIT) && (!has_capability(CAP_BPF_BIT) || !has_capability(CAP_PERFMON_BIT)))
-		text_puts(why, "no CAP_BPF and CAP_PERFMON (run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_admin+ep on the ktap file)");
+	if (!has_capability(CAP_SYS_ADMIN_BIT) &&
+	    (!has_capability(CAP_BPF_BIT) || !has_capability(CAP_PERFMON_BIT)))
+		text_puts(
+			why,
+			"no CAP_BPF and CAP_PERFMON (run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_admin+ep on the ktap file)");
 	else if (strstr(lockdown, "[confidentiality]"))
-		text_puts(why, "the kernel is locked down for confidentiality (boot with lockdown=integrity or none)");
+		text_puts(
+			why,
+			"the kernel is locked down for confidentiality (boot with lockdown=integrity or none)");
 	else
-		text_puts(why, "not permitted here (a container without access to bpf(2)? a security module?)");
+		text_puts(why,
+			  "not permitted here (a container without access to bpf(2)? a security module?)");
 }
 
 void
@@ -83,7 +91,9 @@ kernel_explain(int err, const char *what, struct text *why)
 	else if (err == -ENOSYS)
 		text_puts(why, "it was built without eBPF (CONFIG_BPF_SYSCALL)");
 	else if (err == -ENOMEM)
-		text_puts(why, "not enough memory (a smaller table? `ulimit -l`, memory limit of the control group)");
+		text_puts(
+			why,
+			"not enough memory (a smaller table? `ulimit -l`, memory limit of the control group)");
 	else if (err == -E2BIG)
 		text_puts(why, "too big");
 	else
@@ -94,7 +104,8 @@ int
 source_kernel_permitted(struct text *why)
 {
 	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_exit() };
-	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns), NULL);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns),
+			       NULL);
 
 	if (fd < 0) {
 		kernel_explain(fd, "eBPF programs", why);
@@ -104,7 +115,10 @@ source_kernel_permitted(struct text *why)
 	return 0;
 }
 
-/* The text of the log's last line that quotes the script ("; text", since 6.9 "; text @ file:line"), or NULL. The stub has none. */
+/*
+ * The text of the log's last line that quotes the script ("; text", since 6.9 "; text @ file:line"), or
+ * NULL. The stub has none.
+ */
 static const char *
 last_quote(const char *log, size_t *len)
 {
@@ -176,7 +190,8 @@ add_log_end(const char *log, struct text *why)
 }
 
 static void
-explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, const char *log, struct text *why)
+explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, const char *log,
+		struct text *why)
 {
 	if (!*log) {
 		kernel_explain(err, unit_infos[unit->kind].name, why);
@@ -190,7 +205,7 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 	add_log_end(log, why);
 }
 
-/* ---- loading --------------------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static enum bpf_prog_type
 unit_type(const struct unit *unit)
@@ -199,7 +214,8 @@ unit_type(const struct unit *unit)
 }
 
 static int
-load_image(const struct kernel *kernel, const struct unit *unit, const struct image *image, struct bpf_prog_load_opts *opts)
+load_image(const struct kernel *kernel, const struct unit *unit, const struct image *image,
+	   struct bpf_prog_load_opts *opts)
 {
 	if (unit->typed) {
 		opts->expected_attach_type = BPF_TRACE_RAW_TP;
@@ -208,9 +224,13 @@ load_image(const struct kernel *kernel, const struct unit *unit, const struct im
 	return bpf_prog_load(unit_type(unit), "ktap", LICENSE, image->insns, image->n_insns, opts);
 }
 
-/* Adds line information, where the object knows its script's lines. Returns the descriptor of its BTF, or -1. */
+/*
+ * Adds line information, where the object knows its script's lines. Returns the descriptor of its BTF, or
+ * -1.
+ */
 static int
-add_lines(const struct kernel *kernel, const struct image *image, struct btf_info *info, struct bpf_prog_load_opts *opts)
+add_lines(const struct kernel *kernel, const struct image *image, struct btf_info *info,
+	  struct bpf_prog_load_opts *opts)
 {
 	int fd;
 
@@ -231,9 +251,11 @@ add_lines(const struct kernel *kernel, const struct image *image, struct btf_inf
 
 /* Loads again, for the reason. */
 static int
-load_to_explain(const struct kernel *kernel, const struct unit *unit, const struct image *image, int err, struct text *why)
+load_to_explain(const struct kernel *kernel, const struct unit *unit, const struct image *image, int err,
+		struct text *why)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = 1, .log_size = LOG_SIZE, .log_buf = mem_alloc(LOG_SIZE));
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = 1, .log_size = LOG_SIZE,
+		    .log_buf = mem_alloc(LOG_SIZE));
 	struct btf_info info = { 0 };
 	int fd, btf_fd = add_lines(kernel, image, &info, &opts);
 
@@ -264,8 +286,8 @@ load_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 			unit->fd = load_to_explain(kernel, unit, &image, unit->fd, why);
 		err = unit->fd < 0 ? unit->fd : 0;
 		if (debug_on(DEBUG_KERNEL))
-			fprintf(stderr, "kernel: BPF_PROG_LOAD %s type %d, %u instructions: %d\n", unit_infos[unit->kind].name,
-				unit_type(unit), image.n_insns, unit->fd);
+			fprintf(stderr, "kernel: BPF_PROG_LOAD %s type %d, %u instructions: %d\n",
+				unit_infos[unit->kind].name, unit_type(unit), image.n_insns, unit->fd);
 	}
 	arena_free(arena);
 	return err;

@@ -9,9 +9,10 @@
  *     kernel function    no                           kprobe
  *     profile            no                           perf event on every CPU
  *
- * A unit serves all events of its kind and program (raw tracepoints: and system) where an attachment can carry a number (cookie) that says which event it
- * is: perf attachments since Linux 5.15, raw tracepoints since 6.10. Elsewhere there is a unit for each event, which has the number
- * as a constant. What the kernel has is found by trying.
+ * A unit serves all events of its kind and program (raw tracepoints: and system) where an attachment can
+ * carry a number (cookie) that says which event it is: perf attachments since Linux 5.15, raw tracepoints
+ * since 6.10. Elsewhere there is a unit for each event, which has the number as a constant. What the
+ * kernel has is found by trying.
  */
 #include <assert.h>
 #include <errno.h>
@@ -44,9 +45,13 @@ add_unit(struct kernel *kernel, enum unit_kind kind)
 	unit->kind = kind;
 	unit->fd = -1;
 	unit->syscalls_fd = -1;
-	/* With the kernel's type information arguments are plain pointers; without, they are read through a helper. */
+	/*
+	 * With the kernel's type information arguments are plain pointers; without, they are read through
+	 * a helper.
+	 */
 	unit->typed = kernel->types.point_ids[kind] != 0;
-	kernel->units = arena_grow(kernel->arena, kernel->units, kernel->n_units, &kernel->cap_units, sizeof(*kernel->units));
+	kernel->units = arena_grow(kernel->arena, kernel->units, kernel->n_units, &kernel->cap_units,
+				   sizeof(*kernel->units));
 	kernel->units[kernel->n_units++] = unit;
 	return unit;
 }
@@ -62,11 +67,11 @@ last_unit(const struct kernel *kernel, enum unit_kind kind)
 	return NULL;
 }
 
-/* ---- system calls -------------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 /*
- * A slot of the unit that calls `program` behind all slots that `used` holds already (programs run in the order of their
- * registration); a new one if need be. -1: the unit is full.
+ * A slot of the unit that calls `program` behind all slots that `used` holds already (programs run in the
+ * order of their registration); a new one if need be. -1: the unit is full.
  */
 static int
 find_slot(struct unit *unit, const struct program *program, uint32_t used)
@@ -115,7 +120,7 @@ plan_syscall(struct kernel *kernel, const struct registration *registration)
 	entry->slots |= 1u << slot;
 }
 
-/* ---- the other kinds ---------------------------------------------------------------------------------------- */
+/* ---- the other kinds ------------------------------------------------------------------------- */
 
 static bool
 try_cookie(enum feature *feature, enum bpf_prog_type type)
@@ -141,7 +146,8 @@ kind_for(const struct registration *registration)
 	switch (registration->event->kind) {
 	case EVENT_SYSCALL_ENTER: return UNIT_SYS_ENTER;
 	case EVENT_SYSCALL_EXIT: return UNIT_SYS_EXIT;
-	case EVENT_TRACEPOINT: return program->record_size || program->uses_dynamic ? UNIT_TRACEPOINT : UNIT_RAW;
+	case EVENT_TRACEPOINT:
+		return program->record_size || program->uses_dynamic ? UNIT_TRACEPOINT : UNIT_RAW;
 	case EVENT_KPROBE: return UNIT_KPROBE;
 	case EVENT_PROFILE: return UNIT_PROFILE;
 	case N_EVENT_KINDS: break;
@@ -151,9 +157,10 @@ kind_for(const struct registration *registration)
 }
 
 /*
- * A loaded raw tracepoint program does not run while it runs on that CPU: were there one for all, an interrupt's events would be
- * lost to whatever it interrupts. With one a system (irq, sched, kmem: about a hundred) `*:*` takes 15 ms longer to load and
- * loses 20 to 50 times fewer events. The perf attachments share one such guard however many programs there are.
+ * A loaded raw tracepoint program does not run while it runs on that CPU: were there one for all, an
+ * interrupt's events would be lost to whatever it interrupts. With one a system (irq, sched, kmem: about a
+ * hundred) `*:*` takes 15 ms longer to load and loses 20 to 50 times fewer events. The perf attachments
+ * share one such guard however many programs there are.
  */
 static bool
 may_share(const struct unit *unit, const struct event *event)
@@ -170,8 +177,8 @@ unit_for(struct kernel *kernel, enum unit_kind kind, const struct registration *
 
 	for (i = kernel->n_units; i > 0; i--) {
 		unit = kernel->units[i - 1];
-		if (unit->kind == kind && unit->slots[0] == registration->program && may_share(unit, registration->event) &&
-		    has_cookie(kernel, kind))
+		if (unit->kind == kind && unit->slots[0] == registration->program &&
+		    may_share(unit, registration->event) && has_cookie(kernel, kind))
 			return unit;
 	}
 	unit = add_unit(kernel, kind);
@@ -185,22 +192,25 @@ plan_other(struct kernel *kernel, const struct registration *registration)
 {
 	struct unit *unit = unit_for(kernel, kind_for(registration), registration);
 
-	unit->events = arena_grow(kernel->arena, unit->events, unit->n_events, &unit->cap_events, sizeof(*unit->events));
+	unit->events = arena_grow(kernel->arena, unit->events, unit->n_events, &unit->cap_events,
+				  sizeof(*unit->events));
 	unit->events[unit->n_events++] = registration->event;
 	unit->by_cookie = unit->n_events > 1;
 }
 
-/* ---- followers, scratch memory ---------------------------------------------------------------------------------- */
+/* ---- followers, scratch memory --------------------------------------------------------------- */
 
 static int
 plan_followers(struct kernel *kernel, struct text *why)
 {
 	if (!kernel->has_target)
 		return 0;
-	if (!kernel->types.point_ids[UNIT_FORK] || !kernel->types.point_ids[UNIT_FREE] || !kernel->types.task_tgid_off ||
-	    !kernel->types.task_pid_off) {
-		text_puts(why, "children of a process cannot be followed: this kernel has no type information "
-			       "(/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF); trace without a command, or use --engine=user");
+	if (!kernel->types.point_ids[UNIT_FORK] || !kernel->types.point_ids[UNIT_FREE] ||
+	    !kernel->types.task_tgid_off || !kernel->types.task_pid_off) {
+		text_puts(
+			why,
+			"children of a process cannot be followed: this kernel has no type information "
+			"(/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF); trace without a command, or use --engine=user");
 		return -EOPNOTSUPP;
 	}
 	add_unit(kernel, UNIT_FORK);
@@ -239,8 +249,9 @@ print_plan(const struct kernel *kernel)
 		why = unit->kind == UNIT_RAW          ? ", no handler reads fields"
 		      : unit->kind == UNIT_TRACEPOINT ? ", a handler reads fields"
 						      : "";
-		fprintf(stderr, "events: %s (%s%s): %u program(s), %u event(s), %s%s\n", unit_infos[unit->kind].name,
-			unit->typed ? "typed by BTF" : "untyped", why, unit->n_slots, unit->syscalls ? unit->n_syscalls : unit->n_events,
+		fprintf(stderr, "events: %s (%s%s): %u program(s), %u event(s), %s%s\n",
+			unit_infos[unit->kind].name, unit->typed ? "typed by BTF" : "untyped", why,
+			unit->n_slots, unit->syscalls ? unit->n_syscalls : unit->n_events,
 			unit->syscalls    ? "told apart by number"
 			: unit->by_cookie ? "told apart by cookie"
 					  : "one program an event",
@@ -259,7 +270,8 @@ kernel_plan(struct kernel *kernel, struct text *why)
 		return err;
 	for (i = 0; i < kernel->n_registrations; i++) {
 		registration = &kernel->registrations[i];
-		if (registration->event->kind == EVENT_SYSCALL_ENTER || registration->event->kind == EVENT_SYSCALL_EXIT)
+		if (registration->event->kind == EVENT_SYSCALL_ENTER ||
+		    registration->event->kind == EVENT_SYSCALL_EXIT)
 			plan_syscall(kernel, registration);
 		else
 			plan_other(kernel, registration);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * A unit as one eBPF program: an entry stub that turns the attachment's context into what handlers expect (ebpf.h, struct
- * program), and the handlers' functions laid behind it as static functions.
+ * A unit as one eBPF program: an entry stub that turns the attachment's context into what handlers expect
+ * (ebpf.h, struct program), and the handlers' functions laid behind it as static functions.
  *
  *     stub                            r6 context, r7 registers of the process or event number, r8 system call number,
  *                                     r9 what serves it
@@ -12,10 +12,11 @@
  *     handler 1
  *     ...
  *
- * The stub of a system call, which runs most, asks first what costs least: two loads say whether the call is of interest at all,
- * then one whether it came through the 32-bit table, only then a helper and a bit whether the process is. Measured on a call of
- * 117 ns: entering the program adds 73 ns, the filter 6, counting by event in an array 20. With the kernel's type information
- * (BTF) registers are plain loads; without, each is a helper call: 20 ns more, 180 for a whole record.
+ * The stub of a system call, which runs most, asks first what costs least: two loads say whether the call
+ * is of interest at all, then one whether it came through the 32-bit table, only then a helper and a bit
+ * whether the process is. Measured on a call of 117 ns: entering the program adds 73 ns, the filter 6,
+ * counting by event in an array 20. With the kernel's type information (BTF) registers are plain loads;
+ * without, each is a helper call: 20 ns more, 180 for a whole record.
  *
  *     stub's stack   -8 key   -16 value read   -80..-17 record   -88 scratch
  */
@@ -26,7 +27,7 @@
 #include "source/kernel_int.h"
 
 #if !defined(__x86_64__)
-#error "kernel_stub.c knows how system calls pass their arguments on x86-64 only: add this architecture's offsets below"
+#error "kernel_stub.c knows the registers of system calls on x86-64 only: add those of this architecture"
 #endif
 
 #define OFF_KEY     (-8)
@@ -38,7 +39,7 @@
 #define STACK_MAX   512 /* of all frames together, each rounded up to STACK_ROUND; kernel/bpf/verifier.c */
 #define STACK_ROUND 32
 
-#define COMPAT_CS   0x23 /* __USER32_CS: the call has the numbers and arguments of 32-bit x86 */
+#define COMPAT_CS 0x23 /* __USER32_CS: the call has the numbers and arguments of 32-bit x86 */
 
 /* struct pt_regs, in which raw sys_enter and sys_exit pass the process's registers. */
 static const int16_t arg_regs[6] = {
@@ -71,7 +72,9 @@ emit_own_table(struct stub *stub, uint8_t dst, int fd, uint8_t pseudo)
 static void
 emit_read(struct stub *stub, uint8_t size, uint8_t dst, uint8_t src, int16_t off)
 {
-	static const uint8_t bytes[] = { [BPF_B >> 3] = 1, [BPF_H >> 3] = 2, [BPF_W >> 3] = 4, [BPF_DW >> 3] = 8 };
+	static const uint8_t bytes[] = {
+		[BPF_B >> 3] = 1, [BPF_H >> 3] = 2, [BPF_W >> 3] = 4, [BPF_DW >> 3] = 8
+	};
 
 	if (stub->unit->typed) {
 		emit(stub, insn_load(size, dst, src, off));
@@ -96,14 +99,18 @@ emit_lookup(struct stub *stub, int fd)
 	emit(stub, insn_call(BPF_FUNC_map_lookup_elem));
 }
 
-/* `word` = address of the word with the bit of process `pid` in the targets, `bit` = that bit. `pid` is kept. */
+/*
+ * `word` = address of the word with the bit of process `pid` in the targets, `bit` = that bit. `pid` is
+ * kept.
+ */
 static void
 emit_target_bit(struct stub *stub, uint8_t pid, uint8_t word, uint8_t bit)
 {
 	emit(stub, insn_mov(bit, pid));
 	emit(stub, insn_alu_imm(BPF_RSH, bit, 6));
 	emit(stub, insn_alu_imm(BPF_LSH, bit, 3));
-	emit(stub, insn_alu_imm(BPF_AND, bit, TARGETS_SIZE - 8)); /* for the verifier: it never changes anything */
+	emit(stub,
+	     insn_alu_imm(BPF_AND, bit, TARGETS_SIZE - 8)); /* for the verifier: it never changes anything */
 	emit_own_table(stub, word, stub->kernel->targets_fd, BPF_PSEUDO_MAP_VALUE);
 	emit(stub, insn_alu(BPF_ADD, word, bit));
 	emit(stub, insn_mov_imm(bit, 1));
@@ -160,7 +167,10 @@ emit_call(struct stub *stub, const struct program *program)
 	code_call_func(&stub->code, program->func);
 }
 
-/* Of a perf tracepoint 0 would hide the event from all other users of perf; elsewhere 0 means no more work for perf. */
+/*
+ * Of a perf tracepoint 0 would hide the event from all other users of perf; elsewhere 0 means no more work
+ * for perf.
+ */
 static void
 emit_return(struct stub *stub)
 {
@@ -169,7 +179,7 @@ emit_return(struct stub *stub)
 	emit(stub, insn_exit());
 }
 
-/* ---- system calls ------------------------------------------------------------------------------------ */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 static bool
 wants_record(const struct unit *unit)
@@ -188,7 +198,10 @@ emit_store_record(struct stub *stub, int16_t off, uint8_t reg)
 	emit(stub, insn_store(BPF_DW, 10, reg, (int16_t)(OFF_RECORD + off)));
 }
 
-/* The record as the format files of syscalls:* lay it out: common 8, number (int) at 8, arguments or result from 16. */
+/*
+ * The record as the format files of syscalls:* lay it out: common 8, number (int) at 8, arguments or
+ * result from 16.
+ */
 static void
 emit_record(struct stub *stub)
 {
@@ -265,7 +278,7 @@ stub_syscall(struct stub *stub)
 	emit_return(stub);
 }
 
-/* ---- other events ----------------------------------------------------------------------------------------- */
+/* ---- other events ---------------------------------------------------------------------------- */
 
 static void
 stub_event(struct stub *stub)
@@ -290,7 +303,7 @@ stub_event(struct stub *stub)
 	emit_return(stub);
 }
 
-/* ---- followers -------------------------------------------------------------------------------------------------- */
+/* ---- followers ------------------------------------------------------------------------------- */
 
 /* sched_process_fork(parent, child): a traced process's child is traced, before it runs. */
 static void
@@ -310,8 +323,9 @@ stub_fork(struct stub *stub)
 }
 
 /*
- * sched_process_free(task), when a task's last trace goes: later than sched_process_exit, so that all that a process does while it
- * exits (closing files, signalling its parent) is still seen. The task that bears the process's number goes last.
+ * sched_process_free(task), when a task's last trace goes: later than sched_process_exit, so that all that
+ * a process does while it exits (closing files, signalling its parent) is still seen. The task that bears
+ * the process's number goes last.
  */
 static void
 stub_free(struct stub *stub)
@@ -332,7 +346,7 @@ static void (*const stubs[N_UNIT_KINDS])(struct stub *stub) = {
 	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,
 };
 
-/* ---- laying out ---------------------------------------------------------------------------------------------------- */
+/* ---- laying out ------------------------------------------------------------------------------ */
 
 static int
 check_stack(const struct kernel *kernel, const struct program *program, struct text *why)
@@ -341,14 +355,21 @@ check_stack(const struct kernel *kernel, const struct program *program, struct t
 
 	if (all <= STACK_MAX)
 		return 0;
-	text_printf(why, "handler '%s' wants %u bytes of stack: %llu bytes with its caller's, the kernel allows %u",
-		    kernel->object->funcs[program->func]->name, program->stack_size, (unsigned long long)all, STACK_MAX);
+	text_printf(
+		why,
+		"handler '%s' wants %u bytes of stack: %llu bytes with its caller's, the kernel allows %u",
+		kernel->object->funcs[program->func]->name, program->stack_size, (unsigned long long)all,
+		STACK_MAX);
 	return -E2BIG;
 }
 
-/* Resolves a function's references; `start` of the function in the image, `starts` of the object's functions. */
+/*
+ * Resolves a function's references; `start` of the function in the image, `starts` of the object's
+ * functions.
+ */
 static void
-resolve(const struct kernel *kernel, const struct func *func, struct bpf_insn *image, uint32_t start, const uint32_t *starts)
+resolve(const struct kernel *kernel, const struct func *func, struct bpf_insn *image, uint32_t start,
+	const uint32_t *starts)
 {
 	const struct reloc *reloc;
 	struct bpf_insn *insn;
@@ -378,8 +399,8 @@ resolve(const struct kernel *kernel, const struct func *func, struct bpf_insn *i
 
 /* The stub and each function that it calls, once. */
 static void
-collect(const struct kernel *kernel, const struct unit *unit, const struct func *stub, struct arena *arena, struct image *image,
-	uint32_t *starts)
+collect(const struct kernel *kernel, const struct unit *unit, const struct func *stub, struct arena *arena,
+	struct image *image, uint32_t *starts)
 {
 	const struct func *func;
 	uint32_t i;
@@ -398,7 +419,8 @@ collect(const struct kernel *kernel, const struct unit *unit, const struct func 
 }
 
 int
-kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image, struct text *why)
+kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image,
+	    struct text *why)
 {
 	struct stub stub = { .kernel = kernel, .unit = unit };
 	uint32_t i, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
@@ -417,10 +439,12 @@ kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *
 		text_puts(why, "too many handlers for one event");
 		return err;
 	}
-	collect(kernel, unit, func_from_code(&stub.code, "ktap_entry", unit_infos[unit->kind].name), arena, image, starts);
+	collect(kernel, unit, func_from_code(&stub.code, "ktap_entry", unit_infos[unit->kind].name), arena,
+		image, starts);
 	image->insns = arena_alloc(arena, image->n_insns * sizeof(*image->insns));
 	for (i = 0; i < image->n_funcs; i++) {
-		memcpy(image->insns + start, image->funcs[i]->insns, image->funcs[i]->n_insns * sizeof(*image->insns));
+		memcpy(image->insns + start, image->funcs[i]->insns,
+		       image->funcs[i]->n_insns * sizeof(*image->insns));
 		resolve(kernel, image->funcs[i], image->insns, start, starts);
 		start += image->funcs[i]->n_insns;
 	}

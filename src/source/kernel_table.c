@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The object's tables as BPF maps, access to them from user space, and the source's own: whom to trace, scratch memory, and what
- * serves which system call.
+ * The object's tables as BPF maps, access to them from user space, and the source's own: whom to trace,
+ * scratch memory, and what serves which system call.
  *
- * Hash tables are not preallocated: a table with room for a million entries is made in microseconds and costs memory as it is
- * filled. Kernels before 6.1 refuse such tables to timer programs; there, and only for scripts with a profile, they are preallocated.
+ * Hash tables are not preallocated: a table with room for a million entries is made in microseconds and
+ * costs memory as it is filled. Kernels before 6.1 refuse such tables to timer programs; there, and only
+ * for scripts with a profile, they are preallocated.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -38,8 +39,9 @@ create(const char *name, enum bpf_map_type type, uint32_t key, uint32_t value, u
 	map_name(name, short_name);
 	fd = bpf_map_create(type, short_name, key, value, n, &opts);
 	if (debug_on(DEBUG_KERNEL))
-		fprintf(stderr, "kernel: BPF_MAP_CREATE %s type %d key %u value %u entries %u flags 0x%x: %d\n", name, type, key, value, n,
-			flags, fd);
+		fprintf(stderr,
+			"kernel: BPF_MAP_CREATE %s type %d key %u value %u entries %u flags 0x%x: %d\n", name,
+			type, key, value, n, flags, fd);
 	return fd;
 }
 
@@ -54,8 +56,10 @@ static bool
 timers_take_growing_tables(void)
 {
 	struct bpf_insn insns[6] = {
-		insn_make(BPF_LD | BPF_IMM | BPF_DW, 1, BPF_PSEUDO_MAP_FD, 0, 0), insn_make(0, 0, 0, 0, 0),
-		insn_mov_imm(0, 0), insn_exit(),
+		insn_make(BPF_LD | BPF_IMM | BPF_DW, 1, BPF_PSEUDO_MAP_FD, 0, 0),
+		insn_make(0, 0, 0, 0, 0),
+		insn_mov_imm(0, 0),
+		insn_exit(),
 	};
 	int prog, map = create("ktap_probe", BPF_MAP_TYPE_HASH, 4, 4, 1, BPF_F_NO_PREALLOC);
 
@@ -125,7 +129,8 @@ table_create(const struct table *table, bool preallocate, int *fd)
 	bool ring = table->kind == TABLE_RINGBUF;
 
 	*fd = create(table->name, table_kind_map_type(table->kind), table->key_size, table->value_size,
-		     ring ? ring_size(table->max_entries) : table->max_entries, table_flags(table, preallocate));
+		     ring ? ring_size(table->max_entries) : table->max_entries,
+		     table_flags(table, preallocate));
 	if (*fd < 0)
 		return *fd;
 	return table->init && table->kind == TABLE_ARRAY ? write_init(*fd, table) : 0;
@@ -140,8 +145,10 @@ map_globals(struct kernel *kernel)
 	if (kernel->object->table_globals == UINT32_MAX)
 		return 0;
 	table = kernel->object->tables[kernel->object->table_globals];
-	kernel->globals_len = round_up(round_up(table->value_size, 8) * table->max_entries, (uint64_t)sysconf(_SC_PAGESIZE));
-	memory = mmap(NULL, kernel->globals_len, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->tables[kernel->object->table_globals], 0);
+	kernel->globals_len = round_up(round_up(table->value_size, 8) * table->max_entries,
+				       (uint64_t)sysconf(_SC_PAGESIZE));
+	memory = mmap(NULL, kernel->globals_len, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      kernel->tables[kernel->object->table_globals], 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	kernel->globals = memory;
@@ -186,14 +193,15 @@ kernel_tables_freeze(struct kernel *kernel)
 			bpf_map_freeze(kernel->tables[i]);
 }
 
-/* ---- the source's own tables ------------------------------------------------------------------------------- */
+/* ---- the source's own tables ----------------------------------------------------------------- */
 
 /* Sets a process's bit through a mapping of its page. */
 static int
 set_target(int fd, uint32_t pid)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), off = pid / 64 * sizeof(uint64_t);
-	uint64_t *words = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(off / page * page));
+	uint64_t *words =
+		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(off / page * page));
 
 	if (words == MAP_FAILED)
 		return -errno;
@@ -202,7 +210,10 @@ set_target(int fd, uint32_t pid)
 	return 0;
 }
 
-/* One bit for each process id there can be: a look-up is a load, without a helper, and following forks never fails. */
+/*
+ * One bit for each process id there can be: a look-up is a load, without a helper, and following forks
+ * never fails.
+ */
 static int
 create_targets(struct kernel *kernel)
 {
@@ -210,7 +221,8 @@ create_targets(struct kernel *kernel)
 
 	if (!kernel->has_target)
 		return 0;
-	kernel->targets_fd = create(".targets", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), TARGETS_SIZE, 1, BPF_F_MMAPABLE);
+	kernel->targets_fd =
+		create(".targets", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), TARGETS_SIZE, 1, BPF_F_MMAPABLE);
 	return kernel->targets_fd < 0 ? kernel->targets_fd : set_target(kernel->targets_fd, pid);
 }
 
@@ -219,8 +231,8 @@ create_scratch(struct kernel *kernel)
 {
 	if (kernel->n_scratch == 0)
 		return 0;
-	kernel->scratch_fd = create(".scratch", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), (uint32_t)round_up(kernel->scratch_size, 8),
-				    kernel->n_scratch, 0);
+	kernel->scratch_fd = create(".scratch", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
+				    (uint32_t)round_up(kernel->scratch_size, 8), kernel->n_scratch, 0);
 	return kernel->scratch_fd < 0 ? kernel->scratch_fd : 0;
 }
 
@@ -276,7 +288,7 @@ kernel_tables_close(struct kernel *kernel)
 		close_fd(kernel->units[i]->syscalls_fd);
 }
 
-/* ---- access from user space ------------------------------------------------------------------------------------ */
+/* ---- access from user space ------------------------------------------------------------------ */
 
 static int
 table_fd(struct source *source, uint32_t table)

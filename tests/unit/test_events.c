@@ -89,7 +89,7 @@ need_tracefs(struct events *events)
 	}
 }
 
-/* ---- tests -------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 patterns(void **state)
@@ -206,8 +206,10 @@ fields_of_system_calls(void **state)
 		assert_int_equal(field->kind, cases[i].kind);
 		assert_int_equal(field->is_signed, cases[i].is_signed);
 	}
-	assert_int_equal(event_string_args(events_find(known->kernel, "syscalls", "sys_enter_openat")), 1 << 1);
-	assert_int_equal(event_string_args(events_find(known->kernel, "syscalls", "sys_enter_renameat")), 1 << 1 | 1 << 3);
+	assert_int_equal(event_string_args(events_find(known->kernel, "syscalls", "sys_enter_openat")),
+			 1 << 1);
+	assert_int_equal(event_string_args(events_find(known->kernel, "syscalls", "sys_enter_renameat")),
+			 1 << 1 | 1 << 3);
 	assert_int_equal(event_string_args(events_find(known->kernel, "syscalls", "sys_enter_read")), 0);
 	assert_int_equal(event_string_args(events_find(known->kernel, "syscalls", "sys_exit_openat")), 0);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The kernel source: hand-written handlers over events of programs whose calls are known. The traced programs are this file
- * itself, started as `test_kernel child NAME`. Needs the privilege to load programs; without, every test is skipped and says why.
+ * The kernel source: hand-written handlers over events of programs whose calls are known. The traced
+ * programs are this file itself, started as `test_kernel child NAME`. Needs the privilege to load
+ * programs; without, every test is skipped and says why.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@
 
 static char self_path[4096];
 
-/* ---- the traced programs ------------------------------------------------------------------------------ */
+/* ---- the traced programs --------------------------------------------------------------------- */
 
 static void
 calls(int n)
@@ -134,7 +135,7 @@ static const struct {
 	int (*run)(void);
 } children[] = {
 	{ "tree", child_tree }, { "open", child_open },   { "two_cpus", child_two_cpus },
-	{ "spin", child_spin }, { "sleep", child_sleep },   { "nanosleep", child_nanosleep },
+	{ "spin", child_spin }, { "sleep", child_sleep }, { "nanosleep", child_nanosleep },
 	{ "true", child_true },
 };
 
@@ -149,7 +150,7 @@ run_child(const char *name)
 	return 99;
 }
 
-/* ---- an object by hand ------------------------------------------------------------------------------------ */
+/* ---- an object by hand ----------------------------------------------------------------------- */
 
 enum { COUNTS, GLOBALS, RECORDS, STACKS, N_TABLES }; /* tables of every test object */
 
@@ -210,8 +211,10 @@ setup(void **state)
 	object_add_table(object, table(run, "counts", TABLE_ARRAY, 4, 8, MAX_EVENTS));
 	object->table_globals = object_add_table(object, table(run, ".globals", TABLE_ARRAY, 4, 64, 1));
 	object->tables[GLOBALS]->mappable = true;
-	object->table_records = object_add_table(object, table(run, ".records", TABLE_RINGBUF, 0, 0, 1 << 20));
-	object->table_stacks = object_add_table(object, table(run, ".stacks", TABLE_STACK_TRACE, 4, 8 * 127, 1024));
+	object->table_records =
+		object_add_table(object, table(run, ".records", TABLE_RINGBUF, 0, 0, 1 << 20));
+	object->table_stacks =
+		object_add_table(object, table(run, ".stacks", TABLE_STACK_TRACE, 4, 8 * 127, 1024));
 	object->exit_flag_off = UINT32_MAX;
 	run->t0 = now_ms();
 	*state = run;
@@ -294,7 +297,10 @@ global_program(struct run *run, uint32_t off)
 	return end(run, HANDLER_TRACE, 0);
 }
 
-/* Sends the first `size` bytes of the record, from byte 8 on (a perf tracepoint's first 8 cannot be read), by the scratch memory. */
+/*
+ * Sends the first `size` bytes of the record, from byte 8 on (a perf tracepoint's first 8 cannot be read),
+ * by the scratch memory.
+ */
 static struct program *
 sending_program(struct run *run, uint32_t size)
 {
@@ -340,7 +346,7 @@ stack_program(struct run *run, enum handler_kind kind)
 	return program;
 }
 
-/* ---- running it -------------------------------------------------------------------------------------------------- */
+/* ---- running it ------------------------------------------------------------------------------ */
 
 static void
 open_source(struct run *run, const char *child)
@@ -448,7 +454,7 @@ u64_at(const struct sink *sink, size_t off)
 	return value;
 }
 
-/* ---- tests ---------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 follows_threads_and_children(void **state)
@@ -628,7 +634,9 @@ profile_takes_stacks(void **state)
 
 	open_source(run, "spin");
 	event->index = object_add_event(run->object, event);
-	assert_int_equal(run->source->ops->attach(run->source, stack_program(run, HANDLER_PROFILE), event, &run->why), 0);
+	assert_int_equal(
+		run->source->ops->attach(run->source, stack_program(run, HANDLER_PROFILE), event, &run->why),
+		0);
 	start(run);
 	wait_end(run);
 	sink = drain(run);
@@ -646,7 +654,8 @@ profile_takes_stacks(void **state)
 static void
 stacks_of_events(void **state)
 {
-	static const char *const patterns[] = { "syscalls:sys_enter_getppid", "sched:sched_process_exec", "sched:sched_process_exec" };
+	static const char *const patterns[] = { "syscalls:sys_enter_getppid", "sched:sched_process_exec",
+						"sched:sched_process_exec" };
 	struct run *run = *state;
 	struct program *program;
 	uint64_t addrs[127];
@@ -728,7 +737,8 @@ every_event_there_is(void **state)
 	usleep(100000);
 	t3 = now_ms();
 	run->source->ops->stop(run->source);
-	print_message("# %d events of *:*: attached in %.0f ms, detached in %.0f ms\n", n, t2 - t1, now_ms() - t3);
+	print_message("# %d events of *:*: attached in %.0f ms, detached in %.0f ms\n", n, t2 - t1,
+		      now_ms() - t3);
 	assert_true(n > 1000);
 	/* Our own calls don't count without a target. */
 	assert_true(count_of(run, "sched", "sched_switch") > 0);
@@ -880,7 +890,10 @@ command_is_terminated_by_stop(void **state)
 	assert_true(WIFSIGNALED(stats.exit_status) && WTERMSIG(stats.exit_status) == SIGTERM);
 }
 
-/* A kernel without type information: here, one that hides it from a child with mounts of its own. Returns the child's status. */
+/*
+ * A kernel without type information: here, one that hides it from a child with mounts of its own. Returns
+ * the child's status.
+ */
 static int
 run_without_btf(struct run *run)
 {
@@ -906,16 +919,18 @@ run_without_btf(struct run *run)
 	}
 	waitpid(pid, NULL, 0);
 	run->source->ops->stop(run->source);
-	if (count_of(run, "syscalls", "sys_enter_getppid") < 1234 || count_of(run, "syscalls", "sys_exit_getppid") < 1234)
+	if (count_of(run, "syscalls", "sys_enter_getppid") < 1234 ||
+	    count_of(run, "syscalls", "sys_exit_getppid") < 1234)
 		return 5;
-	if (run->source->ops->pump(run->source, sink_record, &run->sink) != 1 || u64_at(&run->sink, 8) != SYS_pkey_free ||
-	    u64_at(&run->sink, 16) != 7777)
+	if (run->source->ops->pump(run->source, sink_record, &run->sink) != 1 ||
+	    u64_at(&run->sink, 8) != SYS_pkey_free || u64_at(&run->sink, 16) != 7777)
 		return 6;
 	run->source->ops->close(run->source);
 	if (source_kernel_open(&run->source, run->object, run->events, &target, &run->why) < 0)
 		return 7;
 	attach(run, program, "syscalls:sys_enter_getppid");
-	if (run->source->ops->start(run->source, &run->why) != -EOPNOTSUPP || !strstr(run->why.s, "no type information"))
+	if (run->source->ops->start(run->source, &run->why) != -EOPNOTSUPP ||
+	    !strstr(run->why.s, "no type information"))
 		return 8;
 	return 0;
 }
@@ -1020,7 +1035,8 @@ process_that_is_not(void **state)
 
 	if (source_kernel_permitted(&run->why) < 0)
 		skip();
-	assert_int_equal(source_kernel_open(&run->source, run->object, run->events, &target, &run->why), -ESRCH);
+	assert_int_equal(source_kernel_open(&run->source, run->object, run->events, &target, &run->why),
+			 -ESRCH);
 	assert_non_null(strstr(run->why.s, "No such process"));
 }
 
