@@ -37,7 +37,7 @@ static bool
 check_bounds(struct verifier *v, uint32_t regno, int16_t off, uint32_t size)
 {
 	uint32_t region = region_size(v, &frame_top(v)->regs[regno]);
-	struct extent extent;
+	struct extent extent = { 0, 0 };
 
 	if (!access_extent(v, regno, off, size, &extent))
 		return false;
@@ -200,7 +200,7 @@ static bool
 stack_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct reg *loaded,
 	     const struct reg *stored)
 {
-	struct extent extent;
+	struct extent extent = { 0, 0 };
 
 	if (!stack_extent(v, regno, off, size, &extent) || !check_alignment(v, regno, off, size))
 		return false;
@@ -266,7 +266,7 @@ stack_helper_memory(struct verifier *v, uint32_t regno, uint32_t size, bool out,
 {
 	const struct reg *reg = &frame_top(v)->regs[regno];
 	bool fills = out && exact && scalar_is_const(&reg->s);
-	struct extent extent;
+	struct extent extent = { 0, 0 };
 
 	if (!stack_extent(v, regno, 0, size, &extent))
 		return false;
