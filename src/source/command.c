@@ -48,7 +48,8 @@ search_path(const char *name, char *path)
 		dir = "/bin:/usr/bin";
 	for (;; dir = end + 1) {
 		end = strchrnul(dir, ':');
-		if (snprintf(path, PATH_MAX, "%.*s/%s", end > dir ? (int)(end - dir) : 1, end > dir ? dir : ".", name) < PATH_MAX) {
+		if (snprintf(path, PATH_MAX, "%.*s/%s", end > dir ? (int)(end - dir) : 1,
+			     end > dir ? dir : ".", name) < PATH_MAX) {
 			err = try_file(path);
 			if (err == 0)
 				return 0;
@@ -91,7 +92,7 @@ reset_signals(void)
 }
 
 static void __attribute__((noreturn))
-child(const char *path, char **argv, int go_fd, int err_fd)
+child(const char *path, char **argv, int go_fd, int err_fd, void (*prepare)(void *arg), void *arg)
 {
 	ssize_t n;
 	char go;
@@ -103,6 +104,8 @@ child(const char *path, char **argv, int go_fd, int err_fd)
 	while (n < 0 && errno == EINTR);
 	if (n != 1)
 		_exit(EXIT_NOT_STARTED);
+	if (prepare)
+		prepare(arg);
 	execvp(path, argv); /* has a slash: no search; a file without #! goes to the shell */
 	err = errno;
 	n = write(err_fd, &err, sizeof(err));
@@ -118,6 +121,13 @@ close_pair(const int fds[2])
 
 int
 command_start(struct command *command, char **argv, struct text *why)
+{
+	return command_start_prepared(command, argv, NULL, NULL, why);
+}
+
+int
+command_start_prepared(struct command *command, char **argv, void (*prepare)(void *arg), void *arg,
+		       struct text *why)
 {
 	char path[PATH_MAX];
 	int go[2], error[2], err = find_command(argv[0], path, why);
@@ -148,7 +158,7 @@ command_start(struct command *command, char **argv, struct text *why)
 	if (pid == 0) {
 		close(go[1]);
 		close(error[0]);
-		child(path, argv, go[0], error[1]);
+		child(path, argv, go[0], error[1], prepare, arg);
 	}
 	close(go[0]);
 	close(error[1]);
@@ -157,23 +167,38 @@ command_start(struct command *command, char **argv, struct text *why)
 }
 
 int
-command_go(struct command *command)
+command_release(struct command *command)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
-	int err = 0;
-	ssize_t n;
+	int err;
 
 	/* A child that was killed meanwhile must not kill us too. */
 	sigaction(SIGPIPE, &ignore, &old);
-	n = write(command->go_fd, "g", 1);
-	if (n < 0)
-		err = errno;
+	err = write(command->go_fd, "g", 1) == 1 ? 0 : -errno;
 	sigaction(SIGPIPE, &old, NULL);
 	close(command->go_fd);
 	command->go_fd = -1;
-	while (n > 0 && (n = read(command->err_fd, &err, sizeof(err))) < 0 && errno == EINTR)
-		n = 1;
+	return err;
+}
+
+int
+command_result(struct command *command)
+{
+	int err = 0;
+	ssize_t n;
+
+	do
+		n = read(command->err_fd, &err, sizeof(err));
+	while (n < 0 && errno == EINTR);
 	close(command->err_fd);
 	command->err_fd = -1;
-	return -err;
+	return n == sizeof(err) ? -err : 0;
+}
+
+int
+command_go(struct command *command)
+{
+	int released = command_release(command), err = command_result(command);
+
+	return released < 0 ? released : err;
 }

@@ -105,6 +105,7 @@ struct kernel {
 	bool has_target;
 
 	struct command command;   /* pid 0: none */
+	_Atomic uint32_t *gate;   /* memory shared with it, see kernel.c */
 	bool command_gone;        /* waited for */
 	int command_status;
 	int pidfd;                /* of the traced process; -1: none */
@@ -144,6 +145,10 @@ kernel_tables_freeze(struct kernel *kernel);
 /* Tables of the source itself. Need the plan. */
 int
 kernel_own_tables_create(struct kernel *kernel, struct text *why);
+
+/* Makes a process one of the traced. Returns 0 or -errno. */
+int
+kernel_set_target(const struct kernel *kernel, uint32_t pid);
 
 void
 kernel_tables_close(struct kernel *kernel);

@@ -196,12 +196,12 @@ kernel_tables_freeze(struct kernel *kernel)
 /* ---- the source's own tables ----------------------------------------------------------------- */
 
 /* Sets a process's bit through a mapping of its page. */
-static int
-set_target(int fd, uint32_t pid)
+int
+kernel_set_target(const struct kernel *kernel, uint32_t pid)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), off = pid / 64 * sizeof(uint64_t);
-	uint64_t *words =
-		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(off / page * page));
+	uint64_t *words = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->targets_fd,
+			       (off_t)(off / page * page));
 
 	if (words == MAP_FAILED)
 		return -errno;
@@ -217,13 +217,14 @@ set_target(int fd, uint32_t pid)
 static int
 create_targets(struct kernel *kernel)
 {
-	uint32_t pid = (uint32_t)(kernel->command.pid ? kernel->command.pid : kernel->target.pid);
-
 	if (!kernel->has_target)
 		return 0;
 	kernel->targets_fd =
 		create(".targets", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), TARGETS_SIZE, 1, BPF_F_MMAPABLE);
-	return kernel->targets_fd < 0 ? kernel->targets_fd : set_target(kernel->targets_fd, pid);
+	if (kernel->targets_fd < 0)
+		return kernel->targets_fd;
+	/* A command becomes one when it goes. */
+	return kernel->target.pid ? kernel_set_target(kernel, (uint32_t)kernel->target.pid) : 0;
 }
 
 static int

@@ -93,8 +93,22 @@ struct command {
 int
 command_start(struct command *command, char **argv, struct text *why);
 
+/* The same, with prepare(arg) called in the child just before it executes argv; it may do what is async-signal-safe. */
+int
+command_start_prepared(struct command *command, char **argv, void (*prepare)(void *arg), void *arg, struct text *why);
+
 /* Lets it execute. Returns 0 once exec succeeded, or -errno of exec. */
 int
 command_go(struct command *command);
+
+/*
+ * The two halves of command_go, for a tracer that has work to do before exec succeeds: lets it execute, without waiting; then,
+ * blocking until exec succeeded or failed, tells which.
+ */
+int
+command_release(struct command *command);
+
+int
+command_result(struct command *command);
 
 #endif

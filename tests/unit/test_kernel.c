@@ -471,6 +471,8 @@ follows_threads_and_children(void **state)
 	assert_int_equal(count_of(run, "syscalls", "sys_enter_getppid"), 2300);
 	assert_int_equal(count_of(run, "syscalls", "sys_exit_getppid"), 2300);
 	assert_int_equal(count_of(run, "syscalls", "sys_enter_execve"), 1);
+	assert_int_equal(count_of(run, "syscalls", "sys_exit_execve"), 1);
+	assert_int_equal(count_of(run, "syscalls", "sys_enter_read"), count_of(run, "syscalls", "sys_exit_read"));
 	run->source->ops->stats(run->source, &stats);
 	assert_true(stats.command_ended);
 	assert_int_equal(WEXITSTATUS(stats.exit_status), 7);
