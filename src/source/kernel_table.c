@@ -127,8 +127,10 @@ static int
 table_create(const struct table *table, bool preallocate, int *fd)
 {
 	bool ring = table->kind == TABLE_RINGBUF;
+	/* A script without shared variables has globals of no bytes, which the kernel does not make. */
+	uint32_t value_size = ring || table->value_size ? table->value_size : 8;
 
-	*fd = create(table->name, table_kind_map_type(table->kind), table->key_size, table->value_size,
+	*fd = create(table->name, table_kind_map_type(table->kind), table->key_size, value_size,
 		     ring ? ring_size(table->max_entries) : table->max_entries,
 		     table_flags(table, preallocate));
 	if (*fd < 0)
@@ -145,8 +147,9 @@ map_globals(struct kernel *kernel)
 	if (kernel->object->table_globals == UINT32_MAX)
 		return 0;
 	table = kernel->object->tables[kernel->object->table_globals];
-	kernel->globals_len = round_up(round_up(table->value_size, 8) * table->max_entries,
-				       (uint64_t)sysconf(_SC_PAGESIZE));
+	kernel->globals_len =
+		round_up((table->value_size ? round_up(table->value_size, 8) : 8) * table->max_entries,
+			 (uint64_t)sysconf(_SC_PAGESIZE));
 	memory = mmap(NULL, kernel->globals_len, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      kernel->tables[kernel->object->table_globals], 0);
 	if (memory == MAP_FAILED)
