@@ -4,8 +4,8 @@
  *
  *     ktap [options] FILE [args] [-- cmd args]
  *
- * Options stand before the file; what follows it belongs to the script, up to `--`, which begins the command. As in ktap 0.4, the first
- * argument behind the file that is `--` does so.
+ * Options stand before the file; what follows it belongs to the script, up to `--`, which begins the
+ * command. As in ktap 0.4, the first argument behind the file that is `--` does so.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,9 @@
 
 #include "cli/cli.h"
 
-const char *const engine_names[] = { [ENGINE_AUTO] = "auto", [ENGINE_KERNEL] = "kernel", [ENGINE_USER] = "user" };
+const char *const engine_names[] = {
+	[ENGINE_AUTO] = "auto", [ENGINE_KERNEL] = "kernel", [ENGINE_USER] = "user"
+};
 
 struct option_row {
 	const char *name;  /* "-e" or "--engine" */
@@ -23,7 +25,7 @@ struct option_row {
 	const char *doc;
 };
 
-/* ---- one function an option -------------------------------------------------------------------------------------- */
+/* ---- one function an option --------------------------------------------- */
 
 static const char *
 take_text(struct args *args, const char *value)
@@ -109,8 +111,8 @@ static const char usage[] =
 	"       ktap [options] -e TEXT [script args] [-- command args]\n"
 	"       ktap list [GLOB]\n"
 	"\n"
-	"Runs a script in the ktap tracing language. FILE is '-' for standard input. With a command, that command and its\n"
-	"children are traced, and tracing ends when it does; the exit status is ktap's, not the command's.\n"
+	"Runs a script in the ktap tracing language. FILE is '-' for standard input. With a command, that command\n"
+	"and its children are traced, and tracing ends when it does; the exit status is ktap's, not the command's.\n"
 	"\n";
 
 static const char *
@@ -123,23 +125,26 @@ take_help(struct args *args, const char *value)
 		printf("  %s%s%-*s %s\n", row->name, row->value ? (row->name[1] == '-' ? "=" : " ") : " ",
 		       16 - (int)strlen(row->name), row->value ? row->value : "", row->doc);
 	}
-	fputs("\nExit status: 0 fine, 1 the script is wrong or had run-time errors, 2 usage, 3 refused by the system.\n", stdout);
+	fputs("\nExit status: 0 fine, 1 the script is wrong or had run-time errors, 2 usage, 3 refused by the system.\n",
+	      stdout);
 	args->done = true;
 	return NULL;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------ */
 
 /* `value` may be NULL. */
 static enum exit_status
 usage_error(const char *arg, const char *value, const char *what)
 {
-	fprintf(stderr, "ktap: %s%s%s: %s; 'ktap -h' shows the usage\n", arg, value ? " " : "", value ? value : "", what);
+	fprintf(stderr, "ktap: %s%s%s: %s; 'ktap -h' shows the usage\n", arg, value ? " " : "",
+		value ? value : "", what);
 	return STATUS_USAGE;
 }
 
 /*
- * The row of an option as written, "-eTEXT" and "--engine=user" included. *value is what is attached to it, or NULL.
+ * The row of an option as written, "-eTEXT" and "--engine=user" included. *value is what is attached to it,
+ * or NULL.
  */
 static const struct option_row *
 option_find(const char *arg, const char **value)

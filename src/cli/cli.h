@@ -18,11 +18,14 @@ struct args {
 	const char *output;     /* -o */
 	pid_t pid;              /* -p */
 	enum engine engine;
-	bool quiet;             /* -q */
-	bool done;              /* -h, -V: all has been said */
+	bool quiet; /* -q */
+	bool done;  /* -h, -V: all has been said */
 };
 
-/* Reads the command line (argv must outlive args; it is changed). Returns STATUS_OK, or STATUS_USAGE after a message on stderr. */
+/*
+ * Reads the command line (argv must outlive args; it is changed). Returns STATUS_OK, or STATUS_USAGE after a
+ * message on stderr.
+ */
 enum exit_status
 args_parse(struct args *args, int argc, char **argv);
 
@@ -30,8 +33,8 @@ args_parse(struct args *args, int argc, char **argv);
 extern const char *const engine_names[];
 
 /*
- * The events to compile for: those of the engine that is asked for, for `auto` those of the kernel where it is permitted. *not_kernel
- * (may be NULL) says why it is not.
+ * The events to compile for: those of the engine that is asked for, for `auto` those of the kernel where it
+ * is permitted. *not_kernel (may be NULL) says why it is not.
  */
 enum events_origin
 engine_choose(enum engine engine, struct text *not_kernel);

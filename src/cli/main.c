@@ -14,18 +14,22 @@ list(const struct args *args)
 	struct arena *arena = arena_new();
 	struct events *events = events_new(arena, engine_choose(args->engine, NULL));
 	const char *pattern = args->script_args[0];
-	int n = events_list(events, pattern, stdout), err = events_origin(events) == EVENTS_KERNEL ? events_tracefs_error(events) : 0;
+	int n = events_list(events, pattern, stdout),
+	    err = events_origin(events) == EVENTS_KERNEL ? events_tracefs_error(events) : 0;
 	enum exit_status status = STATUS_OK;
 
 	if (n < 0) {
-		fprintf(stderr, "ktap: '%s' is no pattern for events: SYSTEM:NAME is needed, for example 'sched:*'\n", pattern);
+		fprintf(stderr,
+			"ktap: '%s' is no pattern for events: SYSTEM:NAME is needed, for example 'sched:*'\n",
+			pattern);
 		status = STATUS_USAGE;
 	} else if (n == 0) {
 		fprintf(stderr, "ktap: no event matches '%s'\n", pattern ? pattern : "*:*");
 		status = STATUS_SCRIPT;
 	}
 	if (n >= 0 && err)
-		fprintf(stderr, "ktap: only system calls are listed, tracefs cannot be read: %s\n", strerror(-err));
+		fprintf(stderr, "ktap: only system calls are listed, tracefs cannot be read: %s\n",
+			strerror(-err));
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		status = STATUS_WORLD;
 	arena_free(arena);

@@ -2,8 +2,8 @@
 /*
  * script: from a file to a finished run: read, choose the engine, compile, open the source, run.
  *
- * The events that a script may name depend on the engine, so it is chosen before compiling; whether it is needed at all is known after:
- * a script without probes touches neither the kernel nor a process.
+ * The events that a script may name depend on the engine, so it is chosen before compiling; whether it is
+ * needed at all is known after: a script without probes touches neither the kernel nor a process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,16 +21,15 @@ struct run {
 	struct arena *arena;
 	struct script script;
 	enum events_origin origin;
-	struct text not_kernel;  /* why `auto` did not take the kernel */
+	struct text not_kernel; /* why `auto` did not take the kernel */
 	struct events *events;
 	struct object *object;
-	struct source *source;   /* NULL: no probes */
+	struct source *source; /* NULL: no probes */
 	int out_fd;
 	uint64_t time;
 };
 
-static void PRINTF_LIKE(1, 2)
-complain(const char *format, ...)
+static void PRINTF_LIKE(1, 2) complain(const char *format, ...)
 {
 	va_list args;
 
@@ -41,7 +40,7 @@ complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------ */
 
 /* Reads to the end, one byte more than a script may have at most. Returns 0 or -errno. */
 static int
@@ -81,7 +80,9 @@ static enum exit_status
 read_script(struct run *run)
 {
 	const struct args *args = run->args;
-	const char *name = args->text ? "(command line)" : strcmp(args->file, "-") == 0 ? "(standard input)" : args->file;
+	const char *name = args->text                     ? "(command line)"
+			   : strcmp(args->file, "-") == 0 ? "(standard input)"
+							  : args->file;
 	struct text text = { 0 };
 	enum exit_status status = STATUS_OK;
 	int err = 0;
@@ -94,7 +95,8 @@ read_script(struct run *run)
 		complain("script '%s' cannot be read: %s", args->file, strerror(-err));
 		status = STATUS_WORLD;
 	} else if (text.len > SCRIPT_MAX_LEN) {
-		complain("script '%s' is too long: a script can have %u bytes (1 MB) at most", name, SCRIPT_MAX_LEN);
+		complain("script '%s' is too long: a script can have %u bytes (1 MB) at most", name,
+			 SCRIPT_MAX_LEN);
 		status = STATUS_SCRIPT;
 	} else {
 		char *copy = arena_strndup(run->arena, text.s ? text.s : "", text.len);
@@ -105,7 +107,7 @@ read_script(struct run *run)
 	return status;
 }
 
-/* ---- the engine ----------------------------------------------------------------------------------------------------- */
+/* ---- the engine --------------------------------------------------------- */
 
 enum events_origin
 engine_choose(enum engine engine, struct text *not_kernel)
@@ -135,7 +137,10 @@ mentions_event(const char *diagnostics)
 	return strstr(diagnostics, "-event]") != NULL;
 }
 
-/* Diagnostics on stderr; when an event is to blame, the line on the engine that does not have it goes before. */
+/*
+ * Diagnostics on stderr; when an event is to blame, the line on the engine that does not have it goes
+ * before.
+ */
 static void
 print_diags(const struct run *run, const struct diags *diags)
 {
@@ -193,7 +198,7 @@ open_source(struct run *run, const struct target *target)
 	return err < 0 ? STATUS_WORLD : STATUS_OK;
 }
 
-/* ---- the run ----------------------------------------------------------------------------------------------------------- */
+/* ---- the run ------------------------------------------------------------ */
 
 static enum exit_status
 open_output(struct run *run)

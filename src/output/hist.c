@@ -6,18 +6,19 @@
  *                                  7 |@@@@@@@@@@@@@@                        12
  *                                ... |
  *
- * Order is by count, largest first, then by key (numbers before texts), so the same table always prints the same.
+ * Order is by count, largest first, then by key (numbers before texts), so the same table always prints the
+ * same.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "output/output.h"
 
-#define BAR_WIDTH 38
-#define KEY_WIDTH 31
+#define BAR_WIDTH   38
+#define KEY_WIDTH   31
 #define KEY_IN_LINE 32 /* longer keys stand above their bars */
-#define ROWS_MIN 20
-#define ROWS_MAX 1000
+#define ROWS_MIN    20
+#define ROWS_MAX    1000
 
 static int64_t
 key_number(const struct hist_row *row)
@@ -55,7 +56,10 @@ compare_rows(const void *one, const void *other)
 	return compare_keys(a, b);
 }
 
-/* A share of the whole; nothing where a share has no meaning: negative counts, or a sum that is not positive. */
+/*
+ * A share of the whole; nothing where a share has no meaning: negative counts, or a sum that is not
+ * positive.
+ */
 static unsigned
 bar_length(int64_t count, __int128 sum)
 {

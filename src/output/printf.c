@@ -4,8 +4,9 @@
  *
  *     %[flags][width][.precision]letter      flags: - + space # 0; width and precision: at most two digits
  *
- * It means what C means, on 64-bit integers. `nil` is printed as the word for every letter. Nothing is written when any part
- * of the format or any argument is wrong. Argument numbers in messages count the format as the first.
+ * It means what C means, on 64-bit integers. `nil` is printed as the word for every letter. Nothing is
+ * written when any part of the format or any argument is wrong. Argument numbers in messages count the
+ * format as the first.
  */
 #include <errno.h>
 #include <string.h>
@@ -39,22 +40,17 @@ struct spec {
 	const struct letter *letter;
 };
 
-/* ---- reading a specification ------------------------------------------------------------------------------ */
+/* ---- reading a specification -------------------------------------------- */
 
 static bool *
 spec_flag(struct spec *spec, char c)
 {
 	switch (c) {
-	case '-':
-		return &spec->minus;
-	case '+':
-		return &spec->plus;
-	case ' ':
-		return &spec->space;
-	case '#':
-		return &spec->alt;
-	case '0':
-		return &spec->zero;
+	case '-': return &spec->minus;
+	case '+': return &spec->plus;
+	case ' ': return &spec->space;
+	case '#': return &spec->alt;
+	case '0': return &spec->zero;
 	}
 	return NULL;
 }
@@ -104,13 +100,16 @@ parse_spec(const char *at, const char *end, struct spec *spec, struct text *why)
 	}
 	spec->letter = at < end ? letter_find(*at) : NULL;
 	if (!spec->letter) {
-		text_printf(why, "printf: invalid option '%%%.*s' to 'printf'; it knows %%d %%i %%u %%o %%x %%X %%c %%p %%s %%%%", at < end, at);
+		text_printf(
+			why,
+			"printf: invalid option '%%%.*s' to 'printf'; it knows %%d %%i %%u %%o %%x %%X %%c %%p %%s %%%%",
+			at < end, at);
 		return NULL;
 	}
 	return at + 1;
 }
 
-/* ---- writing a value ------------------------------------------------------------------------------------------ */
+/* ---- writing a value ---------------------------------------------------- */
 
 static void
 pad(struct text *out, char c, size_t n)
@@ -175,7 +174,8 @@ put_number(struct text *out, const struct spec *spec, int64_t number)
 
 /* Texts longer than the precision are cut; the text is made aside since only its length tells the padding. */
 static void
-put_text(struct text *out, const struct spec *spec, const struct value_names *names, const struct value *value, const struct event *event)
+put_text(struct text *out, const struct spec *spec, const struct value_names *names,
+	 const struct value *value, const struct event *event)
 {
 	struct text text = { 0 };
 	size_t len;
@@ -198,29 +198,23 @@ static const char *
 kind_name(enum value_kind kind)
 {
 	switch (kind) {
-	case VALUE_NONE:
-		return "nil";
+	case VALUE_NONE: return "nil";
 	case VALUE_INT:
-	case VALUE_KSYM:
-		return "a number";
-	case VALUE_BOOL:
-		return "a boolean";
-	case VALUE_STR:
-		return "a string";
-	case VALUE_EVENT:
-		return "an event's name";
+	case VALUE_KSYM: return "a number";
+	case VALUE_BOOL: return "a boolean";
+	case VALUE_STR: return "a string";
+	case VALUE_EVENT: return "an event's name";
 	case VALUE_STACK:
-	case VALUE_USTACK:
-		return "a stack";
-	case VALUE_ARGSTR:
-		return "argstr";
+	case VALUE_USTACK: return "a stack";
+	case VALUE_ARGSTR: return "argstr";
 	}
 	return "?";
 }
 
 /* False: the value does not fit the letter. */
 static bool
-put_value(struct text *out, const struct spec *spec, const struct value_names *names, const struct value *value, const struct event *event)
+put_value(struct text *out, const struct spec *spec, const struct value_names *names,
+	  const struct value *value, const struct event *event)
 {
 	struct value address = *value;
 	char c = value->number;
@@ -229,32 +223,27 @@ put_value(struct text *out, const struct spec *spec, const struct value_names *n
 		put_padded(out, spec, "nil", 3);
 		return true;
 	}
-	if (spec->letter->kind == LETTER_STRING ? value->kind == VALUE_INT || value->kind == VALUE_BOOL : !value_is_number(value))
+	if (spec->letter->kind == LETTER_STRING ? value->kind == VALUE_INT || value->kind == VALUE_BOOL
+						: !value_is_number(value))
 		return false;
 	switch (spec->letter->kind) {
 	case LETTER_SIGNED:
-	case LETTER_UNSIGNED:
-		put_number(out, spec, value->number);
-		break;
-	case LETTER_CHAR:
-		put_padded(out, spec, &c, 1);
-		break;
+	case LETTER_UNSIGNED: put_number(out, spec, value->number); break;
+	case LETTER_CHAR: put_padded(out, spec, &c, 1); break;
 	case LETTER_ADDRESS:
 		address.kind = VALUE_KSYM;
 		put_text(out, spec, names, &address, event);
 		break;
-	case LETTER_STRING:
-		put_text(out, spec, names, value, event);
-		break;
+	case LETTER_STRING: put_text(out, spec, names, value, event); break;
 	}
 	return true;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------------- */
+/* ---- the whole ---------------------------------------------------------- */
 
 static int
-format_all(const struct value_names *names, const char *format, size_t len, const struct value *args, uint32_t n_args,
-	   const struct event *event, struct text *out, struct text *why)
+format_all(const struct value_names *names, const char *format, size_t len, const struct value *args,
+	   uint32_t n_args, const struct event *event, struct text *out, struct text *why)
 {
 	const char *at = format, *end = format + len;
 	uint32_t arg = 0;
@@ -275,12 +264,13 @@ format_all(const struct value_names *names, const char *format, size_t len, cons
 		if (!at)
 			return -EINVAL;
 		if (arg >= n_args) {
-			text_printf(why, "printf: bad argument #%u: (no value) for '%%%c'", arg + 2, spec.letter->letter);
+			text_printf(why, "printf: bad argument #%u: (no value) for '%%%c'", arg + 2,
+				    spec.letter->letter);
 			return -EINVAL;
 		}
 		if (!put_value(out, &spec, names, &args[arg], event)) {
-			text_printf(why, "printf: wrong type of argument %u: '%%%c' cannot show %s", arg + 2, spec.letter->letter,
-				    kind_name(args[arg].kind));
+			text_printf(why, "printf: wrong type of argument %u: '%%%c' cannot show %s", arg + 2,
+				    spec.letter->letter, kind_name(args[arg].kind));
 			return -EINVAL;
 		}
 		arg++;
@@ -289,8 +279,8 @@ format_all(const struct value_names *names, const char *format, size_t len, cons
 }
 
 int
-printf_text(const struct value_names *names, const char *format, size_t len, const struct value *args, uint32_t n_args,
-	    const struct event *event, struct text *out, struct text *why)
+printf_text(const struct value_names *names, const char *format, size_t len, const struct value *args,
+	    uint32_t n_args, const struct event *event, struct text *out, struct text *why)
 {
 	struct text unread = { 0 };
 	size_t before = out->len;

@@ -2,9 +2,10 @@
 /*
  * stream: what the run prints, on its way to a descriptor.
  *
- * Bytes collect in one block of 64 kB, so that a million lines cost a few hundred writes; a terminal gets every write at
- * once. The first error of the descriptor is kept, what comes after it is dropped. A reader that has gone is an error (EPIPE)
- * like any other, never a signal: the run must still detach and tell its losses.
+ * Bytes collect in one block of 64 kB, so that a million lines cost a few hundred writes; a terminal gets
+ * every write at once. The first error of the descriptor is kept, what comes after it is dropped. A reader
+ * that has gone is an error (EPIPE) like any other, never a signal: the run must still detach and tell its
+ * losses.
  */
 #include <errno.h>
 #include <poll.h>
@@ -39,8 +40,9 @@ output_new(int fd)
 }
 
 /*
- * write(2) that reports a closed pipe as EPIPE without SIGPIPE. The signal is blocked for this thread around the write only and
- * taken away when it came, since ignoring it for the process would be inherited by the command that is traced.
+ * write(2) that reports a closed pipe as EPIPE without SIGPIPE. The signal is blocked for this thread around
+ * the write only and taken away when it came, since ignoring it for the process would be inherited by the
+ * command that is traced.
  */
 static ssize_t
 write_no_signal(int fd, const char *bytes, size_t len)

@@ -2,8 +2,8 @@
 /*
  * value: cells of tables, globals and records -> values -> text.
  *
- * Records come from programs through shared memory and perhaps from a file: every offset is checked against the record's
- * length before it is used, and numbers that index something are checked against it.
+ * Records come from programs through shared memory and perhaps from a file: every offset is checked against
+ * the record's length before it is used, and numbers that index something are checked against it.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,7 +41,7 @@ value_load(const struct shape *shape, const void *bytes)
 	return value;
 }
 
-/* ---- text --------------------------------------------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------- */
 
 /* By hand: records of many numbers spend most of their time here. */
 static void
@@ -84,8 +84,9 @@ address_text(const struct value_names *names, uint64_t addr, struct text *out)
 static bool
 is_own_frame(const struct value_names *names, uint64_t addr)
 {
-	static const char *const machinery[] = { "bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", "bpf_overflow_handler",
-						 "perf_trace_", "trace_call_bpf", "perf_call_bpf_enter" };
+	static const char *const machinery[] = { "bpf_prog_",      "bpf_trace_run",        "__bpf_trace_",
+						 "__traceiter_",   "bpf_overflow_handler", "perf_trace_",
+						 "trace_call_bpf", "perf_call_bpf_enter" };
 	struct text symbol = { 0 };
 	bool found = false;
 
@@ -107,12 +108,16 @@ trim_stack(const struct value_names *names, const uint64_t *addrs, int n, int *f
 
 	if (object && object->table_stacks != UINT32_MAX)
 		depth = (int)(object->tables[object->table_stacks]->value_size / 8) - STACK_OWN_FRAMES;
-	for (*first = 0; *first < n && *first < STACK_OWN_FRAMES && is_own_frame(names, addrs[*first]); ++*first)
+	for (*first = 0; *first < n && *first < STACK_OWN_FRAMES && is_own_frame(names, addrs[*first]);
+	     ++*first)
 		;
 	return n - *first > depth ? depth : n - *first;
 }
 
-/* One line a frame, the newline included, so that print leaves a blank line behind a stack, as it always did in ktap. */
+/*
+ * One line a frame, the newline included, so that print leaves a blank line behind a stack, as it always did
+ * in ktap.
+ */
 static void
 stack_text(const struct value_names *names, const struct value *value, struct text *out)
 {
@@ -139,39 +144,26 @@ stack_text(const struct value_names *names, const struct value *value, struct te
 }
 
 void
-value_text(const struct value_names *names, const struct value *value, const struct event *event, struct text *out)
+value_text(const struct value_names *names, const struct value *value, const struct event *event,
+	   struct text *out)
 {
 	switch (value->kind) {
-	case VALUE_NONE:
-		text_puts(out, "nil");
-		break;
-	case VALUE_INT:
-		number_text(value->number, out);
-		break;
-	case VALUE_BOOL:
-		text_puts(out, value->number ? "true" : "false");
-		break;
-	case VALUE_STR:
-		text_add(out, value->s, value->len);
-		break;
-	case VALUE_EVENT:
-		event_text(names, value->number, out);
-		break;
+	case VALUE_NONE: text_puts(out, "nil"); break;
+	case VALUE_INT: number_text(value->number, out); break;
+	case VALUE_BOOL: text_puts(out, value->number ? "true" : "false"); break;
+	case VALUE_STR: text_add(out, value->s, value->len); break;
+	case VALUE_EVENT: event_text(names, value->number, out); break;
 	case VALUE_STACK:
-	case VALUE_USTACK:
-		stack_text(names, value, out);
-		break;
+	case VALUE_USTACK: stack_text(names, value, out); break;
 	case VALUE_ARGSTR:
 		if (event)
 			event_format(names->events, event, value->s, value->len, out);
 		break;
-	case VALUE_KSYM:
-		address_text(names, value->number, out);
-		break;
+	case VALUE_KSYM: address_text(names, value->number, out); break;
 	}
 }
 
-/* ---- records -------------------------------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------ */
 
 /* A record being read: `at` walks the cells, `tail` the long values behind them. */
 struct reader {
@@ -189,7 +181,8 @@ shape_is_long(const struct shape *shape)
 static size_t
 cell_size(const struct shape *shape)
 {
-	return (shape->nullable ? 8 : 0) + (shape->kind == VALUE_STR && !shape_is_long(shape) ? shape->size : 8);
+	return (shape->nullable ? 8 : 0) +
+	       (shape->kind == VALUE_STR && !shape_is_long(shape) ? shape->size : 8);
 }
 
 /* The next value's bytes in the tail, whose length is `len`. False: they are not there. */
@@ -237,7 +230,8 @@ read_values(const struct site *site, const void *record, size_t len, struct valu
 }
 
 static void
-print_values(const struct value_names *names, const struct value *values, uint32_t n, const struct event *event, struct text *out)
+print_values(const struct value_names *names, const struct value *values, uint32_t n,
+	     const struct event *event, struct text *out)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (i)
@@ -273,7 +267,8 @@ record_text(const struct value_names *names, const void *record, size_t len, str
 	if (site->kind == SITE_PRINT)
 		print_values(names, values, site->n_args, event, out);
 	else if (site->kind == SITE_PRINTF)
-		return printf_text(names, site->format, site->format_len, values, site->n_args, event, out, NULL);
+		return printf_text(names, site->format, site->format_len, values, site->n_args, event, out,
+				   NULL);
 	else
 		return -EINVAL;
 	return 0;

@@ -2,8 +2,9 @@
 /*
  * attach: the handlers that main registered meet their events.
  *
- * An event that the script names in full and that cannot be served ends the run before it begins. Of the events that only match a
- * pattern, those that cannot be served are left out and counted, as long as one is left.
+ * An event that the script names in full and that cannot be served ends the run before it begins. Of the
+ * events that only match a pattern, those that cannot be served are left out and counted, as long as one is
+ * left.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,7 +24,8 @@ attach(struct session *session, uint32_t program, struct event *event, struct fa
 	int err = source->ops->attach(source, session->object->programs[program], event, &why);
 
 	if (err < 0 && failures->n_failed++ == 0)
-		text_printf(&failures->first, "%s:%s cannot be traced: %s", event->system, event->name, why.s ? why.s : strerror(-err));
+		text_printf(&failures->first, "%s:%s cannot be traced: %s", event->system, event->name,
+			    why.s ? why.s : strerror(-err));
 	if (err >= 0)
 		failures->n_attached++;
 	text_fini(&why);
@@ -34,7 +36,8 @@ attach(struct session *session, uint32_t program, struct event *event, struct fa
 static bool
 is_pattern_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_*?[\\", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("_*?[\\", c));
 }
 
 /* Does the trace statement's head name this event in full? */
@@ -91,13 +94,14 @@ attach_bindings(struct session *session, const struct handler *handler, struct f
 	return !fatal;
 }
 
-/* ---- events named at run time ------------------------------------------------------------------------------------- */
+/* ---- events named at run time ------------------------------------------- */
 
 /* Tells programs what they look up by event number. */
 static int
 set_event_info(struct session *session, const struct event *event)
 {
-	struct event_info info = { .string_args = event_string_args(event), .record_size = event->record_size };
+	struct event_info info = { .string_args = event_string_args(event),
+				   .record_size = event->record_size };
 	uint32_t key = event->index, table = session->object->table_event_info;
 
 	if (table == UINT32_MAX)
@@ -129,12 +133,16 @@ attach_named(struct session *session, const struct registration *registration, u
 	int err = add_event(session, registration->event, n_compiled);
 
 	if (handler->any_program == UINT32_MAX) {
-		text_puts(&failures.first, "this handler was not compiled for events that are named at run time");
+		text_puts(&failures.first,
+			  "this handler was not compiled for events that are named at run time");
 		err = -EINVAL;
 	} else if (err < 0) {
-		text_printf(&failures.first, "%s:%s cannot be traced: %s", registration->event->system, registration->event->name,
-			    err == -E2BIG ? "too many events are named at run time; a pattern in a trace statement has no limit" :
-					    strerror(-err));
+		text_printf(
+			&failures.first, "%s:%s cannot be traced: %s", registration->event->system,
+			registration->event->name,
+			err == -E2BIG
+				? "too many events are named at run time; a pattern in a trace statement has no limit"
+				: strerror(-err));
 	} else {
 		err = attach(session, handler->any_program, registration->event, &failures);
 	}
@@ -158,11 +166,12 @@ session_attach(struct session *session)
 		if (registration->event)
 			ok = attach_named(session, registration, n_compiled);
 		else
-			ok = attach_bindings(session, session->object->handlers[registration->handler], &skipped);
+			ok = attach_bindings(session, session->object->handlers[registration->handler],
+					     &skipped);
 	}
 	if (ok && skipped.n_failed && !session->options->quiet)
-		report("%u event%s of the script's patterns cannot be traced here; the first: %s", skipped.n_failed,
-		       skipped.n_failed == 1 ? "" : "s", skipped.first.s);
+		report("%u event%s of the script's patterns cannot be traced here; the first: %s",
+		       skipped.n_failed, skipped.n_failed == 1 ? "" : "s", skipped.first.s);
 	if (!ok)
 		session_fail(session, STATUS_WORLD);
 	text_fini(&skipped.first);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * control: the life of the control half. A Lua state that holds nothing but K, G and B (codegen.h): no libraries of Lua, so no
- * files, no processes, no code loaded from text.
+ * control: the life of the control half. A Lua state that holds nothing but K, G and B (codegen.h): no
+ * libraries of Lua, so no files, no processes, no code loaded from text.
  *
- * A part of the script (main, a tick, trace_end) runs to its end, or until exit(), an error, or Ctrl-C, which a hook looks for every
- * HOOK_STEPS instructions. The first two unwind by lua_error with an address that no script can get hold of.
+ * A part of the script (main, a tick, trace_end) runs to its end, or until exit(), an error, or Ctrl-C,
+ * which a hook looks for every HOOK_STEPS instructions. The first two unwind by lua_error with an address
+ * that no script can get hold of.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ look_for_interrupt(lua_State *L, lua_Debug *ar)
 	lua_error(L);
 }
 
-/* ---- registration --------------------------------------------------------------------------------------------- */
+/* ---- registration ------------------------------------------------------- */
 
 static void
 main_only(lua_State *L, const char *what)
@@ -78,8 +79,8 @@ control_register(lua_State *L, int64_t handler, struct event *event)
 	main_only(L, "a handler");
 	if (!control->source || handler < 0 || handler >= control->object->n_handlers)
 		luaL_error(L, "handler %d does not exist", (int)handler);
-	control->registrations = grow(L, control->registrations, control->n_registrations, &control->cap_registrations,
-				      sizeof(*control->registrations));
+	control->registrations = grow(L, control->registrations, control->n_registrations,
+				      &control->cap_registrations, sizeof(*control->registrations));
 	control->registrations[control->n_registrations++] =
 		(struct registration){ .handler = (uint32_t)handler, .event = event };
 }
@@ -92,9 +93,11 @@ control_register_tick(lua_State *L, uint64_t period_ns, int function)
 	main_only(L, "a tick");
 	luaL_argcheck(L, lua_isfunction(L, function), function, "a function is needed");
 	luaL_argcheck(L, period_ns > 0, 1, "an interval cannot be 0");
-	control->ticks = grow(L, control->ticks, control->n_ticks, &control->cap_ticks, sizeof(*control->ticks));
+	control->ticks =
+		grow(L, control->ticks, control->n_ticks, &control->cap_ticks, sizeof(*control->ticks));
 	lua_pushvalue(L, function);
-	control->ticks[control->n_ticks++] = (struct tick){ .period_ns = period_ns, .function = luaL_ref(L, LUA_REGISTRYINDEX) };
+	control->ticks[control->n_ticks++] =
+		(struct tick){ .period_ns = period_ns, .function = luaL_ref(L, LUA_REGISTRYINDEX) };
 }
 
 void
@@ -109,7 +112,7 @@ control_register_end(lua_State *L, int function)
 	control->trace_end = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------ */
+/* ---- messages ----------------------------------------------------------- */
 
 /* Splits "\1:LINE: TEXT". Returns TEXT and sets *line, or the whole with *line 0. */
 static const char *
@@ -148,7 +151,7 @@ print_message(struct control *control, const char *message)
 	text_fini(&text);
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 /* Calls the function on top of the stack without arguments. */
 static enum control_result
@@ -200,7 +203,7 @@ control_end(struct control *control)
 	return run(control);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------ */
 
 /* Leaves the chunk on the stack. Runs protected, so that want of memory is an error like others. */
 static int
@@ -229,7 +232,8 @@ alloc_buffers(struct control *control)
 
 	for (uint32_t i = 0; i < object->n_tables; i++) {
 		const struct table *table = object->tables[i];
-		size_t len = round_up(table->value_size, 8) * (table_kind_is_per_cpu(table->kind) ? n_cpus : 1);
+		size_t len =
+			round_up(table->value_size, 8) * (table_kind_is_per_cpu(table->kind) ? n_cpus : 1);
 
 		if (table->n_key_parts == 0)
 			continue;

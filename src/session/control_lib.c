@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * control_lib: what the control half can call. K, the operators and statements that Lua does not have (codegen.h), and B, the
- * built-ins of builtins.def: a row there without a function here does not compile.
+ * control_lib: what the control half can call. K, the operators and statements that Lua does not have
+ * (codegen.h), and B, the built-ins of builtins.def: a row there without a function here does not compile.
  *
  * Errors are Lua errors; luaL_error puts the script's line before them.
  */
@@ -20,7 +20,7 @@
 
 #include "session/session_int.h"
 
-/* ---- values as text ---------------------------------------------------------------------------------------------- */
+/* ---- values as text ----------------------------------------------------- */
 
 bool
 control_value(lua_State *L, int index, struct value *value)
@@ -29,8 +29,7 @@ control_value(lua_State *L, int index, struct value *value)
 
 	*value = (struct value){ .kind = VALUE_NONE };
 	switch (lua_type(L, index)) {
-	case LUA_TNIL:
-		return true;
+	case LUA_TNIL: return true;
 	case LUA_TBOOLEAN:
 		value->kind = VALUE_BOOL;
 		value->number = lua_toboolean(L, index);
@@ -44,8 +43,7 @@ control_value(lua_State *L, int index, struct value *value)
 		value->s = lua_tolstring(L, index, &len);
 		value->len = len;
 		return len <= UINT32_MAX;
-	default: /* tables, functions, boxes */
-		return unbox_value(L, index, value);
+	default: /* tables, functions, boxes */ return unbox_value(L, index, value);
 	}
 }
 
@@ -62,7 +60,7 @@ control_value_text(lua_State *L, int index, struct text *out)
 		text_puts(out, "table");
 }
 
-/* ---- K: arithmetic and operators ------------------------------------------------------------------------------------ */
+/* ---- K: arithmetic and operators ---------------------------------------- */
 
 static lua_Integer
 operand(lua_State *L, int index)
@@ -123,7 +121,9 @@ k_bnot(lua_State *L)
 	return 1;
 }
 
-/* `>>` keeps the sign. By 64 or more, or by a negative count, nothing is left of a number: 0, as in probes. */
+/*
+ * `>>` keeps the sign. By 64 or more, or by a negative count, nothing is left of a number: 0, as in probes.
+ */
 static int
 k_shl(lua_State *L)
 {
@@ -149,12 +149,13 @@ k_cat(lua_State *L)
 
 	for (int i = 1; i <= n; i++)
 		if (lua_type(L, i) != LUA_TSTRING)
-			luaL_error(L, "cannot concatenate a %s; stringof() makes a string of it", luaL_typename(L, i));
+			luaL_error(L, "cannot concatenate a %s; stringof() makes a string of it",
+				   luaL_typename(L, i));
 	lua_concat(L, n);
 	return 1;
 }
 
-/* ---- K: tables ----------------------------------------------------------------------------------------------------------- */
+/* ---- K: tables ---------------------------------------------------------- */
 
 static void
 check_indexable(lua_State *L, int index)
@@ -235,12 +236,13 @@ k_add_index(lua_State *L)
 	push_element(L, 3, last);
 	if (!lua_isnil(L, -1) && !lua_isinteger(L, -1))
 		luaL_error(L, "'+=' on a %s value", luaL_typename(L, -1));
-	lua_pushinteger(L, (lua_Integer)((lua_Unsigned)lua_tointeger(L, -1) + (lua_Unsigned)lua_tointeger(L, 2)));
+	lua_pushinteger(
+		L, (lua_Integer)((lua_Unsigned)lua_tointeger(L, -1) + (lua_Unsigned)lua_tointeger(L, 2)));
 	set_element(L, 3, last, lua_gettop(L));
 	return 0;
 }
 
-/* ---- K: registration ------------------------------------------------------------------------------------------------------- */
+/* ---- K: registration ---------------------------------------------------- */
 
 static int
 k_trace(lua_State *L)
@@ -284,7 +286,7 @@ static const luaL_Reg k_functions[] = {
 	{ NULL, NULL },
 };
 
-/* ---- B: who and when. The process is ktap itself ----------------------------------------------------------------------------- */
+/* ---- B: who and when. The process is ktap itself ------------------------ */
 
 static int
 builtin_PID(lua_State *L)
@@ -377,7 +379,7 @@ builtin_GETTIMEOFDAY_S(lua_State *L)
 	return push_time(L, CLOCK_REALTIME, 1000000000);
 }
 
-/* ---- B: output ------------------------------------------------------------------------------------------------------------------ */
+/* ---- B: output ---------------------------------------------------------- */
 
 /* Prints; a reader that has gone away ends the run. */
 static int
@@ -417,7 +419,8 @@ builtin_PRINTF(lua_State *L)
 
 	for (int i = 0; i < n; i++)
 		if (!control_value(L, i + 2, &values[i]))
-			luaL_error(L, "printf: wrong type of argument %d: a %s cannot be printed", i + 2, luaL_typename(L, i + 2));
+			luaL_error(L, "printf: wrong type of argument %d: a %s cannot be printed", i + 2,
+				   luaL_typename(L, i + 2));
 	text_clear(text);
 	if (printf_text(control->names, format, len, values, (uint32_t)n, NULL, text, &why)) {
 		lua_pushstring(L, why.s);
@@ -447,7 +450,7 @@ builtin_PRINT_TRACE_CLOCK(lua_State *L)
 	return emit(L, line, len);
 }
 
-/* ---- B: values and tables ----------------------------------------------------------------------------------------------------------- */
+/* ---- B: values and tables ----------------------------------------------- */
 
 static int
 builtin_PAIRS(lua_State *L)
@@ -542,7 +545,7 @@ builtin_TABLE_NEW(lua_State *L)
 	return 1;
 }
 
-/* ---- B: the run ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- B: the run --------------------------------------------------------- */
 
 static int
 builtin_EXIT(lua_State *L)
@@ -612,7 +615,7 @@ builtin_ARG(lua_State *L)
 	return 1;
 }
 
-/* ---- B: registering by a function call --------------------------------------------------------------------------------------------------- */
+/* ---- B: registering by a function call ---------------------------------- */
 
 static void
 collect_event(struct event *event, void *arg)
@@ -633,7 +636,8 @@ unknown_event(lua_State *L, const char *name)
 	if (err)
 		return luaL_error(L, "unknown event '%s' (tracefs cannot be read: %s)", name, strerror(-err));
 	if (near)
-		return luaL_error(L, "unknown event '%s'; do you mean '%s:%s'?", name, near->system, near->name);
+		return luaL_error(L, "unknown event '%s'; do you mean '%s:%s'?", name, near->system,
+				  near->name);
 	return luaL_error(L, "unknown event '%s'; 'ktap list' shows what there is", name);
 }
 
@@ -683,8 +687,12 @@ builtin_KDEBUG_TRACE_END(lua_State *L)
 	return k_trace_end(L);
 }
 
-static const struct { const char *name; uint64_t ns; } units[] = {
-	{ "s", 1000000000 }, { "sec", 1000000000 }, { "ms", 1000000 }, { "msec", 1000000 }, { "us", 1000 }, { "usec", 1000 },
+static const struct {
+	const char *name;
+	uint64_t ns;
+} units[] = {
+	{ "s", 1000000000 }, { "sec", 1000000000 }, { "ms", 1000000 },
+	{ "msec", 1000000 }, { "us", 1000 },        { "usec", 1000 },
 };
 
 static uint64_t
@@ -715,7 +723,7 @@ builtin_TIMER_PROFILE(lua_State *L)
 	return 0;
 }
 
-/* ---- B: the terminal -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- B: the terminal ---------------------------------------------------- */
 
 static int
 emit_colors(lua_State *L, int n)
@@ -724,7 +732,8 @@ emit_colors(lua_State *L, int n)
 	int len = snprintf(sequence, sizeof(sequence), "\033[");
 
 	for (int i = 1; i <= n; i++)
-		len += snprintf(sequence + len, sizeof(sequence) - len, i > 1 ? ";%lld" : "%lld", luaL_checkinteger(L, i));
+		len += snprintf(sequence + len, sizeof(sequence) - len, i > 1 ? ";%lld" : "%lld",
+				luaL_checkinteger(L, i));
 	len += snprintf(sequence + len, sizeof(sequence) - len, "m");
 	return emit(L, sequence, len);
 }
@@ -769,13 +778,16 @@ builtin_ANSI_NEW_LINE(lua_State *L)
 	return emit(L, "\n", 1);
 }
 
-/* ---- the two tables ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the two tables ----------------------------------------------------- */
 
 #define ROW_HALF_PROBE(id, prototype)
 #define ROW_HALF_CONTROL(id, prototype) { prototype, builtin_##id },
-#define ROW_HALF_BOTH(id, prototype) { prototype, builtin_##id },
+#define ROW_HALF_BOTH(id, prototype)    { prototype, builtin_##id },
 
-static const struct { const char *prototype; lua_CFunction function; } b_functions[] = {
+static const struct {
+	const char *prototype;
+	lua_CFunction function;
+} b_functions[] = {
 #define BUILTIN(id, prototype, halves, doc, example) ROW_##halves(id, prototype)
 #include "lang/builtins.def"
 #undef BUILTIN

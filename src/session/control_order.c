@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * control_order: walking tables in an order that depends on their contents only; and boxes, the Lua values of keys that Lua has no
- * type for.
+ * control_order: walking tables in an order that depends on their contents only; and boxes, the Lua values
+ * of keys that Lua has no type for.
  *
  * A walk works on a snapshot, so neither probes nor the loop's body disturb it:
  *
  *     anchor   Lua array { key 1, value 1, key 2, value 2, ... } in the order found; keeps strings alive
  *     order    userdata: one item an entry with what comparing needs, sorted
  *
- * Keys: integers ascending, strings by their bytes, booleans, boxed values, keys of several parts part by part; at the end keys without
- * an order (tables, functions) as they were found.
+ * Keys: integers ascending, strings by their bytes, booleans, boxed values, keys of several parts part by
+ * part; at the end keys without an order (tables, functions) as they were found.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +19,13 @@
 
 #include "session/session_int.h"
 
-/* ---- boxes --------------------------------------------------------------------------------------------------- */
+/* ---- boxes -------------------------------------------------------------- */
 
 struct box {
 	struct value value; /* VALUE_NONE: a tuple */
 	uint32_t len;
-	char bytes[]; /* what boxes are told apart by; of a tuple, the parts in a form whose order is that of the bytes */
+	/* What boxes are told apart by; of a tuple, the parts in a form whose order is that of the bytes. */
+	char bytes[];
 };
 
 enum part { PART_INT = 1, PART_STR, PART_BOOL, PART_BOX };
@@ -133,7 +134,10 @@ box_value(lua_State *L, const struct value *value)
 	intern(L, value);
 }
 
-/* Strings end with two zero bytes; a zero byte inside becomes 0, 255. So a prefix sorts before what it begins. */
+/*
+ * Strings end with two zero bytes; a zero byte inside becomes 0, 255. So a prefix sorts before what it
+ * begins.
+ */
 static void
 add_string(luaL_Buffer *buffer, const char *s, size_t len)
 {
@@ -225,17 +229,12 @@ push_part(lua_State *L, const char *at)
 {
 	struct value value = { 0 };
 
-	switch ((enum part)*at++) {
-	case PART_INT:
-		lua_pushinteger(L, get_number(at));
-		return at + 8;
-	case PART_STR:
-		return push_string_part(L, at);
-	case PART_BOOL:
-		lua_pushboolean(L, *at);
-		return at + 1;
+	switch ((enum part) * at++) {
+	case PART_INT: lua_pushinteger(L, get_number(at)); return at + 8;
+	case PART_STR: return push_string_part(L, at);
+	case PART_BOOL: lua_pushboolean(L, *at); return at + 1;
 	case PART_BOX:
-		value.kind = (enum value_kind)*at++;
+		value.kind = (enum value_kind) * at++;
 		value.number = get_number(at);
 		box_value(L, &value);
 		return at + 8;
@@ -260,7 +259,7 @@ unbox_key(lua_State *L, int index)
 	return n;
 }
 
-/* ---- snapshots --------------------------------------------------------------------------------------------------- */
+/* ---- snapshots ---------------------------------------------------------- */
 
 enum rank { RANK_INT, RANK_STR, RANK_BOOL, RANK_BOX, RANK_TUPLE, RANK_OTHER };
 
@@ -269,7 +268,7 @@ struct rankable {
 	enum rank rank;
 	enum value_kind kind; /* of a boxed value */
 	int64_t number;
-	const char *s;        /* kept alive by the anchor */
+	const char *s; /* kept alive by the anchor */
 	size_t len;
 };
 
@@ -338,7 +337,9 @@ rank_of(lua_State *L, int index)
 			break;
 		r = (struct rankable){ .rank = RANK_TUPLE, .s = box->bytes, .len = box->len };
 		if (box->value.kind != VALUE_NONE)
-			r = (struct rankable){ .rank = RANK_BOX, .kind = box->value.kind, .number = box->value.number };
+			r = (struct rankable){ .rank = RANK_BOX,
+					       .kind = box->value.kind,
+					       .number = box->value.number };
 		break;
 	}
 	return r;
@@ -397,10 +398,12 @@ add_item(lua_State *L, void *arg)
 
 	if (order->n == order->cap) {
 		uint32_t cap = order->cap ? order->cap * 2 : 64;
-		struct item *items = cap <= UINT32_MAX / 2 ? mem_realloc(order->items, cap * sizeof(*items)) : NULL;
+		struct item *items =
+			cap <= UINT32_MAX / 2 ? mem_realloc(order->items, cap * sizeof(*items)) : NULL;
 
 		if (!items)
-			luaL_error(L, "out of memory: a table of more than %d entries is walked", (int)order->n);
+			luaL_error(L, "out of memory: a table of more than %d entries is walked",
+				   (int)order->n);
 		order->items = items;
 		order->cap = cap;
 	}
@@ -420,14 +423,18 @@ add_lua_table(lua_State *L, int index, struct walk *walk)
 	}
 }
 
-/* A walk over a table that probes change meanwhile may find a key twice. Needs items sorted by key; keeps the later. */
+/*
+ * A walk over a table that probes change meanwhile may find a key twice. Needs items sorted by key; keeps
+ * the later.
+ */
 static void
 drop_doubles(struct order *order)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < order->n; i++) {
-		if (n && order->items[i].key.rank != RANK_OTHER && compare_rankable(&order->items[n - 1].key, &order->items[i].key) == 0)
+		if (n && order->items[i].key.rank != RANK_OTHER &&
+		    compare_rankable(&order->items[n - 1].key, &order->items[i].key) == 0)
 			n--;
 		order->items[n++] = order->items[i];
 	}
@@ -469,13 +476,13 @@ push_value(lua_State *L, int anchor, const struct item *item)
 	lua_rawgeti(L, anchor, 2 * (lua_Integer)item->at + 2);
 }
 
-/* ---- pairs and sorted ------------------------------------------------------------------------------------------------ */
+/* ---- pairs and sorted --------------------------------------------------- */
 
 enum { UP_TABLE = 1, UP_ANCHOR, UP_ORDER, UP_POSITION };
 
 /*
- * One step of a walk: key (each part), value. A Lua table is asked for the value now, as the body may have changed it; entries
- * removed meanwhile are left out. A shared table's value is that of the snapshot.
+ * One step of a walk: key (each part), value. A Lua table is asked for the value now, as the body may have
+ * changed it; entries removed meanwhile are left out. A shared table's value is that of the snapshot.
  */
 static int
 walk_step(lua_State *L)
@@ -543,10 +550,10 @@ control_sorted(lua_State *L)
 	return return_walk(L);
 }
 
-/* ---- print_hist ---------------------------------------------------------------------------------------------------------- */
+/* ---- print_hist --------------------------------------------------------- */
 
 #define SYMBOL_WIDTH 31
-#define SYMBOL_CUT 28
+#define SYMBOL_CUT   28
 
 /* Appends a key's text. False for keys that a histogram leaves out. */
 static bool
@@ -590,7 +597,10 @@ tuple_text(lua_State *L, int index, struct hist_row *row, struct text *out)
 	return shown;
 }
 
-/* Fills rows from the snapshot whose anchor is at 2. The keys' texts go to `keys`, which may move: row.key is set later. */
+/*
+ * Fills rows from the snapshot whose anchor is at 2. The keys' texts go to `keys`, which may move: row.key
+ * is set later.
+ */
 static uint32_t
 fill_rows(lua_State *L, const struct order *order, struct hist_row *rows, struct text *keys)
 {

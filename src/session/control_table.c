@@ -2,11 +2,12 @@
 /*
  * control_table: what probes and the control half share, as Lua sees it.
  *
- *     G       userdata whose [i] is global i, in the memory that programs use, read and written 8 bytes at a time
+ *     G       userdata whose [i] is global i, in the memory that programs use, 8 bytes at a time
  *     table   userdata whose [key] goes to the source's table, through lookup, update and remove
  *
- * Keys and values are laid out by the shapes of struct table. A table of a per-CPU kind reads as the sum over the CPUs; writing puts
- * the value into the first CPU's place and zeros into the others. An entry of an array table that only counts is absent while it is 0.
+ * Keys and values are laid out by the shapes of struct table. A table of a per-CPU kind reads as the sum
+ * over the CPUs; writing puts the value into the first CPU's place and zeros into the others. An entry of an
+ * array table that only counts is absent while it is 0.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +17,8 @@
 
 #include "session/session_int.h"
 
-static const char table_meta, globals_meta, tables_cache, event_numbers; /* addresses serve as registry keys */
+static const char table_meta, globals_meta, tables_cache,
+	event_numbers; /* addresses serve as registry keys */
 
 static const struct table *
 table_at(lua_State *L, uint32_t index)
@@ -30,7 +32,7 @@ is_array(const struct table *table)
 	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
 }
 
-/* ---- values -> Lua --------------------------------------------------------------------------------------------- */
+/* ---- values -> Lua ------------------------------------------------------ */
 
 static void
 push_value(lua_State *L, const struct value *value)
@@ -39,18 +41,10 @@ push_value(lua_State *L, const struct value *value)
 
 	switch (value->kind) {
 	case VALUE_NONE:
-	case VALUE_ARGSTR:
-		lua_pushnil(L);
-		break;
-	case VALUE_INT:
-		lua_pushinteger(L, value->number);
-		break;
-	case VALUE_BOOL:
-		lua_pushboolean(L, value->number != 0);
-		break;
-	case VALUE_STR:
-		lua_pushlstring(L, value->s, value->len);
-		break;
+	case VALUE_ARGSTR: lua_pushnil(L); break;
+	case VALUE_INT: lua_pushinteger(L, value->number); break;
+	case VALUE_BOOL: lua_pushboolean(L, value->number != 0); break;
+	case VALUE_STR: lua_pushlstring(L, value->s, value->len); break;
 	case VALUE_EVENT:
 		if (value->number >= 0 && value->number < object->n_events)
 			lua_pushstring(L, object->events[value->number]->name);
@@ -59,39 +53,33 @@ push_value(lua_State *L, const struct value *value)
 		break;
 	case VALUE_STACK:
 	case VALUE_USTACK:
-	case VALUE_KSYM:
-		box_value(L, value);
-		break;
+	case VALUE_KSYM: box_value(L, value); break;
 	}
 }
 
-/* ---- Lua -> values ----------------------------------------------------------------------------------------------- */
+/* ---- Lua -> values ------------------------------------------------------ */
 
 static const char *
 kind_name(enum value_kind kind)
 {
 	switch (kind) {
-	case VALUE_INT:
-		return "a number";
-	case VALUE_BOOL:
-		return "a boolean";
-	case VALUE_STR:
-		return "a string";
-	case VALUE_EVENT:
-		return "an event's name";
+	case VALUE_INT: return "a number";
+	case VALUE_BOOL: return "a boolean";
+	case VALUE_STR: return "a string";
+	case VALUE_EVENT: return "an event's name";
 	case VALUE_STACK:
-	case VALUE_USTACK:
-		return "a stack";
-	case VALUE_KSYM:
-		return "a kernel address";
+	case VALUE_USTACK: return "a stack";
+	case VALUE_KSYM: return "a kernel address";
 	case VALUE_NONE:
-	case VALUE_ARGSTR:
-		break;
+	case VALUE_ARGSTR: break;
 	}
 	return "nothing";
 }
 
-/* Pushes the table that maps names of the object's events to their numbers. [0] holds how many events it knows. */
+/*
+ * Pushes the table that maps names of the object's events to their numbers. [0] holds how many events it
+ * knows.
+ */
 static void
 push_event_numbers(lua_State *L)
 {
@@ -144,12 +132,8 @@ to_number(lua_State *L, int index, enum value_kind kind, int64_t *number)
 	struct value value;
 
 	switch (kind) {
-	case VALUE_INT:
-		*number = lua_tointeger(L, index);
-		return lua_isinteger(L, index);
-	case VALUE_BOOL:
-		*number = lua_toboolean(L, index);
-		return lua_isboolean(L, index);
+	case VALUE_INT: *number = lua_tointeger(L, index); return lua_isinteger(L, index);
+	case VALUE_BOOL: *number = lua_toboolean(L, index); return lua_isboolean(L, index);
 	case VALUE_EVENT:
 		if (lua_type(L, index) != LUA_TSTRING)
 			return false;
@@ -164,8 +148,7 @@ to_number(lua_State *L, int index, enum value_kind kind, int64_t *number)
 		return true;
 	case VALUE_STR:
 	case VALUE_NONE:
-	case VALUE_ARGSTR:
-		break;
+	case VALUE_ARGSTR: break;
 	}
 	return false;
 }
@@ -195,12 +178,13 @@ store_value(lua_State *L, int index, const struct shape *shape, char *bytes, con
 	} else if (to_number(L, index, shape->kind, &number)) {
 		store64(bytes, number);
 	} else {
-		luaL_error(L, "%s is %s in the probes, not a %s", what, kind_name(shape->kind), luaL_typename(L, index));
+		luaL_error(L, "%s is %s in the probes, not a %s", what, kind_name(shape->kind),
+			   luaL_typename(L, index));
 	}
 	return STORED;
 }
 
-/* ---- keys --------------------------------------------------------------------------------------------------------- */
+/* ---- keys --------------------------------------------------------------- */
 
 /* An array's key in bytes: 4, the index. False: outside of the array. */
 static bool
@@ -210,7 +194,8 @@ store_index(lua_State *L, const struct table *table, int index, char *key, const
 	uint32_t at;
 
 	if (!to_number(L, index, table->key[0].kind, &number))
-		luaL_error(L, "%s is %s in the probes, not a %s", what, kind_name(table->key[0].kind), luaL_typename(L, index));
+		luaL_error(L, "%s is %s in the probes, not a %s", what, kind_name(table->key[0].kind),
+			   luaL_typename(L, index));
 	if (number < 0 || number >= table->max_entries)
 		return false;
 	at = (uint32_t)number;
@@ -226,7 +211,8 @@ store_key(lua_State *L, const struct table *table, int first, int n, char *key)
 	enum stored worst = STORED;
 
 	if ((uint32_t)n != table->n_key_parts)
-		luaL_error(L, "the keys of '%s' have %d parts, not %d", table->name, (int)table->n_key_parts, n);
+		luaL_error(L, "the keys of '%s' have %d parts, not %d", table->name, (int)table->n_key_parts,
+			   n);
 	if (is_array(table) && table->key_size == 4) {
 		if (lua_isnil(L, first))
 			worst = STORED_NIL;
@@ -270,7 +256,7 @@ push_key(lua_State *L, const struct table *table, const char *key)
 	box_tuple(L, (int)table->n_key_parts);
 }
 
-/* ---- entries --------------------------------------------------------------------------------------------------------- */
+/* ---- entries ------------------------------------------------------------ */
 
 static size_t
 cpu_stride(const struct table *table)
@@ -331,8 +317,8 @@ update(lua_State *L, uint32_t index)
 	int err = control->source->ops->update(control->source, index, control->key, control->value, BPF_ANY);
 
 	if (err == -E2BIG)
-		luaL_error(L, "table '%s' is full, it holds %d entries; table.new(0, N) makes a larger one", table->name,
-			   (int)table->max_entries);
+		luaL_error(L, "table '%s' is full, it holds %d entries; table.new(0, N) makes a larger one",
+			   table->name, (int)table->max_entries);
 	if (err < 0)
 		luaL_error(L, "table '%s' cannot be written: %s", table->name, strerror(-err));
 }
@@ -366,14 +352,12 @@ shared_set(lua_State *L, uint32_t index, int first, int n, int value)
 	const char *what;
 
 	switch (store_key(L, table, first, n, control->key)) {
-	case STORED:
-		break;
-	case STORED_NIL:
-		luaL_error(L, "nil as key of table '%s'", table->name);
-		break;
+	case STORED: break;
+	case STORED_NIL: luaL_error(L, "nil as key of table '%s'", table->name); break;
 	case STORED_TOO_LONG:
-		luaL_error(L, is_array(table) ? "key outside of table '%s', which holds %d entries" :
-						"key of table '%s' is too long, its keys are %d bytes at most",
+		luaL_error(L,
+			   is_array(table) ? "key outside of table '%s', which holds %d entries"
+					   : "key of table '%s' is too long, its keys are %d bytes at most",
 			   table->name, (int)(is_array(table) ? table->max_entries : table->key_size - 1));
 		break;
 	}
@@ -389,11 +373,12 @@ shared_set(lua_State *L, uint32_t index, int first, int n, int value)
 	update(L, index);
 }
 
-/* ---- walks ------------------------------------------------------------------------------------------------------------- */
+/* ---- walks -------------------------------------------------------------- */
 
 /*
- * The key behind control->next_key (NULL: the first) into control->next_key and control->key. False at the end. Removing entries
- * while another walks may send a walk back to the start, so walks stop after WALK_MAX steps.
+ * The key behind control->next_key (NULL: the first) into control->next_key and control->key. False at the
+ * end. Removing entries while another walks may send a walk back to the start, so walks stop after WALK_MAX
+ * steps.
  */
 static bool
 next_key(lua_State *L, uint32_t index, bool first)
@@ -404,7 +389,8 @@ next_key(lua_State *L, uint32_t index, bool first)
 
 	if (!first)
 		memcpy(control->key, control->next_key, table->key_size);
-	err = control->source->ops->next(control->source, index, first ? NULL : control->key, control->next_key);
+	err = control->source->ops->next(control->source, index, first ? NULL : control->key,
+					 control->next_key);
 	if (err < 0 && err != -ENOENT)
 		luaL_error(L, "table '%s' cannot be walked: %s", table->name, strerror(-err));
 	if (err == 0)
@@ -442,7 +428,8 @@ shared_count(lua_State *L, uint32_t index)
 	bool more = next_key(L, index, true);
 	int64_t n = 0;
 
-	for (uint64_t left = walk_max(table_at(L, index)); more && left; left--, more = next_key(L, index, false))
+	for (uint64_t left = walk_max(table_at(L, index)); more && left;
+	     left--, more = next_key(L, index, false))
 		n += lookup(L, index).kind != VALUE_NONE;
 	return n;
 }
@@ -453,11 +440,12 @@ shared_clear(lua_State *L, uint32_t index)
 	const struct table *table = table_at(L, index);
 	bool more = next_key(L, index, true);
 
-	for (uint64_t left = walk_max(table); more && left; left--, more = next_key(L, index, !is_array(table)))
+	for (uint64_t left = walk_max(table); more && left;
+	     left--, more = next_key(L, index, !is_array(table)))
 		erase(L, index);
 }
 
-/* ---- the userdata of a table -------------------------------------------------------------------------------------------- */
+/* ---- the userdata of a table -------------------------------------------- */
 
 static bool
 has_meta(lua_State *L, int index, const void *meta)
@@ -540,7 +528,8 @@ control_table_reset(lua_State *L)
 	if (shared_table(L, 2) == index)
 		return 0;
 	if (!lua_istable(L, 2))
-		luaL_error(L, "'%s' is a table that probes use: it can be assigned a new table, not a %s", table->name,
+		luaL_error(L, "'%s' is a table that probes use: it can be assigned a new table, not a %s",
+			   table->name,
 			   shared_table(L, 2) >= 0 ? "table of other probes" : luaL_typename(L, 2));
 	shared_clear(L, index);
 	lua_pushnil(L);
@@ -553,7 +542,7 @@ control_table_reset(lua_State *L)
 	return 0;
 }
 
-/* ---- globals ----------------------------------------------------------------------------------------------------------------- */
+/* ---- globals ------------------------------------------------------------ */
 
 #define GLOBAL_SIZE_MAX 512
 
@@ -564,7 +553,8 @@ check_global(lua_State *L, lua_Integer number, uint64_t **words)
 	const struct object *object = control->object;
 	char *memory = control->source ? control->source->ops->globals(control->source) : NULL;
 
-	if (!memory || number < 0 || number >= object->n_globals || shape_size(&object->globals[number]->shape) > GLOBAL_SIZE_MAX)
+	if (!memory || number < 0 || number >= object->n_globals ||
+	    shape_size(&object->globals[number]->shape) > GLOBAL_SIZE_MAX)
 		luaL_error(L, "global %d does not exist", (int)number);
 	*words = (uint64_t *)(void *)(memory + object->globals[number]->off);
 	return object->globals[number];
@@ -593,14 +583,15 @@ globals_newindex(lua_State *L)
 	const char *what = lua_pushfstring(L, "'%s'", global->name);
 
 	switch (store_value(L, 3, &global->shape, (char *)copy, what)) {
-	case STORED:
-		break;
+	case STORED: break;
 	case STORED_NIL:
 		if (!global->shape.nullable)
-			luaL_error(L, "%s is %s in the probes and cannot become nil", what, kind_name(global->shape.kind));
+			luaL_error(L, "%s is %s in the probes and cannot become nil", what,
+				   kind_name(global->shape.kind));
 		break;
 	case STORED_TOO_LONG:
-		luaL_error(L, "the text for %s is too long, it can have %d bytes", what, (int)global->shape.size - 1);
+		luaL_error(L, "the text for %s is too long, it can have %d bytes", what,
+			   (int)global->shape.size - 1);
 		break;
 	}
 	for (uint32_t i = shape_size(&global->shape) / 8; i-- > 0;)

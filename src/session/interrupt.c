@@ -2,8 +2,8 @@
 /*
  * interrupt: Ctrl-C as a descriptor, see session_int.h.
  *
- * A signalfd and not a handler: a handler would need a global, and the loop has to poll anyway. Code that runs long without polling
- * (a loop in main) asks interrupt_seen now and then.
+ * A signalfd and not a handler: a handler would need a global, and the loop has to poll anyway. Code that
+ * runs long without polling (a loop in main) asks interrupt_seen now and then.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * loop: from the start of tracing to its end. Waits on the source's descriptors, a timerfd a tick, the signals and the watched
- * process; records come before ticks, so that a tick sees what happened before it.
+ * loop: from the start of tracing to its end. Waits on the source's descriptors, a timerfd a tick, the
+ * signals and the watched process; records come before ticks, so that a tick sees what happened before it.
  *
  * Timers run without drift; of several periods that passed while something else ran, a tick sees one.
  */
@@ -13,9 +13,9 @@
 #include "session/session_int.h"
 
 #define SOURCE_FDS_MAX 64
-#define LOOK_MS 50 /* how often flags are looked at that have no descriptor */
+#define LOOK_MS        50 /* how often flags are looked at that have no descriptor */
 
-/* ---- records -------------------------------------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------ */
 
 static void
 take_record(void *arg, const void *record, size_t len)
@@ -53,7 +53,7 @@ session_drain(struct session *session)
 		;
 }
 
-/* ---- ticks ---------------------------------------------------------------------------------------------------------- */
+/* ---- ticks -------------------------------------------------------------- */
 
 static void
 take_tick(struct session *session, uint32_t n)
@@ -66,7 +66,7 @@ take_tick(struct session *session, uint32_t n)
 		session->is_over = true;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------ */
 
 /* What ends tracing without a descriptor of its own. */
 static bool
@@ -82,10 +82,11 @@ is_over(struct session *session)
 	if (session->source->ops->ended(session->source))
 		return true;
 	globals = object->exit_flag_off == UINT32_MAX ? NULL : session->source->ops->globals(session->source);
-	return globals && __atomic_load_n((const uint64_t *)(const void *)(globals + object->exit_flag_off), __ATOMIC_ACQUIRE);
+	return globals && __atomic_load_n((const uint64_t *)(const void *)(globals + object->exit_flag_off),
+					  __ATOMIC_ACQUIRE);
 }
 
-/* ---- waiting -------------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------ */
 
 struct waiting {
 	struct pollfd fds[2 + TICKS_MAX + SOURCE_FDS_MAX];

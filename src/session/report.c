@@ -51,8 +51,8 @@ report_counter(const struct object *object, const struct counter *counter, uint6
 			script_column(script, counter->span.off));
 	else
 		fprintf(stderr, "%s: ", object->name);
-	fprintf(stderr, "%s: %s, %llu time%s [%s]\n", severity, counter_text(counter->kind), (unsigned long long)n, n == 1 ? "" : "s",
-		counter_slug(counter->kind));
+	fprintf(stderr, "%s: %s, %llu time%s [%s]\n", severity, counter_text(counter->kind),
+		(unsigned long long)n, n == 1 ? "" : "s", counter_slug(counter->kind));
 	if (script)
 		print_caret(script, counter->span);
 }

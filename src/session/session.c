@@ -4,8 +4,9 @@
  *
  *     open -> main -> attach -> start -> loop -> stop, drain -> trace_end -> report -> close
  *
- * Without anything registered and without a command, trace_end follows main at once. Errors of the script (main, tick, probes) make the
- * status 1, refusals of the world 3; trace_end runs in every case but the one that tracing could not begin.
+ * Without anything registered and without a command, trace_end follows main at once. Errors of the script
+ * (main, tick, probes) make the status 1, refusals of the world 3; trace_end runs in every case but the one
+ * that tracing could not begin.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ session_goes_on(struct session *session, enum control_result result)
 	return result == CONTROL_DONE;
 }
 
-/* ---- open ------------------------------------------------------------------------------------------------------- */
+/* ---- open --------------------------------------------------------------- */
 
 /* value_names.stack: the frames of a stack, from the table of stacks. */
 static int
@@ -82,8 +83,11 @@ open_control(struct session *session, struct text *why)
 {
 	struct control *control = &session->control;
 
-	session->names = (struct value_names){ .object = session->object, .events = session->events, .symbols = session->symbols,
-					       .stack = stack_frames, .arg = session };
+	session->names = (struct value_names){ .object = session->object,
+					       .events = session->events,
+					       .symbols = session->symbols,
+					       .stack = stack_frames,
+					       .arg = session };
 	control->object = session->object;
 	control->events = session->events;
 	control->source = session->source;
@@ -117,14 +121,15 @@ open_session(struct session *session)
 	return err == 0;
 }
 
-/* ---- start ---------------------------------------------------------------------------------------------------------- */
+/* ---- start -------------------------------------------------------------- */
 
 static bool
 has_work(const struct session *session)
 {
 	const struct control *control = &session->control;
 
-	return control->n_registrations || control->n_ticks || session->options->target.argv || session->options->target.pid;
+	return control->n_registrations || control->n_ticks || session->options->target.argv ||
+	       session->options->target.pid;
 }
 
 static int
@@ -192,7 +197,7 @@ print_banner(const struct session *session)
 		fputs("Tracing... Hit Ctrl-C to end.\n", stderr);
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------ */
 
 static void
 stop(struct session *session)
@@ -272,7 +277,8 @@ trace(struct session *session, uint64_t *time)
 }
 
 enum exit_status
-session_run(struct object *object, struct events *events, struct source *source, const struct session_options *options)
+session_run(struct object *object, struct events *events, struct source *source,
+	    const struct session_options *options)
 {
 	struct session session = { .object = object, .events = events, .source = source, .options = options };
 	uint64_t time = clock_now();

@@ -2,8 +2,9 @@
 /*
  * session_int: for the files of session/ only.
  *
- * The control half is spread over control.c (its life, registration), control_lib.c (operators and built-ins), control_table.c
- * (variables and tables shared with probes) and control_order.c (walks in a fixed order). These four alone know Lua.
+ * The control half is spread over control.c (its life, registration), control_lib.c (operators and
+ * built-ins), control_table.c (variables and tables shared with probes) and control_order.c (walks in a
+ * fixed order). These four alone know Lua.
  */
 #ifndef KTAP_SESSION_INT_H
 #define KTAP_SESSION_INT_H
@@ -12,11 +13,11 @@
 
 struct lua_State;
 
-/* ---- interrupt.c: Ctrl-C ------------------------------------------------------------------------------------ */
+/* ---- interrupt.c: Ctrl-C ------------------------------------------------ */
 
 /*
- * SIGINT and SIGTERM arrive at a descriptor. The first is taken; from then on the signals have their default effect again, so
- * that a second Ctrl-C ends the process at once, whatever it is doing.
+ * SIGINT and SIGTERM arrive at a descriptor. The first is taken; from then on the signals have their default
+ * effect again, so that a second Ctrl-C ends the process at once, whatever it is doing.
  */
 struct interrupt {
 	int fd;
@@ -32,8 +33,8 @@ bool
 interrupt_seen(struct interrupt *interrupt);
 
 /*
- * While something runs that never asks (attaching, detaching), the signals are released: they then end the process at once.
- * interrupt_take undoes that, unless one was seen.
+ * While something runs that never asks (attaching, detaching), the signals are released: they then end the
+ * process at once. interrupt_take undoes that, unless one was seen.
  */
 void
 interrupt_release(struct interrupt *interrupt);
@@ -44,7 +45,7 @@ interrupt_take(struct interrupt *interrupt);
 void
 interrupt_close(struct interrupt *interrupt);
 
-/* ---- control.c ------------------------------------------------------------------------------------------------ */
+/* ---- control.c ---------------------------------------------------------- */
 
 /* A handler that main registered. */
 struct registration {
@@ -78,7 +79,9 @@ struct control {
 	struct tick *ticks;
 	uint32_t n_ticks, cap_ticks;
 	int trace_end; /* reference of Lua's registry */
-	/* Room for one key, the next key and one value of any table, values of per-CPU tables for all CPUs. */
+	/*
+	 * Room for one key, the next key and one value of any table, values of per-CPU tables for all CPUs.
+	 */
 	char *key, *next_key, *value;
 	struct text text; /* scratch of built-ins: stays allocated when an error unwinds them */
 };
@@ -90,7 +93,10 @@ enum control_result {
 	CONTROL_ERROR,       /* reported on stderr */
 };
 
-/* Prepares the control half of env->object. Fills in the rest of the struct. Returns 0 or -errno with *why set. */
+/*
+ * Prepares the control half of env->object. Fills in the rest of the struct. Returns 0 or -errno with *why
+ * set.
+ */
 int
 control_open(struct control *control, struct text *why);
 
@@ -115,7 +121,10 @@ control_of(struct lua_State *L);
 int
 control_exit(struct lua_State *L);
 
-/* Registers a handler for an event named at run time, or for its own (event NULL). Raises a Lua error outside of main. */
+/*
+ * Registers a handler for an event named at run time, or for its own (event NULL). Raises a Lua error
+ * outside of main.
+ */
 void
 control_register(struct lua_State *L, int64_t handler, struct event *event);
 
@@ -126,7 +135,7 @@ control_register_tick(struct lua_State *L, uint64_t period_ns, int function);
 void
 control_register_end(struct lua_State *L, int function);
 
-/* ---- control_lib.c ----------------------------------------------------------------------------------------------- */
+/* ---- control_lib.c ------------------------------------------------------ */
 
 /* Puts the tables K and B on the Lua stack. */
 void
@@ -140,7 +149,7 @@ control_value_text(struct lua_State *L, int index, struct text *out);
 bool
 control_value(struct lua_State *L, int index, struct value *value);
 
-/* ---- control_table.c ------------------------------------------------------------------------------------------------ */
+/* ---- control_table.c ---------------------------------------------------- */
 
 /* Puts G on the Lua stack and prepares what shared tables need. */
 void
@@ -179,15 +188,18 @@ shared_clear(struct lua_State *L, uint32_t table);
 int64_t
 shared_count(struct lua_State *L, uint32_t table);
 
-/* Calls fn for every entry of a table with the entry's key (one Lua value: see box_tuple) and value on top of the stack. */
+/*
+ * Calls fn for every entry of a table with the entry's key (one Lua value: see box_tuple) and value on top
+ * of the stack.
+ */
 void
 shared_each(struct lua_State *L, uint32_t table, void (*fn)(struct lua_State *L, void *arg), void *arg);
 
-/* ---- control_order.c -------------------------------------------------------------------------------------------------- */
+/* ---- control_order.c ---------------------------------------------------- */
 
 /*
- * A box is a Lua value for what Lua has no type for: a key of several parts, a stack, a kernel address. Boxes of the same contents
- * are the same userdata, so they compare equal and serve as keys of Lua tables.
+ * A box is a Lua value for what Lua has no type for: a key of several parts, a stack, a kernel address.
+ * Boxes of the same contents are the same userdata, so they compare equal and serve as keys of Lua tables.
  */
 
 /* Pushes the box of a value of kind STACK, USTACK or KSYM. */
@@ -216,9 +228,12 @@ control_sorted(struct lua_State *L);
 int
 control_print_hist(struct lua_State *L);
 
-/* ---- report.c ------------------------------------------------------------------------------------------------------------- */
+/* ---- report.c ----------------------------------------------------------- */
 
-/* Prints what the object's counters in `globals` say, as diagnostics on stderr. Returns how many were errors. */
+/*
+ * Prints what the object's counters in `globals` say, as diagnostics on stderr. Returns how many were
+ * errors.
+ */
 unsigned
 report_counters(const struct object *object, const void *globals, bool quiet);
 
@@ -226,12 +241,12 @@ report_counters(const struct object *object, const void *globals, bool quiet);
 void
 report(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* ---- watch.c: a command or process without a source that follows it ---------------------------------------------------------- */
+/* ---- watch.c: a command or process without a source that follows it ----- */
 
 struct watch {
 	struct command command;
-	bool is_ours;  /* we started it */
-	int pidfd;     /* becomes readable when it ends; -1: nothing to watch */
+	bool is_ours; /* we started it */
+	int pidfd;    /* becomes readable when it ends; -1: nothing to watch */
 };
 
 /* Starts (held back) or finds what the target says. Returns 0 or -errno with *why set. */
@@ -246,7 +261,7 @@ watch_go(struct watch *watch, struct text *why);
 void
 watch_close(struct watch *watch);
 
-/* ---- session.c, attach.c, loop.c: one run ---------------------------------------------------------------------------------------- */
+/* ---- session.c, attach.c, loop.c: one run ------------------------------- */
 
 struct session {
 	/* Borrowed. */
@@ -261,9 +276,9 @@ struct session {
 	struct interrupt interrupt;
 	struct control control;
 	struct watch watch;
-	struct text text;      /* of one record */
-	int *tick_fds;         /* one timerfd a tick */
-	bool is_over;          /* tracing shall end */
+	struct text text; /* of one record */
+	int *tick_fds;    /* one timerfd a tick */
+	bool is_over;     /* tracing shall end */
 	uint64_t n_bad_records;
 	enum exit_status status;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * watch: `ktap -e 'tick-1s { print(1) }' -- cmd`: a script without probes has no source that would start and follow the command, but
- * its run ends with the command all the same.
+ * watch: `ktap -e 'tick-1s { print(1) }' -- cmd`: a script without probes has no source that would start and
+ * follow the command, but its run ends with the command all the same.
  */
 #include <errno.h>
 #include <signal.h>

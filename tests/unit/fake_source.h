@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * A source whose tables are in memory and whose events a test makes up: for tests of the session without a kernel and without programs.
+ * A source whose tables are in memory and whose events a test makes up: for tests of the session without a
+ * kernel and without programs.
  */
 #ifndef KTAP_FAKE_SOURCE_H
 #define KTAP_FAKE_SOURCE_H
@@ -11,7 +12,7 @@
 
 #include "source/source.h"
 
-#define N_CPUS 3
+#define N_CPUS      3
 #define ENTRIES_MAX 100000
 
 struct entry {
@@ -29,10 +30,13 @@ struct fake {
 	struct fake_table tables[8];
 	_Alignas(8) unsigned char globals[4096];
 	bool started, stopped, ended;
-	struct { const struct program *program; struct event *event; } attached[16];
+	struct {
+		const struct program *program;
+		struct event *event;
+	} attached[16];
 	uint32_t n_attached;
-	const char *refused;                 /* name of an event that cannot be attached */
-	const unsigned char *record;         /* handed out by each pump until n_records are gone */
+	const char *refused;         /* name of an event that cannot be attached */
+	const unsigned char *record; /* handed out by each pump until n_records are gone */
 	size_t record_len;
 	unsigned n_records;
 	void (*on_pump)(struct fake *fake);
@@ -104,7 +108,8 @@ fake_update(struct source *source, uint32_t index, const void *key, const void *
 		return -E2BIG;
 	if (!fake->entries)
 		fake->entries = calloc(ENTRIES_MAX, sizeof(*fake->entries));
-	fake->entries[fake->n++] = (struct entry){ copy_of(key, table->key_size), copy_of(value, value_len(table)) };
+	fake->entries[fake->n++] =
+		(struct entry){ copy_of(key, table->key_size), copy_of(value, value_len(table)) };
 	return 0;
 }
 

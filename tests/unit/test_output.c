@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * output: printf against the C library's, records made by hand, histograms as ktap 0.4 printed them, a stream into a closed pipe.
+ * output: printf against the C library's, records made by hand, histograms as ktap 0.4 printed them, a
+ * stream into a closed pipe.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@ of_str(const char *s)
 	return (struct value){ .kind = VALUE_STR, .s = s, .len = (uint32_t)strlen(s) };
 }
 
-/* ---- printf ------------------------------------------------------------------------------------------------ */
+/* ---- printf ------------------------------------------------------------- */
 
 /* What the C library prints for one specification, whose integers are widened to `long long`. */
 #pragma GCC diagnostic push
@@ -72,7 +73,8 @@ check_like_c(const char *spec, struct value value)
 static void
 integers_are_printed_as_c_does(void **state)
 {
-	static const int64_t numbers[] = { 0, 1, -1, 7, 8, 15, 16, 255, 12345, -12345, INT_MAX, INT_MIN, INT64_MAX, INT64_MIN };
+	static const int64_t numbers[] = { 0,   1,     -1,     7,       8,       15,        16,
+					   255, 12345, -12345, INT_MAX, INT_MIN, INT64_MAX, INT64_MIN };
 	static const char letters[] = "diuoxX", flags[] = "-+ #0";
 	static const char *const widths[] = { "", "1", "5", "20", "99" };
 	static const char *const precisions[] = { "", ".", ".0", ".1", ".7", ".25" };
@@ -89,7 +91,8 @@ integers_are_printed_as_c_does(void **state)
 			for (size_t w = 0; w < ARRAY_SIZE(widths); w++)
 				for (size_t p = 0; p < ARRAY_SIZE(precisions); p++)
 					for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-						snprintf(spec, sizeof(spec), "%%%s%s%s%c", set, widths[w], precisions[p], *letter);
+						snprintf(spec, sizeof(spec), "%%%s%s%s%c", set, widths[w],
+							 precisions[p], *letter);
 						check_like_c(spec, of_int(numbers[i]));
 					}
 	}
@@ -98,7 +101,8 @@ integers_are_printed_as_c_does(void **state)
 static void
 strings_are_printed_as_c_does(void **state)
 {
-	static const char *const specs[] = { "%s", "%5s", "%-5s", "%.2s", "%5.2s", "%-5.2s", "%.0s", "%.s", "%99s" };
+	static const char *const specs[] = { "%s",     "%5s",  "%-5s", "%.2s", "%5.2s",
+					     "%-5.2s", "%.0s", "%.s",  "%99s" };
 	static const char *const strings[] = { "", "a", "hello", "hello world" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++)
@@ -112,8 +116,14 @@ strings_are_printed_as_c_does(void **state)
 static void
 whole_formats(void **state)
 {
-	const struct value args[] = { of_str("ls"), of_int(-5), { .kind = VALUE_NONE }, { .kind = VALUE_BOOL, .number = 1 }, of_int(9) };
-	static const struct { const char *format, *result, *wrong; } rows[] = {
+	const struct value args[] = { of_str("ls"),
+				      of_int(-5),
+				      { .kind = VALUE_NONE },
+				      { .kind = VALUE_BOOL, .number = 1 },
+				      of_int(9) };
+	static const struct {
+		const char *format, *result, *wrong;
+	} rows[] = {
 		{ "", "", NULL },
 		{ "100%%", "100%", NULL },
 		{ "%s: %d [%5s]\n", "ls: -5 [  nil]\n", NULL },
@@ -135,9 +145,11 @@ whole_formats(void **state)
 		int err;
 
 		text_puts(&out, "before ");
-		err = printf_text(&no_names, rows[i].format, strlen(rows[i].format), args, 5, NULL, &out, &why);
+		err = printf_text(&no_names, rows[i].format, strlen(rows[i].format), args, 5, NULL, &out,
+				  &why);
 		assert_int_equal(err, rows[i].wrong ? -EINVAL : 0);
-		assert_string_equal(out.s + 7, rows[i].wrong ? "" : rows[i].result); /* a wrong format writes nothing */
+		assert_string_equal(out.s + 7,
+				    rows[i].wrong ? "" : rows[i].result); /* a wrong format writes nothing */
 		if (rows[i].wrong && !strstr(why.s, rows[i].wrong))
 			fail_msg("'%s': %s", rows[i].format, why.s);
 		text_fini(&out);
@@ -158,12 +170,14 @@ missing_argument(void **state)
 	text_fini(&why);
 }
 
-/* ---- print_hist ------------------------------------------------------------------------------------------------- */
+/* ---- print_hist --------------------------------------------------------- */
 
 static struct hist_row
 row(const char *key, bool is_number, int64_t count)
 {
-	return (struct hist_row){ .key = key, .key_len = (uint32_t)strlen(key), .key_is_number = is_number, .count = count };
+	return (struct hist_row){
+		.key = key, .key_len = (uint32_t)strlen(key), .key_is_number = is_number, .count = count
+	};
 }
 
 static void
@@ -174,7 +188,9 @@ check_hist(struct hist_row *rows, uint32_t n, int64_t max_rows, const char *expe
 
 	hist_text(rows, n, max_rows, &out);
 	body = strchr(out.s, '\n') + 1;
-	assert_memory_equal(out.s, "                         value ------------- Distribution ------------- count\n", body - out.s);
+	assert_memory_equal(out.s,
+			    "                         value ------------- Distribution ------------- count\n",
+			    body - out.s);
 	assert_string_equal(body, expected);
 	text_fini(&out);
 }
@@ -182,7 +198,8 @@ check_hist(struct hist_row *rows, uint32_t n, int64_t max_rows, const char *expe
 static void
 hist_is_that_of_ktap(void **state)
 {
-	struct hist_row rows[] = { row("5", true, 10), row("10", true, 10), row("openat", false, 76), row("read", false, 4) };
+	struct hist_row rows[] = { row("5", true, 10), row("10", true, 10), row("openat", false, 76),
+				   row("read", false, 4) };
 	struct hist_row guarded[] = { row("a", false, -3), row("b", false, 3) };
 	struct hist_row block = row("<stack trace>\n => f\n", false, 2);
 
@@ -220,20 +237,24 @@ hist_cuts_rows(void **state)
 	text_fini(&out);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------ */
 
 static struct shape args_mixed[] = {
-	{ VALUE_INT, false, 8 }, { VALUE_STR, false, 16 }, { VALUE_INT, true, 8 }, { VALUE_STR, false, 256 }, { VALUE_EVENT, false, 8 },
-	{ VALUE_STR, true, 64 },
+	{ VALUE_INT, false, 8 },   { VALUE_STR, false, 16 },  { VALUE_INT, true, 8 },
+	{ VALUE_STR, false, 256 }, { VALUE_EVENT, false, 8 }, { VALUE_STR, true, 64 },
 };
 static struct shape args_one[] = { { VALUE_INT, false, 8 } };
 static struct site site_print = { .kind = SITE_PRINT, .args = args_mixed, .n_args = 6 };
-static struct site site_printf = { .kind = SITE_PRINTF, .format = "<%d>", .format_len = 4, .args = args_one, .n_args = 1 };
+static struct site site_printf = {
+	.kind = SITE_PRINTF, .format = "<%d>", .format_len = 4, .args = args_one, .n_args = 1
+};
 static struct site site_exit = { .kind = SITE_EXIT };
 static struct site *sites[] = { &site_print, &site_printf, &site_exit };
 static struct event event_open = { .system = "syscalls", .name = "sys_enter_openat" };
 static struct event *events[] = { &event_open };
-static struct object object = { .sites = sites, .n_sites = 3, .events = events, .n_events = 1 };
+static struct object object = {
+	.sites = sites, .n_sites = 3, .events = events, .n_events = 1, .table_stacks = UINT32_MAX
+};
 static const struct value_names names = { .object = &object };
 
 struct bytes {
@@ -298,7 +319,10 @@ records_are_decoded(void **state)
 	text_fini(&out);
 }
 
-/* Cut at any byte, or with lengths and numbers that lie: refused, and never read past the end (heap copies, for ASan). */
+/*
+ * Cut at any byte, or with lengths and numbers that lie: refused, and never read past the end (heap copies,
+ * for ASan).
+ */
 static void
 lying_records_are_refused(void **state)
 {
@@ -374,7 +398,7 @@ numbers_of_any_size(void **state)
 	text_fini(&out);
 }
 
-/* ---- the stream ------------------------------------------------------------------------------------------------------- */
+/* ---- the stream --------------------------------------------------------- */
 
 static void
 stream_keeps_order_and_bytes(void **state)

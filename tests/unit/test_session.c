@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * session: control halves written by hand as Lua, on objects made by hand, with a source of ours whose tables are in memory. Output and
- * messages are files that are read back.
+ * session: control halves written by hand as Lua, on objects made by hand, with a source of ours whose
+ * tables are in memory. Output and messages are files that are read back.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -17,24 +17,58 @@
 #include "fake_source.h"
 #include "session/session.h"
 
-/* ---- the object that all tests use ----------------------------------------------------------------------------------- */
+/* ---- the object that all tests use -------------------------------------- */
 
 enum { T_HASH, T_COUNTS, T_PAIRS, T_NAMES, T_STRINGS, N_TABLES };
 enum { G_INT, G_STR, G_MAYBE };
 
-#define INT { VALUE_INT, false, 8 }
+#define INT                         \
+	{                           \
+		VALUE_INT, false, 8 \
+	}
 
 static struct table tables[N_TABLES] = {
-	[T_HASH] = { .name = "h", .kind = TABLE_HASH, .key_size = 8, .value_size = 8, .max_entries = 50, .key = { INT }, .n_key_parts = 1,
+	[T_HASH] = { .name = "h",
+		     .kind = TABLE_HASH,
+		     .key_size = 8,
+		     .value_size = 8,
+		     .max_entries = 50,
+		     .key = { INT },
+		     .n_key_parts = 1,
 		     .value = INT },
-	[T_COUNTS] = { .name = "c", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 10, .key = { INT },
-		       .n_key_parts = 1, .value = INT, .counter = true },
-	[T_PAIRS] = { .name = "p", .kind = TABLE_PERCPU_HASH, .key_size = 24, .value_size = 8, .max_entries = 50,
-		      .key = { INT, { VALUE_STR, false, 16 } }, .n_key_parts = 2, .value = INT },
-	[T_NAMES] = { .name = "n", .kind = TABLE_HASH, .key_size = 8, .value_size = 16, .max_entries = 50,
-		      .key = { { VALUE_EVENT, false, 8 } }, .n_key_parts = 1, .value = { VALUE_INT, true, 8 } },
-	[T_STRINGS] = { .name = "s", .kind = TABLE_HASH, .key_size = 16, .value_size = 16, .max_entries = 50,
-			.key = { { VALUE_STR, false, 16 } }, .n_key_parts = 1, .value = { VALUE_STR, false, 16 } },
+	[T_COUNTS] = { .name = "c",
+		       .kind = TABLE_PERCPU_ARRAY,
+		       .key_size = 4,
+		       .value_size = 8,
+		       .max_entries = 10,
+		       .key = { INT },
+		       .n_key_parts = 1,
+		       .value = INT,
+		       .counter = true },
+	[T_PAIRS] = { .name = "p",
+		      .kind = TABLE_PERCPU_HASH,
+		      .key_size = 24,
+		      .value_size = 8,
+		      .max_entries = 50,
+		      .key = { INT, { VALUE_STR, false, 16 } },
+		      .n_key_parts = 2,
+		      .value = INT },
+	[T_NAMES] = { .name = "n",
+		      .kind = TABLE_HASH,
+		      .key_size = 8,
+		      .value_size = 16,
+		      .max_entries = 50,
+		      .key = { { VALUE_EVENT, false, 8 } },
+		      .n_key_parts = 1,
+		      .value = { VALUE_INT, true, 8 } },
+	[T_STRINGS] = { .name = "s",
+			.kind = TABLE_HASH,
+			.key_size = 16,
+			.value_size = 16,
+			.max_entries = 50,
+			.key = { { VALUE_STR, false, 16 } },
+			.n_key_parts = 1,
+			.value = { VALUE_STR, false, 16 } },
 };
 
 static const struct global globals[] = {
@@ -72,7 +106,9 @@ add_handler(struct world *w)
 	object_add_program(w->object, &w->program);
 	w->bindings[0] = (struct binding){ open->index, 0 };
 	w->bindings[1] = (struct binding){ openat->index, 0 };
-	w->handler = (struct handler){ .kind = HANDLER_TRACE, .span = { 9, 46 }, .bindings = w->bindings, .n_bindings = 2 };
+	w->handler = (struct handler){
+		.kind = HANDLER_TRACE, .span = { 9, 46 }, .bindings = w->bindings, .n_bindings = 2
+	};
 	object_add_handler(w->object, &w->handler);
 }
 
@@ -124,7 +160,9 @@ run(struct world *w, struct source *source)
 {
 	static char *args[] = { "12", "x12", "-3", NULL };
 	FILE *out = tmpfile(), *err = tmpfile();
-	struct session_options options = { .script_name = "test.kp", .script_args = args, .out_fd = fileno(out) };
+	struct session_options options = { .script_name = "test.kp",
+					   .script_args = args,
+					   .out_fd = fileno(out) };
 	int old = dup(STDERR_FILENO);
 	enum exit_status status;
 
@@ -139,7 +177,7 @@ run(struct world *w, struct source *source)
 	return status;
 }
 
-/* ---- control halves whose output is known ------------------------------------------------------------------------------------ */
+/* ---- control halves whose output is known ------------------------------- */
 
 struct row {
 	const char *lua, *out, *err; /* err: a part of it; NULL: nothing but the account of the fake */
@@ -148,28 +186,36 @@ struct row {
 
 static const struct row rows[] = {
 	/* operators */
-	{ "B.print(K.div(-7, 2), K.mod(-7, 2), K.div(7, -2), K.mod(7, -2), K.div(math, 1))", "", "test.kp:1: error: attempt to perform", 1 },
-	{ "B.print(K.div(-7, 2), K.mod(-7, 2), K.div(0x8000000000000000, -1), K.mod(5, -1))", "-3\t-1\t-9223372036854775808\t0\n", NULL, 0 },
+	{ "B.print(K.div(-7, 2), K.mod(-7, 2), K.div(7, -2), K.mod(7, -2), K.div(math, 1))", "",
+	  "test.kp:1: error: attempt to perform", 1 },
+	{ "B.print(K.div(-7, 2), K.mod(-7, 2), K.div(0x8000000000000000, -1), K.mod(5, -1))",
+	  "-3\t-1\t-9223372036854775808\t0\n", NULL, 0 },
 	{ "\n\nB.print(K.div(1, 0))", "", "test.kp:3: error: division by zero", 1 },
 	{ "B.print(K.cat('a', 'b', 'c'))", "abc\n", NULL, 0 },
 	{ "B.print(K.cat('a', 1))", "", "cannot concatenate a number", 1 },
 	{ "B.print(K.band(12, 10), K.bor(12, 10), K.bxor(12, 10), K.bnot(0), K.shl(1, 65), K.shl(1, 63), K.shr(-8, 1))",
 	  "8\t14\t6\t-1\t0\t-9223372036854775808\t-4\n", NULL, 0 },
 	/* print, printf, built-ins */
-	{ "B.print(nil, true, false, 'x', 12, {}, B.print) B.print()", "nil\ttrue\tfalse\tx\t12\ttable\tfunction\n\n", NULL, 0 },
+	{ "B.print(nil, true, false, 'x', 12, {}, B.print) B.print()",
+	  "nil\ttrue\tfalse\tx\t12\ttable\tfunction\n\n", NULL, 0 },
 	{ "B.printf('%s=%d%c', 'a', -1, 33)", "a=-1!", NULL, 0 },
 	{ "B.printf('%d', 'a')", "", "test.kp:1: error: printf: wrong type of argument 2", 1 },
 	{ "B.printf('%d', {})", "", "wrong type of argument 2", 1 },
-	{ "local a = B.arg() B.print(a[0], a[1] + 1, a[2], a[3], a[4])", "test.kp\t13\tx12\t-3\tnil\n", NULL, 0 },
-	{ "B.print(B.len('abc'), B.len({1, 2, x = 3}), B.stringof(12), B.xor(5, 1))", "3\t3\t12\t4\n", NULL, 0 },
+	{ "local a = B.arg() B.print(a[0], a[1] + 1, a[2], a[3], a[4])", "test.kp\t13\tx12\t-3\tnil\n", NULL,
+	  0 },
+	{ "B.print(B.len('abc'), B.len({1, 2, x = 3}), B.stringof(12), B.xor(5, 1))", "3\t3\t12\t4\n", NULL,
+	  0 },
 	{ "B.ansi_set_color3(31, 40, 1) B.ansi_set_color2(31, 40) B.ansi_reset_color() B.ansi_clear_screen() B.ansi_new_line()",
 	  "\033[31;40;1m\033[31;40m\033[0;0m\033[1;1H\033[J\n", NULL, 0 },
-	{ "B.print(io, os, debug, load, require, pcall, string, _G)", "nil\tnil\tnil\tnil\tnil\tnil\tnil\tnil\n", NULL, 0 },
+	{ "B.print(io, os, debug, load, require, pcall, string, _G)",
+	  "nil\tnil\tnil\tnil\tnil\tnil\tnil\tnil\n", NULL, 0 },
 	/* order of walks */
 	{ "for k, v in B.pairs({ z = 1, a = 2, [300] = 3, [-5] = 4, [1] = 5, [true] = 6 }) do B.print(k, v) end",
 	  "-5\t4\n1\t5\n300\t3\na\t2\nz\t1\ntrue\t6\n", NULL, 0 },
-	{ "local t = { a = 1, b = 2, c = 3 } for k in B.pairs(t) do t.b = nil B.print(k) end", "a\nc\n", NULL, 0 },
-	{ "for k, v in B.sorted({ a = 1, b = 5, c = 5, d = 9 }, 3) do B.print(k, v) end", "d\t9\nb\t5\nc\t5\n", NULL, 0 },
+	{ "local t = { a = 1, b = 2, c = 3 } for k in B.pairs(t) do t.b = nil B.print(k) end", "a\nc\n", NULL,
+	  0 },
+	{ "for k, v in B.sorted({ a = 1, b = 5, c = 5, d = 9 }, 3) do B.print(k, v) end",
+	  "d\t9\nb\t5\nc\t5\n", NULL, 0 },
 	{ "B.pairs(3)", "", "a table is needed, not a number", 1 },
 	{ "local t = {} K.set_index(t, 1, 2, 'b') K.set_index(t, 2, 2, 'a\\0') K.add_index(t, 5, 1, 'z') K.add_index(t, 5, 1, 'z') "
 	  "for a, b, v in B.pairs(t) do B.print(a, B.len(b), v) end B.print(K.index(t, 1, 'z'), K.index(t, 1, 'y'), B.len(t))",
@@ -179,14 +225,19 @@ static const struct row rows[] = {
 	  "h[9] = nil for k, v in B.pairs(h) do B.print(k, v) end B.delete(h) B.print(B.len(h), h)",
 	  "32\tnil\tnil\t3\n-1\t10\n3\t32\n0\ttable\n", NULL, 0 },
 	{ "local c = K.table(1) c[2] = 5 K.add_index(c, 3, 2) c[7] = 1 B.print(c[2], c[3], c[100], B.len(c)) for k, v in B.pairs(c) do "
-	  "B.print(k, v) end c[2] = nil B.print(c[2], B.len(c))", "8\tnil\tnil\t2\n2\t8\n7\t1\nnil\t1\n", NULL, 0 },
+	  "B.print(k, v) end c[2] = nil B.print(c[2], B.len(c))",
+	  "8\tnil\tnil\t2\n2\t8\n7\t1\nnil\t1\n", NULL, 0 },
 	{ "local p = K.table(2) K.add_index(p, 1, 5, 'x') K.add_index(p, 1, 5, 'x') K.set_index(p, 9, 1, 'y') B.print(K.index(p, 5, 'x')) "
-	  "for a, b, v in B.pairs(p) do B.print(a, b, v) end", "2\n1\ty\t9\n5\tx\t2\n", NULL, 0 },
+	  "for a, b, v in B.pairs(p) do B.print(a, b, v) end",
+	  "2\n1\ty\t9\n5\tx\t2\n", NULL, 0 },
 	{ "local n = K.table(3) n['sys_enter_openat'] = 4 K.add_index(n, 1, 'sys_enter_open') B.print(n.sys_enter_openat) "
-	  "for k, v in B.pairs(n) do B.print(k, v) end", "4\nsys_enter_open\t1\nsys_enter_openat\t4\n", NULL, 0 },
-	{ "K.table(3)['sys_enter_opennt'] = 4", "", "no probe of this script handles an event named 'sys_enter_opennt'", 1 },
+	  "for k, v in B.pairs(n) do B.print(k, v) end",
+	  "4\nsys_enter_open\t1\nsys_enter_openat\t4\n", NULL, 0 },
+	{ "K.table(3)['sys_enter_opennt'] = 4", "",
+	  "no probe of this script handles an event named 'sys_enter_opennt'", 1 },
 	{ "local s = K.reset(4, { a = 'x', b = 'yy' }) s = K.table(4) B.print(s.a, s.b, s.c, s['longer than sixteen bytes'], s == K.table(4)) "
-	  "K.reset(4, {}) B.print(B.len(s))", "x\tyy\tnil\tnil\ttrue\n0\n", NULL, 0 },
+	  "K.reset(4, {}) B.print(B.len(s))",
+	  "x\tyy\tnil\tnil\ttrue\n0\n", NULL, 0 },
 	{ "K.table(4).a = 'longer than sixteen bytes'", "", "the value of 's' is too long", 1 },
 	{ "K.table(4)['longer than sixteen bytes'] = 'a'", "", "key of table 's' is too long", 1 },
 	{ "K.table(4).a = 1", "", "the value of 's' is a string in the probes, not a number", 1 },
@@ -207,15 +258,18 @@ static const struct row rows[] = {
 	{ "local h = K.table(0) h[7] = 3 h[8] = 1 B.print_hist(h)",
 	  "                         value ------------- Distribution ------------- count\n"
 	  "                              7 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@          3      \n"
-	  "                              8 |@@@@@@@@@                             1      \n", NULL, 0 },
+	  "                              8 |@@@@@@@@@                             1      \n",
+	  NULL, 0 },
 	{ "B.print_hist({ a = 'x' })", "", "print_hist only can print number", 1 },
 	/* the run */
 	{ "K.trace_end(function() B.print('end') end) B.print('main')", "main\nend\n", NULL, 0 },
 	{ "K.trace_end(function() B.print('end') end) B.exit() B.print('not')", "end\n", NULL, 0 },
-	{ "K.trace_end(function() B.print('end') end)\nlocal x = nil + 1", "end\n", "test.kp:2: error: attempt to perform arithmetic on a nil", 1 },
+	{ "K.trace_end(function() B.print('end') end)\nlocal x = nil + 1", "end\n",
+	  "test.kp:2: error: attempt to perform arithmetic on a nil", 1 },
 	{ "local n = 0 B.timer_tick('1ms', function() n = n + 1 if n == 3 then B.exit() end end) K.trace_end(function() B.print(n) end)",
 	  "3\n", "Tracing... Hit Ctrl-C to end.", 0 },
-	{ "K.tick(1000000, function()\nK.trace(0) end)", "", "test.kp:2: error: a handler can be registered only before tracing starts", 1 },
+	{ "K.tick(1000000, function()\nK.trace(0) end)", "",
+	  "test.kp:2: error: a handler can be registered only before tracing starts", 1 },
 	{ "B.timer_tick('1', function() end)", "", "cannot parse timer interval: 1", 1 },
 	{ "B.kdebug_tracepoint('nosuch:event', 0)", "", "unknown event 'nosuch:event'", 1 },
 	{ "x x", "", "test.kp:1: error: ", 1 },
@@ -230,8 +284,8 @@ control_halves(void **state)
 
 		setup(&w, rows[i].lua);
 		status = run(&w, &w.fake.base);
-		if (status != rows[i].status || strcmp(w.out, rows[i].out) != 0 || (rows[i].err && !strstr(w.err, rows[i].err)) ||
-		    (!rows[i].err && strstr(w.err, "error")))
+		if (status != rows[i].status || strcmp(w.out, rows[i].out) != 0 ||
+		    (rows[i].err && !strstr(w.err, rows[i].err)) || (!rows[i].err && strstr(w.err, "error")))
 			fail_msg("%s\nstatus %d\n%s\n%s", rows[i].lua, status, w.out, w.err);
 		teardown(&w);
 	}
@@ -253,7 +307,7 @@ without_source(void **state)
 	teardown(&w);
 }
 
-/* ---- tracing ----------------------------------------------------------------------------------------------------------------- */
+/* ---- tracing ------------------------------------------------------------ */
 
 static void
 end_after_two(struct fake *fake)
@@ -313,13 +367,16 @@ events_of_a_pattern_may_be_refused(void **state)
 	w.fake.ended = true;
 	assert_int_equal(run(&w, &w.fake.base), STATUS_OK);
 	assert_int_equal(w.fake.n_attached, 1);
-	assert_non_null(strstr(w.err, "1 event of the script's patterns cannot be traced here; the first: syscalls:sys_enter_open"));
+	assert_non_null(strstr(
+		w.err,
+		"1 event of the script's patterns cannot be traced here; the first: syscalls:sys_enter_open"));
 	teardown(&w);
 	setup(&w, "K.trace(0) K.trace_end(function() B.print('end') end)");
 	w.fake.refused = "sys_enter_open";
 	w.handler.n_bindings = 1; /* all that it has is refused */
 	assert_int_equal(run(&w, &w.fake.base), STATUS_WORLD);
-	assert_non_null(strstr(w.err, "test.kp:2: syscalls:sys_enter_open cannot be traced: the fake refuses it"));
+	assert_non_null(
+		strstr(w.err, "test.kp:2: syscalls:sys_enter_open cannot be traced: the fake refuses it"));
 	assert_string_equal(w.out, "");
 	assert_false(w.fake.started);
 	teardown(&w);
@@ -330,7 +387,8 @@ events_are_named_at_run_time(void **state)
 {
 	struct world w;
 
-	setup(&w, "B.kdebug_tracepoint('syscalls:sys_enter_cl' .. 'ose', 0) B.kdebug_tracepoint('syscalls:sys_enter_open', 0)");
+	setup(&w,
+	      "B.kdebug_tracepoint('syscalls:sys_enter_cl' .. 'ose', 0) B.kdebug_tracepoint('syscalls:sys_enter_open', 0)");
 	w.fake.ended = true;
 	assert_int_equal(run(&w, &w.fake.base), STATUS_OK);
 	assert_int_equal(w.fake.n_attached, 2);
@@ -341,7 +399,7 @@ events_are_named_at_run_time(void **state)
 	teardown(&w);
 }
 
-/* ---- Ctrl-C ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Ctrl-C ------------------------------------------------------------- */
 
 /* In a child of its own, which gets the signal after a while. */
 static int
@@ -370,7 +428,8 @@ interrupts(void **state)
 	int status = run_interrupted("K.trace_end(function() B.print('end') end) while true do end", 1);
 
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 16); /* main ends, trace_end runs */
-	status = run_interrupted("K.tick(1000000000, function() end) K.trace_end(function() B.print('end') end)", 1);
+	status = run_interrupted(
+		"K.tick(1000000000, function() end) K.trace_end(function() B.print('end') end)", 1);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 16);
 	status = run_interrupted("K.trace_end(function() while true do end end) while true do end", 2);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT); /* the second ends all */
@@ -395,7 +454,7 @@ command_ends_the_run(void **state)
 	teardown(&w);
 }
 
-/* ---- size ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- size --------------------------------------------------------------- */
 
 static void
 large_tables_are_walked_fast(void **state)
@@ -403,9 +462,10 @@ large_tables_are_walked_fast(void **state)
 	uint64_t before = clock_now();
 	struct world w;
 
-	setup(&w, "local t, n, last = {}, 0, -1 for i = 1, 100000 do t[i * 7919 % 100003] = i end "
-		  "for k, v in B.pairs(t) do if k <= last then B.exit() end last = k n = n + 1 end B.print(n) "
-		  "n = 0 last = 100001 for k, v in B.sorted(t) do if v >= last then B.exit() end last = v n = n + 1 end B.print(n)");
+	setup(&w,
+	      "local t, n, last = {}, 0, -1 for i = 1, 100000 do t[i * 7919 % 100003] = i end "
+	      "for k, v in B.pairs(t) do if k <= last then B.exit() end last = k n = n + 1 end B.print(n) "
+	      "n = 0 last = 100001 for k, v in B.sorted(t) do if v >= last then B.exit() end last = v n = n + 1 end B.print(n)");
 	assert_int_equal(run(&w, NULL), STATUS_OK);
 	assert_string_equal(w.out, "100000\n100000\n");
 	assert_true(clock_now() - before < UINT64_C(2000000000));
