@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The user engine as an event source: a command with all its children and threads, or a running process, traced by ptrace(2);
+ * programs run in our own machine (vm.h). Needs no privilege.
+ *
+ * The kernel tells of stops by SIGCHLD, which a signalfd makes pollable; the reports themselves are fetched by waitpid(2). pump
+ * fetches them until there are none, looks again for a moment, since the next stop of a busy thread comes within microseconds, and
+ * then goes back to the session's poll.
+ *
+ * One CPU: all programs run here, in one thread, so tables have one CPU's values and `cpu` is 0. A program never sees the effect
+ * of half a program; records come in the order of their events.
+ *
+ * While a command runs with a seccomp filter, set-user-ID programs that it starts run without their privilege, unless ktap itself
+ * may install filters without no_new_privs (CAP_SYS_ADMIN).
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "source/ptrace_int.h"
+
+#define STOPS_A_PUMP 4096  /* then the session looks at its clocks */
+#define STOPS_A_DRAIN 32   /* records are taken out of the ring buffer after so many */
+#define LOOK_AGAIN_NS 30000
+#define TERM_MS 200        /* how long the end of a command that we ask to end is waited for */
+
+static struct tracer *
+of(struct source *source)
+{
+	return (struct tracer *)((char *)source - offsetof(struct tracer, source));
+}
+
+/* ---- attach, start ------------------------------------------------------------------------------------------------- */
+
+static int
+ptrace_attach(struct source *source, const struct program *program, struct event *event, struct text *why)
+{
+	int err = hook_add(of(source), program, event, why);
+
+	if (err == -ENOMEM)
+		text_printf(why, "event %s:%s: no memory", event->system, event->name);
+	return err;
+}
+
+static int
+go_untraced(struct tracer *tracer, struct text *why)
+{
+	int err = command_go(&tracer->command);
+
+	tracer->executed = err == 0;
+	if (err < 0)
+		text_printf(why, "command '%s' cannot be executed: %s", tracer->target.argv[0], strerror(-err));
+	return err;
+}
+
+static int
+ptrace_start(struct source *source, struct text *why)
+{
+	struct tracer *tracer = of(source);
+
+	if (tracer->target.pid)
+		return trace_process(tracer, why);
+	if (tracer->command.pid)
+		return tracer->n_hooks ? trace_command(tracer, why) : go_untraced(tracer, why);
+	if (!tracer->n_hooks)
+		return 0;
+	text_puts(why, "the user engine traces a command or a process: name one (ktap SCRIPT -- COMMAND, or -p PID)");
+	return -EINVAL;
+}
+
+/* ---- pump ----------------------------------------------------------------------------------------------------------------- */
+
+struct sink {
+	void (*fn)(void *arg, const void *record, size_t len);
+	void *arg;
+	int n;
+};
+
+static void
+drain(struct tracer *tracer, struct sink *sink)
+{
+	uint32_t table = tracer->source.object->table_records;
+
+	if (table != UINT32_MAX)
+		sink->n += vm_ringbuf_consume(tracer->vm, table, sink->fn, sink->arg);
+}
+
+static void
+forget_signals(const struct tracer *tracer)
+{
+	struct signalfd_siginfo info[4];
+
+	while (read(tracer->signal_fd, info, sizeof(info)) == sizeof(info))
+		;
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The next report, if there is one now or in a moment. */
+static pid_t
+next_report(const struct tracer *tracer, int *status)
+{
+	uint64_t until = 0, now;
+	pid_t tid;
+
+	for (;;) {
+		tid = waitpid(-1, status, __WALL | WNOHANG);
+		if (tid != 0 || !tracer->is_traced || tracer->ended)
+			return tid;
+		now = now_ns();
+		if (!until)
+			until = now + LOOK_AGAIN_NS;
+		else if (now >= until)
+			return 0;
+		sched_yield(); /* with one CPU, the traced thread needs ours */
+	}
+}
+
+static int
+ptrace_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg)
+{
+	struct tracer *tracer = of(source);
+	struct sink sink = { fn, arg, 0 };
+	bool was_over = tracer->over;
+	int i, status;
+	pid_t tid;
+
+	forget_signals(tracer); /* before looking: what stops later signals again */
+	for (i = 0; i < STOPS_A_PUMP && (was_over || !tracer->over); i++) {
+		tid = next_report(tracer, &status);
+		if (tid <= 0)
+			break;
+		handle_report(tracer, tid, status);
+		if (i % STOPS_A_DRAIN == STOPS_A_DRAIN - 1)
+			drain(tracer, &sink);
+	}
+	if (i == STOPS_A_PUMP)
+		kill(getpid(), SIGCHLD); /* there may be more, of which the descriptor knows no longer */
+	drain(tracer, &sink);
+	return sink.n;
+}
+
+static int
+ptrace_poll_fds(struct source *source, int *fds, int max)
+{
+	if (max < 1)
+		return 0;
+	fds[0] = of(source)->signal_fd;
+	return 1;
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------------- */
+
+static bool
+ptrace_ended(struct source *source)
+{
+	return of(source)->ended;
+}
+
+/* Goes on handling stops, in which no program runs any more, until the leader has ended or the time is over. */
+static void
+wait_for_end(struct tracer *tracer)
+{
+	uint64_t until = now_ns() + TERM_MS * 1000000ull;
+	struct pollfd ready = { .fd = tracer->signal_fd, .events = POLLIN };
+	int status;
+	pid_t tid;
+
+	while (!tracer->ended && now_ns() < until) {
+		forget_signals(tracer);
+		while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
+			handle_report(tracer, tid, status);
+		if (!tracer->ended)
+			poll(&ready, 1, 10);
+	}
+}
+
+static void
+ptrace_stop(struct source *source)
+{
+	struct tracer *tracer = of(source);
+
+	tracer->over = true;
+	if (tracer->is_traced && !tracer->use_filter)
+		untrace_all(tracer);
+	if (tracer->command.pid && tracer->executed && !tracer->ended) {
+		kill(tracer->command.pid, SIGTERM);
+		wait_for_end(tracer);
+	}
+}
+
+/* A command that was never let go. */
+static void
+end_waiting_command(struct tracer *tracer)
+{
+	if (!tracer->command.pid || tracer->executed)
+		return;
+	if (tracer->command.go_fd >= 0)
+		close(tracer->command.go_fd);
+	if (tracer->command.err_fd >= 0)
+		close(tracer->command.err_fd);
+	if (tracer->ended)
+		return;
+	kill(tracer->command.pid, SIGKILL);
+	waitpid(tracer->command.pid, NULL, __WALL);
+}
+
+static void
+restore_signals(struct tracer *tracer)
+{
+	sigset_t set;
+
+	if (tracer->signal_fd < 0)
+		return;
+	forget_signals(tracer);
+	close(tracer->signal_fd);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (!tracer->signal_was_blocked)
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void
+ptrace_close(struct source *source)
+{
+	struct tracer *tracer = of(source);
+
+	tracer->over = true;
+	if (tracer->is_traced && !tracer->use_filter)
+		untrace_all(tracer);
+	end_waiting_command(tracer);
+	hooks_free(tracer);
+	vm_free(tracer->vm);
+	restore_signals(tracer);
+	if (tracer->page)
+		munmap(tracer->page, sizeof(*tracer->page));
+	tracer->page = NULL;
+	if (tracer->executed && tracer->use_filter && tracer->n_tasks) {
+		front_keep(tracer);
+		return;
+	}
+	tasks_free(tracer);
+	free(tracer);
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------------------------ */
+
+static int
+ptrace_lookup(struct source *source, uint32_t table, const void *key, void *value)
+{
+	return vm_table_lookup(of(source)->vm, table, key, value);
+}
+
+static int
+ptrace_update(struct source *source, uint32_t table, const void *key, const void *value, uint64_t flags)
+{
+	return vm_table_update(of(source)->vm, table, key, value, flags);
+}
+
+static int
+ptrace_remove(struct source *source, uint32_t table, const void *key)
+{
+	return vm_table_delete(of(source)->vm, table, key);
+}
+
+static int
+ptrace_next(struct source *source, uint32_t table, const void *key, void *next)
+{
+	return vm_table_next(of(source)->vm, table, key, next);
+}
+
+static void *
+ptrace_globals(struct source *source)
+{
+	struct tracer *tracer = of(source);
+	uint32_t table = tracer->source.object->table_globals;
+
+	return table == UINT32_MAX ? NULL : vm_table_memory(tracer->vm, table);
+}
+
+static void
+ptrace_stats(struct source *source, struct source_stats *stats)
+{
+	struct tracer *tracer = of(source);
+
+	*stats = (struct source_stats){
+		.n_events = tracer->n_events,
+		.exit_status = tracer->exit_status,
+		.command_ended = tracer->command.pid && tracer->ended,
+	};
+}
+
+static const struct source_ops ptrace_ops = {
+	.name = "user",
+	.attach = ptrace_attach,
+	.start = ptrace_start,
+	.poll_fds = ptrace_poll_fds,
+	.pump = ptrace_pump,
+	.ended = ptrace_ended,
+	.stop = ptrace_stop,
+	.lookup = ptrace_lookup,
+	.update = ptrace_update,
+	.remove = ptrace_remove,
+	.next = ptrace_next,
+	.globals = ptrace_globals,
+	.stats = ptrace_stats,
+	.close = ptrace_close,
+};
+
+/* ---- open --------------------------------------------------------------------------------------------------------------------- */
+
+static int
+open_signals(struct tracer *tracer)
+{
+	sigset_t set, old;
+
+	signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would throw away the status of children */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	tracer->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (tracer->signal_fd < 0)
+		return -errno;
+	sigprocmask(SIG_BLOCK, &set, &old);
+	tracer->signal_was_blocked = sigismember(&old, SIGCHLD);
+	return 0;
+}
+
+static int
+open_command(struct tracer *tracer, struct text *why)
+{
+	int err;
+
+	tracer->page = mmap(NULL, sizeof(*tracer->page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (tracer->page == MAP_FAILED) {
+		tracer->page = NULL;
+		return -ENOMEM;
+	}
+	tracer->use_filter = filter_available();
+	err = command_start_prepared(&tracer->command, tracer->target.argv, filter_install, tracer->page, why);
+	tracer->leader = err < 0 ? 0 : tracer->command.pid;
+	return err;
+}
+
+static int
+open_parts(struct tracer *tracer, struct text *why)
+{
+	uint32_t globals = tracer->source.object->table_globals, off = tracer->source.object->exit_flag_off;
+	const char *memory;
+	int err;
+
+	tracer->vm = vm_new(tracer->source.object, 1, why);
+	if (!tracer->vm)
+		return -ENOMEM;
+	memory = globals == UINT32_MAX ? NULL : vm_table_memory(tracer->vm, globals);
+	if (memory && off != UINT32_MAX)
+		tracer->exit_flag = (const uint64_t *)(const void *)(memory + off);
+	err = open_signals(tracer);
+	if (err < 0) {
+		text_printf(why, "signalfd: %s", strerror(-err));
+		return err;
+	}
+	if (tracer->target.argv)
+		return open_command(tracer, why);
+	tracer->leader = tracer->target.pid;
+	return 0;
+}
+
+int
+source_ptrace_open(struct source **source, const struct object *object, struct events *events, const struct target *target,
+		   struct text *why)
+{
+	struct tracer *tracer;
+	int err = target->argv ? front_make() : 0;
+
+	if (err < 0) {
+		text_printf(why, "no new process: %s", strerror(-err));
+		return err;
+	}
+	tracer = mem_alloc(sizeof(*tracer));
+	if (!tracer) {
+		text_puts(why, "no memory for the user engine");
+		return -ENOMEM;
+	}
+	tracer->source = (struct source){ .ops = &ptrace_ops, .object = object, .n_cpus = 1 };
+	tracer->events = events;
+	tracer->target = *target;
+	tracer->signal_fd = -1;
+	tracer->env.read_user = task_read_memory;
+	tracer->env.arg = tracer;
+	err = open_parts(tracer, why);
+	if (err < 0) {
+		ptrace_close(&tracer->source);
+		return err;
+	}
+	*source = &tracer->source;
+	return 0;
+}

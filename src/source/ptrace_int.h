@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What the files of the user engine's source share.
+ *
+ *     ptrace.c         life of the source: open, attach, start, pump, stop, close; reads as the list of all steps
+ *     ptrace_attach.c  beginning and ending to trace: the command, a running process
+ *     ptrace_stop.c    what each stop of a traced thread means
+ *     ptrace_task.c    the traced threads, and who they are
+ *     ptrace_record.c  records of events, and the programs that are run on them
+ *     ptrace_filter.c  the seccomp filter: stops at the system calls that somebody wants, full speed at the others
+ *     ptrace_front.c   how ktap ends while processes with the filter live on
+ */
+#ifndef KTAP_PTRACE_INT_H
+#define KTAP_PTRACE_INT_H
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include "source/source.h"
+#include "vm/vm.h"
+
+/* Traced threads; one that is known from its parent's fork, or from its own first stop, whichever comes first. */
+struct task {
+	struct task *next;        /* of the same hash */
+	pid_t tid, tgid;
+	uint32_t uid, gid;        /* real ones */
+	char comm[16];
+	bool knows_tgid, knows_ids, knows_comm;
+	bool is_stale;            /* the call in progress changes ids or comm: they are read anew after it */
+	bool in_call;             /* between the stops of a call's entry and exit */
+	int32_t number;           /* of the call in progress; -1: not known */
+	bool announced;           /* its parent's fork was seen, or it has none that we trace */
+	bool is_held;             /* stopped at its birth until its parent's fork is seen */
+	bool stopped;             /* in a stop that was not yet continued (when tracing ends) */
+	int32_t born_in;          /* number of the call that made it, whose exit it returns from too; -1: none */
+	char *exec_path;          /* what execve in progress was given, where somebody asks */
+};
+
+#define TASK_BUCKETS 256
+
+/* A program, loaded once however many events it serves. */
+struct loaded {
+	struct loaded *next;
+	const struct program *program;
+	struct vm_program *run;
+	void *scratch;
+};
+
+/* One registered program for one event, in the order of registration. */
+struct hook {
+	struct hook *next;
+	struct loaded *loaded;
+	const struct event *event;
+};
+
+/* Events other than system calls that this engine makes; the rows of event/user_events.def. */
+enum process_event { PROCESS_FORK, PROCESS_EXEC, PROCESS_EXIT, PROCESS_SIGNAL, N_PROCESS_EVENTS };
+
+#define FILTER_INSNS_MAX 2048
+
+/* What the command's process has to know before it executes; in memory shared with it, since it is forked before main runs. */
+struct filter_page {
+	struct sock_filter insns[FILTER_INSNS_MAX];
+	uint16_t n_insns;         /* 0: no filter is wanted */
+	int error;                /* set by the child: why there is no filter after all */
+};
+
+#define PTRACE_RECORD_MAX 8192 /* bytes of a record */
+
+struct tracer {
+	struct source source;
+	struct events *events;
+	struct target target;
+	struct vm *vm;
+	struct loaded *loaded;
+	struct hook *enter[SYSCALLS_MAX], *exit[SYSCALLS_MAX], *process[N_PROCESS_EVENTS];
+	uint32_t n_hooks;
+	struct task *tasks[TASK_BUCKETS];
+	uint32_t n_tasks, n_held;
+	struct command command;
+	struct filter_page *page;
+	pid_t leader;             /* first process: the command, or that of -p; 0: none */
+	bool is_traced;           /* threads of the leader are traced; without programs nothing is */
+	bool use_filter;          /* seccomp tells the calls; else every call stops twice */
+	bool going;               /* the command has come to its execve: programs run */
+	bool executed;            /* its execve succeeded */
+	bool over;                /* no program runs any more */
+	bool ended;               /* the leader has */
+	int exit_status;
+	int signal_fd;
+	bool signal_was_blocked;  /* SIGCHLD, before us */
+	const uint64_t *exit_flag;
+	uint64_t n_events;
+	struct vm_env env;
+	/* The record being built; PTRACE_RECORD_MAX bytes. */
+	unsigned char record[PTRACE_RECORD_MAX] __attribute__((aligned(16)));
+};
+
+/* ---- ptrace_task.c ------------------------------------------------------------------------------------ */
+
+struct task *
+task_find(struct tracer *tracer, pid_t tid);
+
+/* The task of this thread, made where it is not known. NULL: no memory. */
+struct task *
+task_get(struct tracer *tracer, pid_t tid);
+
+void
+task_remove(struct tracer *tracer, struct task *task);
+
+/* Execve of a thread that is not the first: it takes the thread id of the first, whose task ends. Returns the one task that stays. */
+struct task *
+task_take_over(struct tracer *tracer, pid_t old_tid, pid_t tid);
+
+void
+tasks_free(struct tracer *tracer);
+
+/* What a new task inherits. */
+void
+task_inherit(struct task *child, const struct task *parent, bool same_process);
+
+/* Forgets what may have changed: ids and comm. */
+void
+task_forget(struct task *task);
+
+/* Fills in ids and comm from /proc where they are not known. */
+void
+task_identify(struct task *task);
+
+/* A mask of signals by the name it has in /proc/TID/status ("SigIgn"); 0 where it can't be read. */
+uint64_t
+task_signal_mask(pid_t tid, const char *name);
+
+/* Reads memory of a thread's process; see vm_env.read_user. `arg` is the tracer, env.tid the thread. */
+int64_t
+task_read_memory(void *arg, uint64_t addr, void *dst, size_t len);
+
+/* ---- ptrace_record.c ------------------------------------------------------------------------------------ */
+
+/* Loads a program where that was not done, and hooks it to an event. Returns 0 or -errno with *why set. */
+int
+hook_add(struct tracer *tracer, const struct program *program, struct event *event, struct text *why);
+
+void
+hooks_free(struct tracer *tracer);
+
+/* True if somebody wants the entry, or the exit, of this call. */
+bool
+wants_enter(const struct tracer *tracer, int32_t number);
+
+bool
+wants_exit(const struct tracer *tracer, int32_t number);
+
+/* Each builds the record of the event and runs its programs. */
+void
+emit_enter(struct tracer *tracer, struct task *task, int32_t number, const uint64_t args[6]);
+
+void
+emit_exit(struct tracer *tracer, struct task *task, int32_t number, int64_t ret);
+
+void
+emit_fork(struct tracer *tracer, struct task *parent, struct task *child);
+
+void
+emit_exec(struct tracer *tracer, struct task *task, pid_t old_tid);
+
+void
+emit_process_exit(struct tracer *tracer, struct task *task);
+
+struct signal_event { int number, error, code; };
+
+void
+emit_signal(struct tracer *tracer, struct task *task, const struct signal_event *signal);
+
+/* ---- ptrace_filter.c -------------------------------------------------------------------------------------- */
+
+/* True if the kernel has filters that hand a call to a tracer, and nothing forbids them to us. */
+bool
+filter_available(void);
+
+/* The calls that stop: those with programs, and those that change what we remember of a thread. */
+bool
+filter_stops_at(const struct tracer *tracer, int32_t number);
+
+/* A call after which a thread's ids or comm may be others. */
+bool
+changes_identity(int32_t number);
+
+/* Writes the filter for the registered events into the shared page. */
+void
+filter_write(const struct tracer *tracer, struct filter_page *page);
+
+/* In the command's process, before execve: installs it. Async-signal-safe. Matches command_start_prepared. */
+void
+filter_install(void *page);
+
+/* ---- ptrace_stop.c ---------------------------------------------------------------------------------------- */
+
+/* Handles one report of waitpid(2) on a thread, and lets it go on. */
+void
+handle_report(struct tracer *tracer, pid_t tid, int status);
+
+/* ---- ptrace_attach.c ---------------------------------------------------------------------------------------- */
+
+/* Traces the waiting command from its execve on, and lets it go. Returns 0, or -errno with *why set. */
+int
+trace_command(struct tracer *tracer, struct text *why);
+
+/* Traces all threads of a running process. Returns 0, or -errno with *why set. */
+int
+trace_process(struct tracer *tracer, struct text *why);
+
+/* Lets go of all threads, which run on by themselves. Does not wait for one that cannot be stopped. */
+void
+untrace_all(struct tracer *tracer);
+
+/* ---- ptrace_front.c ------------------------------------------------------------------------------------------ */
+
+/*
+ * Splits ktap into a front, that whoever started ktap waits for, and the tracer behind it, in which this returns. Once in the life of
+ * the program. Returns 0 or -errno.
+ */
+int
+front_make(void);
+
+/* Makes the tracer, when it exits, release the front at once and stay in the background until its last thread has ended. Takes it. */
+void
+front_keep(struct tracer *tracer);
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * From a stop to a program's run: builds the record of the event as ftrace lays it out, says who raised it, and runs the programs
+ * that were registered for it, in the order of their registration.
+ *
+ * A record of a system call's entry is 64 bytes, of its exit 24 (ebpf.h); others follow the layout that event_load_fields gives.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "source/ptrace_int.h"
+
+#define NUMBER_OFFSET 8
+#define ARGS_OFFSET 16
+#define ENTER_BYTES RECORD_SYSCALL_LEN
+#define EXIT_BYTES 24
+
+static const struct {
+	const char *system, *name;
+} process_events[N_PROCESS_EVENTS] = {
+	[PROCESS_FORK] = { "sched", "sched_process_fork" },
+	[PROCESS_EXEC] = { "sched", "sched_process_exec" },
+	[PROCESS_EXIT] = { "sched", "sched_process_exit" },
+	[PROCESS_SIGNAL] = { "signal", "signal_deliver" },
+};
+
+/* ---- registration --------------------------------------------------------------------------------------------- */
+
+static struct loaded *
+load(struct tracer *tracer, const struct program *program, struct text *why)
+{
+	struct vm_signature signature = vm_handler_signature(program);
+	const struct func *func = tracer->source.object->funcs[program->func];
+	struct text reason = { 0 };
+	struct loaded *loaded;
+	int err = 0;
+
+	for (loaded = tracer->loaded; loaded; loaded = loaded->next)
+		if (loaded->program == program)
+			return loaded;
+	loaded = mem_alloc(sizeof(*loaded));
+	if (!loaded)
+		return NULL;
+	loaded->program = program;
+	loaded->scratch = program->scratch_size ? mem_alloc(program->scratch_size) : NULL;
+	if (!program->scratch_size || loaded->scratch)
+		loaded->run = vm_load(tracer->vm, func, &signature, &reason, &err);
+	if (loaded->run) {
+		loaded->next = tracer->loaded;
+		tracer->loaded = loaded;
+		return loaded;
+	}
+	if (err == -EINVAL || err == -EACCES || err == -E2BIG)
+		text_printf(why, "the program '%s' that ktap made of this script was refused by ktap's own verifier. "
+			    "This is a bug of ktap: please report it with the script and this message.\n%s",
+			    func->name, reason.s ? reason.s : "");
+	text_fini(&reason);
+	free(loaded->scratch);
+	free(loaded);
+	errno = err ? -err : ENOMEM;
+	return NULL;
+}
+
+/* The list of hooks for an event, or NULL: not an event of this engine. */
+static struct hook **
+hooks_of(struct tracer *tracer, const struct event *event)
+{
+	size_t i;
+
+	switch (event->kind) {
+	case EVENT_SYSCALL_ENTER:
+	case EVENT_SYSCALL_EXIT:
+		if (event->number < 0 || event->number >= SYSCALLS_MAX)
+			return NULL;
+		return event->kind == EVENT_SYSCALL_ENTER ? &tracer->enter[event->number] : &tracer->exit[event->number];
+	case EVENT_TRACEPOINT:
+		for (i = 0; i < N_PROCESS_EVENTS; i++)
+			if (strcmp(event->system, process_events[i].system) == 0 && strcmp(event->name, process_events[i].name) == 0)
+				return &tracer->process[i];
+		return NULL;
+	case EVENT_KPROBE:
+	case EVENT_PROFILE:
+	case N_EVENT_KINDS:
+		break;
+	}
+	return NULL;
+}
+
+static int
+check_event(struct tracer *tracer, const struct program *program, struct event *event, struct text *why)
+{
+	int err;
+
+	if (!hooks_of(tracer, event)) {
+		text_printf(why, "event %s:%s: only the kernel engine has it. The user engine, in use here, has system calls "
+			    "(syscalls:*), sched:sched_process_fork, sched_process_exec, sched_process_exit and signal:signal_deliver",
+			    event->system, event->name);
+		return -EOPNOTSUPP;
+	}
+	err = event_load_fields(tracer->events, event);
+	if (err < 0) {
+		text_printf(why, "event %s:%s: its fields are not known: %s", event->system, event->name, strerror(-err));
+		return err;
+	}
+	if (program->record_size <= PTRACE_RECORD_MAX && event->record_size <= PTRACE_RECORD_MAX)
+		return 0;
+	text_printf(why, "event %s:%s: the program reads %" PRIu32 " bytes of its record, more than there can be",
+		    event->system, event->name, program->record_size);
+	return -EINVAL;
+}
+
+int
+hook_add(struct tracer *tracer, const struct program *program, struct event *event, struct text *why)
+{
+	struct loaded *loaded;
+	struct hook *hook, **at;
+	int err = check_event(tracer, program, event, why);
+
+	if (err < 0)
+		return err;
+	loaded = load(tracer, program, why);
+	if (!loaded)
+		return -errno;
+	hook = mem_alloc(sizeof(*hook));
+	if (!hook)
+		return -ENOMEM;
+	hook->loaded = loaded;
+	hook->event = event;
+	for (at = hooks_of(tracer, event); *at; at = &(*at)->next)
+		;
+	*at = hook;
+	tracer->n_hooks++;
+	return 0;
+}
+
+static void
+free_list(struct hook **list)
+{
+	struct hook *hook;
+
+	while ((hook = *list)) {
+		*list = hook->next;
+		free(hook);
+	}
+}
+
+void
+hooks_free(struct tracer *tracer)
+{
+	struct loaded *loaded;
+	size_t i;
+
+	for (i = 0; i < SYSCALLS_MAX; i++) {
+		free_list(&tracer->enter[i]);
+		free_list(&tracer->exit[i]);
+	}
+	for (i = 0; i < N_PROCESS_EVENTS; i++)
+		free_list(&tracer->process[i]);
+	while ((loaded = tracer->loaded)) {
+		tracer->loaded = loaded->next;
+		free(loaded->scratch);
+		free(loaded);
+	}
+}
+
+bool
+wants_enter(const struct tracer *tracer, int32_t number)
+{
+	return number >= 0 && number < SYSCALLS_MAX && tracer->enter[number];
+}
+
+bool
+wants_exit(const struct tracer *tracer, int32_t number)
+{
+	return number >= 0 && number < SYSCALLS_MAX && tracer->exit[number];
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void
+set_env(struct tracer *tracer, struct task *task)
+{
+	struct vm_env *env = &tracer->env;
+
+	task_identify(task);
+	env->pid = (uint32_t)task->tgid;
+	env->tid = (uint32_t)task->tid;
+	env->uid = task->uid;
+	env->gid = task->gid;
+	memcpy(env->comm, task->comm, sizeof(env->comm));
+	env->ktime_ns = monotonic_ns();
+}
+
+static void
+run_one(struct tracer *tracer, const struct hook *hook)
+{
+	struct loaded *loaded = hook->loaded;
+	const uint64_t args[5] = {
+		(uintptr_t)tracer->record, 0, hook->event->index, (uintptr_t)loaded->scratch, 0,
+	};
+	uint64_t result = vm_run(tracer->vm, loaded->run, &tracer->env, args);
+
+	tracer->n_events++;
+	if (debug_on(DEBUG_VM))
+		fprintf(stderr, "vm: %s: tid %" PRIu32 " (%s): %s -> %" PRIu64 "\n", hook->event->name, tracer->env.tid,
+			tracer->env.comm, tracer->source.object->funcs[loaded->program->func]->name, result);
+}
+
+/* After exit() nothing more is seen, as if we had not been there. */
+static void
+run_hooks(struct tracer *tracer, struct task *task, const struct hook *hook)
+{
+	if (tracer->over || !tracer->going || !hook)
+		return;
+	set_env(tracer, task);
+	for (; hook && !tracer->over; hook = hook->next) {
+		run_one(tracer, hook);
+		tracer->over = tracer->exit_flag && __atomic_load_n(tracer->exit_flag, __ATOMIC_ACQUIRE);
+	}
+}
+
+/* ---- system calls ----------------------------------------------------------------------------------------------------- */
+
+static void
+put_call(struct tracer *tracer, int32_t number, size_t len)
+{
+	memset(tracer->record, 0, len);
+	memcpy(tracer->record + NUMBER_OFFSET, &number, sizeof(number));
+}
+
+void
+emit_enter(struct tracer *tracer, struct task *task, int32_t number, const uint64_t args[6])
+{
+	if (!wants_enter(tracer, number))
+		return;
+	put_call(tracer, number, ENTER_BYTES);
+	memcpy(tracer->record + ARGS_OFFSET, args, 6 * sizeof(*args));
+	run_hooks(tracer, task, tracer->enter[number]);
+}
+
+void
+emit_exit(struct tracer *tracer, struct task *task, int32_t number, int64_t ret)
+{
+	if (!wants_exit(tracer, number))
+		return;
+	put_call(tracer, number, EXIT_BYTES);
+	memcpy(tracer->record + ARGS_OFFSET, &ret, sizeof(ret));
+	run_hooks(tracer, task, tracer->exit[number]);
+}
+
+/* ---- other events ------------------------------------------------------------------------------------------------------- */
+
+/* The one layout that all hooks of a process event share, or NULL: nobody wants it. */
+static const struct event *
+begin(struct tracer *tracer, enum process_event which)
+{
+	const struct hook *hook = tracer->process[which];
+
+	if (!hook || tracer->over || !tracer->going)
+		return NULL;
+	memset(tracer->record, 0, hook->event->record_size);
+	return hook->event;
+}
+
+static void
+put_int(struct tracer *tracer, const struct event *event, const char *name, int64_t value)
+{
+	const struct field *field = event_field(event, name);
+
+	if (field && field->kind == FIELD_INT && field->size <= sizeof(value))
+		memcpy(tracer->record + field->offset, &value, field->size);
+}
+
+/* Text in place, cut to leave a NUL, or behind the fixed part (one such field an event). */
+static void
+put_text(struct tracer *tracer, const struct event *event, const char *name, const char *s)
+{
+	const struct field *field = event_field(event, name);
+	size_t len = strlen(s), room = PTRACE_RECORD_MAX - event->record_size - 1;
+	uint32_t where;
+
+	if (field && field->kind == FIELD_CHARS && field->size) {
+		memcpy(tracer->record + field->offset, s, len < field->size ? len : field->size - 1);
+	} else if (field && field->kind == FIELD_DATA_LOC) {
+		if (len > room)
+			len = room;
+		memcpy(tracer->record + event->record_size, s, len);
+		tracer->record[event->record_size + len] = 0;
+		where = (uint32_t)(len + 1) << 16 | event->record_size;
+		memcpy(tracer->record + field->offset, &where, sizeof(where));
+	}
+}
+
+void
+emit_fork(struct tracer *tracer, struct task *parent, struct task *child)
+{
+	const struct event *event = begin(tracer, PROCESS_FORK);
+
+	if (!event)
+		return;
+	task_identify(parent);
+	put_text(tracer, event, "parent_comm", parent->comm);
+	put_int(tracer, event, "parent_pid", parent->tid);
+	put_text(tracer, event, "child_comm", parent->comm); /* its name when the event happens */
+	put_int(tracer, event, "child_pid", child->tid);
+	run_hooks(tracer, parent, tracer->process[PROCESS_FORK]);
+}
+
+void
+emit_exec(struct tracer *tracer, struct task *task, pid_t old_tid)
+{
+	const struct event *event = begin(tracer, PROCESS_EXEC);
+
+	if (!event)
+		return;
+	put_text(tracer, event, "filename", task->exec_path ? task->exec_path : "");
+	put_int(tracer, event, "pid", task->tid);
+	put_int(tracer, event, "old_pid", old_tid);
+	run_hooks(tracer, task, tracer->process[PROCESS_EXEC]);
+}
+
+#define PRIO_NICE_0 120 /* the kernel's number for nice 0 */
+
+void
+emit_process_exit(struct tracer *tracer, struct task *task)
+{
+	const struct event *event = begin(tracer, PROCESS_EXIT);
+
+	if (!event)
+		return;
+	task_identify(task);
+	put_text(tracer, event, "comm", task->comm);
+	put_int(tracer, event, "pid", task->tid);
+	put_int(tracer, event, "prio", PRIO_NICE_0 + getpriority(PRIO_PROCESS, (id_t)task->tid));
+	run_hooks(tracer, task, tracer->process[PROCESS_EXIT]);
+}
+
+void
+emit_signal(struct tracer *tracer, struct task *task, const struct signal_event *signal)
+{
+	const struct event *event = begin(tracer, PROCESS_SIGNAL);
+
+	if (!event)
+		return;
+	put_int(tracer, event, "sig", signal->number);
+	put_int(tracer, event, "errno", signal->error);
+	put_int(tracer, event, "code", signal->code);
+	run_hooks(tracer, task, tracer->process[PROCESS_SIGNAL]);
+}
