@@ -215,7 +215,8 @@ prepare(lua_State *L)
 	if (luaL_loadbufferx(L, text, object->control_len, "=" CHUNK_NAME, "t") != LUA_OK)
 		return lua_error(L);
 	lua_newtable(L);
-	control_push_library(L);
+	control_push_operators(L);
+	control_push_builtins(L);
 	lua_setfield(L, -3, "B");
 	lua_setfield(L, -2, "K");
 	control_push_globals(L);

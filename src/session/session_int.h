@@ -2,9 +2,9 @@
 /*
  * session_int: for the files of session/ only.
  *
- * The control half is spread over control.c (its life, registration), control_lib.c (operators and
- * built-ins), control_table.c (variables and tables shared with probes) and control_order.c (walks in a
- * fixed order). These four alone know Lua.
+ * The control half is spread over control.c (its life, registration), control_ops.c (operators), control_lib.c
+ * (built-ins), control_table.c (variables and tables shared with probes) and control_order.c (walks in a fixed
+ * order). These five alone know Lua.
  */
 #ifndef KTAP_SESSION_INT_H
 #define KTAP_SESSION_INT_H
@@ -135,11 +135,21 @@ control_register_tick(struct lua_State *L, uint64_t period_ns, int function);
 void
 control_register_end(struct lua_State *L, int function);
 
-/* ---- control_lib.c ------------------------------------------------------ */
+/* ---- control_ops.c ----------------------------------------------------------- */
 
-/* Puts the tables K and B on the Lua stack. */
+/* Pushes K. */
 void
-control_push_library(struct lua_State *L);
+control_push_operators(struct lua_State *L);
+
+/* The integer at `index`, or a Lua error. */
+int64_t
+control_operand(struct lua_State *L, int index);
+
+/* ---- control_lib.c ----------------------------------------------------------- */
+
+/* Pushes B. */
+void
+control_push_builtins(struct lua_State *L);
 
 /* Appends the text of a Lua value as print shows it. */
 void
