@@ -228,7 +228,9 @@ let_command_go(struct kernel *kernel, struct text *why)
 	result = command_result(&kernel->command);
 	if (err == 0)
 		err = result;
-	if (err < 0)
+	if (err == -ECHILD)
+		text_printf(why, "command '%s' was killed before it began", kernel->target.argv[0]);
+	else if (err < 0)
 		text_printf(why, "command '%s' cannot be executed: %s", kernel->target.argv[0],
 			    strerror(-err));
 	return err;
