@@ -342,21 +342,18 @@ set_signed(struct range *r, wide min, wide max, int width)
 		range_meet_signed(r, (int64_t)min, (int64_t)max);
 }
 
-/* Shifts by a number of bits that is surely below the width; otherwise nothing is known (the count is masked). */
+/* Shifts by a constant below the width. */
 static void
-range_shift(uint8_t op, struct range *r, const struct range *a, const struct range *b, int width)
+range_shift(uint8_t op, struct range *r, const struct range *a, int by, int width)
 {
-	int low = (int)b->umin, high = (int)b->umax;
-
 	if (op == BPF_LSH) {
-		if (a->umax <= width_mask(width) >> high)
-			range_meet_unsigned(r, a->umin << low, a->umax << high);
-		if (low == high)
-			set_signed(r, (wide)a->smin * ((wide)1 << low), (wide)a->smax * ((wide)1 << low), width);
+		if (a->umax <= width_mask(width) >> by)
+			range_meet_unsigned(r, a->umin << by, a->umax << by);
+		set_signed(r, (wide)a->smin * ((wide)1 << by), (wide)a->smax * ((wide)1 << by), width);
 	} else if (op == BPF_RSH) {
-		range_meet_unsigned(r, a->umin >> high, a->umax >> low);
+		range_meet_unsigned(r, a->umin >> by, a->umax >> by);
 	} else {
-		range_meet_signed(r, a->smin >> (a->smin < 0 ? low : high), a->smax >> (a->smax < 0 ? high : low));
+		range_meet_signed(r, a->smin >> by, a->smax >> by);
 	}
 }
 
@@ -390,8 +387,7 @@ range_alu(uint8_t op, const struct range *a, const struct range *b, int width)
 	case BPF_LSH:
 	case BPF_RSH:
 	case BPF_ARSH:
-		if (b->umax < (uint64_t)width)
-			range_shift(op, &r, a, b, width);
+		range_shift(op, &r, a, (int)b->umin, width);
 		break;
 	default: /* the bits say what there is to say (xor), or nothing is known (division) */
 		break;
@@ -413,15 +409,22 @@ is_shift(uint8_t op)
 	return op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH;
 }
 
+/* Shift counts that are a constant below the width; of others the kernel keeps nothing. */
+static bool
+is_good_count(const struct range *count, int width)
+{
+	return count->umin == count->umax && count->umax < (uint64_t)width;
+}
+
 static struct bits
 bits_result(uint8_t op, const struct scalar *dst, const struct scalar *src, int width)
 {
 	const struct range *count = width == 64 ? &src->r64 : &src->r32;
-	struct bits bits = { .mask = UINT64_MAX };
+	struct bits bits;
 
 	if (!is_shift(op))
 		bits = bits_alu(op, dst->bits, src->bits);
-	else if (count->umin == count->umax && count->umax < (uint64_t)width)
+	else
 		bits = bits_shift(op, dst->bits, (unsigned)count->umin, width);
 	return bits_make(bits.value & width_mask(width), bits.mask & width_mask(width));
 }
@@ -458,13 +461,14 @@ scalar_alu(const struct bpf_insn *insn, const struct scalar *dst, const struct s
 	struct scalar result = scalar_unknown();
 	uint64_t value;
 
-	if (op == BPF_END || op == BPF_NEG) /* as in the kernel, even of constants */
-		return is_64 || op == BPF_END ? result : cut_to_32(result);
-	if (scalar_is_const(src) && (op == BPF_MOV || scalar_is_const(dst)) && op != BPF_DIV && op != BPF_MOD &&
+	/* Of these the kernel keeps nothing, not even that 32 bits were cut off, or that both were constants. */
+	if (op == BPF_END || op == BPF_NEG || op == BPF_DIV || op == BPF_MOD)
+		return result;
+	if (is_shift(op) && !is_good_count(is_64 ? &src->r64 : &src->r32, is_64 ? 64 : 32))
+		return result;
+	if (scalar_is_const(src) && (op == BPF_MOV || scalar_is_const(dst)) &&
 	    insn_eval_alu(insn, dst->bits.value, src->bits.value, &value))
 		return scalar_const(value);
-	if (op == BPF_DIV || op == BPF_MOD)
-		return is_64 ? result : cut_to_32(result);
 	if (op == BPF_MOV && insn->off)
 		return is_64 ? extend(src, insn->off, 64) : cut_to_32(extend(src, insn->off, 32));
 	result.bits = bits_result(op, dst, src, is_64 ? 64 : 32);

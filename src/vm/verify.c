@@ -63,17 +63,41 @@ check_moves(struct verifier *v, uint32_t regno, const struct reg *reg)
 	return true;
 }
 
-/* pointer += number, pointer -= number; the offset is computed as any number is. */
+/* A constant that is added to an address or taken from it. */
+static bool
+move_constant(struct verifier *v, const struct bpf_insn *insn, struct reg *pointer, int64_t by)
+{
+	int64_t off = pointer->off + (BPF_OP(insn->code) == BPF_SUB ? -by : by);
+
+	if (off <= -VM_OFFSET_MAX || off >= VM_OFFSET_MAX)
+		return refuse(v, -EACCES, "moves an address further than any memory reaches");
+	pointer->off = (int32_t)off;
+	return true;
+}
+
+static bool
+move_variable(struct verifier *v, const struct bpf_insn *insn, struct reg *pointer, const struct scalar *by)
+{
+	pointer->s = scalar_alu(insn, &pointer->s, by);
+	if (by->r64.smin == INT64_MIN || pointer->s.r64.smin <= -VM_OFFSET_MAX || pointer->s.r64.smin >= VM_OFFSET_MAX)
+		return refuse(v, -EACCES, "moves an address by a number that is not bounded; compare it with limits first");
+	return true;
+}
+
+/* pointer += number, pointer -= number. */
 static bool
 move_pointer(struct verifier *v, const struct bpf_insn *insn, uint32_t regno, const struct reg *pointer, const struct scalar *by)
 {
 	struct reg result = *pointer;
+	int64_t constant = (int64_t)by->bits.value;
+	bool is_small = scalar_is_const(by) && constant > -VM_OFFSET_MAX && constant < VM_OFFSET_MAX;
 
 	if (!check_moves(v, regno, pointer))
 		return false;
-	result.s = scalar_alu(insn, &pointer->s, by);
-	if (by->r64.smin == INT64_MIN || result.s.r64.smin <= -VM_OFFSET_MAX || result.s.r64.smin >= VM_OFFSET_MAX)
-		return refuse(v, -EACCES, "moves an address by a number that is not bounded; compare it with limits first");
+	if (pointer->kind == REG_STACK && BPF_OP(insn->code) == BPF_SUB)
+		return refuse_reg(v, (int)regno, "subtracts from an address of the stack; add a negative number instead");
+	if (!(is_small ? move_constant(v, insn, &result, constant) : move_variable(v, insn, &result, by)))
+		return false;
 	*reg_write(v, insn->dst_reg) = result;
 	return true;
 }
@@ -150,7 +174,8 @@ step_wide(struct verifier *v, const struct bpf_insn *insn)
 	else if (reloc->kind == RELOC_TABLE)
 		*dst = (struct reg){ .kind = REG_TABLE, .index = reloc->index, .s = scalar_const(0) };
 	else
-		*dst = (struct reg){ .kind = REG_VALUE, .index = reloc->index, .s = scalar_const(reloc->addend) };
+		*dst = (struct reg){ .kind = REG_VALUE, .index = reloc->index, .off = (int32_t)reloc->addend,
+				      .s = scalar_const(0) };
 	v->state.pc++;
 	return true;
 }
@@ -316,19 +341,23 @@ take_branch(struct verifier *v, const struct bpf_insn *insn, bool taken)
 static bool
 is_never_null(const struct verifier *v, const struct reg *reg)
 {
-	const struct range *r = &reg->s.r64;
+	int64_t from = reg->off, to = reg->off;
 
+	if (reg->s.r64.smin <= -VM_OFFSET_MAX || reg->s.r64.smax >= VM_OFFSET_MAX)
+		return false;
+	from += reg->s.r64.smin;
+	to += reg->s.r64.smax;
 	switch (reg->kind) {
 	case REG_TABLE:
 		return true;
 	case REG_STACK:
-		return r->smin >= -VM_STACK_SIZE && r->smax <= 0;
+		return from >= -VM_STACK_SIZE && to <= 0;
 	case REG_VALUE:
-		return !reg->nullable && r->smin >= 0 && r->smax < v->object->tables[reg->index]->value_size;
+		return !reg->nullable && from >= 0 && to < v->object->tables[reg->index]->value_size;
 	case REG_MEM:
 	case REG_RDONLY:
 	case REG_RECORD:
-		return !reg->nullable && r->smin >= 0 && r->smax < reg->size;
+		return !reg->nullable && from >= 0 && to < reg->size;
 	default:
 		return false;
 	}

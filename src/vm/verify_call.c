@@ -81,12 +81,12 @@ static bool
 check_string_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
 {
 	const struct table *table = reg->kind == REG_VALUE ? v->object->tables[reg->index] : NULL;
-	uint64_t off = reg->s.bits.value;
+	int32_t off = reg->off;
 
 	if (!table || reg->nullable || !table->read_only || table->kind != TABLE_ARRAY || !table->init || table->max_entries != 1)
 		return refuse_arg(v, call, regno, "must be a string in a read-only array table");
-	if (!scalar_is_const(&reg->s) || off >= table->value_size ||
-	    !memchr((const char *)table->init + off, '\0', table->value_size - off))
+	if (!scalar_is_const(&reg->s) || reg->s.bits.value || off < 0 || (uint32_t)off >= table->value_size ||
+	    !memchr((const char *)table->init + off, '\0', table->value_size - (uint32_t)off))
 		return refuse_arg(v, call, regno, "the string has no end in its table");
 	return true;
 }
@@ -96,7 +96,7 @@ check_record_arg(struct verifier *v, struct call *call, uint32_t regno, const st
 {
 	if (reg->kind != REG_RECORD || reg->nullable)
 		return refuse_arg(v, call, regno, "must be a record that ringbuf_reserve returned, compared with 0");
-	if (!scalar_is_const(&reg->s) || reg->s.bits.value)
+	if (!scalar_is_const(&reg->s) || reg->s.bits.value || reg->off)
 		return refuse_arg(v, call, regno, "must be the beginning of the record");
 	call->released = reg->ref;
 	return true;

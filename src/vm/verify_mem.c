@@ -26,10 +26,12 @@ access_extent(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, st
 {
 	const struct reg *reg = &frame_top(v)->regs[regno];
 
-	if (reg->s.r64.smin <= -VM_OFFSET_MAX || reg->s.r64.smax >= VM_OFFSET_MAX)
+	/* What is added may be negative on the stack alone: a rule of the kernel. */
+	if (reg->s.r64.smin <= -VM_OFFSET_MAX || reg->s.r64.smax >= VM_OFFSET_MAX ||
+	    (reg->kind != REG_STACK && reg->s.r64.umax >= VM_OFFSET_MAX))
 		return refuse_reg(v, (int)regno, "uses an address whose offset is not bounded; compare the offset with a limit first");
-	extent->from = reg->s.r64.smin + off;
-	extent->to = reg->s.r64.smax + off + size;
+	extent->from = reg->s.r64.smin + reg->off + off;
+	extent->to = reg->s.r64.smax + reg->off + off + size;
 	return true;
 }
 
@@ -55,7 +57,7 @@ check_alignment(struct verifier *v, uint32_t regno, int16_t off, uint32_t size)
 	const struct reg *reg = &frame_top(v)->regs[regno];
 	uint64_t low = size - 1;
 
-	if (reg->s.bits.mask & low || (reg->s.bits.value + (uint64_t)(int64_t)off) & low)
+	if (reg->s.bits.mask & low || (reg->s.bits.value + (uint64_t)((int64_t)reg->off + off)) & low)
 		return refuse_reg(v, (int)regno, "address is not a multiple of %" PRIu32 ", the size of the access", size);
 	return true;
 }
@@ -71,7 +73,7 @@ stack_extent(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, str
 
 	if (!access_extent(v, regno, off, size, extent))
 		return false;
-	if (extent->from < -VM_STACK_SIZE || extent->to > 0)
+	if (extent->from < -VM_STACK_SIZE || extent->from >= 0 || extent->to > 0)
 		return refuse_reg(v, (int)regno, "touches stack from offset %" PRId64 " to %" PRId64 "; there is -%d to 0", extent->from,
 				  extent->to, VM_STACK_SIZE);
 	info = func_info_of(v, v->state.frames[reg->index]->func);

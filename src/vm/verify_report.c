@@ -48,7 +48,10 @@ reg_print(const struct verifier *v, const struct reg *reg, struct text *out)
 	if (reg->kind == REG_UNSET || reg->kind == REG_TABLE || reg->kind == REG_CTX)
 		return;
 	text_puts(out, ", offset ");
-	scalar_print(&reg->s, out);
+	if (reg->off || scalar_is_const(&reg->s))
+		text_printf(out, "%" PRId32 "%s", reg->off, scalar_is_const(&reg->s) && !reg->s.bits.value ? "" : " + ");
+	if (!scalar_is_const(&reg->s) || reg->s.bits.value)
+		scalar_print(&reg->s, out);
 	if (reg->kind == REG_VALUE)
 		text_printf(out, " of %" PRIu32, v->object->tables[reg->index]->value_size);
 	else if (reg->kind != REG_STACK)

@@ -290,8 +290,8 @@ reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map)
 {
 	if (old->kind == REG_UNSET)
 		return true;
-	if (old->kind != cur->kind || old->nullable != cur->nullable || old->index != cur->index || old->size != cur->size ||
-	    !old->ref != !cur->ref)
+	if (old->kind != cur->kind || old->nullable != cur->nullable || old->off != cur->off || old->index != cur->index ||
+	    old->size != cur->size || !old->ref != !cur->ref)
 		return false;
 	if (!scalar_covers(&old->s, &cur->s) || !ids_match(map, old->ref, cur->ref))
 		return false;

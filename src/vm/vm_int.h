@@ -242,12 +242,13 @@ scalar_print(const struct scalar *s, struct text *out);
 enum reg_kind {
 	REG_UNSET,
 	REG_SCALAR, /* a number: s */
-	REG_STACK,  /* address in the stack of frame `index`, offset s from its top, r10 */
+	/* Addresses: of offset off + s from where the memory begins. Constants go to off, what varies to s: as in the kernel. */
+	REG_STACK,  /* in the stack of frame `index`, offset from its top, r10 */
 	REG_TABLE,  /* handle of table `index` */
-	REG_VALUE,  /* address in a value of table `index`, offset s */
-	REG_MEM,    /* address in argument `index` of `size` bytes, offset s */
+	REG_VALUE,  /* in a value of table `index` */
+	REG_MEM,    /* in argument `index` of `size` bytes */
 	REG_RDONLY, /* the same, not to be written */
-	REG_RECORD, /* address in a reserved record of `size` bytes, offset s */
+	REG_RECORD, /* in a reserved record of `size` bytes */
 	REG_CTX,
 	N_REG_KINDS
 };
@@ -255,6 +256,7 @@ enum reg_kind {
 struct reg {
 	enum reg_kind kind;
 	bool nullable;   /* or 0; which, one check tells for all registers of the same id */
+	int32_t off;
 	uint32_t index;
 	uint32_t size;
 	uint32_t id;     /* not 0: copies of one value (numbers), or one result that may be null */

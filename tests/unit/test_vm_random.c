@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "vm_kernel.h"
 #include "vm_reference.h"
 
 static uint64_t seed;
@@ -396,11 +397,51 @@ test_random(void **state)
 		assert_true(n_accepted > n / 20);
 }
 
+/* What we accept, this machine's kernel accepts. KTAP_RANDOM_KERNEL changes how many programs are tried. */
+static void
+test_kernel(void **state)
+{
+	static char log[1 << 20];
+	const char *count = getenv("KTAP_RANDOM_KERNEL"), *start = getenv("KTAP_RANDOM_SEED");
+	uint64_t n = count ? strtoull(count, NULL, 0) : 3000, first = start ? strtoull(start, NULL, 0) : 1, n_accepted = 0, n_bad = 0;
+	struct kernel kernel;
+	int err = kernel_open(&kernel);
+
+	if (err) {
+		print_message("the kernel does not let us: %s\n", strerror(-err));
+		skip();
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		struct arena *arena = arena_new();
+		struct object *object = fixture_object(arena);
+		struct text why = { 0 };
+
+		seed = (first + i) * 0x9e3779b97f4a7c15u;
+		make_entry(object);
+		make_callee(object);
+		if (!vm_verify(object, object->funcs[0], &handler_signature, &why)) {
+			n_accepted++;
+			if (kernel_verify(&kernel, object, log, sizeof(log))) {
+				n_bad++;
+				print_error("%llu: we accept, the kernel refuses: ...%s\n", (unsigned long long)i,
+					    strlen(log) > 800 ? log + strlen(log) - 800 : log);
+			}
+		}
+		text_fini(&why);
+		arena_free(arena);
+	}
+	kernel_close(&kernel);
+	print_message("%llu programs accepted, %llu of them refused by the kernel\n", (unsigned long long)n_accepted,
+		      (unsigned long long)n_bad);
+	assert_int_equal(n_bad, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

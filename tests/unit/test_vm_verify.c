@@ -9,12 +9,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <unistd.h>
 
-#include <bpf/bpf.h>
 #include <cmocka.h>
 
-#include "vm_fixture.h"
+#include "vm_kernel.h"
 
 struct test_program {
 	const char *name;
@@ -293,98 +291,64 @@ test_message(void **state)
 	arena_free(arena);
 }
 
+/* Programs whose paths are without number, but whose ways join again knowing the same of all that is read later. */
+static const struct {
+	const char *name, *head, *piece, *tail; /* `piece` is repeated; %u in it is the number of the repetition */
+	unsigned n;
+} long_programs[] = {
+	{ "values that die", "r6 = r4\n",
+	  "if r3 & %1$u goto a%1$u\n*(u64 *)(r10 - 8) = %1$u\ngoto b%1$u\na%1$u: *(u64 *)(r10 - 8) = 1\nb%1$u: r0 = *(u64 *)(r10 - 8)\n"
+	  "*(u64 *)(r6 + 0) = r0\n", END, 300 },
+	{ "lookups", "r6 = r4\nr7 = 0\n",
+	  "*(u64 *)(r10 - 8) = %1$u\nr2 = r10\nr2 += -8\nr1 = table 0 ll\ncall 1\nif r0 == 0 goto a%1$u\nr7 = *(u64 *)(r0 + 0)\na%1$u:\n",
+	  END, 300 },
+	{ "loops", "",
+	  "r0 = 0\na%1$u: r1 = r4\nr1 += r0\nr2 = *(u8 *)(r1 + 0)\nif r2 == 0 goto b%1$u\nr0 += 1\nif r0 < 255 goto a%1$u\nb%1$u:\n", END, 30 },
+	{ "loop in a loop", "r6 = 0\na: r7 = 0\n", "b: r7 += 1\nr1 = r4\nr1 += r7\n*(u8 *)(r1 + 0) = 1\nif r7 < 100 goto b\n",
+	  "r6 += 1\nif r6 < 100 goto a\n" END, 1 },
+};
+
+static char *
+long_program(size_t i)
+{
+	struct text text = { 0 };
+
+	text_puts(&text, long_programs[i].head);
+	for (unsigned n = 0; n < long_programs[i].n; n++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		text_printf(&text, long_programs[i].piece, n + 1);
+#pragma GCC diagnostic pop
+	}
+	text_puts(&text, long_programs[i].tail);
+	return text.s;
+}
+
+static void
+test_long(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(long_programs); i++) {
+		char *source = long_program(i);
+		struct test_program program = { .source = source };
+		struct loaded l = load(&program);
+		struct text why = { 0 };
+
+		if (vm_verify(l.object, l.func, &handler_signature, &why))
+			fail_msg("%s: %s", long_programs[i].name, why.s);
+		arena_free(l.arena);
+		free(source);
+	}
+}
+
 /* ---- the kernel's ------------------------------------------------------------------------------------------ */
-
-static int table_fds[ARRAY_SIZE(fixture_tables)];
-static int record_fd, scratch_fd;
-
-static int
-make_map(const struct table *table)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = table->read_only ? BPF_F_RDONLY_PROG : 0);
-	uint32_t zero = 0;
-	int fd = bpf_map_create(table_kind_map_type(table->kind), "ktap_test", table->key_size, table->value_size, table->max_entries, &opts);
-
-	if (fd >= 0 && table->init && (bpf_map_update_elem(fd, &zero, table->init, 0) || bpf_map_freeze(fd)))
-		return -errno;
-	return fd < 0 ? -errno : fd;
-}
-
-static int
-make_maps(void)
-{
-	const struct table record = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = RECORD_SIZE, .max_entries = 1, .read_only = true };
-	const struct table scratch = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = SCRATCH_SIZE, .max_entries = 1 };
-
-	record_fd = make_map(&record);
-	scratch_fd = make_map(&scratch);
-	for (size_t i = 0; i < ARRAY_SIZE(fixture_tables); i++) {
-		table_fds[i] = make_map(&fixture_tables[i]);
-		if (table_fds[i] < 0)
-			return table_fds[i];
-	}
-	return record_fd < 0 ? record_fd : scratch_fd < 0 ? scratch_fd : 0;
-}
-
-static uint32_t
-put_wide(struct bpf_insn *insns, uint8_t dst, uint8_t src, int32_t imm)
-{
-	insns[0] = insn_make(BPF_LD | BPF_IMM | BPF_DW, dst, src, 0, imm);
-	insns[1] = insn_make(0, 0, 0, 0, 0);
-	return 2;
-}
-
-/* The arguments are set up by instructions before the program, in the same function: its jumps are relative and stay right. */
-static uint32_t
-put_program(const struct loaded *l, struct bpf_insn *insns)
-{
-	uint32_t n = 0, start[2];
-
-	insns[n++] = insn_mov(2, 1);
-	insns[n++] = insn_load(BPF_DW, 3, 2, 0);
-	n += put_wide(insns + n, 1, BPF_PSEUDO_MAP_VALUE, record_fd);
-	n += put_wide(insns + n, 4, BPF_PSEUDO_MAP_VALUE, scratch_fd);
-	for (uint32_t i = 0; i < l->object->n_funcs; i++) {
-		start[i] = n;
-		memcpy(insns + n, l->object->funcs[i]->insns, l->object->funcs[i]->n_insns * sizeof(*insns));
-		n += l->object->funcs[i]->n_insns;
-	}
-	for (uint32_t i = 0; i < l->object->n_funcs; i++) {
-		const struct func *func = l->object->funcs[i];
-
-		for (uint32_t r = 0; r < func->n_relocs; r++) {
-			const struct reloc *reloc = &func->relocs[r];
-			uint32_t pc = start[i] + reloc->pc;
-
-			if (reloc->kind == RELOC_FUNC) {
-				insns[pc].imm = (int32_t)start[reloc->index] - (int32_t)pc - 1;
-			} else {
-				insns[pc].imm = table_fds[reloc->index];
-				insns[pc + 1].imm = (int32_t)reloc->addend;
-			}
-		}
-	}
-	return n;
-}
-
-static int
-kernel_load(const struct loaded *l, char *log, size_t log_size)
-{
-	struct bpf_insn insns[1024];
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = 1, .log_buf = log, .log_size = (uint32_t)log_size);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_test", "GPL", insns, put_program(l, insns), &opts);
-
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? -errno : 0;
-}
 
 static void
 test_kernel(void **state)
 {
 	static char log[1 << 20];
 	unsigned n_bad = 0;
-	int err = make_maps();
+	struct kernel kernel;
+	int err = kernel_open(&kernel);
 
 	if (err) {
 		print_message("the kernel does not let us: %s\n", strerror(-err));
@@ -395,7 +359,7 @@ test_kernel(void **state)
 		const char *end;
 
 		log[0] = '\0';
-		err = kernel_load(&l, log, sizeof(log));
+		err = kernel_verify(&kernel, l.object, log, sizeof(log));
 		if (err && !programs[i].refused) {
 			n_bad++;
 			end = strlen(log) > 600 ? log + strlen(log) - 600 : log;
@@ -405,6 +369,7 @@ test_kernel(void **state)
 		}
 		arena_free(l.arena);
 	}
+	kernel_close(&kernel);
 	assert_int_equal(n_bad, 0);
 }
 
@@ -414,6 +379,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_message),
+		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_kernel),
 	};
 

@@ -70,6 +70,7 @@ reference_visit(void *arg, const struct func *func, uint32_t pc, const struct re
 static inline bool
 reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t value)
 {
+	uint64_t off = (uint64_t)(int64_t)reg->off;
 	size_t len;
 
 	if (reg->nullable && !value)
@@ -80,16 +81,16 @@ reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t 
 	case REG_SCALAR:
 		return scalar_has(&reg->s, value);
 	case REG_STACK:
-		return scalar_has(&reg->s, value - (uintptr_t)ref->stack - (reg->index + 1) * VM_STACK_SIZE);
+		return scalar_has(&reg->s, value - (uintptr_t)ref->stack - (reg->index + 1) * VM_STACK_SIZE - off);
 	case REG_MEM:
 	case REG_RDONLY:
-		return scalar_has(&reg->s, value - ref->args[reg->index]);
+		return scalar_has(&reg->s, value - ref->args[reg->index] - off);
 	case REG_TABLE:
 		return value == (uintptr_t)&ref->run.vm->tables[reg->index];
 	case REG_VALUE:
 		if (ref->object->tables[reg->index]->max_entries > 1 || ref->object->tables[reg->index]->kind != TABLE_ARRAY)
 			return true;
-		return scalar_has(&reg->s, value - (uintptr_t)array_memory(&ref->run.vm->tables[reg->index], &len));
+		return scalar_has(&reg->s, value - (uintptr_t)array_memory(&ref->run.vm->tables[reg->index], &len) - off);
 	default:
 		return true;
 	}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The fixture's programs as this machine's kernel sees them: the same tables, and the handler's arguments set up by instructions
+ * before it (record and scratch are the values of array tables, the record's a read-only one).
+ */
+#ifndef VM_KERNEL_H
+#define VM_KERNEL_H
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "vm_fixture.h"
+
+struct kernel {
+	int tables[ARRAY_SIZE(fixture_tables)];
+	int record, scratch;
+};
+
+static inline int
+kernel_map(const struct table *table)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = table->read_only ? BPF_F_RDONLY_PROG : 0);
+	uint32_t zero = 0;
+	int fd = bpf_map_create(table_kind_map_type(table->kind), "ktap_test", table->key_size, table->value_size, table->max_entries, &opts);
+
+	if (fd >= 0 && table->init && (bpf_map_update_elem(fd, &zero, table->init, 0) || bpf_map_freeze(fd)))
+		return -errno;
+	return fd < 0 ? -errno : fd;
+}
+
+/* Makes the tables. 0 or -errno: we are not allowed to. */
+static inline int
+kernel_open(struct kernel *kernel)
+{
+	const struct table record = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = RECORD_SIZE, .max_entries = 1, .read_only = true };
+	const struct table scratch = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = SCRATCH_SIZE, .max_entries = 1 };
+
+	kernel->record = kernel_map(&record);
+	kernel->scratch = kernel_map(&scratch);
+	for (size_t i = 0; i < ARRAY_SIZE(fixture_tables); i++) {
+		kernel->tables[i] = kernel_map(&fixture_tables[i]);
+		if (kernel->tables[i] < 0)
+			return kernel->tables[i];
+	}
+	return kernel->record < 0 ? kernel->record : kernel->scratch < 0 ? kernel->scratch : 0;
+}
+
+static inline uint32_t
+kernel_wide(struct bpf_insn *insns, uint8_t dst, uint8_t src, int32_t imm)
+{
+	insns[0] = insn_make(BPF_LD | BPF_IMM | BPF_DW, dst, src, 0, imm);
+	insns[1] = insn_make(0, 0, 0, 0, 0);
+	return 2;
+}
+
+/* The arguments are set up by instructions before the program, in the same function: its jumps are relative and stay right. */
+static inline uint32_t
+kernel_program(const struct kernel *kernel, const struct object *object, struct bpf_insn *insns)
+{
+	uint32_t n = 0, start[2], n_funcs = 1;
+
+	/* The kernel wants no function that nobody calls. */
+	for (uint32_t r = 0; r < object->funcs[0]->n_relocs; r++)
+		if (object->funcs[0]->relocs[r].kind == RELOC_FUNC)
+			n_funcs = 2;
+	insns[n++] = insn_mov(2, 1);
+	insns[n++] = insn_load(BPF_DW, 3, 2, 0);
+	n += kernel_wide(insns + n, 1, BPF_PSEUDO_MAP_VALUE, kernel->record);
+	n += kernel_wide(insns + n, 4, BPF_PSEUDO_MAP_VALUE, kernel->scratch);
+	for (uint32_t i = 0; i < n_funcs; i++) {
+		start[i] = n;
+		memcpy(insns + n, object->funcs[i]->insns, object->funcs[i]->n_insns * sizeof(*insns));
+		n += object->funcs[i]->n_insns;
+	}
+	for (uint32_t i = 0; i < n_funcs; i++) {
+		const struct func *func = object->funcs[i];
+
+		for (uint32_t r = 0; r < func->n_relocs; r++) {
+			const struct reloc *reloc = &func->relocs[r];
+			uint32_t pc = start[i] + reloc->pc;
+
+			if (reloc->kind == RELOC_FUNC) {
+				insns[pc].imm = (int32_t)start[reloc->index] - (int32_t)pc - 1;
+			} else {
+				insns[pc].imm = kernel->tables[reloc->index];
+				insns[pc + 1].imm = (int32_t)reloc->addend;
+			}
+		}
+	}
+	return n;
+}
+
+/* 0, or -errno of the kernel's refusal, with its log. */
+static inline int
+kernel_verify(const struct kernel *kernel, const struct object *object, char *log, size_t log_size)
+{
+	struct bpf_insn insns[1024];
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = 1, .log_buf = log, .log_size = (uint32_t)log_size);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_test", "GPL", insns, kernel_program(kernel, object, insns), &opts);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? -errno : 0;
+}
+
+static inline void
+kernel_close(struct kernel *kernel)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kernel->tables); i++)
+		close(kernel->tables[i]);
+	close(kernel->record);
+	close(kernel->scratch);
+}
+
+#endif
