@@ -93,14 +93,11 @@ known_function(struct node *node)
 static void
 add_pattern(struct halves *halves, struct function *handler, const struct node *name)
 {
-	struct node *pattern = arena_alloc(halves->tree->arena, sizeof(*pattern)), **last = &handler->patterns;
+	struct node *pattern = arena_alloc(halves->tree->arena, sizeof(*pattern));
 
 	*pattern = *name;
-	pattern->next = NULL;
-	while (*last && strcmp((*last)->s, name->s) != 0)
-		last = &(*last)->next;
-	if (!*last)
-		*last = pattern;
+	pattern->next = handler->patterns;
+	handler->patterns = pattern;
 }
 
 static void
@@ -535,13 +532,18 @@ walk_probe_half(struct halves *halves)
 
 /* ---- recursion in the probe half ---- */
 
-/* path[from] ... path[n - 1] call each other in turn, the last one the first. */
+/* The functions from edge->to on to path[n - 1] call each other in turn, and the last one, by `edge`, the first. */
 static void
-report_recursion(struct halves *halves, struct reach *const *path, uint32_t from, uint32_t n, const struct edge *edge)
+report_recursion(struct halves *halves, struct reach *const *path, uint32_t n, const struct edge *edge)
 {
+	uint32_t from = n - 1;
 	struct diag *diag;
 	struct text chain = { 0 };
 
+	if (halves->diags->n_errors > DIAGS_MAX)
+		return; /* nobody would see it */
+	while (path[from]->function != edge->to)
+		from--;
 	for (uint32_t i = from; i < n && i < from + 8; i++)
 		text_printf(&chain, "%s -> ", path[i]->function->name);
 	diag = diag_error(halves->diags, edge->span, "recursive-probe-function", "a probe cannot call a function that calls itself: %s%s%s",
@@ -573,11 +575,7 @@ find_recursion_from(struct halves *halves, struct reach *start, struct reach **p
 		reach->calls = edge->next;
 		to = reach_of(halves, edge->to);
 		if (to->state == OPEN) {
-			uint32_t from = n - 1;
-
-			while (path[from] != to)
-				from--;
-			report_recursion(halves, path, from, n, edge);
+			report_recursion(halves, path, n, edge);
 		} else if (to->state == UNSEEN) {
 			to->state = OPEN;
 			path[n++] = to;

@@ -19,7 +19,8 @@
 struct symbol {
 	const char *name;
 	struct binding *top;
-	bool reported;           /* that it is unknown: once is enough */
+	struct diag *reported;   /* that it is unknown: once is enough */
+	bool declared_late;      /* and that was noted */
 	struct symbol *next;     /* in the slot */
 };
 
@@ -115,6 +116,16 @@ find_variable(struct names *names, const char *name)
 	return top ? top->var : NULL;
 }
 
+/* A name that was reported as unknown is declared after all, but later. */
+static void
+note_late(struct names *names, struct symbol *symbol, const struct variable *var)
+{
+	if (!symbol->reported || symbol->declared_late || var->is_param)
+		return;
+	symbol->declared_late = true;
+	diag_note(names->diags, symbol->reported, var->span, "a declaration counts from here on, not before");
+}
+
 static void
 bind(struct names *names, struct variable *var)
 {
@@ -126,6 +137,7 @@ bind(struct names *names, struct variable *var)
 	binding->symbol->top = binding;
 	binding->before = names->visible;
 	names->visible = binding;
+	note_late(names, binding->symbol, var);
 }
 
 /* Makes all variables declared since `until` invisible again. */
@@ -261,18 +273,19 @@ static void
 report_unknown(struct names *names, const struct node *node)
 {
 	struct symbol *symbol = find_symbol(names, node->s);
-	const char *near = suggest(names, node->s, true), *instead = find_foreign(node->s);
+	const char *near, *instead = find_foreign(node->s);
 	struct diag *diag;
 
 	if (symbol->reported)
 		return;
-	symbol->reported = true;
 	if (is_library(node->s)) {
-		diag = diag_error(names->diags, node->span, "unknown-name", "'%s' is a library; its functions are called as %s.NAME()",
+		diag_error(names->diags, node->span, "unknown-name", "'%s' is a library; its functions are called as %s.NAME()",
 				  node->s, node->s);
 		return;
 	}
 	diag = diag_error(names->diags, node->span, "unknown-name", "unknown name '%s'", node->s);
+	symbol->reported = diag;
+	near = suggest(names, node->s, true);
 	if (instead)
 		diag_help(names->diags, diag, "%s", instead);
 	else if (near)
@@ -285,13 +298,14 @@ static void
 report_undeclared(struct names *names, const struct node *node)
 {
 	struct symbol *symbol = find_symbol(names, node->s);
-	const char *near = suggest(names, node->s, false);
+	const char *near;
 	struct diag *diag;
 
 	if (symbol->reported)
 		return;
-	symbol->reported = true;
+	near = suggest(names, node->s, false);
 	diag = diag_error(names->diags, node->span, "undeclared-variable", "'%s' is assigned but not declared", node->s);
+	symbol->reported = diag;
 	if (near)
 		diag_help(names->diags, diag, "did you mean '%s'?", near);
 	else

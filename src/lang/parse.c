@@ -77,10 +77,10 @@ describe_token(struct parser *p)
 	struct span span = p->token.span;
 
 	if (p->token.kind == TOKEN_EOF)
-		return "the script ends";
-	if (p->token.kind == TOKEN_RAW && !span.len)
-		return "there is nothing";
-	return arena_printf(p->arena, "there is '%.*s%s'", span.len < QUOTE_MAX ? (int)span.len : QUOTE_MAX,
+		return "the end of the script";
+	if (!span.len)
+		return "nothing";
+	return arena_printf(p->arena, "'%.*s%s'", span.len < QUOTE_MAX ? (int)span.len : QUOTE_MAX,
 			    p->lex.script->text + span.off, span.len > QUOTE_MAX ? "..." : "");
 }
 
@@ -90,7 +90,7 @@ syntax_error(struct parser *p, const char *slug, const char *expected)
 	if (p->panic)
 		return NULL;
 	p->panic = true;
-	return diag_error(p->diags, p->token.span, slug, "%s expected, but here %s", expected, describe_token(p));
+	return diag_error(p->diags, p->token.span, slug, "expected %s, but found %s", expected, describe_token(p));
 }
 
 void

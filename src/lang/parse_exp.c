@@ -298,7 +298,7 @@ expected_expression(struct parser *p)
 	diag = syntax_error(p, "expected-expression", "an expression");
 	if (p->token.kind == TOKEN_INCREMENT)
 		help(p, diag, "x++ is a statement of its own, and stands behind the name");
-	else if (token_is_keyword(p->token.kind))
+	else if (token_is_keyword(p->token.kind) && !at_new_line(p))
 		help(p, diag, "this word is reserved");
 	return node;
 }

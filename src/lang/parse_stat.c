@@ -280,19 +280,16 @@ parse_handler_body(struct parser *p, struct node *stat)
 	p->height = height;
 }
 
+/* At the raw text of an event description. */
 static void
-parse_pattern(struct parser *p, struct node *stat)
+parse_pattern(struct parser *p, struct node *pattern)
 {
-	struct node **last = &stat->function->patterns;
 	struct diag *diag;
 
-	while (*last)
-		last = &(*last)->next;
-	*last = new_node(p, NODE_STR, p->token.span);
-	(*last)->s = p->token.s;
-	(*last)->len = p->token.len;
+	pattern->s = p->token.s;
+	pattern->len = p->token.len;
 	if (p->token.kind != TOKEN_RAW || !p->token.len) {
-		(*last)->s = "";
+		pattern->s = "";
 		diag = syntax_error(p, "expected-token", "an event");
 		help(p, diag, "for example `trace syscalls:sys_enter_open* { ... }`; `ktap list` shows all events");
 		return;
@@ -309,14 +306,18 @@ static struct node *
 parse_trace(struct parser *p, struct node *stat)
 {
 	struct function *outer = p->function;
+	struct node **last;
 	struct span open;
 
 	advance(p);
 	stat->kind = NODE_TRACE;
 	stat->function = new_function(p, FUNCTION_TRACE, place_name(p, "trace", stat->span), stat->span);
-	do
-		parse_pattern(p, stat);
-	while (accept(p, TOKEN_COMMA));
+	last = &stat->function->patterns;
+	do {
+		*last = new_node(p, NODE_STR, p->token.span);
+		parse_pattern(p, *last);
+		last = &(*last)->next;
+	} while (accept(p, TOKEN_COMMA));
 	open = p->token.span;
 	if (accept(p, TOKEN_SLASH)) {
 		struct context context = p->context;
@@ -688,13 +689,17 @@ parse_sample(struct parser *p, struct node *stat)
 static void
 report_no_statement(struct parser *p, struct node *stat)
 {
+	const char *behind = p->lex.script->text + p->end;
 	struct diag *diag;
 
 	stat->kind = NODE_ERROR;
 	if (p->panic)
 		return;
 	if (p->end == stat->span.off || p->token.kind == TOKEN_EOF || at_new_line(p)) {
+		close_span(p, stat);
 		diag = diag_error(p->diags, stat->span, "expected-statement", "this alone does nothing");
+		if (strncmp(behind, "--", 2) == 0)
+			help(p, diag, "-- begins a comment; to subtract one, write -= 1");
 		help(p, diag, "a statement is a declaration, an assignment, a call, a loop, a branch or a handler");
 		return;
 	}

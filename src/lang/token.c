@@ -53,7 +53,7 @@ token_find_symbol(const char *s, uint32_t max, uint32_t *len)
 
 	*len = 0;
 	for (unsigned kind = 0; kind < N_TOKENS; kind++) {
-		uint32_t n = infos[kind].is_symbol ? strlen(infos[kind].text) : 0;
+		uint32_t n = infos[kind].is_symbol && max && *s == *infos[kind].text ? strlen(infos[kind].text) : 0;
 
 		if (n > *len && n <= max && memcmp(infos[kind].text, s, n) == 0) {
 			found = kind;
