@@ -409,7 +409,7 @@ is_shift(uint8_t op)
 	return op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH;
 }
 
-/* Shift counts that are a constant below the width; of others the kernel keeps nothing. */
+/* Shift counts that are, on 64 bits, a constant below the width; of others the kernel keeps nothing. */
 static bool
 is_good_count(const struct range *count, int width)
 {
@@ -464,7 +464,7 @@ scalar_alu(const struct bpf_insn *insn, const struct scalar *dst, const struct s
 	/* Of these the kernel keeps nothing, not even that 32 bits were cut off, or that both were constants. */
 	if (op == BPF_END || op == BPF_NEG || op == BPF_DIV || op == BPF_MOD)
 		return result;
-	if (is_shift(op) && !is_good_count(is_64 ? &src->r64 : &src->r32, is_64 ? 64 : 32))
+	if (is_shift(op) && !is_good_count(&src->r64, is_64 ? 64 : 32))
 		return result;
 	if (scalar_is_const(src) && (op == BPF_MOV || scalar_is_const(dst)) &&
 	    insn_eval_alu(insn, dst->bits.value, src->bits.value, &value))
@@ -529,6 +529,8 @@ is_equal(const struct range *a, const struct range *b, struct bits bits_a, struc
 static int
 has_common_bit(struct bits a, struct bits b)
 {
+	if (a.mask && b.mask) /* of two numbers that vary the kernel does not say */
+		return -1;
 	if (a.value & b.value)
 		return 1;
 	return (a.value | a.mask) & (b.value | b.mask) ? -1 : 0;

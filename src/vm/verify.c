@@ -296,7 +296,7 @@ apply_compare(struct verifier *v, const struct bpf_insn *insn, bool taken)
 	struct scalar imm, *other = has_src ? &src->s : &imm;
 	struct reg known;
 
-	if (has_src && src == dst) /* x < x was decided by scalar_branch, or tells nothing */
+	if (has_src && (src == dst || (src->id && src->id == dst->id))) /* compared with itself: tells nothing */
 		return true;
 	imm_scalar(insn, &imm);
 	if (!scalar_refine(insn, taken, &dst->s, other))
