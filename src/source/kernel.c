@@ -14,11 +14,8 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -87,46 +84,6 @@ own_process(void)
 	return err < 0 ? (uint32_t)getpid() : run.retval;
 }
 
-/*
- * The command becomes a target only when it waits for nothing but a word in memory that it shares with us:
- * the first event seen of it is its execve, and not the end of the read by which it waited for main.
- */
-enum gate { GATE_SHUT, GATE_REACHED, GATE_OPEN };
-
-#define GATE_SPINS (1u << 27) /* some seconds: then ktap has died */
-
-/* In the child, between its last read and execve: no system call. */
-static void
-wait_at_gate(void *arg)
-{
-	_Atomic uint32_t *gate = arg;
-	uint32_t i;
-
-	atomic_store(gate, GATE_REACHED);
-	for (i = 0; atomic_load(gate) != GATE_OPEN; i++) {
-		if (i == GATE_SPINS)
-			_exit(127);
-		__builtin_ia32_pause();
-	}
-}
-
-static int
-start_command(struct kernel *kernel, struct text *why)
-{
-	void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int err;
-
-	if (page == MAP_FAILED) {
-		err = -errno;
-		text_printf(why, "command '%s': no shared memory: %s", kernel->target.argv[0],
-			    strerror(-err));
-		return err;
-	}
-	kernel->gate = page;
-	return command_start_prepared(&kernel->command, kernel->target.argv, wait_at_gate, page, why);
-}
-
 static int
 open_target(struct kernel *kernel, struct text *why)
 {
@@ -141,7 +98,7 @@ open_target(struct kernel *kernel, struct text *why)
 		return -EOPNOTSUPP;
 	}
 	if (kernel->target.argv)
-		err = start_command(kernel, why);
+		err = command_start(&kernel->command, kernel->target.argv, why);
 	if (err < 0)
 		return err;
 	kernel->pidfd = (int)syscall(SYS_pidfd_open,
@@ -199,38 +156,14 @@ kernel_attach(struct source *source, const struct program *program, struct event
 }
 
 static int
-open_gate(struct kernel *kernel)
-{
-	int err = 0;
-
-	while (atomic_load(kernel->gate) != GATE_REACHED) {
-		reap_command(kernel, WNOHANG);
-		if (kernel->command_gone)
-			return -ECHILD; /* killed by somebody */
-		sched_yield();
-	}
-	if (kernel->targets_fd >= 0)
-		err = kernel_set_target(kernel, (uint32_t)kernel->command.pid);
-	atomic_store(kernel->gate, GATE_OPEN);
-	return err;
-}
-
-static int
 let_command_go(struct kernel *kernel, struct text *why)
 {
-	int err, result;
+	int err;
 
 	if (!kernel->command.pid)
 		return 0;
-	err = command_release(&kernel->command);
-	if (err == 0)
-		err = open_gate(kernel);
-	result = command_result(&kernel->command);
-	if (err == 0)
-		err = result;
-	if (err == -ECHILD)
-		text_printf(why, "command '%s' was killed before it began", kernel->target.argv[0]);
-	else if (err < 0)
+	err = command_go(&kernel->command);
+	if (err < 0)
 		text_printf(why, "command '%s' cannot be executed: %s", kernel->target.argv[0],
 			    strerror(-err));
 	return err;
@@ -421,8 +354,6 @@ kernel_close(struct source *source)
 	kernel_tables_close(kernel);
 	if (kernel->pidfd >= 0)
 		close(kernel->pidfd);
-	if (kernel->gate)
-		munmap((void *)kernel->gate, (size_t)sysconf(_SC_PAGESIZE));
 	arena_free(kernel->arena);
 }
 

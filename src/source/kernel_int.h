@@ -29,6 +29,7 @@
 	UNIT(KPROBE, "kprobe", BPF_PROG_TYPE_KPROBE, NULL)                                              \
 	UNIT(PROFILE, "profile", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
 	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACING, "sched_process_fork")                          \
+	UNIT(EXEC, "begin at exec", BPF_PROG_TYPE_RAW_TRACEPOINT, "sched_process_exec")                 \
 	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACING, "sched_process_free")
 
 enum unit_kind {
@@ -64,7 +65,7 @@ struct syscall_entry {
  */
 struct unit {
 	enum unit_kind kind;
-	const struct program *slots[UNIT_SLOTS]; /* called in this order; none in FORK and FREE */
+	const struct program *slots[UNIT_SLOTS]; /* called in this order; none in FORK, EXEC, FREE */
 	uint32_t n_slots;
 	struct event **events;    /* to attach to; not of system calls */
 	uint32_t n_events, cap_events;
@@ -105,7 +106,6 @@ struct kernel {
 	bool has_target;
 
 	struct command command;   /* pid 0: none */
-	_Atomic uint32_t *gate;   /* memory shared with it, see kernel.c */
 	bool command_gone;        /* waited for */
 	int command_status;
 	int pidfd;                /* of the traced process; -1: none */
@@ -145,10 +145,6 @@ kernel_tables_freeze(struct kernel *kernel);
 /* Tables of the source itself. Need the plan. */
 int
 kernel_own_tables_create(struct kernel *kernel, struct text *why);
-
-/* Makes a process one of the traced. Returns 0 or -errno. */
-int
-kernel_set_target(const struct kernel *kernel, uint32_t pid);
 
 void
 kernel_tables_close(struct kernel *kernel);

@@ -214,6 +214,8 @@ plan_followers(struct kernel *kernel, struct text *why)
 		return -EOPNOTSUPP;
 	}
 	add_unit(kernel, UNIT_FORK);
+	if (kernel->command.pid)
+		add_unit(kernel, UNIT_EXEC);
 	add_unit(kernel, UNIT_FREE);
 	return 0;
 }
