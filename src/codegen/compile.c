@@ -89,6 +89,8 @@ compile_programs(struct object *object, const struct typed *typed, struct diags 
 		else
 			ok = false;
 	}
+	if (object->tables[object->table_globals]->value_size == 0)
+		globals_alloc(object, 8); /* no table has values of no bytes */
 	return ok;
 }
 

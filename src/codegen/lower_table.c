@@ -57,12 +57,15 @@ lookup(struct lowering *l, uint32_t index, struct mem key)
 	return ir_call(&l->ir, BPF_FUNC_map_lookup_elem, (int[]){ table_handle(l, index), memory_address(l, key) }, 2);
 }
 
+/* Up to Linux 6.2 the helper returns an int whose upper half is not defined, so only the lower one is looked at. */
 static int
 update(struct lowering *l, uint32_t index, struct mem key, struct mem value, uint64_t flags)
 {
-	return ir_call(&l->ir, BPF_FUNC_map_update_elem,
-		       (int[]){ table_handle(l, index), memory_address(l, key), memory_address(l, value),
-				ir_const(&l->ir, (int64_t)flags) }, 4);
+	int result = ir_call(&l->ir, BPF_FUNC_map_update_elem,
+			     (int[]){ table_handle(l, index), memory_address(l, key), memory_address(l, value),
+				      ir_const(&l->ir, (int64_t)flags) }, 4);
+
+	return ir_alu_imm(&l->ir, BPF_ARSH, ir_alu_imm(&l->ir, BPF_LSH, result, 32), 32);
 }
 
 /* The result of an update: full and busy are counted apart. */
