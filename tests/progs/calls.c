@@ -75,14 +75,15 @@ call_chdir(long i)
 static void
 call_oddnames(long i)
 {
-	char longname[301];
+	/* On the stack: a page of the file that was never touched cannot be read by a tracer in the kernel. */
+	char longname[301], empty[] = "", quoted[] = "/nonexistent/\"\\\n\xff";
 
 	memset(longname, 'x', 300);
 	longname[300] = '\0';
 	syscall(SYS_chdir, (const char *)8);
-	syscall(SYS_chdir, "");
+	syscall(SYS_chdir, empty);
 	syscall(SYS_chdir, longname);
-	syscall(SYS_chdir, "/nonexistent/\"\\\n\xff");
+	syscall(SYS_chdir, quoted);
 }
 
 static void
