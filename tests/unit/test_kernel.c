@@ -798,7 +798,6 @@ refusal_names_the_cause(void **state)
 	program = end(run, HANDLER_TRACE, 0);
 	attach(run, program, "syscalls:sys_enter_getppid");
 	assert_true(run->source->ops->start(run->source, &run->why) < 0);
-	print_message("# %s\n", run->why.s);
 	assert_non_null(strstr(run->why.s, "at test.kp:3: the_line_that_is_wrong\n"));
 	assert_non_null(strstr(run->why.s, "the kernel says:"));
 	assert_non_null(strstr(run->why.s, "R5 !read_ok"));
