@@ -106,6 +106,32 @@ glob_match(const char *pattern, const char *s);
 unsigned
 text_distance(const char *a, const char *b, unsigned limit);
 
+/* ---- format.c: %[flags][width][.precision]letter --------------------------------------------------- */
+
+enum format_kind { FORMAT_SIGNED, FORMAT_UNSIGNED, FORMAT_CHAR, FORMAT_ADDRESS, FORMAT_STRING };
+
+struct format_letter {
+	char letter;
+	enum format_kind kind;
+	unsigned base;      /* of numbers */
+	const char *digits;
+	const char *prefix; /* of the '#' flag */
+};
+
+struct format_spec {
+	bool minus, plus, space, alt, zero;
+	unsigned width;
+	int precision;      /* -1: not given */
+	const struct format_letter *letter;
+};
+
+/*
+ * Reads one specification of printf; `at` stands behind the '%', which no second '%' follows. Returns where the text goes on, or
+ * NULL with the message in *why.
+ */
+const char *
+format_parse(const char *at, const char *end, struct format_spec *spec, struct text *why);
+
 /* ---- script.c: the source text and places in it ------------------------------------------------ */
 
 /* A stretch of a script's text, in bytes. `len` may be 0 (a point). Spans travel from tokens to instructions. */

@@ -188,8 +188,8 @@ alu_op(enum token_kind op)
 		return BPF_XOR;
 	case TOKEN_SHL:
 		return BPF_LSH;
-	default:
-		return BPF_RSH;
+	default: /* the language's numbers are signed: >> keeps the sign */
+		return BPF_ARSH;
 	}
 }
 

@@ -274,16 +274,63 @@ check_stack_args(struct infer *infer, struct node *node)
 	}
 }
 
+/* A letter of a format and the value for it; `arg` NULL: there is none. */
+static void
+check_format_arg(struct infer *infer, struct node *format, const struct format_spec *spec, struct node *arg)
+{
+	enum type_kind kind = arg ? type_find(arg->type)->kind : TYPE_NIL;
+	bool wants_string = spec->letter->kind == FORMAT_STRING, fits;
+
+	if (!arg) {
+		diag_error(infer->diags, format->span, "printf-format", "there is no value for '%%%c'", spec->letter->letter);
+		return;
+	}
+	if (kind == TYPE_UNKNOWN || arg->kind == NODE_NIL)
+		return;
+	fits = wants_string ? kind != TYPE_INT && kind != TYPE_BOOL && kind != TYPE_TABLE : kind == TYPE_INT || kind == TYPE_KSYM;
+	if (!fits)
+		diag_error(infer->diags, arg->span, "printf-format", "'%%%c' cannot show this %s", spec->letter->letter,
+			   type_name(arg->type));
+}
+
+/* What output/printf.c would refuse is refused before anything runs. */
+static void
+check_format(struct infer *infer, struct node *format)
+{
+	const char *at = format->s, *end = format->s + format->len;
+	struct node *arg = format->next;
+	struct format_spec spec;
+	struct text why = { 0 };
+
+	while (at && at < end && (at = memchr(at, '%', (size_t)(end - at)))) {
+		if (at + 1 < end && at[1] == '%') {
+			at += 2;
+			continue;
+		}
+		at = format_parse(at + 1, end, &spec, &why);
+		if (!at) {
+			diag_error(infer->diags, format->span, "printf-format", "%s", why.s);
+			break;
+		}
+		check_format_arg(infer, format, &spec, arg);
+		if (arg)
+			arg = arg->next;
+	}
+	text_fini(&why);
+}
+
 static void
 check_printf(struct infer *infer, struct node *node)
 {
-	if (node->b && node->b->kind != NODE_STR) {
+	infer_list(infer, node->b);
+	if (node->b && node->b->kind == NODE_STR) {
+		check_format(infer, node->b);
+	} else if (node->b) {
 		struct diag *diag = diag_error(infer->diags, node->b->span, "printf-format", "the format of printf must be a literal "
 					       "string in a probe");
 
 		diag_help(infer->diags, diag, "printf(\"%%s\", x) prints a variable");
 	}
-	infer_list(infer, node->b);
 }
 
 static void

@@ -13,102 +13,6 @@
 
 #include "output/output.h"
 
-enum letter_kind { LETTER_SIGNED, LETTER_UNSIGNED, LETTER_CHAR, LETTER_ADDRESS, LETTER_STRING };
-
-static const struct letter {
-	char letter;
-	enum letter_kind kind;
-	unsigned base;
-	const char *digits;
-	const char *prefix; /* of the '#' flag */
-} letters[] = {
-	{ 'd', LETTER_SIGNED, 10, "0123456789", "" },
-	{ 'i', LETTER_SIGNED, 10, "0123456789", "" },
-	{ 'u', LETTER_UNSIGNED, 10, "0123456789", "" },
-	{ 'o', LETTER_UNSIGNED, 8, "01234567", "" },
-	{ 'x', LETTER_UNSIGNED, 16, "0123456789abcdef", "0x" },
-	{ 'X', LETTER_UNSIGNED, 16, "0123456789ABCDEF", "0X" },
-	{ 'c', LETTER_CHAR },
-	{ 'p', LETTER_ADDRESS },
-	{ 's', LETTER_STRING },
-};
-
-struct spec {
-	bool minus, plus, space, alt, zero;
-	unsigned width;
-	int precision; /* -1: not given */
-	const struct letter *letter;
-};
-
-/* ---- reading a specification -------------------------------------------- */
-
-static bool *
-spec_flag(struct spec *spec, char c)
-{
-	switch (c) {
-	case '-': return &spec->minus;
-	case '+': return &spec->plus;
-	case ' ': return &spec->space;
-	case '#': return &spec->alt;
-	case '0': return &spec->zero;
-	}
-	return NULL;
-}
-
-/* At most two digits. Returns where reading goes on; *n is 0 without digits. */
-static const char *
-parse_number(const char *at, const char *end, unsigned *n)
-{
-	*n = 0;
-	for (int i = 0; i < 2 && at < end && *at >= '0' && *at <= '9'; i++)
-		*n = *n * 10 + (*at++ - '0');
-	return at;
-}
-
-static const struct letter *
-letter_find(char c)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(letters); i++)
-		if (letters[i].letter == c)
-			return &letters[i];
-	return NULL;
-}
-
-/* `at` stands behind the '%'. Returns where the text goes on, or NULL with the message in *why. */
-static const char *
-parse_spec(const char *at, const char *end, struct spec *spec, struct text *why)
-{
-	const char *flags = at;
-	unsigned precision;
-	bool *flag;
-
-	*spec = (struct spec){ .precision = -1 };
-	for (; at < end && (flag = spec_flag(spec, *at)); at++)
-		*flag = true;
-	if (at - flags > 5) {
-		text_puts(why, "printf: invalid format (repeated flags)");
-		return NULL;
-	}
-	at = parse_number(at, end, &spec->width);
-	if (at < end && *at == '.') {
-		at = parse_number(at + 1, end, &precision);
-		spec->precision = precision;
-	}
-	if (at < end && *at >= '0' && *at <= '9') {
-		text_puts(why, "printf: invalid format (width or precision too long)");
-		return NULL;
-	}
-	spec->letter = at < end ? letter_find(*at) : NULL;
-	if (!spec->letter) {
-		text_printf(
-			why,
-			"printf: invalid option '%%%.*s' to 'printf'; it knows %%d %%i %%u %%o %%x %%X %%c %%p %%s %%%%",
-			at < end, at);
-		return NULL;
-	}
-	return at + 1;
-}
-
 /* ---- writing a value ---------------------------------------------------- */
 
 static void
@@ -119,7 +23,7 @@ pad(struct text *out, char c, size_t n)
 }
 
 static void
-put_padded(struct text *out, const struct spec *spec, const char *s, size_t len)
+put_padded(struct text *out, const struct format_spec *spec, const char *s, size_t len)
 {
 	size_t fill = len < spec->width ? spec->width - len : 0;
 
@@ -131,19 +35,19 @@ put_padded(struct text *out, const struct spec *spec, const char *s, size_t len)
 }
 
 static const char *
-sign_of(const struct spec *spec, bool negative)
+sign_of(const struct format_spec *spec, bool negative)
 {
-	if (spec->letter->kind != LETTER_SIGNED)
+	if (spec->letter->kind != FORMAT_SIGNED)
 		return "";
 	return negative ? "-" : spec->plus ? "+" : spec->space ? " " : "";
 }
 
 /* C11 7.21.6.1, for integers of 64 bits. */
 static void
-put_number(struct text *out, const struct spec *spec, int64_t number)
+put_number(struct text *out, const struct format_spec *spec, int64_t number)
 {
-	const struct letter *letter = spec->letter;
-	bool negative = letter->kind == LETTER_SIGNED && number < 0;
+	const struct format_letter *letter = spec->letter;
+	bool negative = letter->kind == FORMAT_SIGNED && number < 0;
 	uint64_t rest = negative ? -(uint64_t)number : (uint64_t)number;
 	const char *sign = sign_of(spec, negative), *prefix = spec->alt && number ? letter->prefix : "";
 	char digits[24]; /* 22 octal digits at most */
@@ -174,7 +78,7 @@ put_number(struct text *out, const struct spec *spec, int64_t number)
 
 /* Texts longer than the precision are cut; the text is made aside since only its length tells the padding. */
 static void
-put_text(struct text *out, const struct spec *spec, const struct value_names *names,
+put_text(struct text *out, const struct format_spec *spec, const struct value_names *names,
 	 const struct value *value, const struct event *event)
 {
 	struct text text = { 0 };
@@ -213,7 +117,7 @@ kind_name(enum value_kind kind)
 
 /* False: the value does not fit the letter. */
 static bool
-put_value(struct text *out, const struct spec *spec, const struct value_names *names,
+put_value(struct text *out, const struct format_spec *spec, const struct value_names *names,
 	  const struct value *value, const struct event *event)
 {
 	struct value address = *value;
@@ -223,18 +127,18 @@ put_value(struct text *out, const struct spec *spec, const struct value_names *n
 		put_padded(out, spec, "nil", 3);
 		return true;
 	}
-	if (spec->letter->kind == LETTER_STRING ? value->kind == VALUE_INT || value->kind == VALUE_BOOL
+	if (spec->letter->kind == FORMAT_STRING ? value->kind == VALUE_INT || value->kind == VALUE_BOOL
 						: !value_is_number(value))
 		return false;
 	switch (spec->letter->kind) {
-	case LETTER_SIGNED:
-	case LETTER_UNSIGNED: put_number(out, spec, value->number); break;
-	case LETTER_CHAR: put_padded(out, spec, &c, 1); break;
-	case LETTER_ADDRESS:
+	case FORMAT_SIGNED:
+	case FORMAT_UNSIGNED: put_number(out, spec, value->number); break;
+	case FORMAT_CHAR: put_padded(out, spec, &c, 1); break;
+	case FORMAT_ADDRESS:
 		address.kind = VALUE_KSYM;
 		put_text(out, spec, names, &address, event);
 		break;
-	case LETTER_STRING: put_text(out, spec, names, value, event); break;
+	case FORMAT_STRING: put_text(out, spec, names, value, event); break;
 	}
 	return true;
 }
@@ -247,7 +151,7 @@ format_all(const struct value_names *names, const char *format, size_t len, cons
 {
 	const char *at = format, *end = format + len;
 	uint32_t arg = 0;
-	struct spec spec;
+	struct format_spec spec;
 
 	while (at < end) {
 		const char *percent = memchr(at, '%', end - at);
@@ -260,9 +164,11 @@ format_all(const struct value_names *names, const char *format, size_t len, cons
 			at = percent + 2;
 			continue;
 		}
-		at = parse_spec(percent + 1, end, &spec, why);
+		text_puts(why, "printf: ");
+		at = format_parse(percent + 1, end, &spec, why);
 		if (!at)
 			return -EINVAL;
+		text_clear(why);
 		if (arg >= n_args) {
 			text_printf(why, "printf: bad argument #%u: (no value) for '%%%c'", arg + 2,
 				    spec.letter->letter);
