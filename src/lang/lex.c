@@ -479,7 +479,7 @@ read_long_string(struct lexer *lex, struct token *token, int level)
 /*
  * eventdefs := pattern {',' pattern} ['/' filter '/'] '{'
  *
- * A pattern reaches to ',', '{', a newline, or a space in front of '/', '#' or '--': paths and offsets hold slashes and dashes.
+ * A pattern reaches to ',', '{', a newline or other control character, or a space in front of '/', '#' or '--': paths and offsets hold slashes and dashes.
  */
 static void
 read_pattern(struct lexer *lex, struct token *token)
@@ -487,7 +487,7 @@ read_pattern(struct lexer *lex, struct token *token)
 	uint32_t start = lex->off, end = start;
 	int c;
 
-	while ((c = peek_byte(lex)) >= 0 && c != ',' && c != '{' && !is_newline(c)) {
+	while ((c = peek_byte(lex)) >= 0 && c != ',' && c != '{' && (c >= ' ' || c == '\t') && c != 0x7f) {
 		if (is_space(byte_at(lex, lex->off - 1)) && lex->off > start && (c == '/' || at_comment(lex)))
 			break;
 		lex->off++;

@@ -75,13 +75,18 @@ static const char *
 describe_token(struct parser *p)
 {
 	struct span span = p->token.span;
+	char *text;
 
 	if (p->token.kind == TOKEN_EOF)
 		return "the end of the script";
 	if (!span.len)
 		return "nothing";
-	return arena_printf(p->arena, "'%.*s%s'", span.len < QUOTE_MAX ? (int)span.len : QUOTE_MAX,
-			    p->lex.script->text + span.off, span.len > QUOTE_MAX ? "..." : "");
+	text = arena_printf(p->arena, "'%.*s%s'", span.len < QUOTE_MAX ? (int)span.len : QUOTE_MAX, p->lex.script->text + span.off,
+			    span.len > QUOTE_MAX ? "..." : "");
+	for (char *c = text; *c; c++) /* strings may hold what a terminal would obey */
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '.';
+	return text;
 }
 
 struct diag *

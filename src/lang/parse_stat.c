@@ -42,7 +42,7 @@ begins_statement(const struct parser *p)
 
 /*
  * Skips what belongs to a statement with an error. A block on the way (the condition before it was wrong) is skipped whole, so that its
- * '}' closes nothing else, and so are the `else` parts behind it. `start` is where the statement began: at least one token goes.
+ * '}' closes nothing else, and so is what belongs to it behind: `else`, or the rest of a call. `start` is where the statement began: at least one token goes.
  */
 static void
 sync(struct parser *p, uint32_t start)
@@ -61,7 +61,7 @@ sync(struct parser *p, uint32_t start)
 		}
 		advance(p);
 		skip_braces(p);
-		if (p->token.kind != TOKEN_ELSE && p->token.kind != TOKEN_ELSEIF)
+		if (p->token.kind == TOKEN_NAME)
 			return;
 	}
 }
