@@ -22,13 +22,12 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "source/ptrace_int.h"
 
 #define STOPS_A_PUMP 4096  /* then the session looks at its clocks */
-#define STOPS_A_DRAIN 32   /* records are taken out of the ring buffer after so many */
+#define REPORTS_MAX 32     /* fetched, then handled; then their records are taken out of the ring buffer */
 #define LOOK_AGAIN_NS 30000
 #define TERM_MS 200        /* how long the end of a command that we ask to end is waited for */
 
@@ -102,56 +101,79 @@ forget_signals(const struct tracer *tracer)
 		;
 }
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
+struct report {
+	pid_t tid;
+	int status;
+};
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+/*
+ * Fetches the reports that there are. The kernel reports the youngest thread first: were each one let go at once, busy young ones
+ * would never let an old one be heard. So all are fetched before any is handled.
+ */
+static int
+fetch(struct report *reports)
+{
+	int n = 0;
+
+	while (n < REPORTS_MAX && (reports[n].tid = waitpid(-1, &reports[n].status, __WALL | WNOHANG)) > 0)
+		n++;
+	return n;
 }
 
-/* The next report, if there is one now or in a moment. */
-static pid_t
-next_report(const struct tracer *tracer, int *status)
+/* The same, but looks again for a moment when there are none. */
+static int
+fetch_soon(const struct tracer *tracer, struct report *reports)
 {
-	uint64_t until = 0, now;
-	pid_t tid;
+	uint64_t until = 0;
+	int n;
 
-	for (;;) {
-		tid = waitpid(-1, status, __WALL | WNOHANG);
-		if (tid != 0 || !tracer->is_traced || tracer->ended)
-			return tid;
-		now = now_ns();
+	while (!(n = fetch(reports)) && tracer->is_traced && !tracer->ended) {
 		if (!until)
-			until = now + LOOK_AGAIN_NS;
-		else if (now >= until)
-			return 0;
+			until = now_ns() + LOOK_AGAIN_NS;
+		else if (now_ns() >= until)
+			break;
 		sched_yield(); /* with one CPU, the traced thread needs ours */
 	}
+	return n;
+}
+
+/*
+ * An execve of another thread may meanwhile have ended this one, and taken its thread id: then there is a newer report for it. Happens
+ * to the first thread of a process only.
+ */
+static bool
+is_outdated(struct tracer *tracer, const struct report *report)
+{
+	siginfo_t newer = { 0 };
+	struct task *task = tracer->n_tasks > 1 ? task_find(tracer, report->tid) : NULL;
+
+	return task && task->tgid == task->tid && WIFSTOPPED(report->status) &&
+	       waitid(P_PID, (id_t)report->tid, &newer, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && newer.si_pid;
 }
 
 static int
 ptrace_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg)
 {
 	struct tracer *tracer = of(source);
+	struct report reports[REPORTS_MAX];
 	struct sink sink = { fn, arg, 0 };
 	bool was_over = tracer->over;
-	int i, status;
-	pid_t tid;
+	int i, n, n_done = 0;
 
 	forget_signals(tracer); /* before looking: what stops later signals again */
-	for (i = 0; i < STOPS_A_PUMP && (was_over || !tracer->over); i++) {
-		tid = next_report(tracer, &status);
-		if (tid <= 0)
-			break;
-		handle_report(tracer, tid, status);
-		if (i % STOPS_A_DRAIN == STOPS_A_DRAIN - 1)
-			drain(tracer, &sink);
+	if (tracer->n_held)
+		release_overdue(tracer);
+	while (n_done < STOPS_A_PUMP && (was_over || !tracer->over) && (n = fetch_soon(tracer, reports))) {
+		for (i = 0; i < n; i++)
+			if (i == 0 || !is_outdated(tracer, &reports[i]))
+				handle_report(tracer, reports[i].tid, reports[i].status);
+		n_done += n;
+		drain(tracer, &sink);
 	}
-	if (i == STOPS_A_PUMP)
+	if (!n_done)
+		drain(tracer, &sink);
+	if (n_done >= STOPS_A_PUMP)
 		kill(getpid(), SIGCHLD); /* there may be more, of which the descriptor knows no longer */
-	drain(tracer, &sink);
 	return sink.n;
 }
 
@@ -183,6 +205,7 @@ wait_for_end(struct tracer *tracer)
 
 	while (!tracer->ended && now_ns() < until) {
 		forget_signals(tracer);
+		release_overdue(tracer);
 		while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
 			handle_report(tracer, tid, status);
 		if (!tracer->ended)

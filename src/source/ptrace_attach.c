@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "source/ptrace_int.h"
@@ -201,7 +200,7 @@ trace_process(struct tracer *tracer, struct text *why)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------------------- */
 
-#define UNTRACE_MS 2000 /* a thread in an uninterruptible sleep does not stop; the kernel lets go of it when we exit */
+#define UNTRACE_NS 2000000000 /* a thread in an uninterruptible sleep does not stop; the kernel lets go of it when we exit */
 
 static void
 let_go(struct tracer *tracer, struct task *task, int signal)
@@ -233,15 +232,6 @@ let_go_at(struct tracer *tracer, pid_t tid, int status)
 		let_go(tracer, task, event || signal == (SIGTRAP | 0x80) ? 0 : signal);
 }
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void
 stop_all(struct tracer *tracer)
 {
@@ -262,14 +252,14 @@ stop_all(struct tracer *tracer)
 void
 untrace_all(struct tracer *tracer)
 {
-	uint64_t until = now_ms() + UNTRACE_MS;
+	uint64_t until = now_ns() + UNTRACE_NS;
 	struct pollfd ready = { .fd = tracer->signal_fd, .events = POLLIN };
 	int status;
 	pid_t tid;
 
 	tracer->over = true;
 	stop_all(tracer);
-	while (tracer->n_tasks && now_ms() < until) {
+	while (tracer->n_tasks && now_ns() < until) {
 		tid = waitpid(-1, &status, __WALL | WNOHANG);
 		if (tid > 0)
 			let_go_at(tracer, tid, status);

@@ -30,8 +30,8 @@ struct task {
 	bool in_call;             /* between the stops of a call's entry and exit */
 	int32_t number;           /* of the call in progress; -1: not known */
 	bool announced;           /* its parent's fork was seen, or it has none that we trace */
-	bool is_held;             /* stopped at its birth until its parent's fork is seen */
-	bool stopped;             /* in a stop that was not yet continued (when tracing ends) */
+	bool is_held;             /* stopped at its birth until its parent's fork is seen, */
+	uint64_t held_since;      /* or too long ago (ns, CLOCK_MONOTONIC) */
 	int32_t born_in;          /* number of the call that made it, whose exit it returns from too; -1: none */
 	char *exec_path;          /* what execve in progress was given, where somebody asks */
 };
@@ -135,6 +135,10 @@ task_signal_mask(pid_t tid, const char *name);
 int64_t
 task_read_memory(void *arg, uint64_t addr, void *dst, size_t len);
 
+/* CLOCK_MONOTONIC. */
+uint64_t
+now_ns(void);
+
 /* ---- ptrace_record.c ------------------------------------------------------------------------------------ */
 
 /* Loads a program where that was not done, and hooks it to an event. Returns 0 or -errno with *why set. */
@@ -199,6 +203,13 @@ filter_install(void *page);
 /* Handles one report of waitpid(2) on a thread, and lets it go on. */
 void
 handle_report(struct tracer *tracer, pid_t tid, int status);
+
+/*
+ * Lets children go whose parent's fork was not seen for a while: it was killed before it could tell. To be called now and then
+ * while tracer->n_held is not 0.
+ */
+void
+release_overdue(struct tracer *tracer);
 
 /* ---- ptrace_attach.c ---------------------------------------------------------------------------------------- */
 

@@ -181,8 +181,8 @@ wants_exit(const struct tracer *tracer, int32_t number)
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t
-monotonic_ns(void)
+uint64_t
+now_ns(void)
 {
 	struct timespec now;
 
@@ -201,7 +201,7 @@ set_env(struct tracer *tracer, struct task *task)
 	env->uid = task->uid;
 	env->gid = task->gid;
 	memcpy(env->comm, task->comm, sizeof(env->comm));
-	env->ktime_ns = monotonic_ns();
+	env->ktime_ns = now_ns();
 }
 
 static void

@@ -137,16 +137,18 @@ release_child(struct tracer *tracer, struct task *child)
 	resume(tracer, child, 0);
 }
 
-/* When a parent is killed between making a child and telling us, the child would be held for ever: so each end releases all. */
-static void
-release_held(struct tracer *tracer)
+#define HOLD_NS 100000000
+
+void
+release_overdue(struct tracer *tracer)
 {
+	uint64_t now = now_ns();
 	struct task *task;
 	size_t i;
 
 	for (i = 0; tracer->n_held && i < TASK_BUCKETS; i++)
 		for (task = tracer->tasks[i]; task; task = task->next)
-			if (task->is_held)
+			if (task->is_held && now - task->held_since > HOLD_NS)
 				release_child(tracer, task);
 }
 
@@ -238,6 +240,7 @@ event_stop(struct tracer *tracer, struct task *task, int signal)
 		ptrace(PTRACE_LISTEN, task->tid, NULL, NULL);
 	} else if (!task->announced && !tracer->over) {
 		task->is_held = true;
+		task->held_since = now_ns();
 		tracer->n_held++;
 	} else {
 		release_child(tracer, task);
@@ -255,7 +258,6 @@ task_ended(struct tracer *tracer, pid_t tid, int status)
 		tracer->ended = true;
 		tracer->exit_status = status;
 	}
-	release_held(tracer);
 }
 
 void

@@ -1,0 +1,772 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The user engine. The traced command is this program itself, which acts a scenario of known system calls (`test_ptrace act
+ * NAME`); a handler made by hand counts events in a table, and the counts have to be exact. Every group runs with the filter and without
+ * it. strace, where it is installed, is the witness for the order of calls. Needs no privilege.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "source/source.h"
+
+#define SELF "/proc/self/exe"
+
+/* ---- what the traced command does --------------------------------------------------------------------------- */
+
+static void
+call(int n)
+{
+	while (n-- > 0)
+		syscall(SYS_getppid);
+}
+
+static void *
+thread_calls(void *arg)
+{
+	call(500);
+	return arg;
+}
+
+static int
+act_plain(void)
+{
+	call(1000);
+	syscall(SYS_getpgid, 0);
+	return 7;
+}
+
+static int
+act_threads(void)
+{
+	pthread_t threads[8];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, thread_calls, NULL);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	return 0;
+}
+
+/* SIGCHLD would make the kernel begin a fork again (ERESTARTNOINTR), which then is one more call. */
+static int
+act_forks(void)
+{
+	sigset_t set;
+	int i;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (i = 0; i < 20; i++) {
+		if (syscall(SYS_fork) == 0) {
+			call(10);
+			if (i % 2 == 0 && syscall(SYS_fork) == 0) {
+				call(1);
+				_exit(0);
+			}
+			wait(NULL);
+			_exit(0);
+		}
+	}
+	while (wait(NULL) > 0)
+		;
+	return 0;
+}
+
+static int
+act_vfork(void)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		if (vfork() == 0) {
+			syscall(SYS_getppid);
+			_exit(0);
+		}
+		wait(NULL);
+	}
+	return 0;
+}
+
+static void *
+thread_exec(void *arg)
+{
+	call(3);
+	execl(SELF, "test_ptrace", "act", "plain", NULL);
+	return arg;
+}
+
+/* The other threads and the first one die in the middle of their calls. */
+static int
+act_thread_exec(void)
+{
+	pthread_t thread, other;
+
+	pthread_create(&other, NULL, thread_calls, NULL);
+	pthread_join(other, NULL);
+	pthread_create(&thread, NULL, thread_exec, NULL);
+	for (;;)
+		pause();
+	return 0;
+}
+
+static int
+act_killed(void)
+{
+	call(5);
+	kill(getpid(), SIGKILL);
+	return 0;
+}
+
+static void *
+thread_forever(void *arg)
+{
+	for (;;)
+		syscall(SYS_getpgid, 0);
+	return arg;
+}
+
+/* Threads die while they are stopped. */
+static int
+act_group_exit(void)
+{
+	pthread_t thread;
+	int i, round;
+
+	for (round = 0; round < 10; round++) {
+		if (fork() == 0) {
+			for (i = 0; i < 6; i++)
+				pthread_create(&thread, NULL, thread_forever, NULL);
+			call(20);
+			if (round % 2)
+				kill(getpid(), SIGKILL);
+			_exit(0);
+		}
+	}
+	while (wait(NULL) > 0)
+		;
+	return 0;
+}
+
+static int
+act_stopped(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		call(2);
+		raise(SIGSTOP);
+		call(3);
+		_exit(4);
+	}
+	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP)
+		return 1;
+	usleep(20000);
+	if (waitpid(pid, &status, WNOHANG) != 0) /* stays stopped */
+		return 2;
+	kill(pid, SIGCONT);
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 3;
+	return WEXITSTATUS(status);
+}
+
+static void
+on_signal(int number)
+{
+	(void)number;
+}
+
+static int
+act_signals(void)
+{
+	int i;
+
+	signal(SIGUSR1, on_signal);
+	signal(SIGUSR2, SIG_IGN);
+	for (i = 0; i < 10; i++) {
+		kill(getpid(), SIGUSR1);
+		kill(getpid(), SIGUSR2);
+		kill(getpid(), SIGCHLD); /* ignored by default */
+	}
+	return 0;
+}
+
+/* Leaves a child behind, whose calls have to work until its end; it writes how many did. */
+static int
+act_leftover(void)
+{
+	const char *path = getenv("LEFTOVER");
+	int i, fd, n = 0;
+
+	if (fork())
+		return 5;
+	setsid();
+	usleep(300000);
+	for (i = 0; i < 50; i++)
+		n += syscall(SYS_getppid) > 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (dprintf(fd, "%d\n", n) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+static int
+act_forever(void)
+{
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	pthread_create(&thread, NULL, thread_forever, NULL);
+	for (;;)
+		call(1);
+	return 0;
+}
+
+static int
+act_sleep(void)
+{
+	sleep(100);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*act)(void);
+} scenarios[] = {
+	{ "plain", act_plain },           { "threads", act_threads },       { "forks", act_forks },     { "vfork", act_vfork },
+	{ "thread_exec", act_thread_exec }, { "killed", act_killed },         { "stopped", act_stopped }, { "signals", act_signals },
+	{ "group_exit", act_group_exit }, { "leftover", act_leftover },     { "forever", act_forever }, { "sleep", act_sleep },
+};
+
+static int
+act(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(scenarios); i++)
+		if (strcmp(scenarios[i].name, name) == 0)
+			return scenarios[i].act();
+	return 99;
+}
+
+/* ---- an object that counts events ---------------------------------------------------------------------------------- */
+
+enum { TABLE_COUNTS, TABLE_RECORDS_SENT };
+
+/* counts[event] += 1; the event's number also goes into the ring buffer. */
+static const char counting[] =
+	"r6 = r3\n"
+	"*(u32 *)(r10 - 4) = r6\n"
+	"r2 = r10\n"
+	"r2 += -4\n"
+	"r1 = table 0 ll\n"
+	"call 1\n"
+	"if r0 == 0 goto out\n"
+	"r1 = 1\n"
+	"lock *(u64 *)(r0 + 0) += r1\n"
+	"r1 = table 1 ll\n"
+	"r2 = r10\n"
+	"r2 += -4\n"
+	"r3 = 4\n"
+	"r4 = 0\n"
+	"call 130\n"
+	"out:\n"
+	"r0 = 0\n"
+	"exit\n";
+
+struct run {
+	struct arena *arena;
+	struct events *events;
+	struct object *object;
+	struct source *source;
+	struct text why;
+	uint32_t *sequence; /* event numbers in order */
+	uint32_t n, cap;
+	struct source_stats stats;
+};
+
+static void
+open_run(struct run *run)
+{
+	struct code code;
+	struct table *table;
+	struct program *program;
+
+	*run = (struct run){ .arena = arena_new() };
+	run->events = events_new(run->arena, EVENTS_USER);
+	run->object = object_new(run->arena, "test", NULL);
+	run->object->table_globals = run->object->table_stacks = run->object->table_event_info = UINT32_MAX;
+	run->object->exit_flag_off = UINT32_MAX;
+	table = arena_alloc(run->arena, sizeof(*table));
+	*table = (struct table){ .name = "counts", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 2048 };
+	object_add_table(run->object, table);
+	table = arena_alloc(run->arena, sizeof(*table));
+	*table = (struct table){ .name = "records", .kind = TABLE_RINGBUF, .max_entries = 1 << 20 };
+	run->object->table_records = object_add_table(run->object, table);
+	code_init(&code, run->arena);
+	if (asm_text(&code, counting, &run->why) < 0)
+		fail_msg("%s", run->why.s);
+	program = arena_alloc(run->arena, sizeof(*program));
+	program->func = object_add_func(run->object, func_from_code(&code, "count", "test"));
+	program->stack_size = 8;
+	object_add_program(run->object, program);
+}
+
+static void
+attach_one(struct event *event, void *arg)
+{
+	struct run *run = arg;
+	int err;
+
+	if (event->index == UINT32_MAX)
+		event->index = object_add_event(run->object, event);
+	err = run->source->ops->attach(run->source, run->object->programs[0], event, &run->why);
+	if (err < 0)
+		fail_msg("%s", run->why.s ? run->why.s : strerror(-err));
+}
+
+static void
+take(void *arg, const void *record, size_t len)
+{
+	struct run *run = arg;
+
+	assert_int_equal(len, 4);
+	run->sequence = arena_grow(run->arena, run->sequence, run->n, &run->cap, sizeof(*run->sequence));
+	memcpy(&run->sequence[run->n++], record, 4);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* As the session's loop does it. */
+static void
+pump_for(struct run *run, int64_t ms)
+{
+	const struct source_ops *ops = run->source->ops;
+	int64_t until = now_ms() + ms;
+	struct pollfd ready = { .events = POLLIN };
+
+	while (!ops->ended(run->source) && now_ms() < until) {
+		assert_int_equal(ops->poll_fds(run->source, &ready.fd, 1), 1);
+		poll(&ready, 1, 50);
+		assert_true(ops->pump(run->source, take, run) >= 0);
+	}
+}
+
+static void
+start_run(struct run *run, const struct target *target, const char *const *patterns)
+{
+	open_run(run);
+	if (source_ptrace_open(&run->source, run->object, run->events, target, &run->why) < 0)
+		fail_msg("%s", run->why.s);
+	for (; *patterns; patterns++)
+		assert_true(events_match(run->events, *patterns, attach_one, run) > 0);
+	if (run->source->ops->start(run->source, &run->why) < 0)
+		fail_msg("%s", run->why.s);
+}
+
+static void
+stop_run(struct run *run)
+{
+	run->source->ops->stop(run->source);
+	while (run->source->ops->pump(run->source, take, run) > 0)
+		;
+	run->source->ops->stats(run->source, &run->stats);
+}
+
+static void
+close_run(struct run *run)
+{
+	run->source->ops->close(run->source);
+	text_fini(&run->why);
+	arena_free(run->arena);
+}
+
+/* Runs a command to its end. */
+static void
+run_command(struct run *run, char **argv, const char *const *patterns)
+{
+	struct target target = { .argv = argv };
+
+	start_run(run, &target, patterns);
+	pump_for(run, 20000);
+	if (!run->source->ops->ended(run->source))
+		fail_msg("%s %s: did not end", argv[0], argv[2]);
+	stop_run(run);
+}
+
+static uint64_t
+count(struct run *run, const char *system, const char *name)
+{
+	struct event *event = events_find(run->events, system, name);
+	uint64_t value;
+
+	assert_non_null(event);
+	if (event->index == UINT32_MAX)
+		return 0;
+	assert_int_equal(run->source->ops->lookup(run->source, TABLE_COUNTS, &event->index, &value), 0);
+	return value;
+}
+
+/* ---- exact counts ------------------------------------------------------------------------------------------------------ */
+
+static const struct scenario_case {
+	const char *scenario;
+	const char *patterns[6];
+	struct { const char *system, *name; uint64_t n; } counts[6];
+	int exit_code; /* negative: signal */
+} cases[] = {
+	{ "plain", { "syscalls:sys_*_getppid", "syscalls:sys_enter_getpgid" },
+	  { { "syscalls", "sys_enter_getppid", 1000 }, { "syscalls", "sys_exit_getppid", 1000 }, { "syscalls", "sys_enter_getpgid", 1 } }, 7 },
+	{ "plain", { "syscalls:sys_exit_getppid" }, { { "syscalls", "sys_exit_getppid", 1000 } }, 7 },
+	{ "plain", { "syscalls:*", "syscalls:sys_enter_getppid" }, /* twice: two handlers */
+	  { { "syscalls", "sys_enter_getppid", 2000 }, { "syscalls", "sys_exit_getppid", 1000 }, { "syscalls", "sys_enter_execve", 1 },
+	    { "syscalls", "sys_exit_execve", 1 }, { "syscalls", "sys_enter_exit_group", 1 } }, 7 },
+	{ "threads", { "syscalls:sys_*_getppid", "sched:*" },
+	  { { "syscalls", "sys_enter_getppid", 4000 }, { "syscalls", "sys_exit_getppid", 4000 }, { "sched", "sched_process_fork", 8 },
+	    { "sched", "sched_process_exit", 9 }, { "sched", "sched_process_exec", 1 } }, 0 },
+	{ "forks", { "syscalls:sys_*_getppid", "sched:*", "syscalls:sys_*_fork" },
+	  { { "syscalls", "sys_enter_getppid", 210 }, { "syscalls", "sys_exit_getppid", 210 }, { "sched", "sched_process_fork", 30 },
+	    { "sched", "sched_process_exit", 31 }, { "syscalls", "sys_enter_fork", 30 },
+	    { "syscalls", "sys_exit_fork", 60 } /* parent and child return */ }, 0 },
+	{ "vfork", { "syscalls:sys_*_getppid", "sched:*", "syscalls:sys_*_vfork" },
+	  { { "syscalls", "sys_enter_getppid", 20 }, { "sched", "sched_process_fork", 20 }, { "sched", "sched_process_exit", 21 },
+	    { "syscalls", "sys_exit_vfork", 40 } }, 0 },
+	{ "thread_exec", { "syscalls:sys_*_getppid", "syscalls:sys_*_execve", "sched:sched_process_exec" },
+	  { { "syscalls", "sys_enter_getppid", 1503 }, { "syscalls", "sys_exit_getppid", 1503 }, { "syscalls", "sys_enter_execve", 2 },
+	    { "syscalls", "sys_exit_execve", 2 }, { "sched", "sched_process_exec", 2 } }, 7 },
+	{ "killed", { "syscalls:sys_*_getppid", "sched:sched_process_exit" },
+	  { { "syscalls", "sys_enter_getppid", 5 }, { "sched", "sched_process_exit", 1 } }, -SIGKILL },
+	{ "group_exit", { "syscalls:sys_*_getppid", "syscalls:sys_*_getpgid", "sched:*" },
+	  { { "syscalls", "sys_enter_getppid", 200 }, { "syscalls", "sys_exit_getppid", 200 }, { "sched", "sched_process_fork", 70 } }, 0 },
+	{ "stopped", { "syscalls:sys_*_getppid" },
+	  { { "syscalls", "sys_enter_getppid", 5 }, { "syscalls", "sys_exit_getppid", 5 } }, 4 },
+	{ "signals", { "signal:signal_deliver" }, { { "signal", "signal_deliver", 10 } }, 0 },
+};
+
+static void
+check_case(const struct scenario_case *c)
+{
+	char *argv[] = { SELF, "act", (char *)c->scenario, NULL };
+	struct run run;
+	uint64_t n;
+	size_t i;
+
+	run_command(&run, argv, c->patterns);
+	for (i = 0; i < ARRAY_SIZE(c->counts) && c->counts[i].name; i++) {
+		n = count(&run, c->counts[i].system, c->counts[i].name);
+		if (n != c->counts[i].n)
+			fail_msg("%s: %s counted %d times, not %d", c->scenario, c->counts[i].name, (int)n, (int)c->counts[i].n);
+	}
+	assert_true(run.stats.command_ended);
+	if (c->exit_code < 0)
+		assert_int_equal(WTERMSIG(run.stats.exit_status), -c->exit_code);
+	else
+		assert_int_equal(WEXITSTATUS(run.stats.exit_status), c->exit_code);
+	close_run(&run);
+}
+
+static void
+check_cases(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		check_case(&cases[i]);
+}
+
+static void
+test_counts_with_filter(void **state)
+{
+	check_cases();
+}
+
+static void
+test_counts_without_filter(void **state)
+{
+	setenv("KTAP_NO_SECCOMP", "1", 1);
+	check_cases();
+	unsetenv("KTAP_NO_SECCOMP");
+}
+
+/* ---- order ------------------------------------------------------------------------------------------------------------------ */
+
+/* Numbers of the calls in strace's file, in order. */
+static uint32_t
+strace_calls(const char *path, int32_t *numbers, uint32_t max)
+{
+	const struct syscall *syscall;
+	char line[4096];
+	uint32_t n = 0;
+	FILE *file = fopen(path, "re");
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "(")] = 0;
+		syscall = syscall_by_name(line);
+		if (!syscall)
+			continue; /* +++ exited +++ */
+		assert_true(n < max);
+		numbers[n++] = syscall->number;
+	}
+	fclose(file);
+	return n;
+}
+
+static void
+test_order_as_strace(void **state)
+{
+	static const char *const patterns[] = { "syscalls:sys_enter_*", NULL };
+	char *argv[] = { "ls", "-l", "/", NULL };
+	static int32_t numbers[10000];
+	char path[] = "/tmp/test_ptrace_XXXXXX", command[256];
+	struct run run;
+	uint32_t i, n;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(command, sizeof(command), "strace -qq -o %s ls -l / >/dev/null 2>&1", path);
+	if (system(command) != 0) {
+		unlink(path);
+		skip();
+	}
+	n = strace_calls(path, numbers, ARRAY_SIZE(numbers));
+	unlink(path);
+	fd = dup(STDOUT_FILENO);
+	assert_non_null(freopen("/dev/null", "w", stdout));
+	run_command(&run, argv, patterns);
+	dup2(fd, STDOUT_FILENO);
+	close(fd);
+	for (i = 0; i < run.n && i < n; i++)
+		if (run.object->events[run.sequence[i]]->number != numbers[i])
+			fail_msg("call %u is %s, strace saw %s", i, run.object->events[run.sequence[i]]->name,
+				 syscall_by_number(numbers[i])->name);
+	assert_int_equal(run.n, n);
+	close_run(&run);
+}
+
+/* ---- ends --------------------------------------------------------------------------------------------------------------------- */
+
+/* A running process is let go of as it was. */
+static void
+test_process(void **state)
+{
+	static const char *const patterns[] = { "syscalls:sys_*_getppid", "syscalls:sys_enter_getpgid", NULL };
+	struct target target = { 0 };
+	char path[64], text[4096], *line;
+	struct run run;
+	int fd, status;
+	ssize_t n;
+
+	target.pid = fork();
+	if (target.pid == 0) {
+		execl(SELF, "test_ptrace", "act", "forever", NULL);
+		_exit(1);
+	}
+	usleep(100000);
+	start_run(&run, &target, patterns);
+	pump_for(&run, 100);
+	stop_run(&run);
+	assert_true(count(&run, "syscalls", "sys_enter_getppid") > 100);
+	assert_true(count(&run, "syscalls", "sys_exit_getppid") > 100);
+	assert_true(count(&run, "syscalls", "sys_enter_getpgid") > 100);
+	assert_false(run.source->ops->ended(run.source));
+	close_run(&run);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)target.pid);
+	fd = open(path, O_RDONLY);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	assert_true(n > 0);
+	text[n] = 0;
+	assert_non_null(strstr(text, "TracerPid:\t0\n"));
+	line = strstr(text, "State:\t");
+	assert_non_null(line);
+	assert_true(line[7] == 'R' || line[7] == 'S');
+	kill(target.pid, SIGKILL);
+	assert_int_equal(waitpid(target.pid, &status, 0), target.pid);
+}
+
+static void
+test_stop_ends_command(void **state)
+{
+	static const char *const patterns[] = { "syscalls:*", NULL };
+	char *argv[] = { SELF, "act", "sleep", NULL };
+	struct target target = { .argv = argv };
+	int64_t since = now_ms();
+	struct run run;
+
+	start_run(&run, &target, patterns);
+	pump_for(&run, 50);
+	stop_run(&run);
+	assert_true(run.stats.command_ended);
+	assert_int_equal(WTERMSIG(run.stats.exit_status), SIGTERM);
+	close_run(&run);
+	assert_true(now_ms() - since < 2000);
+}
+
+static void
+test_untraced(void **state)
+{
+	static const char *const patterns[] = { NULL };
+	char *argv[] = { SELF, "act", "plain", NULL };
+	struct run run;
+
+	run_command(&run, argv, patterns);
+	assert_int_equal(WEXITSTATUS(run.stats.exit_status), 7);
+	assert_int_equal(run.stats.n_events, 0);
+	close_run(&run);
+}
+
+static void
+test_never_started(void **state)
+{
+	char *argv[] = { SELF, "act", "plain", NULL };
+	struct target target = { .argv = argv };
+	struct run run;
+
+	open_run(&run);
+	assert_int_equal(source_ptrace_open(&run.source, run.object, run.events, &target, &run.why), 0);
+	close_run(&run);
+}
+
+/* `test_ptrace run SCENARIO`: a whole life of the engine in a process of its own. */
+static int
+run_scenario(const char *scenario)
+{
+	static const char *const patterns[] = { "syscalls:*", NULL };
+	char *argv[] = { SELF, "act", (char *)scenario, NULL };
+	struct run run;
+	int status;
+
+	run_command(&run, argv, patterns);
+	status = WEXITSTATUS(run.stats.exit_status);
+	close_run(&run);
+	return status;
+}
+
+/* Runs `test_ptrace run SCENARIO` as a user (0: ours); returns its exit status. */
+static int
+run_apart(const char *scenario, uid_t uid)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (uid && (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+			_exit(98);
+		execl(SELF, "test_ptrace", "run", scenario, NULL);
+		_exit(97);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* A process that the command leaves behind does not keep us, and its calls, at which the filter stops, go on to work. */
+static void
+test_leftover(void **state)
+{
+	char path[] = "/tmp/test_ptrace_XXXXXX", text[16] = "";
+	int64_t since = now_ms();
+	int fd = mkstemp(path), i;
+
+	assert_true(fd >= 0);
+	setenv("LEFTOVER", path, 1);
+	assert_int_equal(run_apart("leftover", 0), 5);
+	assert_true(now_ms() - since < 250); /* the child sleeps for longer */
+	for (i = 0; i < 200 && pread(fd, text, sizeof(text) - 1, 0) == 0; i++)
+		usleep(10000);
+	assert_string_equal(text, "50\n");
+	close(fd);
+	unlink(path);
+}
+
+static void
+test_unprivileged(void **state)
+{
+	if (geteuid() == 0)
+		assert_int_equal(run_apart("forks", 65534), 0);
+	else
+		skip();
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------------------------------------- */
+
+static void
+test_errors(void **state)
+{
+	char *missing[] = { "/no/such/command", NULL };
+	struct target nothing = { .argv = missing }, nobody = { .pid = 999999999 }, ours = { .pid = getpid() };
+	struct event *event;
+	struct run run;
+
+	open_run(&run);
+	assert_int_equal(source_ptrace_open(&run.source, run.object, run.events, &nothing, &run.why), -ENOENT);
+	assert_non_null(strstr(run.why.s, "/no/such/command"));
+	text_clear(&run.why);
+
+	assert_int_equal(source_ptrace_open(&run.source, run.object, run.events, &nobody, &run.why), 0);
+	event = events_kprobe(run.events, "vfs_read");
+	assert_int_equal(run.source->ops->attach(run.source, run.object->programs[0], event, &run.why), -EOPNOTSUPP);
+	assert_non_null(strstr(run.why.s, "probe:vfs_read"));
+	event = events_profile(run.events, 1000000);
+	assert_int_equal(run.source->ops->attach(run.source, run.object->programs[0], event, &run.why), -EOPNOTSUPP);
+	text_clear(&run.why);
+	assert_int_equal(run.source->ops->start(run.source, &run.why), -ESRCH);
+	assert_non_null(strstr(run.why.s, "999999999"));
+	run.source->ops->close(run.source);
+	text_clear(&run.why);
+
+	assert_int_equal(source_ptrace_open(&run.source, run.object, run.events, &ours, &run.why), 0);
+	assert_int_equal(run.source->ops->start(run.source, &run.why), -EPERM);
+	assert_non_null(strstr(run.why.s, "ktap itself"));
+	close_run(&run);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counts_with_filter),
+		cmocka_unit_test(test_counts_without_filter),
+		cmocka_unit_test(test_order_as_strace),
+		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_stop_ends_command),
+		cmocka_unit_test(test_untraced),
+		cmocka_unit_test(test_never_started),
+		cmocka_unit_test(test_leftover),
+		cmocka_unit_test(test_unprivileged),
+		cmocka_unit_test(test_errors),
+	};
+
+	if (argc == 3 && strcmp(argv[1], "act") == 0)
+		return act(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "run") == 0)
+		return run_scenario(argv[2]);
+	return cmocka_run_group_tests_name("ptrace", tests, NULL, NULL);
+}
