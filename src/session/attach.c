@@ -125,14 +125,29 @@ add_event(struct session *session, struct event *event, uint32_t n_compiled)
 	return set_event_info(session, event);
 }
 
+/*
+ * The program of a handler for an event named by a call: made for that event where the name is a literal in the script, else the one
+ * that reads no fields. UINT32_MAX: none.
+ */
+static uint32_t
+program_for(const struct object *object, const struct handler *handler, const struct event *event)
+{
+	for (uint32_t i = 0; i < handler->n_bindings; i++) {
+		if (object->events[handler->bindings[i].event] == event)
+			return handler->bindings[i].program;
+	}
+	return handler->any_program;
+}
+
 static bool
 attach_named(struct session *session, const struct registration *registration, uint32_t n_compiled)
 {
 	const struct handler *handler = session->object->handlers[registration->handler];
+	uint32_t program = program_for(session->object, handler, registration->event);
 	struct failures failures = { 0 };
 	int err = add_event(session, registration->event, n_compiled);
 
-	if (handler->any_program == UINT32_MAX) {
+	if (program == UINT32_MAX) {
 		text_puts(&failures.first,
 			  "this handler was not compiled for events that are named at run time");
 		err = -EINVAL;
@@ -144,7 +159,7 @@ attach_named(struct session *session, const struct registration *registration, u
 				? "too many events are named at run time; a pattern in a trace statement has no limit"
 				: strerror(-err));
 	} else {
-		err = attach(session, handler->any_program, registration->event, &failures);
+		err = attach(session, program, registration->event, &failures);
 	}
 	if (err < 0)
 		report_at(session->object, handler->span, failures.first.s);
