@@ -23,6 +23,7 @@ struct test_program {
 
 #define KEY8 "r0 = 0\n*(u64 *)(r10 - 8) = 7\nr2 = r10\nr2 += -8\n"
 #define LOOKUP KEY8 "r1 = table 0 ll\ncall 1\n"
+#define WAIT "r7 = 1\nr7 = 2\nr7 = 3\nr7 = 4\nr7 = 5\nr7 = 6\nr7 = 7\nr7 = 8\n" /* enough for a checkpoint at the label that follows */
 #define END "r0 = 0\nexit\n"
 
 static const struct test_program programs[] = {
@@ -218,8 +219,17 @@ static const struct test_program programs[] = {
 	  "*(u64 *)(r1 + 0) = r10\nr0 = 0\nexit" },
 	{ "function without a result", "reads r0", "call function 1\nexit", "r1 = 0\nexit" },
 	{ "pruning must not lose an uninitialised slot", "not written",
-	  "r6 = 0\nif r3 == 0 goto a\n*(u64 *)(r10 - 8) = 1\na: r7 = 1\nr7 = 2\nr7 = 3\nr7 = 4\nr7 = 5\nr7 = 6\nr7 = 7\nr7 = 8\nif r6 == 1 goto b\n"
+	  "r6 = 0\nif r3 == 0 goto a\n*(u32 *)(r10 - 8) = 1\n*(u32 *)(r10 - 4) = 1\na: " WAIT "if r6 == 1 goto b\n"
 	  "b: r0 = *(u64 *)(r10 - 8)\nexit" },
+	{ "pruning must not lose that two numbers are one", "not bounded",
+	  "r6 = r3\nr5 = *(u64 *)(r1 + 0)\nif r5 != 0 goto a\ngoto j\na: r6 = *(u64 *)(r1 + 8)\nj: " WAIT
+	  "if r7 == 9 goto b\nb: if r3 > 100 goto out\nr4 += r6\n*(u8 *)(r4 + 0) = 0\nout: " END },
+	{ "pruning must not lose that two values are one", "may be null",
+	  "r8 = *(u64 *)(r1 + 0)\n" LOOKUP "r6 = r0\nr2 = r10\nr2 += -8\nr1 = table 0 ll\ncall 1\nif r8 != 0 goto a\nr6 = r0\na: " WAIT
+	  "if r7 == 9 goto b\nb: if r0 == 0 goto out\nr1 = *(u64 *)(r6 + 0)\nout: " END },
+	{ "pruning must not take an address for a number", "address",
+	  "r6 = 0\n*(u32 *)(r10 - 8) = 1\n*(u32 *)(r10 - 4) = 1\nif r3 == 0 goto a\ngoto b\na: *(u64 *)(r10 - 8) = r4\nb: " WAIT
+	  "if r6 == 1 goto c\nc: r0 = *(u64 *)(r10 - 8)\nexit" },
 	{ "pruning must not lose a wide range", "behind its end",
 	  "r6 = 0\nif r3 != 0 goto a\nr6 = 300\na: r7 = 1\nr7 = 2\nr7 = 3\nr7 = 4\nr7 = 5\nr7 = 6\nr7 = 7\nr7 = 8\nif r7 == 9 goto b\n"
 	  "b: r4 += r6\n*(u8 *)(r4 + 0) = 0\n" END },

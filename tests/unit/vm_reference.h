@@ -3,7 +3,7 @@
  * A second, slow interpreter that trusts nobody, for tests of verifier and interpreter on programs of chance. While it runs an
  * accepted program it checks that
  *
- *   - every load and store lies in memory that the program was given;
+ *   - every load and store lies in memory that the program was given, and loads from the stack read what was written;
  *   - whatever an instruction reads (numbers, and offsets of addresses) is what the verifier said it could be in one of the
  *     states in which it looked at that instruction;
  *
@@ -34,6 +34,7 @@ struct reference {
 	struct vm_run run;
 	uint64_t reg[11];
 	char *stack;
+	char stack_set[VM_FRAMES_MAX * VM_STACK_SIZE]; /* not 0: this byte was written */
 	uint32_t depth;
 	uint64_t n_steps, n_checked;
 };
@@ -187,6 +188,23 @@ reference_memory(struct reference *ref, const struct func *func, uint32_t pc, ui
 	return (void *)(uintptr_t)addr;
 }
 
+static inline void
+reference_set_stack(struct reference *ref, uint64_t addr, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (reference_holds((uintptr_t)ref->stack, sizeof(ref->stack_set), addr + i, 1))
+			ref->stack_set[addr + i - (uintptr_t)ref->stack] = 1;
+}
+
+static inline void
+reference_need_stack(struct reference *ref, const struct func *func, uint32_t pc, uint64_t addr, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (reference_holds((uintptr_t)ref->stack, sizeof(ref->stack_set), addr + i, 1) &&
+		    !ref->stack_set[addr + i - (uintptr_t)ref->stack])
+			reference_fail(ref, func, pc, "reads stack that was not written");
+}
+
 static inline size_t
 reference_size(uint8_t code)
 {
@@ -206,9 +224,10 @@ reference_load(struct reference *ref, const struct func *func, uint32_t pc)
 {
 	const struct bpf_insn *insn = &func->insns[pc];
 	size_t size = reference_size(insn->code);
-	uint64_t value = 0;
+	uint64_t value = 0, addr = ref->reg[insn->src_reg] + (uint64_t)(int64_t)insn->off;
 
-	memcpy(&value, reference_memory(ref, func, pc, ref->reg[insn->src_reg] + (uint64_t)(int64_t)insn->off, size), size);
+	reference_need_stack(ref, func, pc, addr, size);
+	memcpy(&value, reference_memory(ref, func, pc, addr, size), size);
 	if (BPF_MODE(insn->code) == BPF_MEMSX)
 		value = (uint64_t)((int64_t)(value << (64 - size * 8)) >> (64 - size * 8));
 	ref->reg[insn->dst_reg] = value;
@@ -278,6 +297,9 @@ reference_call(struct reference *ref, const struct func *func, uint32_t pc)
 		/* What they read may be anywhere, their own addresses included. */
 		if (strstr(helper_find(insn->imm)->name, "probe_read"))
 			ref->depends_on_address = true;
+		for (int i = 0; i < 4; i++)
+			if (helper_find(insn->imm)->args[i] == HARG_MEM_OUT)
+				reference_set_stack(ref, reg[i + 1], reg[i + 2]);
 		reg[0] = helper_find(insn->imm)->fn(&ref->run, reg[1], reg[2], reg[3], reg[4], reg[5]);
 		return;
 	}
@@ -285,6 +307,7 @@ reference_call(struct reference *ref, const struct func *func, uint32_t pc)
 	ref->depth++;
 	reg[10] += VM_STACK_SIZE;
 	memset(ref->stack + ref->depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
+	memset(ref->stack_set + ref->depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
 	reg[0] = reference_func(ref, func_callee(ref->object, func, pc));
 	ref->depth--;
 	memcpy(&reg[6], saved, sizeof(saved));
@@ -313,6 +336,7 @@ reference_func(struct reference *ref, const struct func *func)
 			reference_load(ref, func, pc);
 			break;
 		case SHAPE_STORE:
+			reference_set_stack(ref, *dst + (uint64_t)(int64_t)insn->off, reference_size(insn->code));
 			stored = BPF_CLASS(insn->code) == BPF_STX ? src : (uint64_t)(int64_t)insn->imm;
 			memcpy(reference_memory(ref, func, pc, *dst + (uint64_t)(int64_t)insn->off, reference_size(insn->code)), &stored,
 			       reference_size(insn->code));
@@ -389,6 +413,7 @@ reference_run_once(struct reference *ref, struct reference_world *slow, struct r
 	memcpy(ref->args, (uint64_t[]){ (uintptr_t)slow->record, 0, r3, (uintptr_t)slow->scratch, 0 }, sizeof(ref->args));
 	memcpy(&ref->reg[1], ref->args, sizeof(ref->args));
 	memset(ref->stack, 0, VM_STACK_SIZE);
+	memset(ref->stack_set, 0, VM_STACK_SIZE);
 	ref->reg[10] = (uintptr_t)ref->stack + VM_STACK_SIZE;
 	ref->depth = 0;
 	r0 = reference_func(ref, ref->entry);
