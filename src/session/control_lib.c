@@ -185,7 +185,7 @@ builtin_PRINTF(lua_State *L)
 {
 	struct control *control = control_of(L);
 	struct text *text = &control->text, why = { 0 };
-	int n = lua_gettop(L) - 1;
+	int n = lua_gettop(L) - 1, err;
 	size_t len;
 	const char *format = luaL_checklstring(L, 1, &len);
 	struct value *values = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof(*values), 0);
@@ -195,11 +195,11 @@ builtin_PRINTF(lua_State *L)
 			luaL_error(L, "printf: wrong type of argument %d: a %s cannot be printed", i + 2,
 				   luaL_typename(L, i + 2));
 	text_clear(text);
-	if (printf_text(control->names, format, len, values, (uint32_t)n, NULL, text, &why)) {
-		lua_pushstring(L, why.s);
-		text_fini(&why);
+	err = printf_text(control->names, format, len, values, (uint32_t)n, NULL, text, &why);
+	lua_pushstring(L, why.s ? why.s : "");
+	text_fini(&why);
+	if (err)
 		luaL_error(L, "%s", lua_tostring(L, -1));
-	}
 	return emit(L, text->s ? text->s : "", text->len);
 }
 

@@ -41,6 +41,20 @@ interrupt_open(struct interrupt *interrupt)
 	return interrupt->fd < 0 ? -errno : mask(SIG_BLOCK);
 }
 
+/* timeout(1) signals the process and then its group: what comes so soon is the same wish, and no impatient second one. */
+enum { SAME_WISH_MS = 50 };
+
+static void
+forget_twins(int fd)
+{
+	struct signalfd_siginfo info;
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	if (poll(&poll_fd, 1, SAME_WISH_MS) > 0)
+		while (read(fd, &info, sizeof(info)) == sizeof(info))
+			;
+}
+
 bool
 interrupt_seen(struct interrupt *interrupt)
 {
@@ -48,6 +62,7 @@ interrupt_seen(struct interrupt *interrupt)
 
 	if (!interrupt->seen && read(interrupt->fd, &info, sizeof(info)) == sizeof(info)) {
 		interrupt->seen = true;
+		forget_twins(interrupt->fd);
 		interrupt_release(interrupt);
 	}
 	return interrupt->seen;
