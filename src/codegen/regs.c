@@ -28,15 +28,24 @@
 struct block {
 	uint32_t first, end;   /* instructions [first, end) */
 	uint32_t next[2];      /* successors, UINT32_MAX: none */
-	uint64_t *in, *out;    /* live vregs, as bit sets */
+	uint64_t *in, *out;    /* live vregs, as bit sets (struct liveness) */
 	uint64_t *use, *def;   /* read before written here; written here */
 };
 
+/*
+ * Most vregs are written and read within one block, and the flow between blocks needs to know nothing of them. Bit sets hold the others
+ * only, the wide ones; so they stay small in large programs.
+ */
 struct liveness {
 	struct block *blocks;
 	uint32_t n_blocks;
+	int *wide;             /* vregs in bit sets, by bit */
+	int *bit;              /* bit of a vreg, NARROW if it has none */
+	uint32_t n_wide;
 	uint32_t n_words;      /* of a bit set */
 };
+
+#define NARROW (-1)
 
 static void
 set_bit(uint64_t *set, int n)
@@ -57,10 +66,61 @@ ends_block(const struct ir_insn *insn)
 }
 
 static void
-note_use(struct block *block, int vreg)
+note_use(const struct liveness *live, struct block *block, int vreg)
 {
-	if (vreg != NO_VREG && vreg != FP_VREG && !get_bit(block->def, vreg))
-		set_bit(block->use, vreg);
+	int bit = vreg != NO_VREG ? live->bit[vreg] : NARROW;
+
+	if (bit != NARROW && !get_bit(block->def, bit))
+		set_bit(block->use, bit);
+}
+
+/* Calls fn for each vreg that an instruction reads or writes. */
+static void
+each_vreg(const struct ir_insn *insn, void (*fn)(void *arg, int vreg), void *arg)
+{
+	fn(arg, insn->a);
+	fn(arg, insn->b);
+	for (unsigned i = 0; i < insn->n_args; i++)
+		fn(arg, insn->args[i]);
+	fn(arg, insn->dst);
+}
+
+struct seen {
+	struct liveness *live;
+	uint32_t *block_of;    /* last block that named a vreg, plus 1 */
+	uint32_t block;
+};
+
+static void
+see(void *arg, int vreg)
+{
+	struct seen *seen = arg;
+
+	if (vreg == NO_VREG || vreg == FP_VREG)
+		return;
+	if (seen->block_of[vreg] && seen->block_of[vreg] != seen->block + 1 && seen->live->bit[vreg] == NARROW) {
+		seen->live->bit[vreg] = (int)seen->live->n_wide;
+		seen->live->wide[seen->live->n_wide++] = vreg;
+	}
+	seen->block_of[vreg] = seen->block + 1;
+}
+
+/* Wide: named in more than one block. (Within one block a value is written before it is read.) */
+static void
+find_wide(struct ir *ir, struct liveness *live)
+{
+	struct seen seen = { .live = live };
+
+	live->wide = arena_alloc(ir->arena, ir->n_vregs * sizeof(*live->wide));
+	live->bit = arena_alloc(ir->arena, ir->n_vregs * sizeof(*live->bit));
+	seen.block_of = arena_alloc(ir->arena, ir->n_vregs * sizeof(*seen.block_of));
+	for (uint32_t i = 0; i < ir->n_vregs; i++)
+		live->bit[i] = NARROW;
+	for (; seen.block < live->n_blocks; seen.block++) {
+		for (uint32_t n = live->blocks[seen.block].first; n < live->blocks[seen.block].end; n++)
+			each_vreg(&ir->insns[n], see, &seen);
+	}
+	live->n_words = (live->n_wide + 63) / 64;
 }
 
 static void
@@ -68,7 +128,6 @@ find_blocks(struct ir *ir, struct liveness *live)
 {
 	uint32_t *block_of_label = arena_alloc(ir->arena, (ir->n_labels + 1) * sizeof(*block_of_label)), cap = 0;
 
-	live->n_words = (ir->n_vregs + 63) / 64;
 	for (uint32_t i = 0; i < ir->n;) {
 		struct block *block;
 
@@ -84,6 +143,7 @@ find_blocks(struct ir *ir, struct liveness *live)
 		block->end = i;
 		live->n_blocks++;
 	}
+	find_wide(ir, live);
 	for (uint32_t i = 0; i < live->n_blocks; i++) {
 		struct block *block = &live->blocks[i];
 		const struct ir_insn *last = &ir->insns[block->end - 1];
@@ -97,12 +157,12 @@ find_blocks(struct ir *ir, struct liveness *live)
 		for (uint32_t n = block->first; n < block->end; n++) {
 			const struct ir_insn *insn = &ir->insns[n];
 
-			note_use(block, insn->a);
-			note_use(block, insn->b);
+			note_use(live, block, insn->a);
+			note_use(live, block, insn->b);
 			for (unsigned arg = 0; arg < insn->n_args; arg++)
-				note_use(block, insn->args[arg]);
-			if (insn->dst != NO_VREG)
-				set_bit(block->def, insn->dst);
+				note_use(live, block, insn->args[arg]);
+			if (insn->dst != NO_VREG && live->bit[insn->dst] != NARROW)
+				set_bit(block->def, live->bit[insn->dst]);
 		}
 	}
 }
@@ -162,11 +222,11 @@ find_intervals(struct ir *ir, const struct liveness *live)
 	for (uint32_t i = 0; i < live->n_blocks; i++) {
 		const struct block *block = &live->blocks[i];
 
-		for (int v = 0; v < (int)ir->n_vregs; v++) {
-			if (get_bit(block->in, v))
-				extend(ir, v, 2 * block->first);
-			if (get_bit(block->out, v))
-				extend(ir, v, 2 * block->end);
+		for (int bit = 0; bit < (int)live->n_wide; bit++) {
+			if (get_bit(block->in, bit))
+				extend(ir, live->wide[bit], 2 * block->first);
+			if (get_bit(block->out, bit))
+				extend(ir, live->wide[bit], 2 * block->end);
 		}
 		for (uint32_t n = block->first; n < block->end; n++) {
 			const struct ir_insn *insn = &ir->insns[n];
