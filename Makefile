@@ -19,11 +19,11 @@ setup-tests:
 	@tools/setup tests
 
 $(BUILD)/build.ninja: | setup
-	@$(MESON) setup $(BUILD) --prefix=$(PREFIX) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt | tail -30; exit 1; }
+	@$(MESON) setup $(BUILD) --prefix=$(PREFIX) >/dev/null || { grep ERROR $(BUILD)/meson-logs/meson-log.txt; exit 1; }
 
 $(ASAN)/build.ninja: | setup
 	@$(MESON) setup $(ASAN) -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false >/dev/null || \
-		{ cat $(ASAN)/meson-logs/meson-log.txt | tail -30; exit 1; }
+		{ grep ERROR $(ASAN)/meson-logs/meson-log.txt; exit 1; }
 
 demo: all
 	@tools/demo $(BUILD)/src/cli/ktap
