@@ -442,6 +442,7 @@ read_string(struct lexer *lex, struct token *token)
 		struct diag *diag = diag_error(lex->diags, span_from(lex, token->span.off), "unfinished-string", "unfinished string: "
 					       "%c is missing at the end", quote);
 
+		lex->unfinished = true;
 		if (c >= 0)
 			diag_help(lex->diags, diag, "a string ends on its line; write \\n for a newline, or [[...]] for several lines");
 	}

@@ -95,6 +95,8 @@ syntax_error(struct parser *p, const char *slug, const char *expected)
 	if (p->panic)
 		return NULL;
 	p->panic = true;
+	if (p->lex.unfinished) /* what is missing is in the string */
+		return NULL;
 	return diag_error(p->diags, p->token.span, slug, "expected %s, but found %s", expected, describe_token(p));
 }
 
@@ -131,7 +133,8 @@ expect_close(struct parser *p, enum token_kind kind, struct span open, const cha
 	if (accept(p, kind) || p->panic)
 		return;
 	diag = syntax_error(p, "expected-token", expected_text(p, kind));
-	diag_note(p->diags, diag, open, "it would close this '%s'", open_text);
+	if (diag)
+		diag_note(p->diags, diag, open, "it would close this '%s'", open_text);
 }
 
 bool

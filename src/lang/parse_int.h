@@ -64,7 +64,7 @@ expect(struct parser *p, enum token_kind kind);
 void
 expect_close(struct parser *p, enum token_kind kind, struct span open, const char *open_text);
 
-/* A syntax error at the current token: "expected EXPECTED, but found TOKEN". NULL where one was reported just before. */
+/* A syntax error at the current token: "expected EXPECTED, but found TOKEN". NULL where one was reported that explains it. */
 struct diag *
 syntax_error(struct parser *p, const char *slug, const char *expected);
 

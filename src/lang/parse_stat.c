@@ -50,6 +50,7 @@ sync(struct parser *p, uint32_t start)
 	bool first = p->token.span.off == start;
 
 	p->panic = false;
+	p->lex.unfinished = false;
 	for (; p->token.kind != TOKEN_EOF; first = false) {
 		if (p->token.kind == TOKEN_RBRACE || p->token.kind == TOKEN_UNTIL || p->token.kind == TOKEN_END)
 			return;

@@ -275,6 +275,7 @@ static const struct error_row {
 	{ "x = 0x1ffffffffffffffff", "1:5 number-range" },
 	{ "x = 9000000000G", "1:5 number-range" },
 	{ "x = \"abc\ny = 'd", "1:5 unfinished-string, 2:5 unfinished-string" },
+	{ "print(\"abc)\nf('d\ng(1 2)", "1:7 unfinished-string, 2:3 unfinished-string, 3:5 expected-token" },
 	{ "x = [[abc", "1:5 unfinished-string" },
 	{ "--[[ abc", "1:1 unfinished-comment" },
 	{ "x = '\\q\\xzz\\999'", "1:6 bad-escape, 1:8 bad-escape, 1:12 bad-escape" },
