@@ -27,7 +27,6 @@
 #include "source/ptrace_int.h"
 
 #define STOPS_A_PUMP 4096  /* then the session looks at its clocks */
-#define REPORTS_MAX 32     /* fetched, then handled; then their records are taken out of the ring buffer */
 #define LOOK_AGAIN_NS 30000
 #define TERM_MS 200        /* how long the end of a command that we ask to end is waited for */
 
@@ -101,39 +100,32 @@ forget_signals(const struct tracer *tracer)
 		;
 }
 
-struct report {
-	pid_t tid;
-	int status;
-};
+/* Room for a report of each thread, and of some that are not known yet; where there is no memory, the room that there is. */
+static uint32_t
+room(struct tracer *tracer)
+{
+	uint32_t cap = 2 * tracer->n_tasks + 32;
+	struct report *reports = tracer->cap_reports < tracer->n_tasks + 16 ? mem_realloc(tracer->reports, cap * sizeof(*reports)) : NULL;
+
+	if (reports) {
+		tracer->reports = reports;
+		tracer->cap_reports = cap;
+	}
+	return tracer->cap_reports;
+}
 
 /*
  * Fetches the reports that there are. The kernel reports the youngest thread first: were each one let go at once, busy young ones
  * would never let an old one be heard. So all are fetched before any is handled.
  */
-static int
-fetch(struct report *reports)
+static uint32_t
+fetch(struct tracer *tracer)
 {
-	int n = 0;
+	struct report *report = tracer->reports;
+	uint32_t n = 0, max = tracer->cap_reports;
 
-	while (n < REPORTS_MAX && (reports[n].tid = waitpid(-1, &reports[n].status, __WALL | WNOHANG)) > 0)
+	for (; n < max && (report->tid = waitpid(-1, &report->status, __WALL | WNOHANG)) > 0; report++)
 		n++;
-	return n;
-}
-
-/* The same, but looks again for a moment when there are none. */
-static int
-fetch_soon(const struct tracer *tracer, struct report *reports)
-{
-	uint64_t until = 0;
-	int n;
-
-	while (!(n = fetch(reports)) && tracer->is_traced && !tracer->ended) {
-		if (!until)
-			until = now_ns() + LOOK_AGAIN_NS;
-		else if (now_ns() >= until)
-			break;
-		sched_yield(); /* with one CPU, the traced thread needs ours */
-	}
 	return n;
 }
 
@@ -151,22 +143,46 @@ is_outdated(struct tracer *tracer, const struct report *report)
 	       waitid(P_PID, (id_t)report->tid, &newer, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && newer.si_pid;
 }
 
+uint32_t
+handle_reports(struct tracer *tracer)
+{
+	uint32_t i, n = room(tracer) ? fetch(tracer) : 0;
+
+	for (i = 0; i < n; i++)
+		if (i == 0 || !is_outdated(tracer, &tracer->reports[i]))
+			handle_report(tracer, tracer->reports[i].tid, tracer->reports[i].status);
+	return n;
+}
+
+/* The same, but looks again for a moment when there are none. */
+static uint32_t
+handle_soon(struct tracer *tracer)
+{
+	uint64_t until = 0;
+	uint32_t n;
+
+	while (!(n = handle_reports(tracer)) && tracer->is_traced && !tracer->ended) {
+		if (!until)
+			until = now_ns() + LOOK_AGAIN_NS;
+		else if (now_ns() >= until)
+			break;
+		sched_yield(); /* with one CPU, the traced thread needs ours */
+	}
+	return n;
+}
+
 static int
 ptrace_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg)
 {
 	struct tracer *tracer = of(source);
-	struct report reports[REPORTS_MAX];
 	struct sink sink = { fn, arg, 0 };
 	bool was_over = tracer->over;
-	int i, n, n_done = 0;
+	uint32_t n, n_done = 0;
 
 	forget_signals(tracer); /* before looking: what stops later signals again */
 	if (tracer->n_held)
 		release_overdue(tracer);
-	while (n_done < STOPS_A_PUMP && (was_over || !tracer->over) && (n = fetch_soon(tracer, reports))) {
-		for (i = 0; i < n; i++)
-			if (i == 0 || !is_outdated(tracer, &reports[i]))
-				handle_report(tracer, reports[i].tid, reports[i].status);
+	while (n_done < STOPS_A_PUMP && (was_over || !tracer->over) && (n = handle_soon(tracer))) {
 		n_done += n;
 		drain(tracer, &sink);
 	}
@@ -200,14 +216,12 @@ wait_for_end(struct tracer *tracer)
 {
 	uint64_t until = now_ns() + TERM_MS * 1000000ull;
 	struct pollfd ready = { .fd = tracer->signal_fd, .events = POLLIN };
-	int status;
-	pid_t tid;
 
 	while (!tracer->ended && now_ns() < until) {
 		forget_signals(tracer);
 		release_overdue(tracer);
-		while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
-			handle_report(tracer, tid, status);
+		while (handle_reports(tracer))
+			;
 		if (!tracer->ended)
 			poll(&ready, 1, 10);
 	}
@@ -278,6 +292,7 @@ ptrace_close(struct source *source)
 		return;
 	}
 	tasks_free(tracer);
+	free(tracer->reports);
 	free(tracer);
 }
 

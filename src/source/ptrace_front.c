@@ -146,9 +146,8 @@ static void
 keep(int exit_status, void *arg)
 {
 	struct tracer *tracer = arg;
-	int status;
+	siginfo_t next;
 	size_t i;
-	pid_t tid;
 
 	fflush(NULL);
 	prctl(PR_SET_PDEATHSIG, 0);
@@ -159,9 +158,9 @@ keep(int exit_status, void *arg)
 	if (write(this_process.status_fd, &exit_status, sizeof(exit_status)) < 0)
 		_exit(exit_status);
 	close_range(0, ~0u, 0);
-	while ((tid = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)
-		if (tid > 0)
-			handle_report(tracer, tid, status);
+	/* Waits for a report and leaves it there: all are handled together (see ptrace.c). */
+	while (waitid(P_ALL, 0, &next, WEXITED | WSTOPPED | WNOWAIT | __WALL) == 0 || errno == EINTR)
+		handle_reports(tracer);
 	_exit(0);
 }
 

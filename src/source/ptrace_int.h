@@ -65,6 +65,12 @@ struct filter_page {
 	int error;                /* set by the child: why there is no filter after all */
 };
 
+/* What waitpid(2) reports of a thread. */
+struct report {
+	pid_t tid;
+	int status;
+};
+
 #define PTRACE_RECORD_MAX 8192 /* bytes of a record */
 
 struct tracer {
@@ -76,6 +82,8 @@ struct tracer {
 	struct hook *enter[SYSCALLS_MAX], *exit[SYSCALLS_MAX], *process[N_PROCESS_EVENTS];
 	uint32_t n_hooks;
 	struct task *tasks[TASK_BUCKETS];
+	struct report *reports;   /* fetched and not yet handled; room for one a task */
+	uint32_t cap_reports;
 	uint32_t n_tasks, n_held;
 	struct command command;
 	struct filter_page *page;
@@ -224,6 +232,12 @@ trace_process(struct tracer *tracer, struct text *why);
 /* Lets go of all threads, which run on by themselves. Does not wait for one that cannot be stopped. */
 void
 untrace_all(struct tracer *tracer);
+
+/* ---- ptrace.c ---------------------------------------------------------------------------------------------------- */
+
+/* Handles all reports that there are. Returns how many. Does not block. */
+uint32_t
+handle_reports(struct tracer *tracer);
 
 /* ---- ptrace_front.c ------------------------------------------------------------------------------------------ */
 

@@ -765,7 +765,7 @@ main(int argc, char **argv)
 	};
 
 	if (argc == 3 && strcmp(argv[1], "act") == 0)
-		return act(argv[2]);
+		_exit(act(argv[2])); /* past LeakSanitizer, which does not work in a traced process */
 	if (argc == 3 && strcmp(argv[1], "run") == 0)
 		return run_scenario(argv[2]);
 	return cmocka_run_group_tests_name("ptrace", tests, NULL, NULL);
