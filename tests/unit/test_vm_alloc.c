@@ -20,9 +20,9 @@ enum { ENDED_WELL = 0, ARENA_FAILED = 3, TOLD = 10, TOLD_NOTHING = 11 };
 
 #define PUT "*(u64 *)(r10 - 8) = r6\nr2 = r10\nr2 += -8\nr3 = r7\nr1 = table 0 ll\nr4 = 0\ncall 2\n"
 
-/* Puts 64 keys into the hash table: slabs, more buckets. Branches and a call make states for the verifier to keep. */
+/* Puts 20 keys into the hash table: slabs, more buckets. Branches and a call make states for the verifier to keep. */
 static const char source[] = "r7 = r4\nr6 = 0\nr8 = r3\nagain: r1 = r6\ncall function 1\nif r0 == 5 goto more\nmore: if r8 == 3 goto next\nnext:\n"
-			     PUT "if r0 != 0 goto out\nr6 += 1\nif r6 < 64 goto again\nr0 = 0\nout: exit\n";
+			     PUT "if r0 != 0 goto out\nr6 += 1\nif r6 < 20 goto again\nr0 = 0\nout: exit\n";
 
 static int
 whole_run(void)

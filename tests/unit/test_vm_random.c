@@ -391,7 +391,7 @@ test_random(void **state)
 		n_accepted += reference_try(object, r3, ARRAY_SIZE(r3), &n_checked);
 		arena_free(arena);
 	}
-	print_message("%llu programs, %llu accepted, %llu times were registers compared with what was foreseen\n",
+	print_message("# %llu programs, %llu accepted, %llu times were registers compared with what was foreseen\n",
 		      (unsigned long long)n, (unsigned long long)n_accepted, (unsigned long long)n_checked);
 	if (n >= 1000)
 		assert_true(n_accepted > n / 20);
@@ -408,7 +408,7 @@ test_kernel(void **state)
 	int err = kernel_open(&kernel);
 
 	if (err) {
-		print_message("the kernel does not let us: %s\n", strerror(-err));
+		print_message("# the kernel does not let us: %s\n", strerror(-err));
 		skip();
 	}
 	for (uint64_t i = 0; i < n; i++) {
@@ -431,7 +431,7 @@ test_kernel(void **state)
 		arena_free(arena);
 	}
 	kernel_close(&kernel);
-	print_message("%llu programs accepted, %llu of them refused by the kernel\n", (unsigned long long)n_accepted,
+	print_message("# %llu programs accepted, %llu of them refused by the kernel\n", (unsigned long long)n_accepted,
 		      (unsigned long long)n_bad);
 	assert_int_equal(n_bad, 0);
 }

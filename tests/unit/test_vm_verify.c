@@ -361,7 +361,7 @@ test_kernel(void **state)
 	int err = kernel_open(&kernel);
 
 	if (err) {
-		print_message("the kernel does not let us: %s\n", strerror(-err));
+		print_message("# the kernel does not let us: %s\n", strerror(-err));
 		skip();
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
@@ -375,7 +375,7 @@ test_kernel(void **state)
 			end = strlen(log) > 600 ? log + strlen(log) - 600 : log;
 			print_error("%s: we accept, the kernel refuses (%s): ...%s\n", programs[i].name, strerror(-err), end);
 		} else if (!err && programs[i].refused) {
-			print_message("stricter than the kernel: %s (%s)\n", programs[i].name, programs[i].refused);
+			print_message("# stricter than the kernel: %s (%s)\n", programs[i].name, programs[i].refused);
 		}
 		arena_free(l.arena);
 	}
