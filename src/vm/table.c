@@ -260,6 +260,13 @@ vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value)
 	return 0;
 }
 
+/* Constants: the verifier has looked into them (strings for strncmp), so they stay as they are, like a frozen map. */
+static bool
+is_frozen(const struct table *table)
+{
+	return table->kind == TABLE_ARRAY && table->read_only && table->init && table->max_entries == 1;
+}
+
 int
 vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *value, uint64_t flags)
 {
@@ -267,6 +274,8 @@ vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *valu
 	int err = 0;
 	void *to;
 
+	if (is_frozen(t->table))
+		return -EPERM;
 	if (flags > BPF_EXIST)
 		return -EINVAL;
 	to = t->ops->claim(t, key, flags, &err);

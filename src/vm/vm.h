@@ -44,7 +44,8 @@ vm_free(struct vm *vm);
 /*
  * Access from outside programs, by table index of the object. Keys and values are key_size and value_size bytes; values of
  * per-CPU kinds are n_cpus times value_size (rounded up to 8) bytes, CPU after CPU. Return 0 or -errno with the meanings
- * of bpf(2): -ENOENT, -E2BIG (full, or index out of range), -EEXIST.
+ * of bpf(2): -ENOENT, -E2BIG (full, or index out of range), -EEXIST, -EPERM (a constant: a read-only array of one entry that has
+ * first contents).
  */
 int
 vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value);

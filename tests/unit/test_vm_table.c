@@ -179,6 +179,7 @@ test_array(void **state)
 	key = 0;
 	assert_int_equal(vm_table_lookup(vm, STRINGS, &key, text), 0);
 	assert_memory_equal(text, "hello\0world", 12);
+	assert_int_equal(vm_table_update(vm, STRINGS, &key, text, BPF_ANY), -EPERM);
 }
 
 static void
