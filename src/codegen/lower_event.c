@@ -96,19 +96,25 @@ append_strings(struct lowering *l, struct mem dst, int tail, int mask)
 	struct ir *ir = &l->ir;
 
 	for (uint32_t arg = 0; arg < 6; arg++) {
-		uint32_t next = ir_label(ir), readable = ir_label(ir), whole = ir_label(ir);
-		int at, n;
+		uint32_t next = ir_label(ir), readable = ir_label(ir), counted = ir_label(ir), whole = ir_label(ir);
+		int at, n = ir_vreg(ir);
 
 		ir_branch_imm(ir, BPF_JEQ, ir_alu_imm(ir, BPF_AND, mask, 1 << arg), 0, next);
 		at = ir_alu(ir, BPF_ADD, memory_address(l, dst), tail);
-		n = ir_call(ir, BPF_FUNC_probe_read_user_str,
-			    (int[]){ ir_address(ir, at, 1), ir_const(ir, STR_SIZE_MAX), load_record(l, 8, 16 + 8 * arg) }, 3);
-		ir_branch_imm(ir, BPF_JSGT, n, 0, readable);
+		ir_move(ir, n, ir_call(ir, BPF_FUNC_probe_read_user_str,
+				       (int[]){ ir_address(ir, at, 1), ir_const(ir, STR_SIZE_MAX),
+						load_record(l, 8, 16 + 8 * arg) }, 3));
+		ir_branch_imm(ir, BPF_JSGE, n, 0, readable);
 		ir_store_imm(ir, BPF_H, at, 0, RECORD_STRING_FAULT); /* the status, and a NUL */
 		ir_update_imm(ir, BPF_ADD, tail, 2);
 		ir_jump(ir, next);
 		ir_bind(ir, readable);
 		ir_store_imm(ir, BPF_B, at, 0, RECORD_STRING_READ);
+		/* Linux before 6.13 returns 0, not 1, for an empty string. */
+		ir_branch_imm(ir, BPF_JNE, n, 0, counted);
+		ir_store_imm(ir, BPF_B, at, 1, 0);
+		ir_set(ir, n, 1);
+		ir_bind(ir, counted);
 		ir_branch_imm(ir, BPF_JSLT, n, STR_SIZE_MAX, whole);
 		ir_store_imm(ir, BPF_B, at, 0, RECORD_STRING_CUT);
 		ir_bind(ir, whole);

@@ -165,7 +165,8 @@ string_read(struct lowering *l, int32_t helper, int addr, uint32_t size)
 
 	memory_zero(l, val.mem, size);
 	n = ir_call(ir, helper, (int[]){ memory_address(l, val.mem), ir_const(ir, size), addr }, 3);
-	ir_branch_imm(ir, BPF_JSGT, n, 0, readable);
+	/* Linux before 6.13 returns 0, not 1, for an empty string of the process. */
+	ir_branch_imm(ir, BPF_JSGE, n, 0, readable);
 	memory_zero(l, val.mem, 8);
 	lower_count(l, COUNTER_READ_FAULT);
 	ir_jump(ir, done);
