@@ -273,14 +273,6 @@ scalar_covers(const struct scalar *s, const struct scalar *in)
 }
 
 bool
-scalar_is_unknown(const struct scalar *s)
-{
-	struct scalar unknown = scalar_unknown();
-
-	return scalar_covers(s, &unknown);
-}
-
-bool
 scalar_has(const struct scalar *s, uint64_t value)
 {
 	struct scalar c = scalar_const(value);

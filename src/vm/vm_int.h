@@ -207,9 +207,6 @@ scalar_loaded(uint32_t size, bool is_signed);
 bool
 scalar_is_const(const struct scalar *s);
 
-bool
-scalar_is_unknown(const struct scalar *s);
-
 /* True if every number that `in` stands for is one that `s` stands for. */
 bool
 scalar_covers(const struct scalar *s, const struct scalar *in);

@@ -92,6 +92,8 @@ static const struct test_program programs[] = {
 	{ "function that fills stack of its caller", NULL,
 	  "r1 = r10\nr1 += -8\ncall function 1\nr0 = *(u64 *)(r10 - 8)\nexit", "*(u64 *)(r1 + 0) = 9\nr0 = 0\nexit" },
 	{ "registers 6 to 9 survive a call", NULL, "r6 = r4\ncall function 1\n*(u8 *)(r6 + 0) = 1\n" END, "r6 = 0\nr0 = 0\nexit" },
+	{ "function called twice from the same state", NULL, "r1 = 0\ncall function 1\nr1 = 0\ncall function 1\nexit",
+	  WAIT "if r1 == 5 goto a\na: r0 = 0\nexit" },
 	{ "difference of two addresses", NULL, "r0 = r4\nr0 += 8\nr0 -= r4\n" END },
 	{ "strncmp with a constant", NULL,
 	  "r1 = r4\nr2 = 16\nr3 = table_value 7 + 6 ll\ncall 182\nexit" },
@@ -230,6 +232,8 @@ static const struct test_program programs[] = {
 	{ "pruning must not take an address for a number", "address",
 	  "r6 = 0\n*(u32 *)(r10 - 8) = 1\n*(u32 *)(r10 - 4) = 1\nif r3 == 0 goto a\ngoto b\na: *(u64 *)(r10 - 8) = r4\nb: " WAIT
 	  "if r6 == 1 goto c\nc: r0 = *(u64 *)(r10 - 8)\nexit" },
+	{ "pruning must not lose where a function returns to", "reads r9",
+	  "r6 = 0\nr1 = 0\nif r3 == 0 goto a\ncall function 1\n" END "a: call function 1\nr0 = r9\nexit", WAIT "if r1 == 5 goto a\na: r0 = 0\nexit" },
 	{ "pruning must not lose a wide range", "behind its end",
 	  "r6 = 0\nif r3 != 0 goto a\nr6 = 300\na: r7 = 1\nr7 = 2\nr7 = 3\nr7 = 4\nr7 = 5\nr7 = 6\nr7 = 7\nr7 = 8\nif r7 == 9 goto b\n"
 	  "b: r4 += r6\n*(u8 *)(r4 + 0) = 0\n" END },
