@@ -223,6 +223,9 @@ static const struct test_program programs[] = {
 	{ "pruning must not lose an uninitialised slot", "not written",
 	  "r6 = 0\nif r3 == 0 goto a\n*(u32 *)(r10 - 8) = 1\n*(u32 *)(r10 - 4) = 1\na: " WAIT "if r6 == 1 goto b\n"
 	  "b: r0 = *(u64 *)(r10 - 8)\nexit" },
+	{ "pruning must not lose the bytes beside one that is written", "not written",
+	  "r6 = 0\nif r3 == 0 goto a\n*(u32 *)(r10 - 8) = 1\n*(u32 *)(r10 - 4) = 1\na: " WAIT "if r6 == 1 goto b\n"
+	  "b: *(u8 *)(r10 - 8) = 1\nr0 = *(u64 *)(r10 - 8)\nexit" },
 	{ "pruning must not lose that two numbers are one", "not bounded",
 	  "r6 = r3\nr5 = *(u64 *)(r1 + 0)\nif r5 != 0 goto a\ngoto j\na: r6 = *(u64 *)(r1 + 8)\nj: " WAIT
 	  "if r7 == 9 goto b\nb: if r3 > 100 goto out\nr4 += r6\n*(u8 *)(r4 + 0) = 0\nout: " END },
