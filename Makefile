@@ -8,7 +8,7 @@ MESON  := meson
 NINJA  := ninja
 
 all: $(BUILD)/build.ninja
-	@$(NINJA) -C $(BUILD) --quiet ktap
+	@$(NINJA) -C $(BUILD) --quiet src/cli/ktap
 	@echo "built $(BUILD)/src/cli/ktap (try: make demo, make test)"
 
 # Installs by name what is missing, or says how to; takes no time when all is there.
