@@ -687,13 +687,6 @@ infer_str(struct infer *infer, struct node *node)
 }
 
 static struct type *
-infer_unsupported(struct infer *infer, struct node *node, const char *what)
-{
-	diag_error(infer->diags, node->span, "not-in-probe", "%s is not possible in a probe", what);
-	return settle(infer, node, make(infer, TYPE_UNKNOWN, node->span), true);
-}
-
-static struct type *
 infer_exp(struct infer *infer, struct node *node)
 {
 	struct type *type;
@@ -730,15 +723,7 @@ infer_exp(struct infer *infer, struct node *node)
 		type = infer_exp(infer, node->b);
 		unify(infer, type, infer_exp(infer, node->c), node->c->span, "sides of '? :'");
 		return settle(infer, node, type, node->b->nullable || node->c->nullable);
-	case NODE_TABLE:
-		return infer_unsupported(infer, node, "making a table");
-	case NODE_FUNCTION:
-		return infer_unsupported(infer, node, "making a function");
-	case NODE_METHOD:
-		return infer_unsupported(infer, node, "a method call");
-	case NODE_VARARG:
-		return infer_unsupported(infer, node, "'...'");
-	default: /* statements never stand here; ERROR was reported */
+	default: /* statements never stand here; ERROR, tables, functions, methods and '...' were reported before */
 		return settle(infer, node, make(infer, TYPE_UNKNOWN, node->span), true);
 	}
 }
