@@ -204,6 +204,10 @@ diag_note(struct diags *diags, struct diag *diag, struct span span, const char *
 void
 diag_help(struct diags *diags, struct diag *diag, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* Is there an error whose slug ends so? */
+bool
+diags_have(const struct diags *diags, const char *slug_end);
+
 /* Prints all in order of their place, then how many were dropped. */
 void
 diags_print(const struct diags *diags, FILE *out);

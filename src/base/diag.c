@@ -109,7 +109,7 @@ diag_help(struct diags *diags, struct diag *diag, const char *format, ...)
 	va_end(args);
 }
 
-/* Bytes that a terminal could take as a command are shown as '.'; tabs stay, so that the caret line can copy them. */
+/* Script text, in quotes and in messages. Bytes that a terminal could take as a command are shown as '.'; tabs stay, so that the caret line can copy them. */
 static void
 print_quoted(FILE *out, const char *s, uint32_t len)
 {
@@ -161,20 +161,44 @@ print_place(const struct script *script, struct span span, FILE *out)
 }
 
 static void
+print_message(FILE *out, const char *message)
+{
+	print_quoted(out, message, (uint32_t)strlen(message));
+}
+
+static void
 print_diag(const struct script *script, const struct diag *diag, FILE *out)
 {
 	if (script)
 		print_place(script, diag->span, out);
-	fprintf(out, "error: %s [%s]\n", diag->message, diag->slug);
+	fputs("error: ", out);
+	print_message(out, diag->message);
+	fprintf(out, " [%s]\n", diag->slug);
 	if (script)
 		print_quote(script, diag->span, out);
 	for (const struct remark *remark = diag->remarks; remark; remark = remark->next) {
 		if (script && remark->has_span)
 			print_place(script, remark->span, out);
-		fprintf(out, "%s: %s\n", remark->kind, remark->message);
+		fprintf(out, "%s: ", remark->kind);
+		print_message(out, remark->message);
+		putc('\n', out);
 		if (script && remark->has_span)
 			print_quote(script, remark->span, out);
 	}
+}
+
+bool
+diags_have(const struct diags *diags, const char *slug_end)
+{
+	size_t len = strlen(slug_end);
+
+	for (const struct diag *diag = diags->first; diag; diag = diag->next) {
+		size_t slug_len = strlen(diag->slug);
+
+		if (slug_len >= len && !strcmp(diag->slug + slug_len - len, slug_end))
+			return true;
+	}
+	return false;
 }
 
 static int

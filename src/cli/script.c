@@ -131,35 +131,6 @@ say_not_kernel(const struct run *run)
 		complain("using the user engine, the kernel is not available: %s", run->not_kernel.s);
 }
 
-static bool
-mentions_event(const char *diagnostics)
-{
-	return strstr(diagnostics, "-event]") != NULL;
-}
-
-/*
- * Diagnostics on stderr; when an event is to blame, the line on the engine that does not have it goes
- * before.
- */
-static void
-print_diags(const struct run *run, const struct diags *diags)
-{
-	char *s = NULL;
-	size_t len = 0;
-	FILE *memory = open_memstream(&s, &len);
-
-	if (!memory) {
-		diags_print(diags, stderr);
-		return;
-	}
-	diags_print(diags, memory);
-	fclose(memory);
-	if (mentions_event(s))
-		say_not_kernel(run);
-	fwrite(s, 1, len, stderr);
-	free(s);
-}
-
 static enum exit_status
 compile_script(struct run *run)
 {
@@ -170,7 +141,10 @@ compile_script(struct run *run)
 	run->object = compile(run->arena, &run->script, run->events, &diags);
 	if (run->object)
 		return STATUS_OK;
-	print_diags(run, &diags);
+	/* When an event is to blame, the line on the engine that does not have it goes before. */
+	if (diags_have(&diags, "-event"))
+		say_not_kernel(run);
+	diags_print(&diags, stderr);
 	return STATUS_SCRIPT;
 }
 
