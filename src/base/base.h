@@ -212,6 +212,14 @@ diags_have(const struct diags *diags, const char *slug_end);
 void
 diags_print(const struct diags *diags, FILE *out);
 
+/* "file:line:col: " */
+void
+script_print_place(const struct script *script, struct span span, FILE *out);
+
+/* The line of a span with its number and, below it, a caret and tildes. Long lines are cut around the span. */
+void
+script_print_quote(const struct script *script, struct span span, FILE *out);
+
 /* ---- debug.c: -d STAGE[,STAGE] ------------------------------------------------------------------ */
 
 enum debug_stage {

@@ -120,9 +120,8 @@ print_quoted(FILE *out, const char *s, uint32_t len)
 	}
 }
 
-/* The line of a span and, below it, a caret and tildes. Long lines are cut around the span. */
-static void
-print_quote(const struct script *script, struct span span, FILE *out)
+void
+script_print_quote(const struct script *script, struct span span, FILE *out)
 {
 	uint32_t line = script_line(script, span.off), column = script_column(script, span.off) - 1, len, skip = 0;
 	const char *s = script_line_text(script, line, &len);
@@ -154,8 +153,8 @@ print_quote(const struct script *script, struct span span, FILE *out)
 	putc('\n', out);
 }
 
-static void
-print_place(const struct script *script, struct span span, FILE *out)
+void
+script_print_place(const struct script *script, struct span span, FILE *out)
 {
 	fprintf(out, "%s:%u:%u: ", script->name, script_line(script, span.off), script_column(script, span.off));
 }
@@ -170,20 +169,20 @@ static void
 print_diag(const struct script *script, const struct diag *diag, FILE *out)
 {
 	if (script)
-		print_place(script, diag->span, out);
+		script_print_place(script, diag->span, out);
 	fputs("error: ", out);
 	print_message(out, diag->message);
 	fprintf(out, " [%s]\n", diag->slug);
 	if (script)
-		print_quote(script, diag->span, out);
+		script_print_quote(script, diag->span, out);
 	for (const struct remark *remark = diag->remarks; remark; remark = remark->next) {
 		if (script && remark->has_span)
-			print_place(script, remark->span, out);
+			script_print_place(script, remark->span, out);
 		fprintf(out, "%s: ", remark->kind);
 		print_message(out, remark->message);
 		putc('\n', out);
 		if (script && remark->has_span)
-			print_quote(script, remark->span, out);
+			script_print_quote(script, remark->span, out);
 	}
 }
 

@@ -99,7 +99,7 @@ static const struct option_row options[] = {
 	{ "-e", "TEXT", take_text, "run TEXT instead of a file" },
 	{ "-p", "PID", take_pid, "trace this process, its threads and what it starts from now on" },
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
-	{ "-q", NULL, take_quiet, "no banner and no warnings of losses; errors stay" },
+	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
 	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)" },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them" },
 	{ "-V", NULL, take_version, "version" },

@@ -184,7 +184,7 @@ session_attach(struct session *session)
 			ok = attach_bindings(session, session->object->handlers[registration->handler],
 					     &skipped);
 	}
-	if (ok && skipped.n_failed && !session->options->quiet)
+	if (ok && skipped.n_failed)
 		report("%u event%s of the script's patterns cannot be traced here; the first: %s",
 		       skipped.n_failed, skipped.n_failed == 1 ? "" : "s", skipped.first.s);
 	if (!ok)

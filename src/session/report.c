@@ -24,22 +24,6 @@ report(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-/* The line with a caret under the span; tabs stay, so that the caret stands right. */
-static void
-print_caret(const struct script *script, struct span span)
-{
-	uint32_t len, line = script_line(script, span.off), column = script_column(script, span.off);
-	const char *text = script_line_text(script, line, &len);
-
-	fprintf(stderr, "%5u | %.*s\n      | ", line, (int)len, text);
-	for (uint32_t i = 0; i + 1 < column && i < len; i++)
-		fputc(text[i] == '\t' ? '\t' : ' ', stderr);
-	fputc('^', stderr);
-	for (uint32_t i = 1; i < span.len && column - 1 + i < len; i++)
-		fputc('~', stderr);
-	fputc('\n', stderr);
-}
-
 static void
 report_counter(const struct object *object, const struct counter *counter, uint64_t n)
 {
@@ -47,18 +31,17 @@ report_counter(const struct object *object, const struct counter *counter, uint6
 	const struct script *script = object->script;
 
 	if (script)
-		fprintf(stderr, "%s:%u:%u: ", script->name, script_line(script, counter->span.off),
-			script_column(script, counter->span.off));
+		script_print_place(script, counter->span, stderr);
 	else
 		fprintf(stderr, "%s: ", object->name);
 	fprintf(stderr, "%s: %s, %llu time%s [%s]\n", severity, counter_text(counter->kind),
 		(unsigned long long)n, n == 1 ? "" : "s", counter_slug(counter->kind));
 	if (script)
-		print_caret(script, counter->span);
+		script_print_quote(script, counter->span, stderr);
 }
 
 unsigned
-report_counters(const struct object *object, const void *globals, bool quiet)
+report_counters(const struct object *object, const void *globals)
 {
 	unsigned n_errors = 0;
 
@@ -70,8 +53,7 @@ report_counters(const struct object *object, const void *globals, bool quiet)
 		if (n == 0)
 			continue;
 		n_errors += counter_is_error(counter->kind);
-		if (!quiet || counter_is_error(counter->kind))
-			report_counter(object, counter, n);
+		report_counter(object, counter, n);
 	}
 	return n_errors;
 }

@@ -221,14 +221,12 @@ report_losses(struct session *session)
 	if (!session->source)
 		return;
 	globals = session->source->ops->globals(session->source);
-	if (globals && report_counters(session->object, globals, session->options->quiet))
+	if (globals && report_counters(session->object, globals))
 		session_fail(session, STATUS_SCRIPT);
-	if (session->options->quiet)
-		return;
 	session->source->ops->stats(session->source, &stats);
 	if (stats.n_nested)
-		report("warning: %llu events skipped, which happened while a probe was running on their CPU",
-		       (unsigned long long)stats.n_nested);
+		report("warning: %llu event%s skipped: a probe was running already on that CPU",
+		       (unsigned long long)stats.n_nested, stats.n_nested == 1 ? "" : "s");
 	if (session->n_bad_records)
 		report("warning: %llu records do not fit their print statement and are left out",
 		       (unsigned long long)session->n_bad_records);

@@ -15,7 +15,7 @@ struct session_options {
 	const char *script_name; /* arg[0] */
 	char **script_args;      /* arg[1..], NULL-terminated */
 	int out_fd;
-	bool quiet;     /* no banner, no line of losses (errors stay) */
+	bool quiet;     /* no banner */
 	bool show_time; /* -T, reserved */
 };
 

@@ -245,7 +245,7 @@ control_print_hist(struct lua_State *L);
  * errors.
  */
 unsigned
-report_counters(const struct object *object, const void *globals, bool quiet);
+report_counters(const struct object *object, const void *globals);
 
 /* Prints "ktap: TEXT" on stderr. */
 void
