@@ -204,6 +204,10 @@ diag_note(struct diags *diags, struct diag *diag, struct span span, const char *
 void
 diag_help(struct diags *diags, struct diag *diag, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* What the world refuses, or a remark: one line "ktap: TEXT" on stderr. */
+void
+complain(const char *format, ...) PRINTF_LIKE(1, 2);
+
 /* Is there an error whose slug ends so? */
 bool
 diags_have(const struct diags *diags, const char *slug_end);

@@ -222,3 +222,15 @@ diags_print(const struct diags *diags, FILE *out)
 	if (diags->n_dropped)
 		fprintf(out, "and %u more errors\n", diags->n_dropped);
 }
+
+void
+complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("ktap: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}

@@ -29,17 +29,6 @@ struct run {
 	uint64_t time;
 };
 
-static void PRINTF_LIKE(1, 2) complain(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ktap: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
-
 /* ---- reading ------------------------------------------------------------ */
 
 /* Reads to the end, one byte more than a script may have at most. Returns 0 or -errno. */

@@ -67,9 +67,9 @@ static void
 report_at(const struct object *object, struct span span, const char *what)
 {
 	if (object->script)
-		report("%s:%u: %s", object->script->name, script_line(object->script, span.off), what);
+		complain("%s:%u: %s", object->script->name, script_line(object->script, span.off), what);
 	else
-		report("%s: %s", object->name, what);
+		complain("%s: %s", object->name, what);
 }
 
 static bool
@@ -185,7 +185,7 @@ session_attach(struct session *session)
 					     &skipped);
 	}
 	if (ok && skipped.n_failed)
-		report("%u event%s of the script's patterns cannot be traced here; the first: %s",
+		complain("%u event%s of the script's patterns cannot be traced here; the first: %s",
 		       skipped.n_failed, skipped.n_failed == 1 ? "" : "s", skipped.first.s);
 	if (!ok)
 		session_fail(session, STATUS_WORLD);

@@ -40,7 +40,7 @@ pump(struct session *session)
 
 	if (n >= 0)
 		return n;
-	report("events cannot be read: %s", strerror(-n));
+	complain("events cannot be read: %s", strerror(-n));
 	session_fail(session, STATUS_WORLD);
 	session->is_over = true;
 	return 0;

@@ -12,18 +12,6 @@
 
 #include "session/session_int.h"
 
-void
-report(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ktap: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
-
 static void
 report_counter(const struct object *object, const struct counter *counter, uint64_t n)
 {

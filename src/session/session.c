@@ -114,7 +114,7 @@ open_session(struct session *session)
 	if (err == 0)
 		err = open_control(session, &why);
 	if (err < 0) {
-		report("%s", why.s ? why.s : strerror(-err));
+		complain("%s", why.s ? why.s : strerror(-err));
 		session_fail(session, err == -EINVAL ? STATUS_SCRIPT : STATUS_WORLD);
 	}
 	text_fini(&why);
@@ -155,7 +155,7 @@ open_ticks(struct session *session)
 	bool ok = n <= TICKS_MAX;
 
 	if (!ok)
-		report("%u ticks are registered; there can be %d", n, TICKS_MAX);
+		complain("%u ticks are registered; there can be %d", n, TICKS_MAX);
 	session->tick_fds = n ? mem_alloc(n * sizeof(int)) : NULL;
 	ok = ok && (n == 0 || session->tick_fds);
 	for (uint32_t i = 0; session->tick_fds && i < n; i++)
@@ -164,7 +164,7 @@ open_ticks(struct session *session)
 		session->tick_fds[i] = open_tick(session->control.ticks[i].period_ns);
 		ok = session->tick_fds[i] >= 0;
 		if (!ok)
-			report("a timer for tick cannot be made: %s", strerror(-session->tick_fds[i]));
+			complain("a timer for tick cannot be made: %s", strerror(-session->tick_fds[i]));
 	}
 	if (!ok)
 		session_fail(session, STATUS_WORLD);
@@ -182,7 +182,7 @@ start(struct session *session)
 	else
 		err = watch_go(&session->watch, &why);
 	if (err < 0) {
-		report("%s", why.s ? why.s : strerror(-err));
+		complain("%s", why.s ? why.s : strerror(-err));
 		session_fail(session, STATUS_WORLD);
 	}
 	text_fini(&why);
@@ -225,10 +225,10 @@ report_losses(struct session *session)
 		session_fail(session, STATUS_SCRIPT);
 	session->source->ops->stats(session->source, &stats);
 	if (stats.n_nested)
-		report("warning: %llu event%s skipped: a probe was running already on that CPU",
+		complain("warning: %llu event%s skipped: a probe was running already on that CPU",
 		       (unsigned long long)stats.n_nested, stats.n_nested == 1 ? "" : "s");
 	if (session->n_bad_records)
-		report("warning: %llu records do not fit their print statement and are left out",
+		complain("warning: %llu records do not fit their print statement and are left out",
 		       (unsigned long long)session->n_bad_records);
 }
 
@@ -238,7 +238,7 @@ close_session(struct session *session)
 	int err = session->out ? output_free(session->out) : 0;
 
 	if (err < 0 && err != -EPIPE) {
-		report("output cannot be written: %s", strerror(-err));
+		complain("output cannot be written: %s", strerror(-err));
 		session_fail(session, STATUS_WORLD);
 	}
 	control_close(&session->control);

@@ -247,10 +247,6 @@ control_print_hist(struct lua_State *L);
 unsigned
 report_counters(const struct object *object, const void *globals);
 
-/* Prints "ktap: TEXT" on stderr. */
-void
-report(const char *format, ...) PRINTF_LIKE(1, 2);
-
 /* ---- watch.c: a command or process without a source that follows it ----- */
 
 struct watch {
