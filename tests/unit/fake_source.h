@@ -39,6 +39,7 @@ struct fake {
 	const unsigned char *record; /* handed out by each pump until n_records are gone */
 	size_t record_len;
 	unsigned n_records;
+	unsigned n_nested;           /* what stats says */
 	void (*on_pump)(struct fake *fake);
 };
 
@@ -215,7 +216,7 @@ fake_globals(struct source *source)
 static void
 fake_stats(struct source *source, struct source_stats *stats)
 {
-	*stats = (struct source_stats){ .n_nested = 2 };
+	*stats = (struct source_stats){ .n_nested = fake_of(source)->n_nested };
 }
 
 static const struct source_ops fake_ops = {

@@ -328,6 +328,7 @@ records_are_pumped_and_losses_told(void **state)
 	w.fake.record = record; /* print() without arguments: an empty line */
 	w.fake.record_len = 8;
 	w.fake.n_records = 3;
+	w.fake.n_nested = 2;
 	w.fake.on_pump = end_after_two;
 	assert_int_equal(run(&w, &w.fake.base), STATUS_SCRIPT);
 	assert_string_equal(w.out, "\n\n\nend\n");
