@@ -563,7 +563,7 @@ key_text(lua_State *L, int index, struct hist_row *row, struct text *out)
 	size_t before = out->len;
 	struct value value;
 
-	if (lua_type(L, index) == LUA_TNUMBER || lua_type(L, index) == LUA_TSTRING) {
+	if (lua_type(L, index) == LUA_TNUMBER || lua_type(L, index) == LUA_TSTRING || lua_isboolean(L, index)) {
 		control_value_text(L, index, out);
 		row->key_is_number = lua_type(L, index) == LUA_TNUMBER;
 		return true;
