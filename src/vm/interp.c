@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The interpreter. A program is verified, then decoded once: wide instructions become one, jumps count decoded instructions,
+ * The interpreter, and the way to it: vm_load and vm_run, which prefer machine code (jit.c). A program is verified, then decoded once: wide instructions become one, jumps count decoded instructions,
  * tables and helpers become addresses. Running is a chain of computed jumps from the code of one instruction to that of the
  * next; that code is made from the rows of insn.def, so that what an instruction does is said in one place.
  *
@@ -35,6 +35,8 @@ struct vm_func {
 
 struct vm_program {
 	struct vm_program *next;
+	const struct func *func;
+	struct jit_code *code; /* machine code; NULL: interpreted, and these are there: */
 	struct vm_func *funcs; /* all that it calls; the last is the entry */
 	const struct vm_func *entry;
 	struct vm_signature signature;
@@ -50,6 +52,7 @@ program_free(struct vm_program *program)
 		free(f->ops);
 		free(f);
 	}
+	jit_free(program->code);
 	free(program);
 }
 
@@ -155,6 +158,43 @@ decode_func(struct vm *vm, struct vm_program *program, const struct func *func)
 	return f->ops && decode_insns(vm, program, f) ? f : NULL;
 }
 
+void
+vm_set_exec(struct vm *vm, enum vm_exec exec)
+{
+	vm->exec = exec;
+}
+
+enum vm_exec
+vm_program_exec(const struct vm_program *program)
+{
+	return program->code ? VM_EXEC_JIT : VM_EXEC_INTERP;
+}
+
+static int
+out_of_memory(const struct func *func, struct text *why)
+{
+	text_printf(why, "function \"%s\": out of memory", func->name ? func->name : "?");
+	return -ENOMEM;
+}
+
+/* Machine code or decoded instructions, as the machine says. 0 or -errno with *why set. */
+static int
+prepare(struct vm *vm, struct vm_program *program, struct text *why)
+{
+	struct text reason = { 0 };
+	int err = -EOPNOTSUPP;
+
+	if (vm->exec != VM_EXEC_INTERP)
+		err = jit_compile(vm, program->func, &program->signature, &program->code, &reason);
+	if (err && vm->exec == VM_EXEC_JIT)
+		text_puts(why, reason.s ? reason.s : "out of memory");
+	text_fini(&reason);
+	if (!err || vm->exec == VM_EXEC_JIT)
+		return err;
+	program->entry = decode_func(vm, program, program->func);
+	return program->entry ? 0 : out_of_memory(program->func, why);
+}
+
 struct vm_program *
 vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signature, struct text *why, int *err)
 {
@@ -164,15 +204,15 @@ vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signa
 	if (*err)
 		return NULL;
 	program = mem_alloc(sizeof(*program));
-	if (program) {
-		program->signature = *signature;
-		program->entry = decode_func(vm, program, func);
+	if (!program) {
+		*err = out_of_memory(func, why);
+		return NULL;
 	}
-	if (!program || !program->entry) {
-		if (program)
-			program_free(program);
-		text_printf(why, "function \"%s\": out of memory", func->name ? func->name : "?");
-		*err = -ENOMEM;
+	program->func = func;
+	program->signature = *signature;
+	*err = prepare(vm, program, why);
+	if (*err) {
+		program_free(program);
 		return NULL;
 	}
 	program->next = vm->programs;
@@ -307,27 +347,45 @@ add_range(struct vm_run *run, const void *base, size_t len)
 	run->ranges[run->n_ranges++].len = len;
 }
 
+/* What helpers see of a run. Of whom nobody knows anything, everything is 0. */
+static void
+run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5],
+	 const char *stack)
+{
+	static const struct vm_env nobody;
+
+	run->vm = vm;
+	run->env = env ? env : &nobody;
+	run->cpu = run->env->cpu < vm->n_cpus ? run->env->cpu : 0;
+	run->n_ranges = 0;
+	add_range(run, stack, VM_STACK_SIZE);
+	for (int i = 0; i < 5; i++) {
+		enum vm_arg_kind kind = program->signature.args[i].kind;
+
+		assert(kind != VM_ARG_MEM || args[i] % 8 == 0);
+		if (kind == VM_ARG_MEM || kind == VM_ARG_MEM_RDONLY)
+			add_range(run, (const void *)(uintptr_t)args[i], program->signature.args[i].size);
+	}
+}
+
 uint64_t
 vm_run(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5])
 {
 	_Alignas(16) char stack[VM_FRAMES_MAX * VM_STACK_SIZE];
-	struct vm_run run = { .vm = vm, .env = env };
+	struct vm_run run;
 	uint64_t reg[11] = { 0 };
 
-	memset(stack, 0, VM_STACK_SIZE);
-	add_range(&run, stack, VM_STACK_SIZE);
-	for (int i = 0; i < 5; i++) {
-		enum vm_arg_kind kind = program->signature.args[i].kind;
-
-		if (kind == VM_ARG_NONE)
-			continue;
-		reg[i + 1] = args[i];
-		assert(kind != VM_ARG_MEM || args[i] % 8 == 0);
-		if (kind == VM_ARG_MEM || kind == VM_ARG_MEM_RDONLY)
-			add_range(&run, (const void *)(uintptr_t)args[i], program->signature.args[i].size);
-	}
-	reg[10] = (uintptr_t)stack + VM_STACK_SIZE;
 	if (debug_on(DEBUG_VM))
-		fprintf(stderr, "vm: run %s\n", program->entry->func->name ? program->entry->func->name : "?");
+		fprintf(stderr, "vm: run %s\n", program->func->name ? program->func->name : "?");
+	if (!program->code || program->code->uses_run)
+		run_init(&run, vm, program, env, args, stack);
+	/* Machine code does without zeros in the stack: no verified program reads what it did not write. */
+	if (program->code)
+		return program->code->entry(&run, args, stack + VM_STACK_SIZE);
+	memset(stack, 0, VM_STACK_SIZE);
+	for (int i = 0; i < 5; i++)
+		if (program->signature.args[i].kind != VM_ARG_NONE)
+			reg[i + 1] = args[i];
+	reg[10] = (uintptr_t)stack + VM_STACK_SIZE;
 	return execute(&run, program->entry->ops, reg, stack);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * vm: eBPF as a machine, in user space. Tables, helpers, verifier, interpreter.
+ * vm: eBPF as a machine, in user space. Tables, helpers, verifier, interpreter, compiler to machine code.
  *
  * No program runs unverified: the only way to a runnable program is vm_load, which verifies.
  */
@@ -100,6 +100,21 @@ int
 vm_verify(const struct object *object, const struct func *func, const struct vm_signature *signature, struct text *why);
 
 /* ---- interp.c ------------------------------------------------------------------------------------------------------- */
+
+/* How programs run. */
+enum vm_exec {
+	VM_EXEC_AUTO,   /* as machine code where this machine and the system permit it, else in the interpreter */
+	VM_EXEC_INTERP,
+	VM_EXEC_JIT,    /* as machine code, or vm_load refuses */
+};
+
+/* What vm_load makes of programs from now on; VM_EXEC_AUTO at first. */
+void
+vm_set_exec(struct vm *vm, enum vm_exec exec);
+
+/* How a loaded program runs: VM_EXEC_INTERP or VM_EXEC_JIT. */
+enum vm_exec
+vm_program_exec(const struct vm_program *program);
 
 /* Verifies and prepares a function. Owned by the vm. NULL with *why set (and *err = -errno) on refusal. */
 struct vm_program *

@@ -93,6 +93,8 @@ struct vm {
 	struct vm_program *programs;   /* all that were loaded, a list */
 	uint64_t random;               /* state of get_prandom_u32 */
 	int64_t boot_minus_monotonic, tai_minus_monotonic; /* ns */
+	enum vm_exec exec;
+	bool no_bmi2;                  /* for tests: as if the processor were an old one */
 };
 
 /* Frees the programs (interp.c). */
@@ -102,11 +104,36 @@ vm_programs_free(struct vm_program *programs);
 /* One run of a program: what helpers see. */
 struct vm_run {
 	struct vm *vm;
-	const struct vm_env *env;
+	const struct vm_env *env;      /* of vm_run, never NULL */
+	uint64_t cpu;                  /* env's, 0 where it is none of the machine's */
 	/* Memory of the engine that this run knows to be readable: stack, record, scratch. The rest is read by system call. */
 	struct vm_range { const void *base; size_t len; } ranges[6];
 	uint32_t n_ranges;
 };
+
+/* ---- jit.c: programs as machine code ------------------------------------------------------------------- */
+
+/* Code of a program. args: r1 to r5; frame: r10 of the entry, with room for all frames from VM_STACK_SIZE below to above. */
+typedef uint64_t jit_entry(struct vm_run *run, const uint64_t args[5], void *frame);
+
+struct jit_code {
+	void *map;          /* the pages of the code and a guard before and behind them */
+	size_t map_len;
+	uint8_t *text;
+	uint32_t len;
+	bool uses_run;      /* entry looks at `run` */
+	jit_entry *entry;
+};
+
+/*
+ * Compiles a verified function and all that it calls. 0 and *code for jit_free, or -EOPNOTSUPP (not for this machine), -ENOMEM or
+ * what the system says to executable memory, with *why set.
+ */
+int
+jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *signature, struct jit_code **code, struct text *why);
+
+void
+jit_free(struct jit_code *code);
 
 /* ---- memory.c: reads that never fault ------------------------------------------------------------------ */
 

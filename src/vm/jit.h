@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What jit.c and the machine code generators (jit_x86.c) share: a compilation in progress.
+ *
+ * Code is made in two passes over the same instructions. The first writes nothing and takes the longest form of whatever is not
+ * yet known: jumps forward, addresses, what the prologue has to save. It leaves the offset of each instruction. The second takes
+ * the shortest form that these offsets permit and writes. No instruction is longer in the second pass than in the first, so
+ * whatever distance the first pass saw is an upper bound for the second.
+ */
+#ifndef KTAP_VM_JIT_H
+#define KTAP_VM_JIT_H
+
+#include "vm/vm_int.h"
+
+/* Where code goes; out == NULL: it is only measured. */
+struct jit_buf {
+	uint8_t *out;
+	uint32_t n, cap;
+};
+
+/* What is kept of an instruction. */
+struct jit_insn {
+	uint32_t off;      /* of its code, in the pass before or, up to where this pass has come, in this one */
+	uint32_t fix;      /* end of a displacement that is to be filled in, 0: none */
+	bool fix_is_short; /* it has one byte, not four */
+	bool target;       /* jumps arrive here */
+};
+
+/* A function of the program. */
+struct jit_func {
+	struct jit_func *next;  /* callees stand before their callers, so the entry is the last */
+	const struct func *func;
+	struct jit_insn *insns; /* one an instruction, and one for the end */
+	uint32_t start;         /* offset of its code */
+	uint32_t next_reloc;    /* where the relocation for the next instruction that has one is expected */
+	uint16_t writes;        /* bit n: register n */
+	bool uses_stack;        /* it, or what it calls, touches r10 */
+	bool calls;             /* its code has calls in it: after the first pass it is known */
+};
+
+struct jit {
+	struct vm *vm;
+	const struct vm_signature *signature;
+	struct jit_func *funcs, *last;
+	struct jit_buf buf;
+	uint64_t address;       /* of buf.out */
+	bool first_pass;
+	bool uses_run;          /* code needs struct vm_run: after the first pass it is known */
+};
+
+struct jit_backend {
+	const char *name;
+	/* Appends the code of a function to jit->buf; of the entry, as a jit_entry. */
+	void (*func)(struct jit *jit, struct jit_func *f);
+};
+
+#if defined(__x86_64__)
+extern const struct jit_backend jit_x86;
+#endif
+
+/* Bit n: the instruction (or, of a call, whoever is called) writes register n. */
+uint32_t
+jit_writes(const struct bpf_insn *insn, const struct insn_info *info);
+
+/* The relocation at pc, or NULL; quick when asked in order. */
+const struct reloc *
+jit_reloc(struct jit_func *f, uint32_t pc);
+
+/* Where the jump at pc goes. */
+uint32_t
+jit_target(const struct jit_func *f, uint32_t pc);
+
+/* The function of the program that the local call at pc calls. */
+struct jit_func *
+jit_callee(struct jit *jit, struct jit_func *f, uint32_t pc);
+
+/* The 64 bits of the ld_imm64 at pc: a number, the handle of a table, or the address of a value. */
+uint64_t
+jit_wide(struct jit *jit, struct jit_func *f, uint32_t pc);
+
+#endif

@@ -1,0 +1,926 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Machine code for x86-64. Every register of eBPF has one of the machine for good:
+ *
+ *      r0    r1    r2    r3    r4   r5   r6    r7    r8    r9    r10
+ *      rax   rsi   rdx   rcx   r8   r9   rbx   r13   r14   r15   rbp
+ *
+ * so r0 is where functions in C return, r1 to r5 are where they take their second to sixth argument (the first, rdi, is the
+ * struct vm_run of a helper), and r6 to r9 are registers that they preserve: a call of a helper is a call. rdi, r10 and r11 are free
+ * within an instruction; r12 holds the struct vm_run where something needs it. The program's stack is not the machine's: rbp points
+ * above the frame of VM_STACK_SIZE bytes, the callee's frame lies above. Return addresses and saved registers are on the
+ * machine's stack, where no address of the program leads.
+ *
+ * All arithmetic on 32 bits clears the upper half by itself. Flags mean nothing between instructions.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "vm/jit_x86_enc.h"
+
+#if defined(__x86_64__)
+
+#define SCRATCH RDI
+#define SCRATCH2 R10
+#define SCRATCH3 R11
+#define RUN R12
+
+static const uint8_t reg_of[11] = { RAX, RSI, RDX, RCX, R8, R9, RBX, R13, R14, R15, RBP };
+
+/* A function in the making. */
+struct gen {
+	struct jit *jit;
+	struct jit_func *f;
+	struct jit_buf *b;
+	bool is_entry;
+	bool has_bmi2;
+	const struct vm_table *known[11]; /* the table whose handle a register holds for certain */
+};
+
+static uint32_t
+width_of(const struct bpf_insn *insn)
+{
+	uint8_t class = BPF_CLASS(insn->code);
+
+	return class == BPF_ALU64 || class == BPF_JMP ? OP_W : 0;
+}
+
+static bool
+has_imm(const struct bpf_insn *insn)
+{
+	return BPF_SRC(insn->code) == BPF_K;
+}
+
+/* Where something in memory lies from the end of an instruction of `len` bytes, if 32 bits can say it. */
+static bool
+reach(const struct gen *g, uint64_t to, uint32_t len, int32_t *rel)
+{
+	int64_t distance = (int64_t)(to - (g->jit->address + g->b->n + len));
+
+	if (g->jit->first_pass || !fits32(distance))
+		return false;
+	*rel = (int32_t)distance;
+	return true;
+}
+
+/* reg = address of something that does not move. */
+static void
+put_address(struct gen *g, unsigned reg, uint64_t address)
+{
+	int32_t rel;
+
+	if (address > UINT32_MAX && reach(g, address, 7, &rel)) {
+		put_op(g->b, OP_LEA, reg, 0, 0, false);
+		put8(g->b, (reg & 7) << 3 | 5);
+		put32(g->b, (uint32_t)rel);
+	} else {
+		put_const(g->b, reg, address);
+	}
+}
+
+/* ---- arithmetic ------------------------------------------------------------------------------------------------- */
+
+/* dst = 0 if the divisor is 0; modulo leaves the dividend. */
+static void
+put_by_zero(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	unsigned dst = reg_of[insn->dst_reg];
+
+	if (BPF_OP(insn->code) == BPF_DIV)
+		put_const(g->b, dst, 0);
+	else if (!w)
+		put_mov(g->b, 0, dst, dst);
+}
+
+static void
+put_by_minus_one(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	unsigned dst = reg_of[insn->dst_reg];
+
+	if (BPF_OP(insn->code) == BPF_DIV)
+		put_rr(g->b, w | 0xf7, G3_NEG, dst);
+	else
+		put_const(g->b, dst, 0);
+}
+
+/* dst divided by SCRATCH, which is neither 0 nor, in a signed division, -1. */
+static void
+put_division(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	unsigned dst = reg_of[insn->dst_reg], result = BPF_OP(insn->code) == BPF_DIV ? RAX : RDX;
+	struct jit_buf *b = g->b;
+
+	if (dst != RAX)
+		put_mov(b, OP_W, SCRATCH2, RAX);
+	if (dst != RDX)
+		put_mov(b, OP_W, SCRATCH3, RDX);
+	if (dst != RAX)
+		put_mov(b, w, RAX, dst);
+	if (insn->off)
+		put_op(b, w | 0x99, 0, 0, 0, false); /* cdq, cqo */
+	else
+		put_const(b, RDX, 0);
+	put_rr(b, w | 0xf7, insn->off ? G3_IDIV : G3_DIV, SCRATCH);
+	if (dst != result)
+		put_mov(b, w, dst, result);
+	if (dst != RAX)
+		put_mov(b, OP_W, RAX, SCRATCH2);
+	if (dst != RDX)
+		put_mov(b, OP_W, RDX, SCRATCH3);
+}
+
+static bool
+is_power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* Unsigned division by 1 << shift. */
+static void
+put_division_by_power(struct gen *g, const struct bpf_insn *insn, uint32_t w, unsigned shift)
+{
+	unsigned dst = reg_of[insn->dst_reg];
+	struct jit_buf *b = g->b;
+
+	if (BPF_OP(insn->code) == BPF_DIV && shift)
+		put_shift(b, w, G2_SHR, dst, shift);
+	else if (BPF_OP(insn->code) == BPF_DIV)
+		put_mov(b, w, dst, dst);
+	else if (shift < 32)
+		put_imm(b, 0, G1_AND, dst, (int32_t)((1u << shift) - 1));
+}
+
+static void
+emit_divide_imm(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	uint64_t divisor = w ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm;
+
+	if (!divisor) {
+		put_by_zero(g, insn, w);
+	} else if (insn->off && insn->imm == -1) {
+		put_by_minus_one(g, insn, w);
+	} else if (!insn->off && is_power_of_two(divisor) && divisor <= 1u << 31) {
+		put_division_by_power(g, insn, w, (unsigned)__builtin_ctzll(divisor));
+	} else {
+		put_const(g->b, SCRATCH, divisor);
+		put_division(g, insn, w);
+	}
+}
+
+static void
+emit_divide(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	struct jit_buf *b = g->b;
+	uint32_t skip, done[2];
+
+	if (has_imm(insn)) {
+		emit_divide_imm(g, insn, w);
+		return;
+	}
+	put_mov(b, w, SCRATCH, reg_of[insn->src_reg]);
+	put_rr(b, w | OP_TEST, SCRATCH, SCRATCH);
+	skip = put_skip(b, SKIP_IF(CC_NE));
+	put_by_zero(g, insn, w);
+	done[0] = done[1] = put_skip(b, SKIP_ALWAYS);
+	land(b, skip);
+	if (insn->off) {
+		put_imm(b, w, G1_CMP, SCRATCH, -1);
+		skip = put_skip(b, SKIP_IF(CC_NE));
+		put_by_minus_one(g, insn, w);
+		done[1] = put_skip(b, SKIP_ALWAYS);
+		land(b, skip);
+	}
+	put_division(g, insn, w);
+	land(b, done[0]);
+	land(b, done[1]);
+}
+
+static void
+emit_multiply(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	unsigned dst = reg_of[insn->dst_reg];
+	struct jit_buf *b = g->b;
+	int32_t imm = insn->imm;
+
+	if (!has_imm(insn)) {
+		put_rr(b, w | OP_IMUL, dst, reg_of[insn->src_reg]);
+	} else if (imm == 3 || imm == 5 || imm == 9) {
+		put_rx(b, w | 0x8d, dst, dst, dst, (unsigned)__builtin_ctz((unsigned)imm - 1));
+	} else if (imm > 1 && is_power_of_two((uint64_t)imm)) {
+		put_shift(b, w, G2_SHL, dst, (unsigned)__builtin_ctz((unsigned)imm));
+	} else if (fits8(imm)) {
+		put_rr(b, w | 0x6b, dst, dst);
+		put8(b, (uint8_t)imm);
+	} else {
+		put_rr(b, w | 0x69, dst, dst);
+		put32(b, (uint32_t)imm);
+	}
+}
+
+/* Without BMI2 the count has to be in cl, which is r3. */
+static void
+put_shift_by_cl(struct gen *g, uint32_t w, enum x86_group group, unsigned dst, unsigned src)
+{
+	struct jit_buf *b = g->b;
+	unsigned at = dst == RCX ? SCRATCH : dst;
+
+	if (src == RCX && dst != RCX) {
+		put_rr(b, w | 0xd3, group, dst);
+		return;
+	}
+	put_mov(b, OP_W, SCRATCH, RCX);
+	if (src != RCX)
+		put_mov(b, 0, RCX, src);
+	put_rr(b, w | 0xd3, group, at);
+	put_mov(b, OP_W, RCX, SCRATCH);
+}
+
+static void
+emit_shift(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	uint8_t op = BPF_OP(insn->code);
+	enum x86_group group = op == BPF_LSH ? G2_SHL : op == BPF_RSH ? G2_SHR : G2_SAR;
+	enum x86_shiftx shiftx = op == BPF_LSH ? SHIFTX_SHL : op == BPF_RSH ? SHIFTX_SHR : SHIFTX_SAR;
+	unsigned dst = reg_of[insn->dst_reg], src = reg_of[insn->src_reg], count = (unsigned)insn->imm & (w ? 63 : 31);
+
+	if (!has_imm(insn) && g->has_bmi2)
+		put_shiftx(g->b, w, shiftx, dst, dst, src);
+	else if (!has_imm(insn))
+		put_shift_by_cl(g, w, group, dst, src);
+	else if (count)
+		put_shift(g->b, w, group, dst, count);
+	else if (!w)
+		put_mov(g->b, 0, dst, dst);
+}
+
+static void
+emit_mov(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	unsigned dst = reg_of[insn->dst_reg], src = reg_of[insn->src_reg];
+	struct jit_buf *b = g->b;
+
+	if (has_imm(insn))
+		put_const(b, dst, w ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm);
+	else if (insn->off == 8)
+		put_rr(b, w | OP_0F | OP_BRM | 0xbe, dst, src);
+	else if (insn->off == 16)
+		put_rr(b, w | OP_0F | 0xbf, dst, src);
+	else if (insn->off == 32)
+		put_rr(b, w | 0x63, dst, src);
+	else if (!w || dst != src)
+		put_mov(b, w, dst, src);
+}
+
+static void
+emit_and_imm(struct gen *g, unsigned dst, uint32_t w, int32_t imm)
+{
+	struct jit_buf *b = g->b;
+
+	/* A positive number clears the upper half anyway. */
+	if (imm >= 0)
+		w = 0;
+	if (imm == 0xff)
+		put_rr(b, OP_0F | OP_BRM | 0xb6, dst, dst);
+	else if (imm == 0xffff)
+		put_rr(b, OP_0F | 0xb7, dst, dst);
+	else
+		put_imm(b, w, G1_AND, dst, imm);
+}
+
+/* add, or, and, sub, xor */
+static void
+emit_simple(struct gen *g, const struct bpf_insn *insn, uint32_t w, enum x86_group group)
+{
+	unsigned dst = reg_of[insn->dst_reg];
+
+	if (!has_imm(insn))
+		put_rr(g->b, w | (uint32_t)group << 3 | 3, dst, reg_of[insn->src_reg]);
+	else if (group == G1_AND)
+		emit_and_imm(g, dst, w, insn->imm);
+	else if (insn->imm == 128 && (group == G1_ADD || group == G1_SUB)) /* -128 takes one byte */
+		put_imm(g->b, w, group == G1_ADD ? G1_SUB : G1_ADD, dst, -128);
+	else if (insn->imm || !w)
+		put_imm(g->b, w, group, dst, insn->imm);
+}
+
+static void
+put_bswap(struct jit_buf *b, uint32_t w, unsigned reg)
+{
+	put_op(b, w | OP_0F | 0xc8 | (reg & 7), 0, 0, reg, false);
+}
+
+static void
+emit_swap(struct gen *g, const struct bpf_insn *insn)
+{
+	bool swaps = BPF_CLASS(insn->code) == BPF_ALU64 || BPF_SRC(insn->code) == BPF_TO_BE;
+	unsigned dst = reg_of[insn->dst_reg];
+	struct jit_buf *b = g->b;
+
+	if (insn->imm == 16) {
+		if (swaps)
+			put_shift(b, OP_16, G2_ROR, dst, 8);
+		put_rr(b, OP_0F | 0xb7, dst, dst);
+	} else if (swaps) {
+		put_bswap(b, insn->imm == 64 ? OP_W : 0, dst);
+	} else if (insn->imm == 32) {
+		put_mov(b, 0, dst, dst);
+	}
+}
+
+static void
+emit_alu(struct gen *g, const struct bpf_insn *insn)
+{
+	uint32_t w = width_of(insn);
+
+	switch (BPF_OP(insn->code)) {
+	case BPF_ADD:
+		emit_simple(g, insn, w, G1_ADD);
+		break;
+	case BPF_SUB:
+		emit_simple(g, insn, w, G1_SUB);
+		break;
+	case BPF_OR:
+		emit_simple(g, insn, w, G1_OR);
+		break;
+	case BPF_AND:
+		emit_simple(g, insn, w, G1_AND);
+		break;
+	case BPF_XOR:
+		emit_simple(g, insn, w, G1_XOR);
+		break;
+	case BPF_MUL:
+		emit_multiply(g, insn, w);
+		break;
+	case BPF_DIV:
+	case BPF_MOD:
+		emit_divide(g, insn, w);
+		break;
+	case BPF_LSH:
+	case BPF_RSH:
+	case BPF_ARSH:
+		emit_shift(g, insn, w);
+		break;
+	case BPF_MOV:
+		emit_mov(g, insn, w);
+		break;
+	case BPF_NEG:
+		put_rr(g->b, w | 0xf7, G3_NEG, reg_of[insn->dst_reg]);
+		break;
+	case BPF_END:
+		emit_swap(g, insn);
+		break;
+	default:
+		assert(!"an operation without code");
+	}
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+static void
+emit_load(struct gen *g, const struct bpf_insn *insn)
+{
+	static const uint32_t zero_extend[] = {
+		[BPF_B >> 3] = OP_0F | 0xb6, [BPF_H >> 3] = OP_0F | 0xb7, [BPF_W >> 3] = OP_MOV, [BPF_DW >> 3] = OP_W | OP_MOV,
+	};
+	static const uint32_t sign_extend[] = {
+		[BPF_B >> 3] = OP_W | OP_0F | 0xbe, [BPF_H >> 3] = OP_W | OP_0F | 0xbf, [BPF_W >> 3] = OP_W | 0x63,
+	};
+	uint32_t op = BPF_MODE(insn->code) == BPF_MEMSX ? sign_extend[BPF_SIZE(insn->code) >> 3] : zero_extend[BPF_SIZE(insn->code) >> 3];
+
+	put_rm(g->b, op, reg_of[insn->dst_reg], reg_of[insn->src_reg], insn->off);
+}
+
+/* An operation whose opcode for 8 bits is one less than that for more: stores. */
+static uint32_t
+sized(uint32_t op, const struct bpf_insn *insn)
+{
+	switch (BPF_SIZE(insn->code)) {
+	case BPF_B:
+		return (op - 1) | OP_BREG;
+	case BPF_H:
+		return op | OP_16;
+	case BPF_W:
+		return op;
+	default:
+		return op | OP_W;
+	}
+}
+
+static void
+emit_store(struct gen *g, const struct bpf_insn *insn)
+{
+	unsigned base = reg_of[insn->dst_reg];
+	struct jit_buf *b = g->b;
+
+	if (BPF_CLASS(insn->code) == BPF_STX) {
+		put_rm(b, sized(OP_STORE, insn), reg_of[insn->src_reg], base, insn->off);
+		return;
+	}
+	put_rm(b, sized(0xc7, insn), 0, base, insn->off);
+	if (BPF_SIZE(insn->code) == BPF_B)
+		put8(b, (uint8_t)insn->imm);
+	else if (BPF_SIZE(insn->code) == BPF_H)
+		put16(b, (uint16_t)insn->imm);
+	else
+		put32(b, (uint32_t)insn->imm);
+}
+
+/* and, or, xor that give back what was there: the machine has no such instruction, so try until nobody came between. */
+static void
+emit_fetch(struct gen *g, const struct bpf_insn *insn, enum x86_group group)
+{
+	uint32_t w = BPF_SIZE(insn->code) == BPF_DW ? OP_W : 0, again;
+	unsigned src = reg_of[insn->src_reg], value = src == RAX ? SCRATCH2 : src;
+	unsigned base = insn->dst_reg ? reg_of[insn->dst_reg] : SCRATCH2;
+	struct jit_buf *b = g->b;
+
+	put_mov(b, OP_W, SCRATCH2, RAX);
+	put_rm(b, w | OP_MOV, RAX, base, insn->off);
+	again = b->n;
+	put_mov(b, w, SCRATCH, RAX);
+	put_rr(b, w | (uint32_t)group << 3 | 3, SCRATCH, value);
+	put_rm(b, OP_LOCK | w | OP_0F | 0xb1, SCRATCH, base, insn->off);
+	put8(b, SKIP_IF(CC_NE));
+	put8(b, again - (b->n + 1));
+	if (src != RAX) {
+		put_mov(b, w, src, RAX);
+		put_mov(b, OP_W, RAX, SCRATCH2);
+	}
+}
+
+static void
+emit_atomic(struct gen *g, const struct bpf_insn *insn)
+{
+	uint32_t w = BPF_SIZE(insn->code) == BPF_DW ? OP_W : 0;
+	unsigned src = reg_of[insn->src_reg], base = reg_of[insn->dst_reg];
+	struct jit_buf *b = g->b;
+
+	switch (insn->imm) {
+	case BPF_ADD:
+	case BPF_OR:
+	case BPF_AND:
+	case BPF_XOR:
+		put_rm(b, OP_LOCK | w | (insn->imm == BPF_ADD ? G1_ADD : insn->imm == BPF_OR ? G1_OR : insn->imm == BPF_AND ? G1_AND : G1_XOR) << 3 | 1,
+		       src, base, insn->off);
+		break;
+	case BPF_ADD | BPF_FETCH:
+		put_rm(b, OP_LOCK | w | OP_0F | 0xc1, src, base, insn->off);
+		break;
+	case BPF_OR | BPF_FETCH:
+		emit_fetch(g, insn, G1_OR);
+		break;
+	case BPF_AND | BPF_FETCH:
+		emit_fetch(g, insn, G1_AND);
+		break;
+	case BPF_XOR | BPF_FETCH:
+		emit_fetch(g, insn, G1_XOR);
+		break;
+	case BPF_XCHG:
+		put_rm(b, w | 0x87, src, base, insn->off);
+		break;
+	case BPF_CMPXCHG:
+		put_rm(b, OP_LOCK | w | OP_0F | 0xb1, src, base, insn->off);
+		if (!w) /* where it was equal, rax was not written */
+			put_mov(b, 0, RAX, RAX);
+		break;
+	default:
+		assert(!"an atomic operation without code");
+	}
+}
+
+/* ---- jumps --------------------------------------------------------------------------------------------------------- */
+
+#define CC_ALWAYS 16u
+
+/*
+ * The jump of instruction pc to `target`. Backward the distance is known. Forward it is at most what the first pass saw between the
+ * end of this instruction and where it goes, and `behind`, the most bytes that this instruction has behind the jump.
+ */
+static void
+put_jump(struct gen *g, uint32_t pc, uint32_t target, unsigned cc, uint32_t behind)
+{
+	const struct jit_insn *insns = g->f->insns;
+	struct jit_buf *b = g->b;
+	bool is_short, is_back = target <= pc;
+
+	if (is_back)
+		is_short = b->n + 2 - insns[target].off <= 128;
+	else
+		is_short = !g->jit->first_pass && insns[target].off - insns[pc + 1].off + behind <= INT8_MAX;
+	if (is_short) {
+		put8(b, cc == CC_ALWAYS ? SKIP_ALWAYS : SKIP_IF(cc));
+		put8(b, is_back ? insns[target].off - (b->n + 1) : 0);
+	} else {
+		if (cc != CC_ALWAYS)
+			put8(b, 0x0f);
+		put8(b, cc == CC_ALWAYS ? 0xe9 : 0x80 | cc);
+		put32(b, is_back ? insns[target].off - (b->n + 4) : 0);
+	}
+	if (!is_back) {
+		g->f->insns[pc].fix = b->n;
+		g->f->insns[pc].fix_is_short = is_short;
+	}
+}
+
+/* Sets the flags for a comparison. */
+static void
+put_compare(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+{
+	unsigned dst = reg_of[insn->dst_reg];
+	bool is_test = BPF_OP(insn->code) == BPF_JSET;
+	struct jit_buf *b = g->b;
+
+	if (!has_imm(insn)) {
+		put_rr(b, w | (is_test ? OP_TEST : OP_CMP), dst, reg_of[insn->src_reg]);
+	} else if (!is_test && insn->imm) {
+		put_imm(b, w, G1_CMP, dst, insn->imm);
+	} else if (!is_test) {
+		put_rr(b, w | OP_TEST, dst, dst); /* as a comparison with 0 */
+	} else if (insn->imm >= 0 && insn->imm <= INT8_MAX) {
+		put_rr(b, OP_BRM | 0xf6, G3_TEST, dst);
+		put8(b, (uint8_t)insn->imm);
+	} else {
+		if (insn->imm >= 0)
+			w = 0;
+		put_rr(b, w | 0xf7, G3_TEST, dst);
+		put32(b, (uint32_t)insn->imm);
+	}
+}
+
+static enum x86_cc
+condition_of(const struct bpf_insn *insn)
+{
+	static const uint8_t conditions[16] = {
+		[BPF_JEQ >> 4] = CC_E, [BPF_JNE >> 4] = CC_NE, [BPF_JGT >> 4] = CC_A, [BPF_JGE >> 4] = CC_AE, [BPF_JLT >> 4] = CC_B,
+		[BPF_JLE >> 4] = CC_BE, [BPF_JSET >> 4] = CC_NE, [BPF_JSGT >> 4] = CC_G, [BPF_JSGE >> 4] = CC_GE,
+		[BPF_JSLT >> 4] = CC_L, [BPF_JSLE >> 4] = CC_LE,
+	};
+
+	return conditions[BPF_OP(insn->code) >> 4];
+}
+
+/* A jump over one move between registers is a move under the opposite condition. */
+static bool
+is_move_under_condition(const struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *insns = &g->f->func->insns[pc];
+
+	return insns[0].off == 1 && !g->f->insns[pc + 1].target && insns[1].code == (BPF_ALU64 | BPF_MOV | BPF_X) && !insns[1].off;
+}
+
+/* Returns how many instructions it took. */
+static uint32_t
+emit_cond(struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *insn = &g->f->func->insns[pc];
+	uint32_t target = jit_target(g->f, pc);
+
+	if (target == pc + 1)
+		return 1;
+	put_compare(g, insn, width_of(insn));
+	if (is_move_under_condition(g, pc)) {
+		put_rr(g->b, OP_W | OP_0F | 0x40 | (condition_of(insn) ^ 1), reg_of[insn[1].dst_reg], reg_of[insn[1].src_reg]);
+		return 2;
+	}
+	put_jump(g, pc, target, condition_of(insn), 0);
+	return 1;
+}
+
+/* ---- prologue and epilogue ---------------------------------------------------------------------------------------- */
+
+/* Does the entry keep `run`? Before that is known, it does. */
+static bool
+keeps_run(const struct gen *g)
+{
+	return g->is_entry && (g->jit->uses_run || g->jit->first_pass);
+}
+
+/* The registers that the function has to give back as they were, in the order in which they are pushed. */
+static unsigned
+saved_regs(const struct gen *g, uint8_t saved[8])
+{
+	unsigned n = 0;
+
+	for (unsigned r = 6; r <= 9; r++)
+		if (g->f->writes >> r & 1)
+			saved[n++] = reg_of[r];
+	if (g->is_entry && g->f->uses_stack)
+		saved[n++] = RBP;
+	if (keeps_run(g))
+		saved[n++] = RUN;
+	return n;
+}
+
+/* Calls want a stack of 16 bytes' alignment: with the return address an odd number of registers. */
+static bool
+needs_padding(const struct gen *g, unsigned n_saved)
+{
+	return g->jit->first_pass || (g->f->calls && n_saved % 2 == 0);
+}
+
+static void
+emit_args(struct gen *g)
+{
+	/* r1 is where the arguments come from, so it is the last. */
+	static const uint8_t order[] = { 1, 2, 3, 4, 0 };
+
+	if (keeps_run(g))
+		put_mov(g->b, OP_W, RUN, RDI);
+	if (g->f->uses_stack)
+		put_mov(g->b, OP_W, RBP, RDX);
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
+		if (g->jit->signature->args[order[i]].kind != VM_ARG_NONE)
+			put_rm(g->b, OP_W | OP_MOV, reg_of[order[i] + 1], RSI, order[i] * 8);
+}
+
+static void
+emit_prologue(struct gen *g)
+{
+	uint8_t saved[8];
+	unsigned n = saved_regs(g, saved);
+
+	for (unsigned i = 0; i < n; i++)
+		put_push(g->b, saved[i]);
+	if (needs_padding(g, n))
+		put_push(g->b, RAX);
+	if (g->is_entry)
+		emit_args(g);
+}
+
+static void
+emit_exit(struct gen *g)
+{
+	uint8_t saved[8];
+	unsigned n = saved_regs(g, saved);
+
+	if (needs_padding(g, n))
+		put_pop(g->b, SCRATCH);
+	while (n)
+		put_pop(g->b, saved[--n]);
+	put8(g->b, 0xc3);
+}
+
+/* ---- calls ---------------------------------------------------------------------------------------------------------- */
+
+static void
+put_call(struct gen *g, uint64_t address)
+{
+	int32_t rel;
+
+	g->f->calls = true;
+	if (reach(g, address, 5, &rel)) {
+		put8(g->b, 0xe8);
+		put32(g->b, (uint32_t)rel);
+	} else {
+		/* rax is free: it is about to be overwritten. */
+		put_const(g->b, RAX, g->jit->first_pass ? UINT64_MAX >> 1 : address);
+		put_rr(g->b, 0xff, 2, RAX);
+	}
+}
+
+static void
+emit_call_local(struct gen *g, uint32_t pc)
+{
+	const struct jit_func *callee = jit_callee(g->jit, g->f, pc);
+	struct jit_buf *b = g->b;
+
+	g->f->calls = true;
+	if (callee->uses_stack)
+		put_imm(b, OP_W, G1_ADD, RBP, VM_STACK_SIZE);
+	put8(b, 0xe8);
+	put32(b, callee->start - (b->n + 4));
+	if (callee->uses_stack)
+		put_imm(b, OP_W, G1_SUB, RBP, VM_STACK_SIZE);
+}
+
+/* Most bytes of put_entry. */
+#define ENTRY_BYTES_MAX 48
+
+/* rax = address of the value of entry number SCRATCH. */
+static void
+put_entry(struct gen *g, const struct vm_table *t)
+{
+	uint64_t entry = (uint64_t)t->n_cpus * t->stride; /* less than 2 GB: check_table */
+	unsigned shift = is_power_of_two(entry) ? (unsigned)__builtin_ctzll(entry) : 64;
+	struct jit_buf *b = g->b;
+	size_t len;
+
+	if (shift == 64) {
+		put_rr(b, OP_W | 0x69, SCRATCH, SCRATCH);
+		put32(b, (uint32_t)entry);
+	} else if (shift > 3) {
+		put_shift(b, OP_W, G2_SHL, SCRATCH, shift);
+	}
+	put_address(g, RAX, (uintptr_t)array_memory(t, &len));
+	put_rx(b, OP_LEA, RAX, RAX, SCRATCH, shift > 3 ? 0 : shift);
+	if (t->n_cpus > 1) {
+		g->jit->uses_run = true;
+		put_rm(b, OP_W | OP_MOV, SCRATCH, RUN, offsetof(struct vm_run, cpu));
+		put_rr(b, OP_W | 0x69, SCRATCH, SCRATCH);
+		put32(b, t->stride);
+		put_rr(b, OP_W | 0x03, RAX, SCRATCH);
+	}
+}
+
+/* Is the instruction at pc, which nothing jumps to, a jump if r0 is null? */
+static bool
+is_null_check(const struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *insn = &g->f->func->insns[pc];
+
+	return insn->code == (BPF_JMP | BPF_JEQ | BPF_K) && !insn->dst_reg && !insn->imm && insn->off && !g->f->insns[pc].target;
+}
+
+/* rax = value of the entry whose number r2 points to, or 0. A null check behind it becomes part of it. */
+static uint32_t
+emit_array_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
+{
+	bool checks = is_null_check(g, pc + 1);
+	struct jit_buf *b = g->b;
+	uint32_t skip = 0;
+
+	put_rm(b, OP_MOV, SCRATCH, RDX, 0);
+	put_const(b, RAX, 0);
+	put_imm(b, 0, G1_CMP, SCRATCH, (int32_t)t->table->max_entries);
+	if (checks)
+		put_jump(g, pc + 1, jit_target(g->f, pc + 1), CC_AE, ENTRY_BYTES_MAX);
+	else
+		skip = put_skip(b, SKIP_IF(CC_AE));
+	put_entry(g, t);
+	if (!checks)
+		land(b, skip);
+	return checks ? 2 : 1;
+}
+
+/* A lookup in a table that is known here: without the way through the helper and the table's operations. */
+static uint32_t
+emit_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
+{
+	if (t->ops == &array_ops)
+		return emit_array_lookup(g, pc, t);
+	put_address(g, RDI, (uintptr_t)t);
+	put_mov(g->b, OP_W, RSI, RDX);
+	put_call(g, (uintptr_t)t->ops->find);
+	return 1;
+}
+
+/* Helpers that only fetch something: rax = 64 bits of env, at `off`. */
+static bool
+emit_env_helper(struct gen *g, int32_t helper)
+{
+	static const struct { int32_t helper; uint8_t off; bool swaps; } fetches[] = {
+		{ BPF_FUNC_ktime_get_ns, offsetof(struct vm_env, ktime_ns), false },
+		{ BPF_FUNC_get_current_pid_tgid, offsetof(struct vm_env, pid), true },
+		{ BPF_FUNC_get_current_uid_gid, offsetof(struct vm_env, uid), false },
+	};
+	struct jit_buf *b = g->b;
+
+	_Static_assert(offsetof(struct vm_env, tid) == offsetof(struct vm_env, pid) + 4, "fetched as one");
+	_Static_assert(offsetof(struct vm_env, gid) == offsetof(struct vm_env, uid) + 4, "fetched as one");
+	if (helper == BPF_FUNC_get_smp_processor_id) {
+		put_rm(b, OP_W | OP_MOV, RAX, RUN, offsetof(struct vm_run, cpu));
+		g->jit->uses_run = true;
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fetches); i++) {
+		if (fetches[i].helper != helper)
+			continue;
+		put_rm(b, OP_W | OP_MOV, RAX, RUN, offsetof(struct vm_run, env));
+		put_rm(b, OP_W | OP_MOV, RAX, RAX, fetches[i].off);
+		if (fetches[i].swaps) /* pid is the upper half */
+			put_shift(b, OP_W, G2_ROL, RAX, 32);
+		g->jit->uses_run = true;
+		return true;
+	}
+	return false;
+}
+
+static uint32_t
+emit_call(struct gen *g, uint32_t pc)
+{
+	int32_t number = g->f->func->insns[pc].imm;
+	const struct vm_table *t = g->known[1];
+
+	if (number == BPF_FUNC_map_lookup_elem && t && (t->ops == &array_ops || t->n_cpus == 1))
+		return emit_lookup(g, pc, t);
+	if (emit_env_helper(g, number))
+		return 1;
+	g->jit->uses_run = true;
+	put_mov(g->b, OP_W, RDI, RUN);
+	put_call(g, (uintptr_t)helper_find(number)->fn);
+	return 1;
+}
+
+/* ---- a function ------------------------------------------------------------------------------------------------------ */
+
+/* Emits the instruction at pc, perhaps with the next. Returns how many instructions these were. */
+static uint32_t
+emit_insn(struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *insn = &g->f->func->insns[pc];
+	const struct insn_info *info = insn_info(insn);
+
+	switch ((enum insn_shape)info->shape) {
+	case SHAPE_ALU:
+	case SHAPE_UNARY:
+		emit_alu(g, insn);
+		break;
+	case SHAPE_LD64:
+		put_address(g, reg_of[insn->dst_reg], jit_wide(g->jit, g->f, pc));
+		return 2;
+	case SHAPE_LOAD:
+		emit_load(g, insn);
+		break;
+	case SHAPE_STORE:
+		emit_store(g, insn);
+		break;
+	case SHAPE_ATOMIC:
+		emit_atomic(g, insn);
+		break;
+	case SHAPE_JUMP:
+		if (jit_target(g->f, pc) != pc + 1)
+			put_jump(g, pc, jit_target(g->f, pc), CC_ALWAYS, 0);
+		break;
+	case SHAPE_COND:
+		return emit_cond(g, pc);
+	case SHAPE_CALL:
+		if (info->id == INSN_CALL)
+			return emit_call(g, pc);
+		emit_call_local(g, pc);
+		break;
+	case SHAPE_EXIT:
+		emit_exit(g);
+		break;
+	case SHAPE_PACKET:
+		assert(!"packet access was verified");
+	}
+	return 1;
+}
+
+/* What registers are known to hold after the instruction at pc. */
+static void
+learn(struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *insn = &g->f->func->insns[pc];
+	const struct insn_info *info = insn_info(insn);
+	const struct vm_table *moved = info->id == INSN_MOV64_X ? g->known[insn->src_reg] : NULL;
+	uint32_t written = jit_writes(insn, info);
+
+	for (unsigned r = 0; r < ARRAY_SIZE(g->known); r++)
+		if (written >> r & 1)
+			g->known[r] = moved;
+	if (info->shape == SHAPE_LD64 && g->f->next_reloc) {
+		const struct reloc *reloc = &g->f->func->relocs[g->f->next_reloc - 1];
+
+		if (reloc->pc == pc && reloc->kind == RELOC_TABLE)
+			g->known[insn->dst_reg] = &g->jit->vm->tables[reloc->index];
+	}
+}
+
+/* Fills in the displacements of jumps forward. */
+static void
+fix_jumps(struct gen *g)
+{
+	for (uint32_t pc = 0; pc < g->f->func->n_insns; pc++) {
+		const struct jit_insn *insn = &g->f->insns[pc];
+		uint32_t distance;
+
+		if (!insn->fix)
+			continue;
+		distance = g->f->insns[jit_target(g->f, pc)].off - insn->fix;
+		assert(!insn->fix_is_short || distance <= INT8_MAX);
+		if (insn->fix_is_short)
+			g->b->out[insn->fix - 1] = (uint8_t)distance;
+		else
+			memcpy(g->b->out + insn->fix - 4, &distance, 4);
+	}
+}
+
+static void
+x86_func(struct jit *jit, struct jit_func *f)
+{
+	struct gen g = {
+		.jit = jit, .f = f, .b = &jit->buf, .is_entry = f == jit->last,
+		.has_bmi2 = !jit->vm->no_bmi2 && __builtin_cpu_supports("bmi2"),
+	};
+
+	emit_prologue(&g);
+	for (uint32_t pc = 0; pc < f->func->n_insns;) {
+		uint32_t n, width;
+
+		if (f->insns[pc].target)
+			memset(g.known, 0, sizeof(g.known));
+		f->insns[pc].off = jit->buf.n;
+		for (n = emit_insn(&g, pc); n; n -= width, pc += width) {
+			width = 1 + insn_is_wide(&f->func->insns[pc]);
+			learn(&g, pc);
+		}
+	}
+	f->insns[f->func->n_insns].off = jit->buf.n;
+	if (jit->buf.out)
+		fix_jumps(&g);
+}
+
+const struct jit_backend jit_x86 = { .name = "x86-64", .func = x86_func };
+
+#endif
