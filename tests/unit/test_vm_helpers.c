@@ -102,7 +102,7 @@ static const struct test_helper tests_of_helpers[] = {
 };
 
 static void
-test_helpers(void **state)
+check_helpers(enum vm_exec exec)
 {
 	static const struct vm_env env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "command", .ktime_ns = 123456,
 					   .read_user = read_user };
@@ -124,6 +124,7 @@ test_helpers(void **state)
 		int err;
 
 		memset(scratch, 0xaa, sizeof(scratch));
+		vm_set_exec(vm, exec);
 		program = vm_load(vm, func, &handler_signature, &why, &err);
 		if (!program)
 			fail_msg("%s", why.s);
@@ -136,6 +137,13 @@ test_helpers(void **state)
 		arena_free(arena);
 	}
 	assert_int_equal(n_bad, 0);
+}
+
+static void
+test_helpers(void **state)
+{
+	check_helpers(VM_EXEC_INTERP);
+	check_helpers(VM_EXEC_AUTO);
 }
 
 /* A string of our own that ends right before memory that is not there. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The interpreter: what each class of instruction does, by the text of RFC 9669, at the edges of its operands. Expected numbers
+ * The interpreter and machine code: what each class of instruction does, by the text of RFC 9669, at the edges of its operands. Expected numbers
  * are written out here, not computed, so that insn.def itself is under test.
  */
 #include <errno.h>
@@ -170,7 +170,7 @@ static const struct test_insn insns[] = {
 };
 
 static void
-test_insns(void **state)
+check_insns(enum vm_exec exec)
 {
 	static const struct vm_signature signature = { .args = {
 		{ VM_ARG_SCALAR, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
@@ -194,6 +194,7 @@ test_insns(void **state)
 			fixture_func(object, "callee", insns[i].callee);
 		vm = vm_new(object, 2, &why);
 		assert_non_null(vm);
+		vm_set_exec(vm, exec);
 		program = vm_load(vm, func, &signature, &why, &err);
 		if (!program)
 			fail_msg("%s: %s", insns[i].source, why.s);
@@ -207,6 +208,13 @@ test_insns(void **state)
 		arena_free(arena);
 	}
 	assert_int_equal(n_bad, 0);
+}
+
+static void
+test_insns(void **state)
+{
+	check_insns(VM_EXEC_INTERP);
+	check_insns(VM_EXEC_AUTO);
 }
 
 static void

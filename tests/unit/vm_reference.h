@@ -7,12 +7,14 @@
  *   - whatever an instruction reads (numbers, and offsets of addresses) is what the verifier said it could be in one of the
  *     states in which it looked at that instruction;
  *
- * and afterwards that the fast interpreter got the same result. Anything else aborts, with the program on stderr.
+ * and afterwards that the fast interpreter and, where it exists, the machine code got the same result. Anything else aborts, with the program on stderr.
  */
 #ifndef VM_REFERENCE_H
 #define VM_REFERENCE_H
 
 #include "vm_fixture.h"
+
+#include <errno.h>
 
 #include "vm/vm_int.h"
 
@@ -398,6 +400,27 @@ reference_world_free(struct reference_world *w)
 	free(w->scratch);
 }
 
+/* Array tables whole, hash tables entry by entry. */
+static inline void
+reference_compare_tables(const struct reference *ref, const struct reference_world *slow, const struct reference_world *fast)
+{
+	for (uint32_t t = 0; t < ref->object->n_tables && !ref->depends_on_address; t++) {
+		uint8_t key[2][8], value[2][2048] = { { 0 } }, *last[2] = { NULL, NULL };
+		int err = ref->object->tables[t]->kind == TABLE_RINGBUF ? -ENOENT : 0;
+
+		while (!err) {
+			err = vm_table_next(slow->vm, t, last[0], key[0]);
+			if (vm_table_next(fast->vm, t, last[1], key[1]) != err)
+				reference_fail(ref, ref->entry, 0, "a table has more entries");
+			last[0] = key[0], last[1] = key[1];
+			if (!err && (memcmp(key[0], key[1], ref->object->tables[t]->key_size) ||
+				     vm_table_lookup(slow->vm, t, key[0], value[0]) || vm_table_lookup(fast->vm, t, key[1], value[1]) ||
+				     memcmp(value[0], value[1], sizeof(value[0]))))
+				reference_fail(ref, ref->entry, 0, "a table has other contents");
+		}
+	}
+}
+
 /* Each of the two keeps its tables from run to run. */
 static inline void
 reference_run_once(struct reference *ref, struct reference_world *slow, struct reference_world *fast,
@@ -423,22 +446,31 @@ reference_run_once(struct reference *ref, struct reference_world *slow, struct r
 }
 
 static inline void
-reference_run(struct reference *ref, const uint64_t *r3, size_t n)
+reference_run_as(struct reference *ref, enum vm_exec exec, const uint64_t *r3, size_t n)
 {
 	struct reference_world slow = reference_world(ref->object), fast = reference_world(ref->object);
 	struct text why = { 0 };
 	struct vm_program *program;
 	int err;
 
+	vm_set_exec(fast.vm, exec);
 	program = vm_load(fast.vm, ref->entry, &handler_signature, &why, &err);
 	if (!program)
 		reference_fail(ref, ref->entry, 0, "refused the second time");
 	ref->stack = malloc(VM_FRAMES_MAX * VM_STACK_SIZE);
 	for (size_t i = 0; i < n; i++)
 		reference_run_once(ref, &slow, &fast, program, r3[i]);
+	reference_compare_tables(ref, &slow, &fast);
 	free(ref->stack);
 	reference_world_free(&slow);
 	reference_world_free(&fast);
+}
+
+static inline void
+reference_run(struct reference *ref, const uint64_t *r3, size_t n)
+{
+	reference_run_as(ref, VM_EXEC_INTERP, r3, n);
+	reference_run_as(ref, VM_EXEC_AUTO, r3, n);
 }
 
 /* Verifies func 0 of the object and, if it is accepted, runs it on each r3. Returns true if it was accepted. */
