@@ -91,10 +91,6 @@ lower_count(struct lowering *l, enum counter_kind kind);
 struct val
 lower_call(struct lowering *l, struct node *node);
 
-/* The variable as a table of the object. */
-uint32_t
-lower_table_index(const struct node *name);
-
 /* ---- lower_memory.c: frame objects, strings ---- */
 
 /* `size` bytes, not initialised, on the stack if small, else in scratch memory, until the enclosing statement ends. */

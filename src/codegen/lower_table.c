@@ -6,10 +6,21 @@
 
 #include "codegen/lower_int.h"
 
-uint32_t
-lower_table_index(const struct node *name)
+/*
+ * The table of the object that a name stands for. A variable of the probe itself, or a parameter that got no table, stands for none: that
+ * is known only now that all calls are.
+ */
+static uint32_t
+table_index(struct lowering *l, const struct node *name)
 {
-	return name->var->table ? name->var->table->index : name->var->index;
+	const struct variable *var = name->var->table ? name->var->table : name->var;
+	struct diag *diag;
+
+	if (variable_is_shared(var))
+		return var->index;
+	diag = diag_error(l->diags, name->span, "not-a-table", "'%s' is no table here", var->name);
+	diag_help(l->diags, diag, "a probe cannot make one: declare it in the main chunk, var %s = {}", var->name);
+	return l->object->table_event_info; /* any table, so that the rest is looked at */
 }
 
 static int
@@ -118,7 +129,7 @@ read_element(struct lowering *l, uint32_t index, struct mem key, uint32_t absent
 struct val
 lower_index(struct lowering *l, struct node *node)
 {
-	uint32_t index = lower_table_index(node->a), absent = ir_label(&l->ir);
+	uint32_t index = table_index(l, node->a), absent = ir_label(&l->ir);
 	struct mem key = build_key(l, l->object->tables[index], node->b, absent);
 
 	return read_element(l, index, key, absent, type_find(node->type)->kind);
@@ -164,7 +175,7 @@ write_element(struct lowering *l, uint32_t index, struct mem key, const struct v
 void
 lower_set_index(struct lowering *l, struct node *node, const struct val *val)
 {
-	uint32_t index = lower_table_index(node->a);
+	uint32_t index = table_index(l, node->a);
 	struct mem key = build_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
 
 	write_element(l, index, key, val);
@@ -205,7 +216,7 @@ add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
 void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand)
 {
-	uint32_t index = lower_table_index(node->a);
+	uint32_t index = table_index(l, node->a);
 	struct val by = val_number(TYPE_INT, lower_number(l, operand)), old, now;
 	struct mem key = build_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
 
