@@ -107,7 +107,11 @@ alu_pointers(struct verifier *v, const struct bpf_insn *insn, const struct reg *
 	     const struct scalar *imm)
 {
 	uint8_t op = BPF_OP(insn->code);
+	uint16_t dst_loc = loc_top(v, insn->dst_reg), src_loc = loc_top(v, insn->src_reg);
 
+	if (src && !(is_pointer(dst) && is_pointer(src)))
+		rely_on(v, is_pointer(dst) ? src_loc : dst_loc, LOC_NONE);
+	trail_define(v, dst_loc, LOC_NONE, LOC_NONE);
 	if (BPF_CLASS(insn->code) != BPF_ALU64 || (op != BPF_ADD && op != BPF_SUB))
 		return refuse_reg(v, is_pointer(dst) ? insn->dst_reg : insn->src_reg,
 				  "computes with an address; only 64-bit addition and subtraction are possible");
@@ -130,6 +134,7 @@ step_move(struct verifier *v, const struct bpf_insn *insn, struct reg *src, cons
 	bool is_plain = BPF_CLASS(insn->code) == BPF_ALU64 && !insn->off;
 	struct reg copy;
 
+	trail_define(v, loc_top(v, insn->dst_reg), src ? loc_top(v, insn->src_reg) : LOC_NONE, LOC_NONE);
 	if (src && is_pointer(src) && !is_plain)
 		return refuse_reg(v, insn->src_reg, "takes a part of an address");
 	if (src && is_plain) {
@@ -159,6 +164,7 @@ step_alu(struct verifier *v, const struct bpf_insn *insn, const struct insn_info
 		return false;
 	if (is_pointer(dst) || (src && is_pointer(src)))
 		return alu_pointers(v, insn, dst, src, &imm);
+	trail_define(v, loc_top(v, insn->dst_reg), loc_top(v, insn->dst_reg), src ? loc_top(v, insn->src_reg) : LOC_NONE);
 	reg_set_scalar(reg_write(v, insn->dst_reg), scalar_alu(insn, &dst->s, src ? &src->s : &imm));
 	return true;
 }
@@ -169,6 +175,7 @@ step_wide(struct verifier *v, const struct bpf_insn *insn)
 	const struct reloc *reloc = func_reloc(frame_top(v)->func, v->state.pc);
 	struct reg *dst = reg_write(v, insn->dst_reg);
 
+	trail_define(v, loc_top(v, insn->dst_reg), LOC_NONE, LOC_NONE);
 	if (!reloc)
 		reg_set_scalar(dst, scalar_const((uint32_t)insn->imm | (uint64_t)(uint32_t)insn[1].imm << 32));
 	else if (reloc->kind == RELOC_TABLE)
@@ -186,48 +193,53 @@ static bool
 step_load(struct verifier *v, const struct bpf_insn *insn)
 {
 	uint32_t size = access_size(insn->code);
-	struct reg loaded;
+	struct value loaded;
 
 	if (!check_access(v, insn->src_reg, insn->off, size, ACCESS_READ, &loaded, NULL))
 		return false;
 	if (BPF_MODE(insn->code) == BPF_MEMSX)
-		reg_set_scalar(&loaded, scalar_loaded(size, true));
-	*reg_write(v, insn->dst_reg) = loaded;
+		reg_set_scalar(&loaded.reg, scalar_loaded(size, true));
+	*reg_write(v, insn->dst_reg) = loaded.reg;
+	trail_define(v, loc_top(v, insn->dst_reg), loaded.loc, LOC_NONE);
 	return true;
 }
 
 static bool
 step_store(struct verifier *v, const struct bpf_insn *insn)
 {
-	struct reg imm, *src = &imm;
+	struct value stored = { .loc = LOC_NONE };
+	struct reg *src;
 	struct scalar s;
 
-	reg_set_scalar(&imm, *imm_scalar(insn, &s));
+	reg_set_scalar(&stored.reg, *imm_scalar(insn, &s));
 	if (BPF_CLASS(insn->code) == BPF_STX) {
 		src = reg_read(v, insn->src_reg);
 		if (!src)
 			return false;
 		share_id(v, src);
+		stored = (struct value){ .reg = *src, .loc = loc_top(v, insn->src_reg) };
 	}
-	return check_access(v, insn->dst_reg, insn->off, access_size(insn->code), ACCESS_WRITE, NULL, src);
+	return check_access(v, insn->dst_reg, insn->off, access_size(insn->code), ACCESS_WRITE, NULL, &stored);
 }
 
 static bool
 step_atomic(struct verifier *v, const struct bpf_insn *insn)
 {
 	struct reg *src = reg_read(v, insn->src_reg), *r0 = NULL;
-	struct reg loaded;
+	struct value loaded, stored;
+	uint8_t result = insn->imm == BPF_CMPXCHG ? 0 : insn->src_reg;
 
 	if (!src || (insn->imm == BPF_CMPXCHG && !(r0 = reg_read(v, 0))))
 		return false;
 	if (is_pointer(src) || (r0 && is_pointer(r0)))
 		return refuse_reg(v, is_pointer(src) ? insn->src_reg : 0, "an atomic operation on an address");
-	if (!check_access(v, insn->dst_reg, insn->off, access_size(insn->code), ACCESS_BOTH, &loaded, src))
+	stored = (struct value){ .reg = *src, .loc = LOC_NONE };
+	if (!check_access(v, insn->dst_reg, insn->off, access_size(insn->code), ACCESS_BOTH, &loaded, &stored))
 		return false;
-	if (insn->imm == BPF_CMPXCHG)
-		*reg_write(v, 0) = loaded;
-	else if (insn->imm & BPF_FETCH)
-		*reg_write(v, insn->src_reg) = loaded;
+	if (!(insn->imm & BPF_FETCH))
+		return true;
+	*reg_write(v, result) = loaded.reg;
+	trail_define(v, loc_top(v, result), LOC_NONE, LOC_NONE);
 	return true;
 }
 
@@ -251,10 +263,11 @@ struct null_check {
 };
 
 static void
-settle_null(struct reg *reg, const void *arg)
+settle_null(struct reg *reg, uint16_t loc, void *arg)
 {
 	const struct null_check *check = arg;
 
+	(void)loc; /* that it is null was known from an address, and those are always compared */
 	if (!reg->nullable || reg->id != check->id)
 		return;
 	if (check->is_null) {
@@ -278,13 +291,51 @@ apply_null_check(struct verifier *v, uint32_t regno, bool is_null)
 	state_each_reg(&v->state, settle_null, &check);
 }
 
-static void
-copy_scalar(struct reg *reg, const void *arg)
-{
-	const struct reg *from = arg;
+/* What a comparison said, and the places that were told. */
+struct compared {
+	struct reg dst, src;
+	uint32_t n;
+	uint16_t locs[LOCS_MAX];
+};
 
-	if (reg->kind == REG_SCALAR && reg->id == from->id)
-		reg->s = from->s;
+static void
+tell_copy(struct reg *reg, uint16_t loc, void *arg)
+{
+	struct compared *c = arg;
+	bool is_dst = c->dst.id && reg->id == c->dst.id, is_src = c->src.id && reg->id == c->src.id;
+
+	if (reg->kind != REG_SCALAR || (!is_dst && !is_src))
+		return;
+	reg->s = is_dst ? c->dst.s : c->src.s;
+	c->locs[c->n++] = loc;
+}
+
+/* Both registers were narrowed: tells their copies. */
+static void
+tell_copies(struct verifier *v, const struct bpf_insn *insn)
+{
+	const struct reg *regs = frame_top(v)->regs;
+	struct compared c;
+
+	c.n = 0;
+	c.dst = regs[insn->dst_reg];
+	c.src = (struct reg){ .kind = REG_UNSET };
+	if (BPF_SRC(insn->code) == BPF_X)
+		c.src = regs[insn->src_reg];
+	if (c.dst.id || c.src.id)
+		state_each_reg(&v->state, tell_copy, &c);
+	/* Those without an id have no copies, but each was narrowed by the other. */
+	if (!c.dst.id)
+		c.locs[c.n++] = loc_top(v, insn->dst_reg);
+	if (!c.src.id && c.src.kind == REG_SCALAR)
+		c.locs[c.n++] = loc_top(v, insn->src_reg);
+	trail_tie(v, c.locs, c.n);
+}
+
+static void
+rely_on_operands(struct verifier *v, const struct bpf_insn *insn)
+{
+	rely_on(v, loc_top(v, insn->dst_reg), BPF_SRC(insn->code) == BPF_X ? loc_top(v, insn->src_reg) : LOC_NONE);
 }
 
 /* What the branch says, told to the registers compared and to all copies. False: it never goes this way. */
@@ -294,20 +345,15 @@ apply_compare(struct verifier *v, const struct bpf_insn *insn, bool taken)
 	struct reg *regs = frame_top(v)->regs, *dst = &regs[insn->dst_reg], *src = &regs[insn->src_reg];
 	bool has_src = BPF_SRC(insn->code) == BPF_X;
 	struct scalar imm, *other = has_src ? &src->s : &imm;
-	struct reg known;
 
 	if (has_src && (src == dst || (src->id && src->id == dst->id))) /* compared with itself: tells nothing */
 		return true;
 	imm_scalar(insn, &imm);
-	if (!scalar_refine(insn, taken, &dst->s, other))
+	if (!scalar_refine(insn, taken, &dst->s, other)) {
+		rely_on_operands(v, insn);
 		return false;
-	known = *dst;
-	if (known.id)
-		state_each_reg(&v->state, copy_scalar, &known);
-	if (!has_src || !src->id || src->id == known.id)
-		return true;
-	known = *src;
-	state_each_reg(&v->state, copy_scalar, &known);
+	}
+	tell_copies(v, insn);
 	return true;
 }
 
@@ -399,6 +445,7 @@ step_branch(struct verifier *v, const struct bpf_insn *insn, bool *dead)
 	if (way == -2)
 		return false;
 	if (way >= 0) {
+		rely_on_operands(v, insn); /* the other way is not looked at */
 		v->state.pc += 1 + (way ? insn->off : 0);
 		return true;
 	}
@@ -421,9 +468,11 @@ step_local_call(struct verifier *v)
 		return refuse(v, -E2BIG, "calls are nested more than %d deep", VM_FRAMES_MAX);
 	if (!frame_push(v, callee, v->state.pc))
 		return false;
-	for (uint32_t i = 1; i <= 5; i++)
+	for (uint32_t i = 1; i <= 5; i++) {
+		trail_define(v, loc_top(v, i), loc_reg(v->state.n_frames - 2, i), LOC_NONE);
 		if (caller->regs[i].kind != REG_UNSET)
 			mark_reg_read(v, v->state.n_frames - 2, i);
+	}
 	memcpy(&frame_top(v)->regs[1], &caller->regs[1], 5 * sizeof(struct reg));
 	memset(caller->regs, 0, 6 * sizeof(struct reg));
 	caller->written_regs |= 0x3f;
@@ -443,6 +492,7 @@ step_return(struct verifier *v)
 		mark_reg_read(v, v->state.n_frames - 1, 0);
 	v->state.pc = callee->return_pc + 1;
 	frame_pop(v);
+	trail_define(v, loc_top(v, 0), loc_reg(v->state.n_frames, 0), LOC_NONE);
 	*reg_write(v, 0) = r0;
 	return true;
 }
@@ -526,8 +576,8 @@ step(struct verifier *v)
 	struct func_info *info = func_info_of(v, frame_top(v)->func);
 	int known;
 
-	if (v->n_insns++ >= VM_INSNS_MAX) {
-		refuse(v, -E2BIG, "too complex: after %u instructions not all paths were followed; are all loops short?", VM_INSNS_MAX);
+	if (v->n_insns++ >= v->insns_max) {
+		refuse(v, -E2BIG, "too complex: after %" PRIu32 " instructions not all paths were followed; are all loops short?", v->insns_max);
 		return STEP_REFUSED;
 	}
 	if (info->marks[v->state.pc] & MARK_TARGET) {
@@ -537,7 +587,7 @@ step(struct verifier *v)
 	}
 	if (debug_on(DEBUG_VERIFY))
 		state_print(v, stderr);
-	if (v->watch)
+	if (v->watch->visit)
 		v->watch->visit(v->watch->arg, frame_top(v)->func, v->state.pc, frame_top(v)->regs);
 	return step_insn(v);
 }
@@ -607,11 +657,14 @@ verify_watched(const struct object *object, const struct func *func, const struc
 {
 	struct verifier v = { .object = object, .entry = func, .signature = signature, .watch = watch, .why = why };
 
+	v.insns_max = watch->insns_max ? watch->insns_max : VM_INSNS_MAX;
 	v.arena = arena_new();
 	follow_all_paths(&v);
 	if (debug_on(DEBUG_VERIFY))
 		fprintf(stderr, "%s: %s, %" PRIu32 " instructions looked at\n", func->name ? func->name : "?", v.err ? "refused" : "accepted",
 			v.n_insns);
+	if (watch->n_insns)
+		*watch->n_insns = v.n_insns;
 	state_free_all(&v);
 	arena_free(v.arena);
 	return v.err;
@@ -620,7 +673,9 @@ verify_watched(const struct object *object, const struct func *func, const struc
 int
 vm_verify(const struct object *object, const struct func *func, const struct vm_signature *signature, struct text *why)
 {
-	return verify_watched(object, func, signature, NULL, why);
+	static const struct verify_watch usual = { .visit = NULL };
+
+	return verify_watched(object, func, signature, &usual, why);
 }
 
 struct vm_signature

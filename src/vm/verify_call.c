@@ -66,6 +66,7 @@ check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const stru
 
 	if (reg->kind != REG_SCALAR)
 		return refuse_arg(v, call, regno, "must be a size, a number");
+	rely_on(v, loc_top(v, regno), LOC_NONE);
 	if (r->smin < 0)
 		return refuse_arg(v, call, regno, "the size may be negative; mask it or compare it first");
 	if (r->umax >= VM_OFFSET_MAX)
@@ -107,6 +108,7 @@ check_alloc_arg(struct verifier *v, struct call *call, uint32_t regno, const str
 {
 	if (reg->kind != REG_SCALAR || !scalar_is_const(&reg->s) || reg->s.bits.value >= VM_OFFSET_MAX)
 		return refuse_arg(v, call, regno, "must be a constant size");
+	rely_on(v, loc_top(v, regno), LOC_NONE);
 	call->alloc_size = (uint32_t)reg->s.bits.value;
 	return true;
 }
@@ -153,10 +155,11 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 /* ---- effects ------------------------------------------------------------------------------------------------ */
 
 static void
-forget_record(struct reg *reg, const void *arg)
+forget_record(struct reg *reg, uint16_t loc, void *arg)
 {
 	const uint32_t *ref = arg;
 
+	(void)loc;
 	if (reg->ref == *ref)
 		*reg = (struct reg){ .kind = REG_UNSET };
 }
@@ -190,6 +193,7 @@ set_result(struct verifier *v, const struct call *call)
 {
 	struct reg *r0 = reg_write(v, 0);
 
+	trail_define(v, loc_top(v, 0), LOC_NONE, LOC_NONE); /* sizes that bound it are relied on already */
 	switch (call->helper->ret) {
 	case HRET_INT:
 		reg_set_scalar(r0, scalar_unknown());

@@ -157,7 +157,7 @@ check_stack_no_address(struct verifier *v, uint32_t regno, struct extent extent)
 }
 
 static bool
-stack_load(struct verifier *v, uint32_t regno, struct extent extent, uint32_t size, struct reg *loaded)
+stack_load(struct verifier *v, uint32_t regno, struct extent extent, uint32_t size, struct value *loaded)
 {
 	uint32_t index = frame_top(v)->regs[regno].index;
 	struct frame *frame = v->state.frames[index];
@@ -166,25 +166,23 @@ stack_load(struct verifier *v, uint32_t regno, struct extent extent, uint32_t si
 
 	if (is_slot && slot->spilled) {
 		mark_slot_read(v, index, slot_of(extent.from));
-		*loaded = slot->reg;
+		loaded->reg = slot->reg;
+		loaded->loc = loc_slot(index, slot_of(extent.from));
 		return true;
 	}
-	if (!check_stack_initialised(v, regno, extent))
-		return false;
-	reg_set_scalar(loaded, scalar_loaded(size, false));
-	return true;
+	return check_stack_initialised(v, regno, extent);
 }
 
 static bool
-stack_store(struct verifier *v, uint32_t regno, struct extent extent, uint32_t size, const struct reg *stored)
+stack_store(struct verifier *v, uint32_t regno, struct extent extent, uint32_t size, const struct value *stored)
 {
 	uint32_t index = frame_top(v)->regs[regno].index;
 	bool exact = extent.to - extent.from == size, whole = exact && size == 8;
 	struct frame *frame = v->state.frames[index];
 
-	if (stored->kind != REG_SCALAR && !whole)
+	if (stored->reg.kind != REG_SCALAR && !whole)
 		return refuse(v, -EACCES, "stores a part of an address, or at a place that is not known");
-	if (stored->kind == REG_STACK && index < v->state.n_frames - 1)
+	if (stored->reg.kind == REG_STACK && index < v->state.n_frames - 1)
 		return refuse(v, -EACCES, "leaves an address of the own stack in the stack of the caller");
 	if (!exact && !check_stack_no_address(v, regno, extent))
 		return false;
@@ -193,14 +191,15 @@ stack_store(struct verifier *v, uint32_t regno, struct extent extent, uint32_t s
 		struct slot *slot = slot_at(frame, slot_of(extent.from));
 
 		slot->spilled = true;
-		slot->reg = *stored;
+		slot->reg = stored->reg;
+		trail_define(v, loc_slot(index, slot_of(extent.from)), stored->loc, LOC_NONE);
 	}
 	return true;
 }
 
 static bool
-stack_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct reg *loaded,
-	     const struct reg *stored)
+stack_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct value *loaded,
+	     const struct value *stored)
 {
 	struct extent extent = { 0, 0 };
 
@@ -213,7 +212,6 @@ stack_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enu
 	if (!check_stack_initialised(v, regno, extent))
 		return false;
 	stack_overwrite(v, frame_top(v)->regs[regno].index, extent, false);
-	reg_set_scalar(loaded, scalar_loaded(size, false));
 	return true;
 }
 
@@ -245,9 +243,13 @@ check_address(struct verifier *v, uint32_t regno, bool writes)
 }
 
 bool
-check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct reg *loaded,
-	     const struct reg *stored)
+check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct value *loaded,
+	     const struct value *stored)
 {
+	if (loaded) {
+		reg_set_scalar(&loaded->reg, scalar_loaded(size, false));
+		loaded->loc = LOC_NONE;
+	}
 	if (!check_address(v, regno, access != ACCESS_READ))
 		return false;
 	if (frame_top(v)->regs[regno].kind == REG_STACK)
@@ -256,10 +258,8 @@ check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enu
 		return false;
 	if (access == ACCESS_BOTH && !check_alignment(v, regno, off, size))
 		return false;
-	if (stored && stored->kind != REG_SCALAR)
+	if (stored && stored->reg.kind != REG_SCALAR)
 		return refuse(v, -EACCES, "stores an address outside of the stack; only numbers may leave a program");
-	if (loaded)
-		reg_set_scalar(loaded, scalar_loaded(size, false));
 	return true;
 }
 

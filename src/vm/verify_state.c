@@ -5,7 +5,8 @@
  *
  * A checkpoint stands for the states that it covers only once all paths below it were followed to their end. Then it is also
  * known what those paths read: a register or slot that nobody read is not compared. Reads are noted going up the path, from
- * checkpoint to checkpoint, until one before which the thing was written.
+ * checkpoint to checkpoint, until one before which the thing was written. Of the numbers that were read, only those on whose
+ * value something rests are compared (verify_precise.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -108,19 +109,19 @@ saved_free(struct verifier *v, struct state *state)
 }
 
 void
-state_each_reg(struct state *state, void (*fn)(struct reg *reg, const void *arg), const void *arg)
+state_each_reg(struct state *state, void (*fn)(struct reg *reg, uint16_t loc, void *arg), void *arg)
 {
 	for (uint32_t f = 0; f < state->n_frames; f++) {
 		struct frame *frame = state->frames[f];
 
 		for (uint32_t i = 0; i < ARRAY_SIZE(frame->regs); i++)
-			fn(&frame->regs[i], arg);
+			fn(&frame->regs[i], loc_reg(f, i), arg);
 		for (uint32_t i = 0; i < frame->n_slots; i++) {
 			struct slot *slot = &frame->slots[i];
 
 			if (!slot->spilled)
 				continue;
-			fn(&slot->reg, arg);
+			fn(&slot->reg, loc_slot(f, i), arg);
 			if (slot->reg.kind == REG_UNSET)
 				*slot = (struct slot){ 0 };
 		}
@@ -285,11 +286,21 @@ ids_match(struct id_map *map, uint32_t old, uint32_t cur)
 	return true;
 }
 
+/* What is compared of two states. */
+enum depth {
+	DEPTH_NEEDED, /* what was read; of numbers only those that something rests on */
+	DEPTH_READ,   /* what was read */
+	DEPTH_ALL,
+};
+
+/* precise: the value matters if it is a number; else any number will do. */
 static bool
-reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map)
+reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map, bool precise)
 {
 	if (old->kind == REG_UNSET)
 		return true;
+	if (old->kind == REG_SCALAR && !precise)
+		return cur->kind == REG_SCALAR;
 	if (old->kind != cur->kind || old->nullable != cur->nullable || old->off != cur->off || old->index != cur->index ||
 	    old->size != cur->size || !old->ref != !cur->ref)
 		return false;
@@ -299,37 +310,40 @@ reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map)
 }
 
 static bool
-slot_covers(const struct slot *old, const struct slot *cur, struct id_map *map)
+slot_covers(const struct slot *old, const struct slot *cur, struct id_map *map, bool precise)
 {
 	struct reg any = { .kind = REG_SCALAR, .s = scalar_unknown() };
 
 	if (old->init & ~cur->init)
 		return false;
 	if (old->spilled)
-		return reg_covers(&old->reg, cur->spilled ? &cur->reg : &any, map);
+		return reg_covers(&old->reg, cur->spilled ? &cur->reg : &any, map, precise);
 	return !old->init || !cur->spilled || cur->reg.kind == REG_SCALAR;
 }
 
-/* `all`: compares what was not read too. */
 static bool
-frame_covers(const struct frame *old, const struct frame *cur, struct id_map *map, bool all)
+frame_covers(const struct frame *old, const struct frame *cur, struct id_map *map, enum depth depth)
 {
 	static const struct slot empty;
+	uint16_t regs = depth == DEPTH_ALL ? UINT16_MAX : old->live_regs;
+	uint64_t slots = depth == DEPTH_ALL ? UINT64_MAX : old->live_slots;
+	uint16_t precise_regs = depth == DEPTH_NEEDED ? old->precise_regs : UINT16_MAX;
+	uint64_t precise_slots = depth == DEPTH_NEEDED ? old->precise_slots : UINT64_MAX;
 
 	if (old->func != cur->func || old->return_pc != cur->return_pc)
 		return false;
 	for (uint32_t i = 0; i < ARRAY_SIZE(old->regs); i++)
-		if ((all || old->live_regs >> i & 1) && !reg_covers(&old->regs[i], &cur->regs[i], map))
+		if (regs >> i & 1 && !reg_covers(&old->regs[i], &cur->regs[i], map, precise_regs >> i & 1))
 			return false;
 	for (uint32_t i = 0; i < old->n_slots; i++)
-		if ((all || old->live_slots >> i & 1) &&
-		    !slot_covers(&old->slots[i], i < cur->n_slots ? &cur->slots[i] : &empty, map))
+		if (slots >> i & 1 &&
+		    !slot_covers(&old->slots[i], i < cur->n_slots ? &cur->slots[i] : &empty, map, precise_slots >> i & 1))
 			return false;
 	return true;
 }
 
 static bool
-state_covers(const struct state *old, const struct state *cur, bool all)
+state_covers(const struct state *old, const struct state *cur, enum depth depth)
 {
 	struct id_map map;
 
@@ -340,7 +354,7 @@ state_covers(const struct state *old, const struct state *cur, bool all)
 		if (!ids_match(&map, old->refs[i], cur->refs[i]))
 			return false;
 	for (uint32_t i = 0; i < old->n_frames; i++)
-		if (!frame_covers(old->frames[i], cur->frames[i], &map, all))
+		if (!frame_covers(old->frames[i], cur->frames[i], &map, depth))
 			return false;
 	return true;
 }
@@ -376,6 +390,8 @@ checkpoint_add(struct verifier *v, struct checkpoint **list)
 	for (uint32_t i = 0; i < cp->state.n_frames; i++) {
 		cp->state.frames[i]->live_regs = 0;
 		cp->state.frames[i]->live_slots = 0;
+		cp->state.frames[i]->precise_regs = 0;
+		cp->state.frames[i]->precise_slots = 0;
 		v->state.frames[i]->written_regs = 0;
 		v->state.frames[i]->written_slots = 0;
 	}
@@ -412,17 +428,22 @@ state_visit(struct verifier *v)
 {
 	struct func_info *info = func_info_of(v, frame_top(v)->func);
 	struct checkpoint **list = &info->checkpoints[v->state.pc];
+	uint32_t distance = v->watch->distance ? v->watch->distance : CHECKPOINT_DISTANCE;
+	enum depth depth = v->watch->pruning == PRUNE_EXACT ? DEPTH_READ : DEPTH_NEEDED;
 
+	if (v->watch->pruning == PRUNE_NONE)
+		return 0;
 	for (struct checkpoint **link = list, *cp; (cp = *link);) {
 		if (cp->n_paths) {
 			/* Paths that are still being followed lead here: with nothing new, it would go on for ever. */
-			if (state_covers(&cp->state, &v->state, true) && state_covers(&v->state, &cp->state, true)) {
+			if (state_covers(&cp->state, &v->state, DEPTH_ALL) && state_covers(&v->state, &cp->state, DEPTH_ALL)) {
 				refuse(v, -EACCES, "a loop that never ends: it comes back here with nothing changed");
 				return -1;
 			}
-		} else if (state_covers(&cp->state, &v->state, false)) {
+		} else if (state_covers(&cp->state, &v->state, depth)) {
 			cp->hits++;
 			inherit_reads(v, &cp->state);
+			rely_on_same(v, &cp->state);
 			return 1;
 		}
 		cp->misses++;
@@ -431,7 +452,7 @@ state_visit(struct verifier *v)
 		else
 			link = &cp->next;
 	}
-	if (v->n_insns - v->n_insns_checkpoint < CHECKPOINT_DISTANCE)
+	if (v->n_insns - v->n_insns_checkpoint < distance)
 		return 0;
 	return checkpoint_add(v, list) ? 0 : -1;
 }

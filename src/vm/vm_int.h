@@ -261,7 +261,7 @@ scalar_refine(const struct bpf_insn *insn, bool taken, struct scalar *dst, struc
 void
 scalar_print(const struct scalar *s, struct text *out);
 
-/* ---- verify.c, verify_state.c, verify_mem.c, verify_call.c, verify_report.c ---------------------------------------- */
+/* ---- verify.c, verify_state.c, verify_precise.c, verify_mem.c, verify_call.c, verify_report.c ---------------------------------------- */
 
 enum reg_kind {
 	REG_UNSET,
@@ -307,6 +307,9 @@ struct frame {
 	 */
 	uint64_t live_slots, written_slots;
 	uint16_t live_regs, written_regs;
+	/* In checkpoints: the numbers whose values what follows rests on (verify_precise.c). */
+	uint16_t precise_regs;
+	uint64_t precise_slots;
 	struct reg regs[11];
 	struct slot slots[]; /* VM_SLOTS in a current state, n_slots in a saved one */
 };
@@ -321,6 +324,7 @@ struct state {
 	uint32_t n_refs;
 	struct checkpoint *parent;  /* the last one passed on this path */
 	struct branch *path;        /* the last branch */
+	struct trail *trail;        /* what was computed from what, the last first (verify_precise.c) */
 };
 
 /* A branch of a path: the way it went. */
@@ -360,17 +364,28 @@ struct call_edge {
 
 enum { MARK_START = 1, MARK_TARGET = 2, MARK_REACHED = 4 };
 
-/* A look at the verifier's work for tests: every state in which an instruction was looked at. */
+/* What ends a path before its end. */
+enum verify_pruning {
+	PRUNE_USUAL, /* a checkpoint that covers all that matters */
+	PRUNE_EXACT, /* for tests: one that covers all numbers that are read, whether they matter or not */
+	PRUNE_NONE,  /* for tests: nothing; loops that never end are too complex */
+};
+
+/* For tests: a look at every state in which an instruction was looked at (visit may be NULL), and how paths are followed. */
 struct verify_watch {
 	void (*visit)(void *arg, const struct func *func, uint32_t pc, const struct reg *regs);
 	void *arg;
+	enum verify_pruning pruning;
+	uint32_t distance;  /* instructions between two checkpoints at least; 0: the usual */
+	uint32_t insns_max; /* 0: VM_INSNS_MAX */
+	uint32_t *n_insns;  /* how many were looked at; may be NULL */
 };
 
 struct verifier {
 	const struct object *object;
 	const struct func *entry;
 	const struct vm_signature *signature;
-	const struct verify_watch *watch;
+	const struct verify_watch *watch; /* never NULL */
 	struct text *why;
 	struct arena *arena;         /* paths and function infos */
 	struct func_info *infos;
@@ -379,6 +394,7 @@ struct verifier {
 	struct pending *pending;
 	struct checkpoint *checkpoints;
 	uint32_t n_insns;            /* looked at so far */
+	uint32_t insns_max;
 	uint32_t n_insns_checkpoint; /* at the last checkpoint */
 	uint32_t last_id;
 	size_t bytes;                /* of saved states */
@@ -432,9 +448,9 @@ reg_write(struct verifier *v, uint32_t regno);
 void
 reg_set_scalar(struct reg *reg, struct scalar s);
 
-/* Calls fn for every register and spilled register of the state. */
+/* Calls fn for every register and spilled register of the state, with its place. */
 void
-state_each_reg(struct state *state, void (*fn)(struct reg *reg, const void *arg), const void *arg);
+state_each_reg(struct state *state, void (*fn)(struct reg *reg, uint16_t loc, void *arg), void *arg);
 
 /* Keeps the state for later, to go on at `pc`. */
 bool
@@ -455,13 +471,54 @@ path_end(struct verifier *v);
 void
 state_free_all(struct verifier *v);
 
+/*
+ * verify_precise.c: which numbers matter. A place is a register or a slot of one of the frames.
+ */
+#define LOC_NONE UINT16_MAX
+#define LOCS_MAX (VM_FRAMES_MAX * (11 + VM_SLOTS))
+
+uint16_t
+loc_reg(uint32_t frame, uint32_t regno);
+
+uint16_t
+loc_slot(uint32_t frame, uint32_t slot);
+
+/* A register of the current frame. */
+uint16_t
+loc_top(const struct verifier *v, uint32_t regno);
+
+/* `loc` was set to what was computed from the numbers in the other two (either may be LOC_NONE) and nothing else. */
+void
+trail_define(struct verifier *v, uint16_t loc, uint16_t from, uint16_t from_too);
+
+/* A comparison told of the numbers in these places what it knew from all of them. */
+void
+trail_tie(struct verifier *v, const uint16_t *locs, uint32_t n);
+
+/*
+ * The verdict on this path rests on what is known of the numbers here (either may be LOC_NONE). To be called wherever a refusal or
+ * the ways to follow depend on bounds or bits of a number; not for addresses, which are always compared.
+ */
+void
+rely_on(struct verifier *v, uint16_t loc, uint16_t loc_too);
+
+/* The path ends at a checkpoint that covers it: what follows there rests on these numbers here. */
+void
+rely_on_same(struct verifier *v, const struct state *old);
+
 /* verify_mem.c */
+/* What is loaded or stored, and where it stands as a whole (LOC_NONE: nowhere). */
+struct value {
+	struct reg reg;
+	uint16_t loc;
+};
+
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_BOTH };
 
 /* A load, store or atomic operation of `size` bytes at register regno + off. For loads, *loaded becomes what was read. */
 bool
-check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct reg *loaded,
-	     const struct reg *stored);
+check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct value *loaded,
+	     const struct value *stored);
 
 /* Memory of `size` bytes at most that a helper reads or (out) fills; exact: it always is that size. */
 bool
@@ -482,7 +539,7 @@ func_info_of(struct verifier *v, const struct func *func);
 bool
 check_call_graph(struct verifier *v);
 
-/* As vm_verify, and shows its states to `watch` (may be NULL). */
+/* As vm_verify, as `watch` wants it. */
 int
 verify_watched(const struct object *object, const struct func *func, const struct vm_signature *signature,
 	       const struct verify_watch *watch, struct text *why);

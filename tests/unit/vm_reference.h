@@ -5,16 +5,20 @@
  *
  *   - every load and store lies in memory that the program was given, and loads from the stack read what was written;
  *   - whatever an instruction reads (numbers, and offsets of addresses) is what the verifier said it could be in one of the
- *     states in which it looked at that instruction;
+ *     states in which it looked at that instruction. The usual pruning compares only numbers that matter (verify_precise.c), so
+ *     of the others any value may come by: there, what must be foreseen is addresses, numbers added to them, sizes, and
+ *     numbers that decide a branch of which the verifier followed one way only. With PRUNE_EXACT it is every number;
  *
- * and afterwards that the fast interpreter and, where it exists, the machine code got the same result. Anything else aborts, with the program on stderr.
+ * and afterwards that the fast interpreter and, where it exists, the machine code got the same result. And without running:
+ * whatever way paths are pruned, the verdict is that of following every path to its end (as long as those are not too many).
+ * Anything else aborts, with the program on stderr.
  */
 #ifndef VM_REFERENCE_H
 #define VM_REFERENCE_H
 
-#include "vm_fixture.h"
-
 #include <errno.h>
+
+#include "vm_fixture.h"
 
 #include "vm/vm_int.h"
 
@@ -30,6 +34,7 @@ struct reference {
 	struct object *object;
 	struct func *entry;
 	struct visits visits[2];  /* of the functions of the object */
+	bool strict;              /* every number was to be foreseen */
 	bool depends_on_address;  /* compares or reads what differs from run to run */
 	uint64_t args[5];
 	/* running */
@@ -99,6 +104,23 @@ reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t 
 	}
 }
 
+/* Arguments of a helper that are looked at, all or sizes only. */
+static inline uint32_t
+reference_call_reads(const struct bpf_insn *insn, bool sizes)
+{
+	const struct helper *helper = insn->src_reg == BPF_PSEUDO_CALL ? NULL : helper_find(insn->imm);
+	uint32_t reads = 0;
+
+	for (uint32_t i = 0; helper && i < 5; i++) {
+		enum helper_arg arg = helper->args[i];
+		bool is_size = arg == HARG_SIZE || arg == HARG_SIZE_OR_ZERO || arg == HARG_ALLOC_SIZE;
+
+		if (sizes ? is_size : arg != HARG_NONE)
+			reads |= 2u << i;
+	}
+	return reads;
+}
+
 /* Bit n: the instruction reads register n. */
 static inline uint32_t
 reference_reads(const struct bpf_insn *insn, const struct insn_info *info)
@@ -118,6 +140,8 @@ reference_reads(const struct bpf_insn *insn, const struct insn_info *info)
 		return dst | 1u << insn->src_reg | (insn->imm == BPF_CMPXCHG ? 1 : 0);
 	case SHAPE_COND:
 		return dst | src;
+	case SHAPE_CALL:
+		return reference_call_reads(insn, false);
 	case SHAPE_EXIT:
 		return 1;
 	default:
@@ -125,12 +149,36 @@ reference_reads(const struct bpf_insn *insn, const struct insn_info *info)
 	}
 }
 
-static inline bool
-reference_state_fits(const struct reference *ref, const struct reg *regs, uint32_t reads)
+/* Bit n: what follows from this state at this instruction rests on the number in register n. */
+static inline uint32_t
+reference_relies(const struct bpf_insn *insn, const struct insn_info *info, const struct reg *regs)
 {
-	for (uint32_t i = 0; i < 11; i++)
-		if (reads >> i & 1 && !reference_reg_fits(ref, &regs[i], ref->reg[i]))
+	bool has_src = BPF_SRC(insn->code) == BPF_X;
+	const struct reg *dst = &regs[insn->dst_reg], *src = &regs[insn->src_reg];
+	struct scalar imm = scalar_const((uint64_t)(int64_t)insn->imm);
+	uint32_t both = 1u << insn->dst_reg | (has_src ? 1u << insn->src_reg : 0);
+
+	if (info->shape == SHAPE_CALL)
+		return reference_call_reads(insn, true);
+	if (info->shape == SHAPE_ALU && BPF_OP(insn->code) != BPF_MOV && has_src && (dst->kind == REG_SCALAR) != (src->kind == REG_SCALAR))
+		return both;
+	if (info->shape == SHAPE_COND && dst->kind == REG_SCALAR && (!has_src || src->kind == REG_SCALAR) &&
+	    scalar_branch(insn, &dst->s, has_src ? &src->s : &imm) >= 0)
+		return both;
+	return 0;
+}
+
+static inline bool
+reference_state_fits(const struct reference *ref, const struct bpf_insn *insn, const struct reg *regs, uint32_t reads)
+{
+	uint32_t relies = ref->strict ? UINT32_MAX : reference_relies(insn, insn_info(insn), regs);
+
+	for (uint32_t i = 0; i < 11; i++) {
+		if (!(reads >> i & 1) || (regs[i].kind == REG_SCALAR && !(relies >> i & 1)))
+			continue;
+		if (!reference_reg_fits(ref, &regs[i], ref->reg[i]))
 			return false;
+	}
 	return true;
 }
 
@@ -149,7 +197,7 @@ reference_check(struct reference *ref, const struct func *func, uint32_t pc)
 	for (uint32_t i = 0; i < visits->n[pc]; i++) {
 		const struct reg *regs = visits->states[pc][i];
 
-		if (!reference_state_fits(ref, regs, reads))
+		if (!reference_state_fits(ref, &func->insns[pc], regs, reads))
 			continue;
 		for (uint32_t r = 0; r < 11; r++)
 			if ((insn_info(&func->insns[pc])->shape == SHAPE_COND ||
@@ -473,21 +521,26 @@ reference_run(struct reference *ref, const uint64_t *r3, size_t n)
 	reference_run_as(ref, VM_EXEC_AUTO, r3, n);
 }
 
-/* Verifies func 0 of the object and, if it is accepted, runs it on each r3. Returns true if it was accepted. */
-static inline bool
-reference_try(struct object *object, const uint64_t *r3, size_t n, uint64_t *n_checked)
+/* Paths of one program that are followed to their ends at most, in instructions. */
+#define REFERENCE_INSNS_MAX 20000
+
+/* What is made of func 0 if paths are pruned so; an accepted program is run on each r3. Returns vm_verify's result. */
+static inline int
+reference_verify(struct object *object, enum verify_pruning pruning, uint32_t distance, const uint64_t *r3, size_t n, uint64_t *n_checked)
 {
 	struct reference *ref = calloc(1, sizeof(*ref));
-	const struct verify_watch watch = { .visit = reference_visit, .arg = ref };
+	const struct verify_watch watch = { .visit = pruning == PRUNE_NONE ? NULL : reference_visit, .arg = ref, .pruning = pruning,
+					    .distance = distance, .insns_max = REFERENCE_INSNS_MAX };
 	struct text why = { 0 };
-	bool accepted;
+	int err;
 
 	ref->object = object;
 	ref->entry = object->funcs[0];
-	accepted = !verify_watched(object, ref->entry, &handler_signature, &watch, &why);
-	if (!accepted && !why.s)
+	ref->strict = pruning == PRUNE_EXACT;
+	err = verify_watched(object, ref->entry, &handler_signature, &watch, &why);
+	if (err && !why.s)
 		reference_fail(ref, ref->entry, 0, "refused without a word");
-	if (accepted)
+	if (!err && pruning != PRUNE_NONE)
 		reference_run(ref, r3, n);
 	*n_checked += ref->n_checked;
 	for (size_t f = 0; f < ARRAY_SIZE(ref->visits); f++)
@@ -495,7 +548,25 @@ reference_try(struct object *object, const uint64_t *r3, size_t n, uint64_t *n_c
 			free(ref->visits[f].states[i]);
 	free(ref);
 	text_fini(&why);
-	return accepted;
+	return err;
+}
+
+/* Verifies func 0 of the object in all ways and, if it is accepted, runs it on each r3. Returns true if it was accepted. */
+static inline bool
+reference_try(struct object *object, uint32_t distance, const uint64_t *r3, size_t n, uint64_t *n_checked)
+{
+	int all = reference_verify(object, PRUNE_NONE, 0, r3, n, n_checked);
+	int exact = reference_verify(object, PRUNE_EXACT, distance, r3, n, n_checked);
+	int usual = reference_verify(object, PRUNE_USUAL, distance, r3, n, n_checked);
+	struct reference ref = { .object = object };
+
+	if (all != -E2BIG && exact != -E2BIG && !all != !exact)
+		reference_fail(&ref, object->funcs[0], 0, "pruning changes the verdict");
+	if (all != -E2BIG && usual != -E2BIG && !all != !usual)
+		reference_fail(&ref, object->funcs[0], 0, "pruning by numbers that matter changes the verdict");
+	if (exact != -E2BIG && usual != -E2BIG && !exact != !usual)
+		reference_fail(&ref, object->funcs[0], 0, "the two prunings differ");
+	return !usual;
 }
 
 #endif
