@@ -22,7 +22,6 @@
 
 #include "source/source.h"
 
-#define EXIT_NOT_STARTED 127 /* as a shell says it */
 
 /* 0, or why this file can't be executed. */
 static int

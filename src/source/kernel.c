@@ -98,7 +98,7 @@ open_target(struct kernel *kernel, struct text *why)
 		return -EOPNOTSUPP;
 	}
 	if (kernel->target.argv)
-		err = command_start(&kernel->command, kernel->target.argv, why);
+		err = kernel_command_start(kernel, why);
 	if (err < 0)
 		return err;
 	kernel->pidfd = (int)syscall(SYS_pidfd_open,
@@ -155,20 +155,6 @@ kernel_attach(struct source *source, const struct program *program, struct event
 	return 0;
 }
 
-static int
-let_command_go(struct kernel *kernel, struct text *why)
-{
-	int err;
-
-	if (!kernel->command.pid)
-		return 0;
-	err = command_go(&kernel->command);
-	if (err < 0)
-		text_printf(why, "command '%s' cannot be executed: %s", kernel->target.argv[0],
-			    strerror(-err));
-	return err;
-}
-
 /* The kernel's type information is read only where a stub is better for it. */
 static bool
 needs_types(const struct kernel *kernel)
@@ -216,7 +202,7 @@ kernel_start(struct source *source, struct text *why)
 	int err = kernel->n_registrations ? load_and_attach(kernel, why) : 0;
 
 	if (err == 0)
-		err = let_command_go(kernel, why);
+		err = kernel_command_go(kernel, why);
 	if (err < 0)
 		kernel_detach_all(kernel);
 	return err;
@@ -347,6 +333,7 @@ kernel_close(struct source *source)
 
 	kernel_detach_all(kernel);
 	end_command(kernel);
+	kernel_command_fini(kernel);
 	ring_buffer__free(kernel->ring);
 	for (i = 0; i < kernel->n_units; i++)
 		if (kernel->units[i]->fd >= 0)

@@ -184,7 +184,6 @@ static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *uni
 	[UNIT_RAW] = attach_raw,       [UNIT_TRACEPOINT] = attach_tracepoint,
 	[UNIT_KPROBE] = attach_kprobe, [UNIT_PROFILE] = attach_profile,
 	[UNIT_FORK] = attach_raw,      [UNIT_FREE] = attach_raw,
-	[UNIT_EXEC] = attach_raw,
 };
 
 /* ---- accounts -------------------------------------------------------------------------------- */

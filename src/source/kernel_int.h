@@ -3,6 +3,7 @@
  * What the files of the kernel source share.
  *
  *     kernel.c        life of the source: open, attach, start, pump, stop, close; the list of steps
+ *     kernel_command.c  the traced command, from fork to execve
  *     kernel_table.c  the object's tables as BPF maps
  *     kernel_plan.c   which registered events are served by which loaded program (unit)
  *     kernel_stub.c   a unit as eBPF: entry stub, handlers behind it
@@ -29,7 +30,6 @@
 	UNIT(KPROBE, "kprobe", BPF_PROG_TYPE_KPROBE, NULL)                                              \
 	UNIT(PROFILE, "profile", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
 	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACING, "sched_process_fork")                          \
-	UNIT(EXEC, "begin at exec", BPF_PROG_TYPE_RAW_TRACEPOINT, "sched_process_exec")                 \
 	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACING, "sched_process_free")
 
 enum unit_kind {
@@ -65,7 +65,7 @@ struct syscall_entry {
  */
 struct unit {
 	enum unit_kind kind;
-	const struct program *slots[UNIT_SLOTS]; /* called in this order; none in FORK, EXEC, FREE */
+	const struct program *slots[UNIT_SLOTS]; /* called in this order; none in FORK and FREE */
 	uint32_t n_slots;
 	struct event **events;    /* to attach to; not of system calls */
 	uint32_t n_events, cap_events;
@@ -106,6 +106,7 @@ struct kernel {
 	bool has_target;
 
 	struct command command;   /* pid 0: none */
+	struct gate *gate;        /* where it waits last, see kernel_command.c; NULL: none */
 	bool command_gone;        /* waited for */
 	int command_status;
 	int pidfd;                /* of the traced process; -1: none */
@@ -146,6 +147,10 @@ kernel_tables_freeze(struct kernel *kernel);
 int
 kernel_own_tables_create(struct kernel *kernel, struct text *why);
 
+/* From now on this process is traced. Returns 0 or -errno. */
+int
+kernel_set_target(const struct kernel *kernel, uint32_t pid);
+
 void
 kernel_tables_close(struct kernel *kernel);
 
@@ -160,6 +165,19 @@ kernel_remove(struct source *source, uint32_t table, const void *key);
 
 int
 kernel_next(struct source *source, uint32_t table, const void *key, void *next);
+
+/* ---- kernel_command.c ------------------------------------------------------------------------ */
+
+/* Forks the command, which waits. Returns 0 or -errno with *why set. */
+int
+kernel_command_start(struct kernel *kernel, struct text *why);
+
+/* Makes it a target and lets it execute. Does nothing without a command. Returns 0 or -errno with *why set. */
+int
+kernel_command_go(struct kernel *kernel, struct text *why);
+
+void
+kernel_command_fini(struct kernel *kernel);
 
 /* ---- kernel_plan.c --------------------------------------------------------------------------- */
 

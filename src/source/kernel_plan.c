@@ -214,8 +214,6 @@ plan_followers(struct kernel *kernel, struct text *why)
 		return -EOPNOTSUPP;
 	}
 	add_unit(kernel, UNIT_FORK);
-	if (kernel->command.pid)
-		add_unit(kernel, UNIT_EXEC);
 	add_unit(kernel, UNIT_FREE);
 	return 0;
 }

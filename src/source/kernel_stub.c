@@ -120,27 +120,10 @@ emit_target_bit(struct stub *stub, uint8_t pid, uint8_t word, uint8_t bit)
 	emit(stub, insn_alu(BPF_LSH, bit, 0));
 }
 
-/*
- * The traced command is held at a pipe, untraced, until all is ready, and becomes a target by its execve:
- * here, when that is entered, so that it is the first event seen; in stub_exec for runs that don't look at
- * system calls. Expects the process in r3, its word and bit in r1 and r2; leaves for `out` when this is
- * not the command's execve.
- */
-static void
-emit_begin_at_execve(struct stub *stub)
-{
-	code_branch_imm(&stub->code, BPF_JNE, 8, SYS_execve, stub->out);
-	code_branch_imm(&stub->code, BPF_JNE, 3, (int32_t)stub->kernel->command.pid, stub->out);
-	emit(stub, insn_atomic(BPF_DW, BPF_OR, 1, 2, 0));
-}
-
 /* Leaves for `out` unless the current process is traced. Without a target that is every process but ktap. */
 static void
 emit_filter(struct stub *stub)
 {
-	bool may_begin = stub->unit->kind == UNIT_SYS_ENTER && stub->kernel->command.pid;
-	uint32_t traced = code_label(&stub->code);
-
 	emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
 	emit(stub, insn_alu_imm(BPF_RSH, 0, 32));
 	if (!stub->kernel->has_target) {
@@ -150,12 +133,8 @@ emit_filter(struct stub *stub)
 		emit_target_bit(stub, 3, 1, 2);
 		emit(stub, insn_load(BPF_DW, 4, 1, 0));
 		emit(stub, insn_alu(BPF_AND, 4, 2));
-		code_branch_imm(&stub->code, may_begin ? BPF_JNE : BPF_JEQ, 4, 0,
-				may_begin ? traced : stub->out);
-		if (may_begin)
-			emit_begin_at_execve(stub);
+		code_branch_imm(&stub->code, BPF_JEQ, 4, 0, stub->out);
 	}
-	code_bind(&stub->code, traced);
 }
 
 /* Keeps the address of the unit's scratch memory at OFF_SCRATCH. */
@@ -340,19 +319,6 @@ stub_fork(struct stub *stub)
 	emit_return(stub);
 }
 
-/* sched_process_exec(task, ...): the command begins to be traced. */
-static void
-stub_exec(struct stub *stub)
-{
-	emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
-	emit(stub, insn_mov(3, 0));
-	emit(stub, insn_alu_imm(BPF_RSH, 3, 32));
-	code_branch_imm(&stub->code, BPF_JNE, 3, (int32_t)stub->kernel->command.pid, stub->out);
-	emit_target_bit(stub, 3, 1, 2);
-	emit(stub, insn_atomic(BPF_DW, BPF_OR, 1, 2, 0));
-	emit_return(stub);
-}
-
 /*
  * sched_process_free(task), when a task's last trace goes: later than sched_process_exit, so that all that
  * a process does while it exits (closing files, signalling its parent) is still seen. The task that bears
@@ -374,7 +340,7 @@ stub_free(struct stub *stub)
 static void (*const stubs[N_UNIT_KINDS])(struct stub *stub) = {
 	[UNIT_SYS_ENTER] = stub_syscall, [UNIT_SYS_EXIT] = stub_syscall, [UNIT_RAW] = stub_event,
 	[UNIT_TRACEPOINT] = stub_event,  [UNIT_KPROBE] = stub_event,     [UNIT_PROFILE] = stub_event,
-	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,        [UNIT_EXEC] = stub_exec,
+	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,
 };
 
 /* ---- laying out ------------------------------------------------------------------------------ */

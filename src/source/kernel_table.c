@@ -198,17 +198,19 @@ kernel_tables_freeze(struct kernel *kernel)
 
 /* ---- the source's own tables ----------------------------------------------------------------- */
 
-/* Sets a process's bit through a mapping of its page. */
-static int
-set_target(const struct kernel *kernel, uint32_t pid)
+/* Sets a process's bit through a mapping of its page; programs that follow forks may set others of the same word. */
+int
+kernel_set_target(const struct kernel *kernel, uint32_t pid)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), off = pid / 64 * sizeof(uint64_t);
-	uint64_t *words = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->targets_fd,
-			       (off_t)(off / page * page));
+	uint64_t *words;
 
+	if (kernel->targets_fd < 0)
+		return 0; /* nothing is traced */
+	words = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->targets_fd, (off_t)(off / page * page));
 	if (words == MAP_FAILED)
 		return -errno;
-	words[off % page / sizeof(*words)] |= 1ull << pid % 64;
+	__atomic_fetch_or(&words[off % page / sizeof(*words)], 1ull << pid % 64, __ATOMIC_SEQ_CST);
 	munmap(words, page);
 	return 0;
 }
@@ -226,8 +228,8 @@ create_targets(struct kernel *kernel)
 		create(".targets", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), TARGETS_SIZE, 1, BPF_F_MMAPABLE);
 	if (kernel->targets_fd < 0)
 		return kernel->targets_fd;
-	/* A command becomes one by its execve: kernel_stub.c. */
-	return kernel->target.pid ? set_target(kernel, (uint32_t)kernel->target.pid) : 0;
+	/* A command becomes one just before its execve: kernel_command.c. */
+	return kernel->target.pid ? kernel_set_target(kernel, (uint32_t)kernel->target.pid) : 0;
 }
 
 static int

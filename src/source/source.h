@@ -80,6 +80,8 @@ source_kernel_permitted(struct text *why);
 
 /* ---- command.c: the traced command, for both sources ------------------------------------------------------ */
 
+#define EXIT_NOT_STARTED 127 /* of the child when it does not come to exec; as a shell says it */
+
 /*
  * Forks a child that waits until command_go, then executes argv (searched in PATH). Returns its pid or -errno. A command that
  * is not found is reported here, before anything else starts (-ENOENT, -EACCES, *why set).
