@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "source/kernel_int.h"
@@ -28,17 +29,30 @@ struct gate {
 	pid_t ktap;
 };
 
-#define SPINS_PER_LOOK (1u << 20) /* a few milliseconds */
+#define PATIENCE_S 5 /* opening takes microseconds; on a very busy machine perhaps a second */
 
-/* In the child. Should ktap die meanwhile, it must not wait for ever. */
+static time_t
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now); /* in the vDSO: no system call, where the clock is a usable one */
+	return now.tv_sec;
+}
+
+/*
+ * In the child. A system call made here could be seen as the command's, so there is none, unless ktap seems to have died: then the child
+ * must not wait for ever.
+ */
 static void
 wait_at_gate(void *arg)
 {
 	struct gate *gate = arg;
+	time_t since = seconds();
 
 	atomic_store(&gate->reached, true);
-	for (unsigned spins = 1; !atomic_load_explicit(&gate->open, memory_order_acquire); spins++) {
-		if (spins % SPINS_PER_LOOK == 0 && getppid() != gate->ktap)
+	while (!atomic_load_explicit(&gate->open, memory_order_acquire)) {
+		if (seconds() - since > PATIENCE_S && getppid() != gate->ktap)
 			_exit(EXIT_NOT_STARTED);
 	}
 }
@@ -76,19 +90,23 @@ await_child(const struct kernel *kernel)
 int
 kernel_command_go(struct kernel *kernel, struct text *why)
 {
+	struct target_bit bit;
 	int err, result;
 
 	if (!kernel->command.pid)
 		return 0;
-	err = command_release(&kernel->command);
+	err = kernel_target_map(kernel, (uint32_t)kernel->command.pid, &bit);
+	if (err == 0)
+		err = command_release(&kernel->command);
 	if (err == 0)
 		err = await_child(kernel);
-	if (err == 0)
-		err = kernel_set_target(kernel, (uint32_t)kernel->command.pid);
-	if (err == 0)
+	if (err == 0) {
+		kernel_target_set(&bit);
 		atomic_store_explicit(&kernel->gate->open, true, memory_order_release);
-	else
+	} else {
 		kill(kernel->command.pid, SIGKILL);
+	}
+	kernel_target_unmap(&bit);
 	result = command_result(&kernel->command);
 	if (err == 0)
 		err = result;

@@ -147,9 +147,24 @@ kernel_tables_freeze(struct kernel *kernel);
 int
 kernel_own_tables_create(struct kernel *kernel, struct text *why);
 
-/* From now on this process is traced. Returns 0 or -errno. */
+/* A process's bit among the targets, mapped so that setting it is one instruction. */
+struct target_bit {
+	void *page;
+	size_t len;
+	uint64_t *word; /* NULL: nothing is traced */
+	uint64_t mask;
+};
+
+/* Returns 0, or -errno with nothing to unmap. */
 int
-kernel_set_target(const struct kernel *kernel, uint32_t pid);
+kernel_target_map(const struct kernel *kernel, uint32_t pid, struct target_bit *bit);
+
+/* From now on the process is traced. */
+void
+kernel_target_set(const struct target_bit *bit);
+
+void
+kernel_target_unmap(struct target_bit *bit);
 
 void
 kernel_tables_close(struct kernel *kernel);

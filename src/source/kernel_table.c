@@ -198,21 +198,49 @@ kernel_tables_freeze(struct kernel *kernel)
 
 /* ---- the source's own tables ----------------------------------------------------------------- */
 
-/* Sets a process's bit through a mapping of its page; programs that follow forks may set others of the same word. */
 int
-kernel_set_target(const struct kernel *kernel, uint32_t pid)
+kernel_target_map(const struct kernel *kernel, uint32_t pid, struct target_bit *bit)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), off = pid / 64 * sizeof(uint64_t);
-	uint64_t *words;
 
+	*bit = (struct target_bit){ .len = page, .mask = 1ull << pid % 64 };
 	if (kernel->targets_fd < 0)
 		return 0; /* nothing is traced */
-	words = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->targets_fd, (off_t)(off / page * page));
-	if (words == MAP_FAILED)
+	bit->page = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->targets_fd, (off_t)(off / page * page));
+	if (bit->page == MAP_FAILED) {
+		bit->page = NULL;
 		return -errno;
-	__atomic_fetch_or(&words[off % page / sizeof(*words)], 1ull << pid % 64, __ATOMIC_SEQ_CST);
-	munmap(words, page);
+	}
+	bit->word = (uint64_t *)bit->page + off % page / sizeof(uint64_t);
 	return 0;
+}
+
+void
+kernel_target_set(const struct target_bit *bit)
+{
+	/* Programs that follow forks may set others of the same word. */
+	if (bit->word)
+		__atomic_fetch_or(bit->word, bit->mask, __ATOMIC_SEQ_CST);
+}
+
+void
+kernel_target_unmap(struct target_bit *bit)
+{
+	if (bit->page)
+		munmap(bit->page, bit->len);
+	bit->page = NULL;
+}
+
+static int
+set_target(const struct kernel *kernel, uint32_t pid)
+{
+	struct target_bit bit;
+	int err = kernel_target_map(kernel, pid, &bit);
+
+	if (err == 0)
+		kernel_target_set(&bit);
+	kernel_target_unmap(&bit);
+	return err;
 }
 
 /*
@@ -229,7 +257,7 @@ create_targets(struct kernel *kernel)
 	if (kernel->targets_fd < 0)
 		return kernel->targets_fd;
 	/* A command becomes one just before its execve: kernel_command.c. */
-	return kernel->target.pid ? kernel_set_target(kernel, (uint32_t)kernel->target.pid) : 0;
+	return kernel->target.pid ? set_target(kernel, (uint32_t)kernel->target.pid) : 0;
 }
 
 static int
