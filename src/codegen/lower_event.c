@@ -55,6 +55,13 @@ load_number(struct lowering *l, const struct node *node, const struct field *fie
 	return val_number(TYPE_INT, reg);
 }
 
+/* bpf_probe_read_str looks at the address; the other knows. */
+static int32_t
+string_helper(const struct field *field)
+{
+	return field->kind == FIELD_ANY_STR ? BPF_FUNC_probe_read_str : BPF_FUNC_probe_read_user_str;
+}
+
 struct val
 lower_field(struct lowering *l, const struct node *node)
 {
@@ -68,8 +75,9 @@ lower_field(struct lowering *l, const struct node *node)
 		return load_number(l, node, field);
 	switch (field->kind) {
 	case FIELD_USER_STR:
+	case FIELD_ANY_STR:
 		addr = load_record(l, 8, field->offset);
-		return string_read(l, BPF_FUNC_probe_read_user_str, addr, STR_SIZE_MAX);
+		return string_read(l, string_helper(field), addr, STR_SIZE_MAX);
 	case FIELD_DATA_LOC:
 		addr = ir_alu_imm(ir, BPF_AND, load_record(l, 4, field->offset), 0xffff);
 		l->uses_dynamic = true;
@@ -89,39 +97,49 @@ lower_field(struct lowering *l, const struct node *node)
 
 /* ---- argstr ---- */
 
-/* The strings of a system call behind its 64 bytes: a byte of status, the text, its NUL; for each argument whose bit is set. */
+/* One string behind the record: a byte of status, the text, its NUL. The record has its address at `offset`. */
+static void
+append_string(struct lowering *l, struct mem dst, int tail, uint32_t offset, int32_t helper)
+{
+	struct ir *ir = &l->ir;
+	uint32_t done = ir_label(ir), readable = ir_label(ir), counted = ir_label(ir), whole = ir_label(ir);
+	int at, n = ir_vreg(ir);
+
+	at = ir_alu(ir, BPF_ADD, memory_address(l, dst), tail);
+	ir_move(ir, n, ir_call(ir, helper, (int[]){ ir_address(ir, at, 1), ir_const(ir, STR_SIZE_MAX),
+						    load_record(l, 8, offset) }, 3));
+	ir_branch_imm(ir, BPF_JSGE, n, 0, readable);
+	ir_store_imm(ir, BPF_H, at, 0, RECORD_STRING_FAULT); /* the status, and a NUL */
+	ir_update_imm(ir, BPF_ADD, tail, 2);
+	ir_jump(ir, done);
+	ir_bind(ir, readable);
+	ir_store_imm(ir, BPF_B, at, 0, RECORD_STRING_READ);
+	/* Linux before 6.13 returns 0, not 1, for an empty string. */
+	ir_branch_imm(ir, BPF_JNE, n, 0, counted);
+	ir_store_imm(ir, BPF_B, at, 1, 0);
+	ir_set(ir, n, 1);
+	ir_bind(ir, counted);
+	ir_branch_imm(ir, BPF_JSLT, n, STR_SIZE_MAX, whole);
+	ir_store_imm(ir, BPF_B, at, 0, RECORD_STRING_CUT);
+	ir_bind(ir, whole);
+	/* n is 1 to 256 here; the mask says so to the verifier wherever n was kept. */
+	n = ir_alu_imm(ir, BPF_AND, n, 2 * STR_SIZE_MAX - 1);
+	ir_add(ir, (struct ir_insn){ .op = IR_ALU, .sub = BPF_ADD, .dst = tail, .a = tail, .b = n });
+	ir_update_imm(ir, BPF_ADD, tail, 1);
+	ir_bind(ir, done);
+}
+
+/* The strings of a system call behind its 64 bytes, for each argument whose bit is set. */
 static void
 append_strings(struct lowering *l, struct mem dst, int tail, int mask)
 {
 	struct ir *ir = &l->ir;
 
 	for (uint32_t arg = 0; arg < 6; arg++) {
-		uint32_t next = ir_label(ir), readable = ir_label(ir), counted = ir_label(ir), whole = ir_label(ir);
-		int at, n = ir_vreg(ir);
+		uint32_t next = ir_label(ir);
 
 		ir_branch_imm(ir, BPF_JEQ, ir_alu_imm(ir, BPF_AND, mask, 1 << arg), 0, next);
-		at = ir_alu(ir, BPF_ADD, memory_address(l, dst), tail);
-		ir_move(ir, n, ir_call(ir, BPF_FUNC_probe_read_user_str,
-				       (int[]){ ir_address(ir, at, 1), ir_const(ir, STR_SIZE_MAX),
-						load_record(l, 8, 16 + 8 * arg) }, 3));
-		ir_branch_imm(ir, BPF_JSGE, n, 0, readable);
-		ir_store_imm(ir, BPF_H, at, 0, RECORD_STRING_FAULT); /* the status, and a NUL */
-		ir_update_imm(ir, BPF_ADD, tail, 2);
-		ir_jump(ir, next);
-		ir_bind(ir, readable);
-		ir_store_imm(ir, BPF_B, at, 0, RECORD_STRING_READ);
-		/* Linux before 6.13 returns 0, not 1, for an empty string. */
-		ir_branch_imm(ir, BPF_JNE, n, 0, counted);
-		ir_store_imm(ir, BPF_B, at, 1, 0);
-		ir_set(ir, n, 1);
-		ir_bind(ir, counted);
-		ir_branch_imm(ir, BPF_JSLT, n, STR_SIZE_MAX, whole);
-		ir_store_imm(ir, BPF_B, at, 0, RECORD_STRING_CUT);
-		ir_bind(ir, whole);
-		/* n is 1 to 256 here; the mask says so to the verifier wherever n was kept. */
-		n = ir_alu_imm(ir, BPF_AND, n, 2 * STR_SIZE_MAX - 1);
-		ir_add(ir, (struct ir_insn){ .op = IR_ALU, .sub = BPF_ADD, .dst = tail, .a = tail, .b = n });
-		ir_update_imm(ir, BPF_ADD, tail, 1);
+		append_string(l, dst, tail, 16 + 8 * arg, BPF_FUNC_probe_read_user_str);
 		ir_bind(ir, next);
 	}
 }
@@ -194,6 +212,19 @@ copy_dynamic_record(struct lowering *l, struct mem dst, int tail, const struct e
 	ir_update_imm(ir, BPF_ADD, tail, 8);
 }
 
+/* A probe's record, and the strings that its arguments point to. */
+static void
+copy_probe_record(struct lowering *l, struct mem dst, int tail, const struct event *event)
+{
+	copy_record(l, dst, tail, event->record_size);
+	for (uint32_t i = 0; i < event->n_fields; i++) {
+		const struct field *field = &event->fields[i];
+
+		if (field->kind == FIELD_USER_STR || field->kind == FIELD_ANY_STR)
+			append_string(l, dst, tail, field->offset, string_helper(field));
+	}
+}
+
 int
 lower_argstr(struct lowering *l, struct mem dst, int tail)
 {
@@ -214,6 +245,11 @@ lower_argstr(struct lowering *l, struct mem dst, int tail)
 		copy_dynamic_record(l, dst, tail, event);
 		break;
 	case EVENT_KPROBE:
+	case EVENT_KRETPROBE:
+	case EVENT_UPROBE:
+	case EVENT_URETPROBE:
+		copy_probe_record(l, dst, tail, event);
+		break;
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS:
 		assert(!"infer.c refuses argstr of events without fields");

@@ -125,6 +125,7 @@ put_number(struct text *out, uint64_t value, const struct field *field)
 		text_printf(out, value ? "0%" PRIo64 : "0", low);
 		return;
 	case SHOW_DECIMAL:
+	case SHOW_NOT:
 		break;
 	}
 	text_printf(out, field->is_signed ? "%" PRId64 : "%" PRIu64, value);
@@ -304,6 +305,7 @@ put_field(struct text *out, const struct bytes *record, const struct field *fiel
 		return;
 	case FIELD_INT:
 	case FIELD_USER_STR:
+	case FIELD_ANY_STR:
 		if (!read_number(record, field->offset, field->size, field->is_signed, &value))
 			break;
 		if (field->size == 8 && !field->is_signed)
@@ -325,6 +327,35 @@ format_fields(const struct event *event, const struct bytes *record, struct text
 	for (i = 0; i < event->n_fields; i++) {
 		text_printf(out, "%s%s=", i ? " " : "", event->fields[i].name);
 		put_field(out, record, &event->fields[i]);
+	}
+}
+
+/* `SYM: (0xADDRESS) name=value ...`; of a return `ret_SYM: (0xADDRESS <- SYM) ...`, the address that it returns to. */
+static void
+format_probe(const struct event *event, const struct bytes *record, struct text *out)
+{
+	bool is_return = event->kind == EVENT_KRETPROBE || event->kind == EVENT_URETPROBE;
+	const struct field *ip = event_field(event, is_return ? "__probe_ret_ip" : "__probe_ip"), *field;
+	struct bytes tail = { 0 };
+	uint64_t value = 0;
+	uint32_t i;
+
+	if (record->len > event->record_size)
+		tail = (struct bytes){ record->at + event->record_size, record->len - event->record_size };
+	read_number(record, ip->offset, 8, false, &value);
+	text_printf(out, "%s: (0x%" PRIx64 "%s%s)", event->name, value, is_return ? " <- " : "",
+		    is_return ? event->probe->symbol : "");
+	for (i = 0; i < event->n_fields; i++) {
+		field = &event->fields[i];
+		if (field->show == SHOW_NOT)
+			continue;
+		text_printf(out, " %s=", field->name);
+		if (!read_number(record, field->offset, 8, field->is_signed, &value))
+			text_puts(out, "...");
+		else if (field->kind != FIELD_INT)
+			put_string(out, &tail, value);
+		else
+			put_number(out, value, field);
 	}
 }
 
@@ -390,6 +421,11 @@ event_format(struct events *events, const struct event *event, const void *bytes
 		format_other(events, event, &record, out);
 		return;
 	case EVENT_KPROBE:
+	case EVENT_KRETPROBE:
+	case EVENT_UPROBE:
+	case EVENT_URETPROBE:
+		format_probe(event, &record, out);
+		return;
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS:
 		break;

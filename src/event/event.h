@@ -12,7 +12,10 @@ enum event_kind {
 	EVENT_SYSCALL_ENTER, /* syscalls:sys_enter_NAME */
 	EVENT_SYSCALL_EXIT,  /* syscalls:sys_exit_NAME */
 	EVENT_TRACEPOINT,    /* system:name, from tracefs */
-	EVENT_KPROBE,        /* probe:SYM, kdebug.kprobe: entry of a kernel function */
+	EVENT_KPROBE,        /* probe:SYM, probe:SYM+OFFSET, kdebug.kprobe: a place in a kernel function */
+	EVENT_KRETPROBE,     /* probe:SYM%return: the return of a kernel function */
+	EVENT_UPROBE,        /* probe:FILE:SYM, probe:FILE:0xOFFSET: a place in a program or library */
+	EVENT_URETPROBE,     /* probe:FILE:SYM%return */
 	EVENT_PROFILE,       /* profile-N: a timer on every CPU */
 	N_EVENT_KINDS
 };
@@ -22,6 +25,7 @@ enum field_kind {
 	FIELD_CHARS,    /* char x[N] in the record */
 	FIELD_DATA_LOC, /* __data_loc char[]: 4 bytes, length << 16 | offset of the text in the record */
 	FIELD_USER_STR, /* pointer to a string in the process (char * argument of a system call) */
+	FIELD_ANY_STR,  /* pointer to a string of the kernel or of the process, as the address says (fetch arguments) */
 	FIELD_OTHER,    /* anything else: shown by argstr only */
 };
 
@@ -38,6 +42,38 @@ struct field {
 	uint8_t show;        /* system call arguments: how argstr writes the number, enum show (event_int.h) */
 };
 
+/* ---- probes of functions: how a value is fetched when one is hit (probe.c) ---------------------------------- */
+
+enum fetch_from {
+	FETCH_REG,   /* register, plus `value` */
+	FETCH_CONST, /* `value` */
+	FETCH_FUNC,  /* address of the function that returns; 0 where the kernel does not tell */
+};
+
+#define FETCH_STEPS_MAX  6
+#define PROBE_ARGS_MAX   8  /* fetch arguments of a definition */
+#define PROBE_FIELDS_MAX 12 /* with those that are always there */
+#define PROBES_MAX       512 /* functions that one pattern may fit */
+
+struct fetch {
+	enum fetch_from from;
+	int16_t reg;      /* bytes in struct pt_regs */
+	uint64_t value;
+	uint32_t n_steps;
+	/* Then so many times: value = memory at value + offset, of the process (user) or of whoever owns the address. */
+	struct fetch_step { int32_t offset; bool user; } steps[FETCH_STEPS_MAX];
+	bool is_string;   /* after the last step's addition: that address is the value, a string stands there */
+};
+
+struct probe {
+	const char *definition; /* as written behind "probe:"; of a glob, for this function */
+	const char *symbol;     /* function; NULL: only the place in the file is known */
+	const char *path;       /* of the program or library; NULL: the kernel */
+	uint64_t offset;        /* kernel: bytes behind the symbol; else the instruction's place in the file */
+	const char *args;       /* fetch arguments as written; equal texts: equal fetches */
+	const struct fetch *fetches; /* one a field of the event */
+};
+
 struct event {
 	enum event_kind kind;
 	const char *system;  /* "syscalls", "sched"; kprobes: "probe" */
@@ -45,7 +81,7 @@ struct event {
 	int32_t number;      /* system call number; others -1 */
 	int32_t id;          /* tracefs id (perf_event_attr.config); -1 until event_load_fields of a tracepoint */
 	uint64_t period_ns;  /* profile */
-	const char *symbol;  /* kprobe: function */
+	const struct probe *probe; /* probes of functions; NULL: another kind */
 	/* Set by event_load_fields. */
 	bool fields_loaded;
 	struct field *fields;
@@ -108,13 +144,40 @@ events_find_name(struct events *events, const char *name);
 struct event *
 events_suggest(struct events *events, const char *name);
 
-/* New event for a kernel function's entry. The name is not checked here. */
-struct event *
-events_kprobe(struct events *events, const char *symbol);
-
 /* New event for profile-N. */
 struct event *
 events_profile(struct events *events, uint64_t period_ns);
+
+/* ---- probe.c: functions of the kernel and of programs --------------------------------------------------------- */
+
+/*
+ * Makes the events of a definition, "probe:PLACE ARGUMENTS" (grammar in probe.c), fields and all, and calls fn for each; the event
+ * of an equal definition is the same struct. `span`: the pattern's place in the script. Returns how many, or -errno with an
+ * error in *diags. Symbols of files are looked up at once; those of the kernel only to expand a glob.
+ */
+int
+events_probe(struct events *events, const char *pattern, struct span span, struct diags *diags,
+	     void (*fn)(struct event *event, void *arg), void *arg);
+
+/* The event probe:SYMBOL. The name is not checked here. */
+struct event *
+events_kprobe(struct events *events, const char *symbol);
+
+static inline bool
+event_is_probe(const struct event *event)
+{
+	return event->probe != NULL;
+}
+
+/* The value in the event's record that `retval` stands for; NULL: it has none. */
+const struct field *
+event_retval(const struct event *event);
+
+/* The kernel function whose name is nearest to a misspelt one (lives in the arena), or NULL. Reads all of them: 30 ms. */
+const char *
+kernel_function_like(struct arena *arena, const char *name);
+
+/* ---- format.c -------------------------------------------------------------------------------------------------- */
 
 /* Fills in fields, record_size and id (libtraceevent for tracepoints). Returns 0 or -errno. */
 int

@@ -54,6 +54,60 @@ events_tep_event(struct events *events, const struct event *event);
 bool
 event_builtin_fields(struct events *events, struct event *event);
 
+/* ---- events.c, for probe.c ---- */
+
+/* New event, owned by the events. */
+struct event *
+events_make(struct events *events, enum event_kind kind, const char *system, const char *name);
+
+/* The probe of this name whose definition and place are these, or NULL. */
+struct event *
+events_find_probe(struct events *events, const char *name, const char *definition, uint64_t offset);
+
+/* ---- functions.c ---- */
+
+#define FUNCTION_NAME_MAX 4096 /* bytes with the NUL; names of C++ are long */
+
+struct code_function {
+	const char *name;
+	uint64_t offset;   /* of its first instruction in the file; kernel: 0 */
+	bool is_indirect;  /* STT_GNU_IFUNC: chooses a function when the program starts, and is none itself */
+};
+
+/* By name, in an arena. */
+struct functions {
+	struct code_function *functions;
+	uint32_t n, cap;
+	uint32_t n_known;  /* functions that the file has, whether they fit or not; 0: it was stripped */
+};
+
+bool
+name_is_glob(const char *s);
+
+/*
+ * The functions of an ELF file of this architecture whose names fit a name or glob; NULL: all. Returns 0, or -errno with *why.
+ */
+int
+functions_of_file(struct arena *arena, const char *path, const char *pattern, struct functions *list, struct text *why);
+
+/* Is this a place in the file that is executed? 0, or -errno with *why. */
+int
+check_code_offset(const char *path, uint64_t offset, struct text *why);
+
+/* Likewise those of the running kernel and its modules. */
+int
+functions_of_kernel(struct arena *arena, const char *pattern, struct functions *list, struct text *why);
+
+/* The name that is nearest to a misspelt one, or NULL. */
+const char *
+functions_nearest(const struct functions *list, const char *name);
+
+/* ---- library.c ---- */
+
+/* The absolute path of the library or program that is meant by a name or path; NULL with *why set. */
+const char *
+find_binary(struct arena *arena, const char *name, struct text *why);
+
 /* How argstr.c writes the number in an argument of a system call, or its result. */
 enum show {
 	SHOW_DECIMAL, /* signed or not, as its type is */
@@ -61,6 +115,7 @@ enum show {
 	SHOW_ID,      /* a user or group: -1 means "leave it" */
 	SHOW_HEX,
 	SHOW_OCTAL,   /* permissions */
+	SHOW_NOT,     /* not in argstr: what a probe has without being asked for it */
 };
 
 enum show

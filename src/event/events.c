@@ -224,12 +224,6 @@ find_syscall(struct events *events, const char *name)
 	return event;
 }
 
-static bool
-is_glob(const char *s)
-{
-	return strpbrk(s, "*?[\\") != NULL;
-}
-
 struct match {
 	const char *system, *name;
 	bool skip_ftrace; /* the system is a glob: ftrace:* are internals of the tracer, no events */
@@ -278,7 +272,7 @@ events_match(struct events *events, const char *pattern, void (*fn)(struct event
 	match.system = system;
 	match.name = colon + 1;
 	match.any_name = strcmp(match.name, "*") == 0;
-	match.skip_ftrace = is_glob(system);
+	match.skip_ftrace = name_is_glob(system);
 	if (glob_match(system, "syscalls")) {
 		need_syscalls(events);
 		n += match_list(&events->syscalls, &match);
@@ -354,8 +348,8 @@ events_suggest(struct events *events, const char *name)
 
 /* ---- events that the script makes ------------------------------------------------------------ */
 
-static struct event *
-make(struct events *events, enum event_kind kind, const char *system, const char *name)
+struct event *
+events_make(struct events *events, enum event_kind kind, const char *system, const char *name)
 {
 	struct entry *entry = arena_alloc(events->arena, sizeof(*entry));
 
@@ -365,16 +359,17 @@ make(struct events *events, enum event_kind kind, const char *system, const char
 }
 
 struct event *
-events_kprobe(struct events *events, const char *symbol)
+events_find_probe(struct events *events, const char *name, const char *definition, uint64_t offset)
 {
-	struct event *event = find(events, "probe", symbol);
+	struct entry *entry;
 
-	if (event && event->kind == EVENT_KPROBE)
-		return event; /* the same key in tables, however often it is registered */
-	event = make(events, EVENT_KPROBE, "probe", arena_strdup(events->arena, symbol));
-	event->symbol = event->name;
-	event->fields_loaded = true;
-	return event;
+	for (entry = events->buckets[name_bucket(name)]; entry; entry = entry->next) {
+		const struct probe *probe = entry->event.probe;
+
+		if (probe && probe->offset == offset && strcmp(probe->definition, definition) == 0)
+			return &entry->event;
+	}
+	return NULL;
 }
 
 struct event *
@@ -394,7 +389,7 @@ events_profile(struct events *events, uint64_t period_ns)
 	event = find(events, "profile", name);
 	if (event)
 		return event;
-	event = make(events, EVENT_PROFILE, "profile", name);
+	event = events_make(events, EVENT_PROFILE, "profile", name);
 	event->period_ns = period_ns;
 	event->fields_loaded = true;
 	return event;
@@ -427,7 +422,7 @@ events_list(struct events *events, const char *pattern, FILE *out)
 {
 	int n = events_match(events, pattern ? pattern : "*:*", list_one, out);
 
-	if (n == 1 && pattern && !is_glob(pattern))
+	if (n == 1 && pattern && !name_is_glob(pattern))
 		list_fields(events, pattern, out);
 	return n;
 }

@@ -292,6 +292,23 @@ event_load_fields(struct events *events, struct event *event)
 }
 
 const struct field *
+event_retval(const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_SYSCALL_EXIT: return event_field(event, "ret");
+	case EVENT_KRETPROBE:
+	case EVENT_URETPROBE: return event_field(event, "retval");
+	case EVENT_SYSCALL_ENTER:
+	case EVENT_TRACEPOINT:
+	case EVENT_KPROBE:
+	case EVENT_UPROBE:
+	case EVENT_PROFILE:
+	case N_EVENT_KINDS: break;
+	}
+	return NULL;
+}
+
+const struct field *
 event_field(const struct event *event, const char *name)
 {
 	uint32_t i;

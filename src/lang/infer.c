@@ -173,13 +173,13 @@ infer_arg(struct infer *infer, struct node *node)
 {
 	const struct event *event = infer->layout;
 
-	if (!event || event->kind == EVENT_PROFILE || event->kind == EVENT_KPROBE)
+	if (!event || event->kind == EVENT_PROFILE)
 		report_no_fields(infer, node);
 	else if ((uint64_t)node->number < event->n_fields) {
 		const struct field *field = &event->fields[node->number];
 
 		/* As in 0.4, argN of a pointer is the number; args.NAME reads the string. */
-		if (field->kind != FIELD_USER_STR)
+		if (field->kind != FIELD_USER_STR && field->kind != FIELD_ANY_STR)
 			return infer_field(infer, node, field);
 		node->field = field;
 	} else {
@@ -206,10 +206,11 @@ infer_retval(struct infer *infer, struct node *node)
 {
 	struct diag *diag;
 
-	node->field = infer->layout && infer->layout->kind == EVENT_SYSCALL_EXIT ? event_field(infer->layout, "ret") : NULL;
+	node->field = infer->layout ? event_retval(infer->layout) : NULL;
 	if (!node->field) {
-		diag = diag_error(infer->diags, node->span, "no-retval", "retval has a value only when a system call returns");
-		diag_help(infer->diags, diag, "trace syscalls:sys_exit_NAME");
+		diag = diag_error(infer->diags, node->span, "no-retval", "retval has a value only when a system call or a function "
+				  "returns");
+		diag_help(infer->diags, diag, "trace syscalls:sys_exit_NAME, or probe:FUNCTION%%return");
 	}
 	return settle(infer, node, make(infer, TYPE_INT, node->span), false);
 }
@@ -217,7 +218,7 @@ infer_retval(struct infer *infer, struct node *node)
 static struct type *
 infer_argstr(struct infer *infer, struct node *node)
 {
-	if (!infer->layout || infer->layout->kind == EVENT_PROFILE || infer->layout->kind == EVENT_KPROBE)
+	if (!infer->layout || infer->layout->kind == EVENT_PROFILE)
 		report_no_fields(infer, node);
 	return settle(infer, node, make(infer, TYPE_ARGSTR, node->span), false);
 }

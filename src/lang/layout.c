@@ -134,25 +134,6 @@ report_unknown_event(struct events *events, const struct node *pattern, struct d
 		diag_help(diags, diag, "`ktap list '%.*s:*'` shows what there is", (int)strcspn(pattern->s, ":"), pattern->s);
 }
 
-/*
- * Events that are made by naming them: probe:SYM, the entry of a kernel function. Forms that
- * are not there yet are reported.
- */
-static void
-match_probe(struct events *events, const struct node *pattern, struct match *match, struct diags *diags)
-{
-	const char *symbol = pattern->s + strlen("probe:");
-	struct diag *diag;
-
-	if (*symbol && symbol[strspn(symbol, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")] == 0) {
-		add_event(events_kprobe(events, symbol), match);
-		return;
-	}
-	diag = diag_error(diags, pattern->span, "unsupported-event", "'%s': this form of probe is not supported yet", pattern->s);
-	diag_help(diags, diag, "probe:FUNCTION, the entry of one kernel function without fetch arguments, is; so are tracepoints, "
-			       "system calls and profile-N");
-}
-
 static void
 match_patterns(struct events *events, const struct function *handler, struct match *match, struct diags *diags)
 {
@@ -160,7 +141,7 @@ match_patterns(struct events *events, const struct function *handler, struct mat
 		int n;
 
 		if (!strncmp(pattern->s, "probe:", 6)) {
-			match_probe(events, pattern, match, diags);
+			events_probe(events, pattern->s, pattern->span, diags, add_event, match);
 			continue;
 		}
 		n = events_match(events, pattern->s, add_event, match);
@@ -208,6 +189,8 @@ event_signature(struct arena *arena, const struct event *event, const struct fie
 		for (uint32_t i = 0; i < event->n_fields; i++) {
 			if (event->fields[i].kind == FIELD_DATA_LOC)
 				text_printf(&text, "d%u;", event->fields[i].offset);
+			else if (event_is_probe(event)) /* whose strings are fetched one by one */
+				text_printf(&text, "p%d;", event->fields[i].kind);
 		}
 	}
 	signature = arena_strndup(arena, text.s ? text.s : "", text.len);
@@ -300,6 +283,7 @@ field_type(struct arena *arena, const struct field *field, struct span span)
 	case FIELD_CHARS:
 	case FIELD_DATA_LOC:
 	case FIELD_USER_STR:
+	case FIELD_ANY_STR:
 		kind = TYPE_STR;
 		break;
 	case FIELD_OTHER:

@@ -53,7 +53,7 @@ is_named(const struct object *object, const struct handler *handler, const struc
 		return handler->n_bindings == 1;
 	at = script->text + handler->span.off;
 	end = memchr(at, '{', script->len - handler->span.off);
-	text_printf(&name, "%s:%s", event->system, event->name);
+	text_printf(&name, "%s:%s", event->system, event_is_probe(event) ? event->probe->definition : event->name);
 	while (end && !named && (at = memmem(at, end - at, name.s, name.len))) {
 		at += name.len;
 		named = !is_pattern_char(*at);

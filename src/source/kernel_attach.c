@@ -20,7 +20,7 @@
 
 #include "source/kernel_int.h"
 
-#define KPROBE_TYPE_PATH "/sys/bus/event_source/devices/kprobe/type"
+#define PMUS "/sys/bus/event_source/devices/"
 
 static void
 add_link(struct kernel *kernel, int fd)
@@ -131,28 +131,59 @@ attach_tracepoint(struct kernel *kernel, struct unit *unit, struct event *event)
 	return perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
 }
 
+/* The number in a file of sysfs that holds `format`, or -EOPNOTSUPP. */
 static int
-kprobe_pmu(void)
+read_pmu(const char *path, const char *format)
 {
 	char buf[32] = "";
-	int fd = open(KPROBE_TYPE_PATH, O_RDONLY | O_CLOEXEC);
+	int number, fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+	size_t skip = strlen(format);
 
 	if (fd >= 0)
 		close(fd);
-	return n > 0 ? atoi(buf) : -EOPNOTSUPP;
+	number = n > 0 && strncmp(buf, format, skip) == 0 ? atoi(buf + skip) : -1;
+	return number >= 0 ? number : -EOPNOTSUPP;
+}
+
+static bool
+is_user(const struct event *event)
+{
+	return event->kind == EVENT_UPROBE || event->kind == EVENT_URETPROBE;
+}
+
+static bool
+is_return(const struct event *event)
+{
+	return event->kind == EVENT_KRETPROBE || event->kind == EVENT_URETPROBE;
 }
 
 static int
-attach_kprobe(struct kernel *kernel, struct unit *unit, struct event *event)
+probe_type(const struct event *event)
 {
-	struct perf_event_attr attr = { 0 };
-	int perf, type = kprobe_pmu();
+	return read_pmu(is_user(event) ? PMUS "uprobe/type" : PMUS "kprobe/type", "");
+}
 
-	if (type < 0)
-		return type;
+/* The number of the bit of perf_event_attr.config that asks for returns. */
+static int
+return_bit(const struct event *event)
+{
+	return read_pmu(is_user(event) ? PMUS "uprobe/format/retprobe" : PMUS "kprobe/format/retprobe", "config:");
+}
+
+static int
+attach_probe(struct kernel *kernel, struct unit *unit, struct event *event)
+{
+	const struct probe *probe = event->probe;
+	struct perf_event_attr attr = { 0 };
+	int perf, type = probe_type(event), bit = is_return(event) ? return_bit(event) : 0;
+
+	if (type < 0 || bit < 0)
+		return -EOPNOTSUPP;
 	attr.type = (uint32_t)type;
-	attr.kprobe_func = (uint64_t)(uintptr_t)event->symbol;
+	attr.config = is_return(event) ? 1ull << bit : 0;
+	attr.kprobe_func = (uint64_t)(uintptr_t)(is_user(event) ? probe->path : probe->symbol); /* and uprobe_path */
+	attr.probe_offset = probe->offset;
 	perf = open_anywhere(&attr);
 	return perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
 }
@@ -182,19 +213,39 @@ attach_profile(struct kernel *kernel, struct unit *unit, struct event *event)
 static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *unit, struct event *event) = {
 	[UNIT_SYS_ENTER] = attach_raw, [UNIT_SYS_EXIT] = attach_raw,
 	[UNIT_RAW] = attach_raw,       [UNIT_TRACEPOINT] = attach_tracepoint,
-	[UNIT_KPROBE] = attach_kprobe, [UNIT_PROFILE] = attach_profile,
+	[UNIT_KPROBE] = attach_probe,  [UNIT_KRETPROBE] = attach_probe,
+	[UNIT_UPROBE] = attach_probe,  [UNIT_URETPROBE] = attach_probe,
+	[UNIT_PROFILE] = attach_profile,
 	[UNIT_FORK] = attach_raw,      [UNIT_FREE] = attach_raw,
 };
 
 /* ---- accounts -------------------------------------------------------------------------------- */
 
+/* Of a probe; NULL: of any event. */
+static const char *
+probe_cause(const struct event *event, int err)
+{
+	if (err == -EOPNOTSUPP)
+		return is_user(event) ? "this kernel has no probes of user functions (CONFIG_UPROBES)"
+				      : "this kernel has no probes of kernel functions (CONFIG_KPROBES)";
+	if (is_user(event))
+		return err == -EINVAL ? "the kernel permits no probe at this instruction" : NULL;
+	if (err == -ENOENT)
+		return "the kernel has no such function, or it was inlined";
+	if (err == -EADDRNOTAVAIL)
+		return "the kernel has several functions of this name";
+	if (err == -EINVAL || err == -EILSEQ)
+		return "the kernel permits no probe at this place";
+	return NULL;
+}
+
 static const char *
 cause_text(const struct event *event, int err)
 {
-	if (event && event->kind == EVENT_KPROBE && err == -ENOENT)
-		return "the kernel has no such function, or it was inlined";
-	if (event && event->kind == EVENT_KPROBE && (err == -EINVAL || err == -EADDRNOTAVAIL))
-		return "the kernel permits no probe at this function";
+	const char *cause = event && event_is_probe(event) ? probe_cause(event, err) : NULL;
+
+	if (cause)
+		return cause;
 	if (event && event->kind == EVENT_TRACEPOINT && err == -ENOENT)
 		return "the kernel has no tracepoint of this name to attach to";
 	if (err == -EPERM || err == -EACCES)
@@ -202,6 +253,17 @@ cause_text(const struct event *event, int err)
 	if (err == -EMFILE || err == -ENFILE)
 		return "too many open files: raise the limit (`ulimit -n`)";
 	return strerror(-err);
+}
+
+/* For a kernel function that is not there: " (did you mean ...?)" */
+static const char *
+suggestion(struct kernel *kernel, const struct event *event, int err)
+{
+	const char *like = event && event_is_probe(event) && !is_user(event) && err == -ENOENT
+				   ? kernel_function_like(kernel->arena, event->probe->symbol)
+				   : NULL;
+
+	return like ? arena_printf(kernel->arena, " (did you mean '%s'?)", like) : "";
 }
 
 static void
@@ -222,8 +284,8 @@ note(struct kernel *kernel, const struct unit *unit, const struct event *event, 
 		else
 			account->n_failed++;
 		if (err < 0 && !account->first_failure)
-			account->first_failure = arena_printf(kernel->arena, "%s:%s: %s", system, name,
-							      cause_text(event, err));
+			account->first_failure = arena_printf(kernel->arena, "%s:%s: %s%s", system, name,
+							      cause_text(event, err), suggestion(kernel, event, err));
 	}
 }
 
@@ -336,11 +398,15 @@ kernel_detach_all(struct kernel *kernel)
 int
 kernel_attachable(const struct event *event, struct text *why)
 {
-	if (event->kind != EVENT_KPROBE || kprobe_pmu() >= 0)
+	if (!event_is_probe(event) || probe_type(event) >= 0)
 		return 0;
-	text_printf(
-		why,
-		"probe:%s: kernel function probes are not available: this kernel has no kprobes (CONFIG_KPROBES)",
-		event->symbol);
+	if (is_user(event))
+		text_printf(why, "probe:%s: user function probes are not available: this kernel has no uprobes (CONFIG_UPROBES)",
+			    event->probe->definition);
+	else
+		text_printf(
+			why,
+			"probe:%s: kernel function probes are not available: this kernel has no kprobes (CONFIG_KPROBES)",
+			event->probe->definition);
 	return -EOPNOTSUPP;
 }

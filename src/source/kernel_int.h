@@ -28,6 +28,9 @@
 	UNIT(RAW, "raw tracepoint", BPF_PROG_TYPE_RAW_TRACEPOINT, NULL)                                 \
 	UNIT(TRACEPOINT, "perf tracepoint", BPF_PROG_TYPE_TRACEPOINT, NULL)                             \
 	UNIT(KPROBE, "kprobe", BPF_PROG_TYPE_KPROBE, NULL)                                              \
+	UNIT(KRETPROBE, "kretprobe", BPF_PROG_TYPE_KPROBE, NULL)                                        \
+	UNIT(UPROBE, "uprobe", BPF_PROG_TYPE_KPROBE, NULL)                                              \
+	UNIT(URETPROBE, "uretprobe", BPF_PROG_TYPE_KPROBE, NULL)                                        \
 	UNIT(PROFILE, "profile", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
 	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACING, "sched_process_fork")                          \
 	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACING, "sched_process_free")

@@ -6,7 +6,8 @@
  *     system calls       any                          one for all entries, one for all exits
  *     tracepoint         no                           raw tracepoint: detaches in 0.1 to 1 ms
  *     tracepoint         yes                          perf tracepoint, whose context is the record: detaches in 50 ms
- *     kernel function    no                           kprobe
+ *     kernel function    any                          kprobe, kretprobe: the stub builds the record from the registers
+ *     user function      any                          uprobe, uretprobe: likewise
  *     profile            no                           perf event on every CPU
  *
  * A unit serves all events of its kind and program (raw tracepoints: and system) where an attachment can
@@ -149,6 +150,9 @@ kind_for(const struct registration *registration)
 	case EVENT_TRACEPOINT:
 		return program->record_size || program->uses_dynamic ? UNIT_TRACEPOINT : UNIT_RAW;
 	case EVENT_KPROBE: return UNIT_KPROBE;
+	case EVENT_KRETPROBE: return UNIT_KRETPROBE;
+	case EVENT_UPROBE: return UNIT_UPROBE;
+	case EVENT_URETPROBE: return UNIT_URETPROBE;
 	case EVENT_PROFILE: return UNIT_PROFILE;
 	case N_EVENT_KINDS: break;
 	}
@@ -161,10 +165,14 @@ kind_for(const struct registration *registration)
  * interrupt's events would be lost to whatever it interrupts. With one a system (irq, sched, kmem: about a
  * hundred) `*:*` takes 15 ms longer to load and loses 20 to 50 times fewer events. The perf attachments
  * share one such guard however many programs there are.
+ *
+ * A stub that builds a probe's record has the probe's way to fetch values in it.
  */
 static bool
 may_share(const struct unit *unit, const struct event *event)
 {
+	if (event_is_probe(event))
+		return !unit->slots[0]->record_size || strcmp(unit->events[0]->probe->args, event->probe->args) == 0;
 	return unit->kind != UNIT_RAW || strcmp(unit->events[0]->system, event->system) == 0;
 }
 

@@ -18,7 +18,7 @@
  * counting by event in an array 20. With the kernel's type information (BTF) registers are plain loads;
  * without, each is a helper call: 20 ns more, 180 for a whole record.
  *
- *     stub's stack   -8 key   -16 value read   -80..-17 record   -88 scratch
+ *     stub's stack   -8 key   -16 value read   -24 scratch   -120..-25 record
  */
 #include <asm/ptrace.h>
 #include <errno.h>
@@ -33,9 +33,10 @@
 
 #define OFF_KEY     (-8)
 #define OFF_READ    (-16)
-#define OFF_RECORD  (OFF_READ - RECORD_SYSCALL_LEN)
-#define OFF_SCRATCH (OFF_RECORD - 8)
-#define STUB_STACK  (-OFF_SCRATCH)
+#define OFF_SCRATCH (-24)
+#define RECORD_MAX  (24 + 8 * (PROBE_ARGS_MAX + 1)) /* of a probe at a function's return; a system call's is shorter */
+#define OFF_RECORD  (OFF_SCRATCH - RECORD_MAX)
+#define STUB_STACK  (-OFF_RECORD)
 
 #define STACK_MAX   512 /* of all frames together, each rounded up to STACK_ROUND; kernel/bpf/verifier.c */
 #define STACK_ROUND 32
@@ -69,25 +70,31 @@ emit_own_table(struct stub *stub, uint8_t dst, int fd, uint8_t pseudo)
 	emit(stub, insn_make(0, 0, 0, 0, 0));
 }
 
-/* dst = the value of `size` at src + off in kernel memory. Clobbers r0 to r5 where types are not known. */
+/* dst = the value of `size` at src + off, read by a helper. Clobbers r0 to r5. */
 static void
-emit_read(struct stub *stub, uint8_t size, uint8_t dst, uint8_t src, int16_t off)
+emit_read_by(struct stub *stub, int32_t helper, uint8_t size, uint8_t dst, uint8_t src, int32_t off)
 {
 	static const uint8_t bytes[] = {
 		[BPF_B >> 3] = 1, [BPF_H >> 3] = 2, [BPF_W >> 3] = 4, [BPF_DW >> 3] = 8
 	};
 
-	if (stub->unit->typed) {
-		emit(stub, insn_load(size, dst, src, off));
-		return;
-	}
 	emit(stub, insn_mov(1, 10));
 	emit(stub, insn_alu_imm(BPF_ADD, 1, OFF_READ));
 	emit(stub, insn_mov_imm(2, bytes[size >> 3]));
 	emit(stub, insn_mov(3, src));
 	emit(stub, insn_alu_imm(BPF_ADD, 3, off));
-	emit(stub, insn_call(BPF_FUNC_probe_read_kernel));
+	emit(stub, insn_call(helper));
 	emit(stub, insn_load(size, dst, 10, OFF_READ)); /* zeros where it could not be read */
+}
+
+/* dst = the value of `size` at src + off in kernel memory. Clobbers r0 to r5 where types are not known. */
+static void
+emit_read(struct stub *stub, uint8_t size, uint8_t dst, uint8_t src, int16_t off)
+{
+	if (stub->unit->typed)
+		emit(stub, insn_load(size, dst, src, off));
+	else
+		emit_read_by(stub, BPF_FUNC_probe_read_kernel, size, dst, src, off);
 }
 
 /* r0 = address of the value for the u32 key at OFF_KEY, or 0. */
@@ -192,6 +199,14 @@ emit_store_record(struct stub *stub, int16_t off, uint8_t reg)
 	emit(stub, insn_store(BPF_DW, 10, reg, (int16_t)(OFF_RECORD + off)));
 }
 
+/* r1 = the record's address. */
+static void
+emit_record_address(struct stub *stub)
+{
+	emit(stub, insn_mov(1, 10));
+	emit(stub, insn_alu_imm(BPF_ADD, 1, OFF_RECORD));
+}
+
 /*
  * The record as the format files of syscalls:* lay it out: common 8, number (int) at 8, arguments or
  * result from 16.
@@ -232,8 +247,7 @@ emit_slot(struct stub *stub, uint32_t slot)
 	}
 	emit(stub, insn_load(BPF_W, 3, 9, offsetof(struct syscall_entry, event)));
 	if (program->record_size || program->uses_dynamic) {
-		emit(stub, insn_mov(1, 10));
-		emit(stub, insn_alu_imm(BPF_ADD, 1, OFF_RECORD));
+		emit_record_address(stub);
 	} else {
 		emit(stub, insn_mov_imm(1, 0));
 	}
@@ -272,16 +286,85 @@ stub_syscall(struct stub *stub)
 	emit_return(stub);
 }
 
+/* ---- probes of functions --------------------------------------------------------------------- */
+
+static uint8_t
+size_code(uint32_t bytes)
+{
+	return bytes == 1 ? BPF_B : bytes == 2 ? BPF_H : bytes == 4 ? BPF_W : BPF_DW;
+}
+
+/* r7 = what the first step starts from. The context is the registers, r6. */
+static void
+emit_fetch_base(struct stub *stub, const struct fetch *fetch)
+{
+	switch (fetch->from) {
+	case FETCH_REG:
+		emit(stub, insn_load(BPF_DW, 7, 6, fetch->reg));
+		if (fetch->value)
+			emit(stub, insn_alu_imm(BPF_ADD, 7, (int32_t)fetch->value));
+		break;
+	case FETCH_CONST:
+		code_const(&stub->code, 7, (int64_t)fetch->value);
+		break;
+	case FETCH_FUNC:
+		if (!kernel_has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_func_ip)) {
+			emit(stub, insn_mov_imm(7, 0));
+			break;
+		}
+		emit(stub, insn_mov(1, 6));
+		emit(stub, insn_call(BPF_FUNC_get_func_ip));
+		emit(stub, insn_mov(7, 0));
+		break;
+	}
+}
+
+/* The record's value: all 8 bytes, as the field's type says. */
+static void
+emit_fetch(struct stub *stub, const struct fetch *fetch, const struct field *field)
+{
+	uint32_t i, n_reads = fetch->n_steps - fetch->is_string, size, shift = 64 - 8 * field->value_size;
+
+	emit_fetch_base(stub, fetch);
+	for (i = 0; i < n_reads; i++) {
+		size = i + 1 == fetch->n_steps ? field->value_size : 8;
+		emit_read_by(stub, fetch->steps[i].user ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read,
+			     size_code(size), 7, 7, fetch->steps[i].offset);
+	}
+	if (fetch->is_string) {
+		emit(stub, insn_alu_imm(BPF_ADD, 7, fetch->steps[n_reads].offset));
+	} else if (shift) {
+		emit(stub, insn_alu_imm(BPF_LSH, 7, (int32_t)shift));
+		emit(stub, insn_alu_imm(field->is_signed ? BPF_ARSH : BPF_RSH, 7, (int32_t)shift));
+	}
+	emit_store_record(stub, (int16_t)field->offset, 7);
+}
+
+/* As much of a probe's record as the program reads. */
+static void
+emit_probe_record(struct stub *stub, const struct event *event, uint32_t size)
+{
+	uint32_t i;
+
+	emit(stub, insn_store_imm(BPF_DW, 10, OFF_RECORD, 0));
+	for (i = 0; i < event->n_fields; i++)
+		if (event->fields[i].offset < size)
+			emit_fetch(stub, &event->probe->fetches[i], &event->fields[i]);
+}
+
 /* ---- other events ---------------------------------------------------------------------------- */
 
 static void
 stub_event(struct stub *stub)
 {
 	const struct program *program = stub->unit->slots[0];
+	bool has_record = program->record_size && event_is_probe(stub->unit->events[0]);
 
 	emit(stub, insn_mov(6, 1));
 	emit_filter(stub);
 	emit_scratch(stub);
+	if (has_record)
+		emit_probe_record(stub, stub->unit->events[0], program->record_size);
 	if (stub->unit->by_cookie) {
 		emit(stub, insn_mov(1, 6));
 		emit(stub, insn_call(BPF_FUNC_get_attach_cookie));
@@ -291,6 +374,8 @@ stub_event(struct stub *stub)
 	}
 	if (stub->unit->kind == UNIT_TRACEPOINT)
 		emit(stub, insn_mov(1, 6)); /* the context is the record */
+	else if (has_record)
+		emit_record_address(stub);
 	else
 		emit(stub, insn_mov_imm(1, 0));
 	emit_call(stub, program);
@@ -339,7 +424,8 @@ stub_free(struct stub *stub)
 
 static void (*const stubs[N_UNIT_KINDS])(struct stub *stub) = {
 	[UNIT_SYS_ENTER] = stub_syscall, [UNIT_SYS_EXIT] = stub_syscall, [UNIT_RAW] = stub_event,
-	[UNIT_TRACEPOINT] = stub_event,  [UNIT_KPROBE] = stub_event,     [UNIT_PROFILE] = stub_event,
+	[UNIT_TRACEPOINT] = stub_event,  [UNIT_KPROBE] = stub_event,     [UNIT_KRETPROBE] = stub_event,
+	[UNIT_UPROBE] = stub_event,      [UNIT_URETPROBE] = stub_event,  [UNIT_PROFILE] = stub_event,
 	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,
 };
 

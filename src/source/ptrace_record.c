@@ -83,6 +83,9 @@ hooks_of(struct tracer *tracer, const struct event *event)
 				return &tracer->process[i];
 		return NULL;
 	case EVENT_KPROBE:
+	case EVENT_KRETPROBE:
+	case EVENT_UPROBE:
+	case EVENT_URETPROBE:
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS:
 		break;
