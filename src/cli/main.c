@@ -14,15 +14,14 @@ list(const struct args *args)
 	struct arena *arena = arena_new();
 	struct events *events = events_new(arena, engine_choose(args->engine, NULL));
 	const char *pattern = args->script_args[0];
-	int n = events_list(events, pattern, stdout),
+	struct text why = { 0 };
+	int n = events_list(events, pattern, stdout, &why),
 	    err = events_origin(events) == EVENTS_KERNEL ? events_tracefs_error(events) : 0;
 	enum exit_status status = STATUS_OK;
 
 	if (n < 0) {
-		fprintf(stderr,
-			"ktap: '%s' is no pattern for events: SYSTEM:NAME is needed, for example 'sched:*'\n",
-			pattern);
-		status = STATUS_USAGE;
+		fprintf(stderr, "ktap: %s\n", why.s);
+		status = n == -EINVAL ? STATUS_USAGE : STATUS_WORLD;
 	} else if (n == 0) {
 		fprintf(stderr, "ktap: no event matches '%s'\n", pattern ? pattern : "*:*");
 		status = STATUS_SCRIPT;
@@ -32,6 +31,7 @@ list(const struct args *args)
 			strerror(-err));
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		status = STATUS_WORLD;
+	text_fini(&why);
 	arena_free(arena);
 	return status;
 }

@@ -67,7 +67,7 @@ struct fetch {
 
 struct probe {
 	const char *definition; /* as written behind "probe:"; of a glob, for this function */
-	const char *symbol;     /* function; NULL: only the place in the file is known */
+	const char *symbol;     /* function; of a place in a file its offset, as written */
 	const char *path;       /* of the program or library; NULL: the kernel */
 	uint64_t offset;        /* kernel: bytes behind the symbol; else the instruction's place in the file */
 	const char *args;       /* fetch arguments as written; equal texts: equal fetches */
@@ -191,9 +191,12 @@ event_field(const struct event *event, const char *name);
 uint32_t
 event_string_args(const struct event *event);
 
-/* One line an event that matches `pattern` (NULL: all): "system:name"; with a pattern that names one event, its fields too. */
+/*
+ * One line an event that matches `pattern` (NULL: all): "system:name"; with a pattern that names one event, its fields too.
+ * Of "probe:..." the functions that can be probed. Returns the number of lines, or -errno with *why (-EINVAL: no pattern).
+ */
 int
-events_list(struct events *events, const char *pattern, FILE *out);
+events_list(struct events *events, const char *pattern, FILE *out, struct text *why);
 
 /* ---- syscalls.c: the system calls of this architecture, from syscalls-ARCH.def ------------------------------ */
 

@@ -64,6 +64,12 @@ events_make(struct events *events, enum event_kind kind, const char *system, con
 struct event *
 events_find_probe(struct events *events, const char *name, const char *definition, uint64_t offset);
 
+/* ---- probe.c ---- */
+
+/* The functions that "probe:GLOB" or "probe:FILE:GLOB" fits, one a line. Returns their number, or -errno with *why. */
+int
+events_list_functions(struct events *events, const char *pattern, FILE *out, struct text *why);
+
 /* ---- functions.c ---- */
 
 #define FUNCTION_NAME_MAX 4096 /* bytes with the NUL; names of C++ are long */

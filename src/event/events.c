@@ -418,10 +418,15 @@ list_fields(struct events *events, const char *system_name, FILE *out)
 }
 
 int
-events_list(struct events *events, const char *pattern, FILE *out)
+events_list(struct events *events, const char *pattern, FILE *out, struct text *why)
 {
-	int n = events_match(events, pattern ? pattern : "*:*", list_one, out);
+	int n;
 
+	if (pattern && strncmp(pattern, "probe:", 6) == 0)
+		return events_list_functions(events, pattern, out, why);
+	n = events_match(events, pattern ? pattern : "*:*", list_one, out);
+	if (n < 0)
+		text_printf(why, "'%s' is no pattern for events: SYSTEM:NAME is needed, for example 'sched:*'", pattern);
 	if (n == 1 && pattern && !name_is_glob(pattern))
 		list_fields(events, pattern, out);
 	return n;

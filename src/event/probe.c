@@ -541,15 +541,15 @@ refuse_symbol(struct definition *d, const struct functions *all, const char *pat
 	return -ENOENT;
 }
 
+/* Of one name any: the others of that name are for programs that were linked long ago. Of a glob all. */
 static bool
-all_indirect(const struct functions *list)
+is_indirect(const struct definition *d, const struct functions *list)
 {
-	uint32_t i;
+	uint32_t i, n = 0;
 
 	for (i = 0; i < list->n; i++)
-		if (!list->functions[i].is_indirect)
-			return false;
-	return list->n > 0;
+		n += list->functions[i].is_indirect;
+	return n > 0 && (n == list->n || !name_is_glob(d->symbol));
 }
 
 static int
@@ -568,10 +568,10 @@ match_file(struct definition *d)
 		if (check_code_offset(path, d->offset, &why) < 0)
 			refuse_file(d, &why);
 		else
-			err = give(d, d->target, NULL, path, d->offset);
+			err = give(d, d->target, d->target, path, d->offset);
 	} else if (functions_of_file(arena, path, d->symbol, &list, &why) < 0) {
 		refuse_file(d, &why);
-	} else if (all_indirect(&list)) {
+	} else if (is_indirect(d, &list)) {
 		diag = diag_error(d->diags, place(d, d->target_at, strlen(d->symbol)), "indirect-function",
 				  "'%s' is not one function: which of several runs is decided when the program starts", d->symbol);
 		diag_help(d->diags, diag, "probe the variant that this processor uses by its own name, for example __%s_avx2, "
@@ -690,6 +690,13 @@ read_place(struct definition *d)
 	return read_target(d, colon ? colon + 1 : at, (size_t)((percent ? percent : end) - (colon ? colon + 1 : at)));
 }
 
+static void
+ignore(struct event *event, void *arg)
+{
+	(void)event;
+	(void)arg;
+}
+
 int
 events_probe(struct events *events, const char *pattern, struct span span, struct diags *diags,
 	     void (*fn)(struct event *event, void *arg), void *arg)
@@ -698,11 +705,6 @@ events_probe(struct events *events, const char *pattern, struct span span, struc
 	struct diag *diag;
 	int err;
 
-	if (events->origin == EVENTS_USER) {
-		diag = diag_error(diags, span, "unsupported-event", "'%s': the user engine has no probes of functions", pattern);
-		diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
-		return -EOPNOTSUPP;
-	}
 	err = read_place(&d);
 	if (err < 0)
 		return err;
@@ -710,5 +712,39 @@ events_probe(struct events *events, const char *pattern, struct span span, struc
 	if (err < 0)
 		return err;
 	d.args = arena_strdup(events->arena, d.args); /* the pattern need not live as long as events */
-	return d.file ? match_file(&d) : match_kernel(&d);
+	if (events->origin == EVENTS_USER)
+		d.fn = ignore;
+	err = d.file ? match_file(&d) : match_kernel(&d);
+	if (err < 0 || events->origin != EVENTS_USER)
+		return err;
+	/* Last, so that what is wrong with the probe itself is told by either engine. */
+	diag = diag_error(diags, span, "unsupported-event", "'%s': the user engine has no probes of functions", pattern);
+	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
+	return -EOPNOTSUPP;
+}
+
+/* ---- ktap list ------------------------------------------------------------------------------- */
+
+int
+events_list_functions(struct events *events, const char *pattern, FILE *out, struct text *why)
+{
+	const char *place = pattern + strlen("probe:"), *colon = strrchr(place, ':'), *path = NULL;
+	int file_len = colon ? (int)(colon + 1 - place) : 0, err;
+	struct functions list;
+	uint32_t i, n = 0;
+
+	if (colon) {
+		path = find_binary(events->arena, arena_strndup(events->arena, place, (size_t)(colon - place)), why);
+		if (!path)
+			return -ENOENT;
+	}
+	err = path ? functions_of_file(events->arena, path, colon + 1, &list, why)
+		   : functions_of_kernel(events->arena, place, &list, why);
+	for (i = 0; err == 0 && i < list.n; i++) {
+		if (list.functions[i].is_indirect || (i && strcmp(list.functions[i - 1].name, list.functions[i].name) == 0))
+			continue;
+		fprintf(out, "probe:%.*s%s\n", file_len, place, list.functions[i].name);
+		n++;
+	}
+	return err < 0 ? err : (int)n;
 }

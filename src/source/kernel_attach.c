@@ -372,6 +372,16 @@ kernel_prepare_descriptors(const struct kernel *kernel)
 		raise_file_limit();
 }
 
+/*
+ * Of several at one place the kernel calls the newest first (each is put in front of a list; returns of kernel
+ * functions stand in a stack, which turns it round again). Handlers run in the order of the script.
+ */
+static bool
+runs_newest_first(const struct unit *unit)
+{
+	return unit->kind == UNIT_KPROBE || unit->kind == UNIT_UPROBE || unit->kind == UNIT_URETPROBE;
+}
+
 int
 kernel_attach_all(struct kernel *kernel, struct text *why)
 {
@@ -381,7 +391,11 @@ kernel_attach_all(struct kernel *kernel, struct text *why)
 	kernel->accounts =
 		arena_alloc(kernel->arena, (kernel->object->n_handlers + 1) * sizeof(*kernel->accounts));
 	for (i = 0; i < kernel->n_units && err == 0; i++)
-		err = attach_unit(kernel, kernel->units[i], why);
+		if (!runs_newest_first(kernel->units[i]))
+			err = attach_unit(kernel, kernel->units[i], why);
+	for (i = kernel->n_units; i > 0 && err == 0; i--)
+		if (runs_newest_first(kernel->units[i - 1]))
+			err = attach_unit(kernel, kernel->units[i - 1], why);
 	return err < 0 ? err : check_accounts(kernel, why);
 }
 

@@ -342,7 +342,7 @@ listing(void **state)
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
-	assert_int_equal(events_list(known->user, "sched:sched_process_exit", out), 1);
+	assert_int_equal(events_list(known->user, "sched:sched_process_exit", out, NULL), 1);
 	fclose(out);
 	assert_string_equal(text, "sched:sched_process_exit\n"
 				  "    comm                     char[16]\n"
