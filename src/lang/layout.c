@@ -135,6 +135,15 @@ report_unknown_event(struct events *events, const struct node *pattern, struct d
 }
 
 static void
+report_marker(const struct node *pattern, struct diags *diags)
+{
+	struct diag *diag = diag_error(diags, pattern->span, "unsupported-event", "'%s': markers of user programs (SDT) are not "
+				       "supported yet", pattern->s);
+
+	diag_help(diags, diag, "probe:FILE:FUNCTION, the entry of a function of theirs, is");
+}
+
+static void
 match_patterns(struct events *events, const struct function *handler, struct match *match, struct diags *diags)
 {
 	for (const struct node *pattern = handler->patterns; pattern; pattern = pattern->next) {
@@ -142,6 +151,10 @@ match_patterns(struct events *events, const struct function *handler, struct mat
 
 		if (!strncmp(pattern->s, "probe:", 6)) {
 			events_probe(events, pattern->s, pattern->span, diags, add_event, match);
+			continue;
+		}
+		if (!strncmp(pattern->s, "sdt:", 4)) {
+			report_marker(pattern, diags);
 			continue;
 		}
 		n = events_match(events, pattern->s, add_event, match);
