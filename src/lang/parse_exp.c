@@ -143,10 +143,11 @@ wrap(struct parser *p, enum node_kind kind, struct node *inner)
 	return node;
 }
 
+/* The token at hand, a string or a name, as a node. */
 static struct node *
-string_node(struct parser *p)
+text_node(struct parser *p, enum node_kind kind)
 {
-	struct node *node = new_node(p, NODE_STR, p->token.span);
+	struct node *node = new_node(p, kind, p->token.span);
 
 	node->s = p->token.s;
 	node->len = p->token.len;
@@ -193,7 +194,7 @@ parse_args(struct parser *p, struct node *call)
 	struct context outer = enter_brackets(p);
 
 	if (at(p, TOKEN_STRING)) {
-		call->b = string_node(p);
+		call->b = text_node(p, NODE_STR);
 	} else if (at(p, TOKEN_LBRACE)) {
 		call->b = parse_table(p);
 	} else if (accept(p, TOKEN_LPAREN)) {
@@ -277,17 +278,6 @@ parse_paren(struct parser *p)
 }
 
 static struct node *
-name_node(struct parser *p)
-{
-	struct node *node = new_node(p, NODE_NAME, p->token.span);
-
-	node->s = p->token.s;
-	node->len = p->token.len;
-	advance(p);
-	return node;
-}
-
-static struct node *
 expected_expression(struct parser *p)
 {
 	struct node *node = new_node(p, NODE_ERROR, p->token.span);
@@ -310,7 +300,7 @@ parse_prefix(struct parser *p)
 	struct node *node;
 
 	if (at(p, TOKEN_NAME))
-		node = name_node(p);
+		node = text_node(p, NODE_NAME);
 	else if (at(p, TOKEN_LPAREN))
 		node = parse_paren(p);
 	else
@@ -401,7 +391,7 @@ parse_operand(struct parser *p)
 	case TOKEN_NUMBER:
 		return constant_node(p, NODE_INT);
 	case TOKEN_STRING:
-		return string_node(p);
+		return text_node(p, NODE_STR);
 	case TOKEN_NIL:
 		return constant_node(p, NODE_NIL);
 	case TOKEN_TRUE:

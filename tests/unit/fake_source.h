@@ -43,6 +43,19 @@ struct fake {
 	void (*on_pump)(struct fake *fake);
 };
 
+/* All that was written to a temporary file, which is closed; free() it. */
+static char *
+read_back(FILE *file)
+{
+	long len = (fseek(file, 0, SEEK_END), ftell(file));
+	char *s = calloc(1, (size_t)len + 1);
+
+	rewind(file);
+	assert_int_equal(fread(s, 1, (size_t)len, file), (size_t)len);
+	fclose(file);
+	return s;
+}
+
 static struct fake *
 fake_of(struct source *source)
 {

@@ -18,18 +18,6 @@ struct result {
 	char *out, *err;
 };
 
-static char *
-read_back(FILE *file)
-{
-	long len = (fseek(file, 0, SEEK_END), ftell(file));
-	char *s = calloc(1, (size_t)len + 1);
-
-	rewind(file);
-	assert_int_equal(fread(s, 1, (size_t)len, file), (size_t)len);
-	fclose(file);
-	return s;
-}
-
 static enum exit_status
 compile_and_run(const char *text, FILE *out)
 {

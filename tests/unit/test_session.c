@@ -142,18 +142,6 @@ teardown(struct world *w)
 	arena_free(w->arena);
 }
 
-static char *
-read_back(FILE *file)
-{
-	long len = (fseek(file, 0, SEEK_END), ftell(file));
-	char *s = calloc(1, (size_t)len + 1);
-
-	rewind(file);
-	assert_int_equal(fread(s, 1, (size_t)len, file), (size_t)len);
-	fclose(file);
-	return s;
-}
-
 /* Runs the session with standard error sent to a file. */
 static enum exit_status
 run(struct world *w, struct source *source)
