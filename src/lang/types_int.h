@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * For types.c, layout.c and infer.c only.
+ * For types.c, layout.c and infer*.c only.
  */
 #ifndef KTAP_TYPES_INT_H
 #define KTAP_TYPES_INT_H

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Types of built-in values and calls, from their prototypes; and what is checked of their arguments beyond that.
+ */
+#include <string.h>
+
+#include "lang/infer_int.h"
+
+static enum type_kind
+result_kind(const struct builtin *builtin)
+{
+	static const struct {
+		const char *name;
+		enum type_kind kind;
+	} kinds[] = {
+		{ "int", TYPE_INT },	 { "bool", TYPE_BOOL },	  { "string", TYPE_STR }, { "event", TYPE_EVENT },
+		{ "stack", TYPE_STACK }, { "argstr", TYPE_ARGSTR }, { "table", TYPE_TABLE },
+	};
+	const char *name = builtin_result(builtin);
+
+	for (size_t i = 0; name && i < ARRAY_SIZE(kinds); i++) {
+		if (!strcmp(kinds[i].name, name))
+			return kinds[i].kind;
+	}
+	return TYPE_UNKNOWN;
+}
+
+struct type *
+infer_builtin_type(struct infer *infer, const struct builtin *builtin, struct span span)
+{
+	struct type *type = infer_type(infer, result_kind(builtin), span);
+
+	if (type->kind == TYPE_STR)
+		type->str_size = builtin->id == BUILTIN_EXECNAME || builtin->id == BUILTIN_COMM ? 16 : STR_SIZE_MAX;
+	return type;
+}
+
+struct type *
+infer_builtin_value(struct infer *infer, struct node *node)
+{
+	if (node->builtin->id == BUILTIN_RETVAL)
+		return infer_retval(infer, node);
+	if (node->builtin->id == BUILTIN_ARGSTR)
+		return infer_argstr(infer, node);
+	return infer_settle(infer, node, infer_builtin_type(infer, node->builtin, node->span), false);
+}
+
+/* stack(depth, skip): the kernel needs both when the program is made. */
+static void
+check_stack_args(struct infer *infer, struct node *node)
+{
+	for (struct node *arg = node->b; arg; arg = arg->next) {
+		infer_require(infer, arg, TYPE_INT, "argument of stack()");
+		if (arg->kind != NODE_INT || arg->number < 0 || arg->number > 100)
+			diag_error(infer->diags, arg->span, "stack-argument", "stack() takes constant numbers from 0 to 100");
+	}
+}
+
+/* A letter of a format and the value for it; `arg` NULL: there is none. */
+static void
+check_format_arg(struct infer *infer, struct node *format, const struct format_spec *spec, struct node *arg)
+{
+	enum type_kind kind = arg ? type_find(arg->type)->kind : TYPE_NIL;
+	bool wants_string = spec->letter->kind == FORMAT_STRING, fits;
+
+	if (!arg) {
+		diag_error(infer->diags, format->span, "printf-format", "there is no value for '%%%c'", spec->letter->letter);
+		return;
+	}
+	if (kind == TYPE_UNKNOWN || arg->kind == NODE_NIL)
+		return;
+	fits = wants_string ? kind != TYPE_INT && kind != TYPE_BOOL && kind != TYPE_TABLE : kind == TYPE_INT || kind == TYPE_KSYM;
+	if (!fits)
+		diag_error(infer->diags, arg->span, "printf-format", "'%%%c' cannot show this %s", spec->letter->letter,
+			   type_name(arg->type));
+}
+
+/* What output/printf.c would refuse is refused before anything runs. */
+static void
+check_format(struct infer *infer, struct node *format)
+{
+	const char *at = format->s, *end = format->s + format->len;
+	struct node *arg = format->next;
+	struct format_spec spec;
+	struct text why = { 0 };
+
+	while (at && at < end && (at = memchr(at, '%', (size_t)(end - at)))) {
+		if (at + 1 < end && at[1] == '%') {
+			at += 2;
+			continue;
+		}
+		at = format_parse(at + 1, end, &spec, &why);
+		if (!at) {
+			diag_error(infer->diags, format->span, "printf-format", "%s", why.s);
+			break;
+		}
+		check_format_arg(infer, format, &spec, arg);
+		if (arg)
+			arg = arg->next;
+	}
+	text_fini(&why);
+}
+
+static void
+check_printf(struct infer *infer, struct node *node)
+{
+	infer_list(infer, node->b);
+	if (node->b && node->b->kind == NODE_STR) {
+		check_format(infer, node->b);
+	} else if (node->b) {
+		struct diag *diag = diag_error(infer->diags, node->b->span, "printf-format", "the format of printf must be a literal "
+					       "string in a probe");
+
+		diag_help(infer->diags, diag, "printf(\"%%s\", x) prints a variable");
+	}
+}
+
+static void
+check_len(struct infer *infer, struct node *node)
+{
+	struct diag *diag;
+
+	infer_list(infer, node->b);
+	if (node->b && type_find(node->b->type)->kind == TYPE_TABLE) {
+		diag = diag_error(infer->diags, node->b->span, "len-of-table", "a probe cannot count a table's entries");
+		diag_help(infer->diags, diag, "len(t) works in the main chunk, in tick and in trace_end");
+	} else if (node->b) {
+		infer_require(infer, node->b, TYPE_STR, "argument of len()");
+	}
+}
+
+struct type *
+infer_builtin_call(struct infer *infer, struct node *node, const struct builtin *builtin)
+{
+	node->builtin = builtin;
+	switch ((int)builtin->id) {
+	case BUILTIN_STACK:
+		check_stack_args(infer, node);
+		break;
+	case BUILTIN_PRINTF:
+		check_printf(infer, node);
+		break;
+	case BUILTIN_LEN:
+		check_len(infer, node);
+		break;
+	case BUILTIN_PRINT:
+		infer_list(infer, node->b);
+		break;
+	default: /* the others take numbers */
+		for (struct node *arg = node->b; arg; arg = arg->next)
+			infer_require(infer, arg, TYPE_INT, builtin->name);
+	}
+	return infer_settle(infer, node, infer_builtin_type(infer, builtin, node->span), result_kind(builtin) == TYPE_UNKNOWN);
+}

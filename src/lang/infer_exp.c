@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Types of expressions of the probe half.
+ */
+#include "lang/infer_int.h"
+
+static struct type *
+infer_name(struct infer *infer, struct node *node)
+{
+	if (node->builtin)
+		return infer_builtin_value(infer, node);
+	if (!node->var || node->var->constant)
+		return infer_settle(infer, node, infer_type(infer, TYPE_UNKNOWN, node->span), false);
+	return infer_settle(infer, node, infer_variable(infer, node->var), node->var->nullable);
+}
+
+/* == and !=: values of different types are unequal; a literal name meets an event. */
+static void
+infer_equal(struct infer *infer, struct node *node)
+{
+	struct type *left, *right, *part, *other;
+
+	if (node->a->kind == NODE_STR) {
+		right = infer_exp(infer, node->b);
+		left = infer_against(infer, node->a, right);
+	} else {
+		left = infer_exp(infer, node->a);
+		right = infer_against(infer, node->b, left);
+	}
+	type_unify(left, right, &part, &other);
+	for (struct node *side = node->a; side; side = side == node->a ? node->b : NULL) {
+		enum type_kind kind = type_find(side->type)->kind;
+
+		if (kind == TYPE_TABLE || kind == TYPE_ARGSTR)
+			diag_error(infer->diags, side->span, "compare", "a probe cannot compare a %s", type_name(side->type));
+	}
+}
+
+static struct type *
+infer_binary(struct infer *infer, struct node *node)
+{
+	struct type *left, *right;
+
+	switch ((int)node->op) {
+	case TOKEN_AND:
+	case TOKEN_OR:
+		left = infer_exp(infer, node->a);
+		right = infer_exp(infer, node->b);
+		infer_unify(infer, left, right, node->b->span, node->op == TOKEN_AND ? "value of '&&'" : "value of '||'");
+		return infer_settle(infer, node, left, node->b->nullable || (node->op == TOKEN_AND && node->a->nullable));
+	case TOKEN_EQ:
+	case TOKEN_NE:
+		infer_equal(infer, node);
+		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
+	case TOKEN_LT:
+	case TOKEN_LE:
+	case TOKEN_GT:
+	case TOKEN_GE:
+		infer_require(infer, node->a, TYPE_INT, "comparison by order");
+		infer_require(infer, node->b, TYPE_INT, "comparison by order");
+		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
+	case TOKEN_CONCAT:
+		infer_require(infer, node->a, TYPE_STR, "operand of '..'");
+		infer_require(infer, node->b, TYPE_STR, "operand of '..'");
+		left = infer_type(infer, TYPE_STR, node->span);
+		left->str_size = type_str_size(type_find(node->a->type)->str_size + type_find(node->b->type)->str_size - 2);
+		return infer_settle(infer, node, left, false);
+	default:
+		infer_require(infer, node->a, TYPE_INT, "operand of an arithmetic operator");
+		infer_require(infer, node->b, TYPE_INT, "operand of an arithmetic operator");
+		return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);
+	}
+}
+
+/* Where only truth counts, the sides of && and || need not agree. */
+void
+infer_condition(struct infer *infer, struct node *node)
+{
+	if (node->kind == NODE_PAREN) {
+		infer_condition(infer, node->a);
+	} else if (node->kind == NODE_UNARY && node->op == TOKEN_NOT) {
+		infer_condition(infer, node->a);
+	} else if (node->kind == NODE_BINARY && (node->op == TOKEN_AND || node->op == TOKEN_OR)) {
+		infer_condition(infer, node->a);
+		infer_condition(infer, node->b);
+	} else {
+		infer_exp(infer, node);
+		return;
+	}
+	infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
+}
+
+static struct type *
+infer_unary(struct infer *infer, struct node *node)
+{
+	if (node->op == TOKEN_NOT) {
+		infer_condition(infer, node->a);
+		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
+	}
+	infer_require(infer, node->a, TYPE_INT, "operand of an arithmetic operator");
+	return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);
+}
+
+static struct type *
+infer_str(struct infer *infer, struct node *node)
+{
+	struct type *type = infer_type(infer, TYPE_STR, node->span);
+
+	if (node->type) /* also where a literal name was taken for an event */
+		return node->type;
+	type->str_size = type_str_size(node->len);
+	if (node->len >= STR_SIZE_MAX)
+		diag_error(infer->diags, node->span, "long-string", "a string in a probe has at most %d bytes, this one %u",
+			   STR_SIZE_MAX - 1, node->len);
+	return infer_settle(infer, node, type, false);
+}
+
+struct type *
+infer_exp(struct infer *infer, struct node *node)
+{
+	struct type *type;
+
+	switch (node->kind) {
+	case NODE_NIL:
+		return infer_settle(infer, node, node->type ? node->type : infer_type(infer, TYPE_UNKNOWN, node->span), true);
+	case NODE_TRUE:
+	case NODE_FALSE:
+		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
+	case NODE_INT:
+		return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);
+	case NODE_STR:
+		return infer_str(infer, node);
+	case NODE_NAME:
+		return infer_name(infer, node);
+	case NODE_ARG:
+		return infer_arg(infer, node);
+	case NODE_ARGS:
+		return infer_argstr(infer, node);
+	case NODE_INDEX:
+		return infer_index(infer, node, ACCESS_READ);
+	case NODE_CALL:
+		return infer_call(infer, node);
+	case NODE_UNARY:
+		return infer_unary(infer, node);
+	case NODE_BINARY:
+		return infer_binary(infer, node);
+	case NODE_PAREN:
+		type = infer_exp(infer, node->a);
+		return infer_settle(infer, node, type, node->a->nullable);
+	case NODE_COND:
+		infer_condition(infer, node->a);
+		type = infer_exp(infer, node->b);
+		infer_unify(infer, type, infer_exp(infer, node->c), node->c->span, "sides of '? :'");
+		return infer_settle(infer, node, type, node->b->nullable || node->c->nullable);
+	default: /* statements never stand here; ERROR, tables, functions, methods and '...' were reported before */
+		return infer_settle(infer, node, infer_type(infer, TYPE_UNKNOWN, node->span), true);
+	}
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What the control half says of shared variables and tables, where its text shows a type at once.
+ */
+#include "lang/infer_int.h"
+
+/* The type of an expression of the control half where it can be seen at once; NULL: known when it runs. */
+static struct type *
+literal_type(struct infer *infer, const struct node *node)
+{
+	struct type *type = NULL;
+
+	while (node->kind == NODE_PAREN)
+		node = node->a;
+	if (node->kind == NODE_INT || (node->kind == NODE_UNARY && node->op == TOKEN_MINUS && node->a->kind == NODE_INT)) {
+		type = infer_type(infer, TYPE_INT, node->span);
+	} else if (node->kind == NODE_TRUE || node->kind == NODE_FALSE) {
+		type = infer_type(infer, TYPE_BOOL, node->span);
+	} else if (node->kind == NODE_STR) {
+		type = infer_type(infer, TYPE_STR, node->span);
+		type->str_size = type_str_size(node->len);
+	} else if (node->kind == NODE_TABLE) {
+		type = infer_type(infer, TYPE_TABLE, node->span);
+	} else if (node->kind == NODE_CALL && node->a->builtin) {
+		type = infer_builtin_type(infer, node->a->builtin, node->span);
+		if (type->kind == TYPE_UNKNOWN)
+			return NULL;
+		if (node->a->builtin->id == BUILTIN_TABLE_NEW)
+			for (const struct node *arg = node->b; arg; arg = arg->next)
+				type->max_records += arg->kind == NODE_INT && arg->number > 0 ? arg->number : 0;
+	} else if (node->kind == NODE_NAME && node->builtin) {
+		type = infer_builtin_type(infer, node->builtin, node->span);
+	}
+	return type;
+}
+
+static void
+hint_variable(struct infer *infer, struct variable *var, const struct node *value, struct span span)
+{
+	struct type *type, *literal;
+	struct diag *diag;
+
+	if (!var || !variable_is_shared(var))
+		return;
+	type = infer_variable(infer, var);
+	if (!value || value->kind == NODE_NIL) {
+		if (type_find(type)->kind != TYPE_TABLE)
+			infer_nullable(infer, var);
+		else if (value) {
+			diag = diag_error(infer->diags, value->span, "table-nil", "%s is a table that probes use; it cannot become nil",
+					  var->name);
+			diag_help(infer->diags, diag, "%s = {} empties it", var->name);
+		}
+		return;
+	}
+	literal = literal_type(infer, value);
+	if (literal)
+		infer_unify(infer, type, literal, value->span, var->name);
+	else if (type_find(type)->kind == TYPE_TABLE) {
+		diag = diag_error(infer->diags, value->span, "table-alias", "%s is a table that probes use; it cannot be set to "
+				  "another table", var->name);
+		diag_help(infer->diags, diag, "give it its entries one by one, or a table constructor");
+	} else if (type_find(type)->kind == TYPE_STR) {
+		type_find(type)->str_size = STR_SIZE_MAX;
+	}
+}
+
+/* t[KEY] = VALUE with literals: tells what a table holds that probes only read. Names given to events stay text. */
+static void
+hint_element(struct infer *infer, struct type *table, const struct node *keys, const struct node *value)
+{
+	struct type *literal, *left, *right;
+	uint32_t n = 0;
+
+	table = type_find(table);
+	if (table->kind != TYPE_TABLE)
+		return;
+	for (const struct node *key = keys; key && n < ARRAY_SIZE(table->key); key = key->next, n++) {
+		literal = literal_type(infer, key);
+		if (!literal)
+			continue;
+		if (!table->key[n] && !table->n_keys)
+			table->key[n] = infer_type(infer, TYPE_UNKNOWN, key->span);
+		if (table->key[n] && !infer_is_event((struct node *)key, table->key[n]) &&
+		    !type_unify(table->key[n], literal, &left, &right))
+			infer_unify(infer, table->key[n], literal, key->span, "table key");
+	}
+	if (!table->n_keys && n && table->key[n - 1])
+		table->n_keys = n;
+	literal = value ? literal_type(infer, value) : NULL;
+	if (!literal || literal->kind == TYPE_TABLE)
+		return;
+	if (!table->value)
+		table->value = infer_type(infer, TYPE_UNKNOWN, value->span);
+	if (!infer_is_event((struct node *)value, table->value))
+		infer_unify(infer, table->value, literal, value->span, "table element");
+}
+
+static void
+hint_constructor(struct infer *infer, struct variable *var, const struct node *constructor)
+{
+	if (!var || !variable_is_shared(var) || !constructor || constructor->kind != NODE_TABLE)
+		return;
+	for (const struct node *field = constructor->a; field; field = field->next)
+		hint_element(infer, var->type, field->a, field->b);
+}
+
+static void
+hint_assign(struct infer *infer, const struct node *targets, const struct node *values)
+{
+	for (; targets; targets = targets->next) {
+		bool known = values && values->kind != NODE_CALL && values->kind != NODE_VARARG;
+
+		if (targets->kind == NODE_NAME || targets->kind == NODE_VAR_NAME) {
+			hint_variable(infer, targets->var, values, targets->span);
+			hint_constructor(infer, targets->var, values);
+		} else if (targets->kind == NODE_INDEX && targets->a->kind == NODE_NAME && targets->a->var &&
+			   variable_is_shared(targets->a->var)) {
+			hint_element(infer, targets->a->var->type, targets->b, values);
+		}
+		if (values && (known || values->next))
+			values = values->next;
+	}
+}
+
+static void
+hint_node(struct infer *infer, const struct node *node)
+{
+	for (; node; node = node->next) {
+		if (node->kind == NODE_VAR || node->kind == NODE_ASSIGN)
+			hint_assign(infer, node->a, node->b);
+		else if (node->kind == NODE_OP_ASSIGN && node->a->kind == NODE_INDEX && node->a->a->kind == NODE_NAME &&
+			 node->a->a->var && variable_is_shared(node->a->a->var))
+			hint_element(infer, node->a->a->var->type, node->a->b, node->b);
+		hint_node(infer, node->a);
+		hint_node(infer, node->b);
+		hint_node(infer, node->c);
+		hint_node(infer, node->d);
+	}
+}
+
+void
+infer_hints(struct infer *infer)
+{
+	for (struct function *function = infer->typed->tree->functions; function; function = function->next) {
+		if (function->in_control)
+			hint_node(infer, function->body);
+	}
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * For infer*.c only: the walk that gives every node of the typed programs its type.
+ */
+#ifndef KTAP_INFER_INT_H
+#define KTAP_INFER_INT_H
+
+#include "lang/types_int.h"
+
+struct infer {
+	struct arena *arena;
+	struct diags *diags;
+	struct typed *typed;
+	struct typed_program *program;
+	const struct event *layout;  /* any event of the program's group; NULL: named at run time */
+	struct inlined *inlined;     /* function whose copy is being walked; NULL: the handler itself */
+	unsigned depth;
+	uint32_t n_inlined;
+	bool changed;                /* something was learnt: the walk is repeated */
+};
+
+/* What a script does with an element of a table. */
+enum access { ACCESS_READ, ACCESS_SET, ACCESS_ADD };
+
+/* ---- infer_merge.c ---- */
+
+/* A new type, in the arena. */
+struct type *
+infer_type(struct infer *infer, enum type_kind kind, struct span span);
+
+/* "int because of this": says where a type was decided, unless that is `here`. */
+void
+infer_note_origin(struct infer *infer, struct diag *diag, const struct type *type, struct span here);
+
+/* Makes both one type; reports a conflict at `span`, where `what` meets the other type, and returns false. */
+bool
+infer_unify(struct infer *infer, struct type *a, struct type *b, struct span span, const char *what);
+
+/* Infers expression `node`, which must have this kind; reports it, naming `what`, when it has another. */
+void
+infer_require(struct infer *infer, struct node *node, enum type_kind kind, const char *what);
+
+/* Gives the node its type, or merges it with the one that it has from the last walk. Returns the node's type. */
+struct type *
+infer_settle(struct infer *infer, struct node *node, struct type *type, bool nullable);
+
+/* The type of a variable, made when it has none yet. */
+struct type *
+infer_variable(struct infer *infer, struct variable *var);
+
+/* Notes that a variable may hold nil. */
+void
+infer_nullable(struct infer *infer, struct variable *var);
+
+/* True for a string literal that meets an event: it is the event of that name. */
+bool
+infer_is_event(struct node *node, struct type *other);
+
+/* Infers `node` where it meets a value of type `other`. */
+struct type *
+infer_against(struct infer *infer, struct node *node, struct type *other);
+
+/* ---- infer_exp.c, infer_stat.c: each walks a node and what is below it ---- */
+
+struct type *
+infer_exp(struct infer *infer, struct node *node);
+
+/* An expression of which only the truth counts: the sides of && and || need not agree. */
+void
+infer_condition(struct infer *infer, struct node *node);
+
+void
+infer_stat(struct infer *infer, struct node *node);
+
+/* Statements or expressions, chained by `next`. */
+void
+infer_list(struct infer *infer, struct node *list);
+
+/* ---- infer_field.c: ARG, INDEX of ARGS, NAME of a builtin; each settles the node and returns its type ---- */
+
+struct type *
+infer_arg(struct infer *infer, struct node *node);
+
+struct type *
+infer_args_name(struct infer *infer, struct node *node);
+
+struct type *
+infer_retval(struct infer *infer, struct node *node);
+
+struct type *
+infer_argstr(struct infer *infer, struct node *node);
+
+/* ---- infer_builtin.c ---- */
+
+/* A new type of the builtin's result; TYPE_UNKNOWN: it has none, or it depends. */
+struct type *
+infer_builtin_type(struct infer *infer, const struct builtin *builtin, struct span span);
+
+struct type *
+infer_builtin_value(struct infer *infer, struct node *node);
+
+struct type *
+infer_builtin_call(struct infer *infer, struct node *node, const struct builtin *builtin);
+
+/* ---- infer_call.c, infer_table.c ---- */
+
+struct type *
+infer_call(struct infer *infer, struct node *node);
+
+/* INDEX of a table or of ARGS; `access` is noted in the table's type. */
+struct type *
+infer_index(struct infer *infer, struct node *node, enum access access);
+
+/* ---- infer_hint.c ---- */
+
+/* Merges what the control half says by literals into the types of shared variables. */
+void
+infer_hints(struct infer *infer);
+
+#endif

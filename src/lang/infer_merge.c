@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Merging types, with messages that show both places. Literals decide types most often, and their place is the best explanation.
+ */
+#include "lang/infer_int.h"
+
+struct type *
+infer_type(struct infer *infer, enum type_kind kind, struct span span)
+{
+	return type_new(infer->arena, kind, span);
+}
+
+void
+infer_note_origin(struct infer *infer, struct diag *diag, const struct type *type, struct span here)
+{
+	if (type->span.off != here.off && type->span.len)
+		diag_note(infer->diags, diag, type->span, "%s because of this", type_name(type));
+}
+
+bool
+infer_unify(struct infer *infer, struct type *a, struct type *b, struct span span, const char *what)
+{
+	struct type *left, *right;
+	struct diag *diag;
+
+	if (type_unify(a, b, &left, &right))
+		return true;
+	if (left->kind == TYPE_TABLE && right->kind == TYPE_TABLE) {
+		diag = diag_error(infer->diags, span, "key-count", "%s: a table has %u keys here and %u there", what,
+				  left->n_keys, right->n_keys);
+	} else {
+		diag = diag_error(infer->diags, span, "type-conflict", "%s: %s here, but %s elsewhere", what, type_name(right),
+				  type_name(left));
+		if ((left->kind == TYPE_EVENT && right->kind == TYPE_STR) || (left->kind == TYPE_STR && right->kind == TYPE_EVENT))
+			diag_help(infer->diags, diag, "probename is a number that is printed as a name; give it a variable or "
+						      "table of its own");
+	}
+	infer_note_origin(infer, diag, left, span);
+	infer_note_origin(infer, diag, right, span);
+	return false;
+}
+
+void
+infer_require(struct infer *infer, struct node *node, enum type_kind kind, const char *what)
+{
+	struct type *type = infer_exp(infer, node), *needed = infer_type(infer, kind, node->span), *left, *right;
+	struct diag *diag;
+
+	if (type_unify(needed, type, &left, &right))
+		return;
+	diag = diag_error(infer->diags, node->span, "type-conflict", "%s must be %s, but this is %s", what, type_name(needed),
+			  type_name(type));
+	infer_note_origin(infer, diag, right, node->span);
+}
+
+struct type *
+infer_settle(struct infer *infer, struct node *node, struct type *type, bool nullable)
+{
+	if (!node->type)
+		node->type = type;
+	else if (type_find(node->type) != type_find(type))
+		infer_unify(infer, node->type, type, node->span, "expression");
+	if (nullable && !node->nullable) {
+		node->nullable = true;
+		infer->changed = true;
+	}
+	return node->type;
+}
+
+struct type *
+infer_variable(struct infer *infer, struct variable *var)
+{
+	if (!var->type) {
+		var->type = infer_type(infer, TYPE_UNKNOWN, var->span);
+		infer->changed = true;
+	}
+	return var->type;
+}
+
+void
+infer_nullable(struct infer *infer, struct variable *var)
+{
+	if (!var->nullable) {
+		var->nullable = true;
+		infer->changed = true;
+	}
+}
+
+bool
+infer_is_event(struct node *node, struct type *other)
+{
+	return node->kind == NODE_STR && type_find(other)->kind == TYPE_EVENT;
+}
+
+struct type *
+infer_against(struct infer *infer, struct node *node, struct type *other)
+{
+	if (infer_is_event(node, other)) {
+		node->type = infer_type(infer, TYPE_EVENT, node->span);
+		return node->type;
+	}
+	return infer_exp(infer, node);
+}
