@@ -3,9 +3,11 @@
  * args: the command line, read by one table that is also the help.
  *
  *     ktap [options] FILE [args] [-- cmd args]
+ *     ktap [options] SUBCOMMAND [options] ...
  *
  * Options stand before the file; what follows it belongs to the script, up to `--`, which begins the
- * command. As in ktap 0.4, the first argument behind the file that is `--` does so.
+ * command. As in ktap 0.4, the first argument behind the file that is `--` does so. Subcommands stand in a
+ * table (main.c), which says whether such a file follows or words and options in any order.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -109,7 +111,7 @@ static const struct option_row options[] = {
 static const char usage[] =
 	"usage: ktap [options] FILE [script args] [-- command args]\n"
 	"       ktap [options] -e TEXT [script args] [-- command args]\n"
-	"       ktap list [GLOB]\n"
+	"       ktap SUBCOMMAND ...\n"
 	"\n"
 	"Runs a script in the ktap tracing language. FILE is '-' for standard input. With a command, that command\n"
 	"and its children are traced, and tracing ends when it does; the exit status is ktap's, not the command's.\n"
@@ -125,6 +127,9 @@ take_help(struct args *args, const char *value)
 		printf("  %s%s%-*s %s\n", row->name, row->value ? (row->name[1] == '-' ? "=" : " ") : " ",
 		       16 - (int)strlen(row->name), row->value ? row->value : "", row->doc);
 	}
+	fputs("\nSubcommands:\n", stdout);
+	for (const struct subcommand *row = subcommands; row->name; row++)
+		printf("  %s %-*s %s\n", row->name, 16 - (int)strlen(row->name), row->usage, row->doc);
 	fputs("\nExit status: 0 fine, 1 the script is wrong or had run-time errors, 2 usage, 3 refused by the system.\n",
 	      stdout);
 	args->done = true;
@@ -203,6 +208,46 @@ split_command(struct args *args, char **rest)
 	return STATUS_OK;
 }
 
+static const struct subcommand *
+subcommand_find(const char *name)
+{
+	for (const struct subcommand *row = subcommands; row->name; row++)
+		if (strcmp(row->name, name) == 0)
+			return row;
+	return NULL;
+}
+
+/* Options and words in any order; the words move together at argv[at]. */
+static enum exit_status
+parse_words(struct args *args, char **argv, int at)
+{
+	enum exit_status status = STATUS_OK;
+	int n = 0;
+
+	args->script_args = argv + at;
+	while (argv[at] && status == STATUS_OK && !args->done) {
+		status = parse_options(args, argv, &at);
+		if (status == STATUS_OK && argv[at])
+			args->script_args[n++] = argv[at++];
+	}
+	args->script_args[n] = NULL;
+	return status;
+}
+
+/* FILE and the arguments of the script. */
+static enum exit_status
+parse_script(struct args *args, char **argv, int at)
+{
+	enum exit_status status = args->subcommand ? parse_options(args, argv, &at) : STATUS_OK;
+
+	if (status != STATUS_OK || args->done)
+		return status;
+	if (argv[at] && !args->text)
+		args->file = argv[at++];
+	args->script_args = argv + at;
+	return args->file || args->text ? STATUS_OK : usage_error("FILE", NULL, "a script is needed, or -e TEXT");
+}
+
 enum exit_status
 args_parse(struct args *args, int argc, char **argv)
 {
@@ -216,15 +261,14 @@ args_parse(struct args *args, int argc, char **argv)
 	status = split_command(args, argv + at);
 	if (status != STATUS_OK)
 		return status;
-	if (argv[at] && !args->text) {
-		args->file = argv[at++];
-		if (strcmp(args->file, "list") == 0)
-			args->subcommand = args->file;
-	}
-	args->script_args = argv + at;
-	if (!args->file && !args->text)
-		return usage_error("FILE", NULL, "a script is needed, or -e TEXT");
-	if (args->command && args->pid)
+	if (argv[at] && !args->text)
+		args->subcommand = subcommand_find(argv[at]);
+	at += args->subcommand != NULL;
+	if (args->subcommand && args->subcommand->operands == OPERANDS_WORDS)
+		status = parse_words(args, argv, at);
+	else
+		status = parse_script(args, argv, at);
+	if (status == STATUS_OK && args->command && args->pid)
 		return usage_error("-p", NULL, "a process or a command is traced, not both");
-	return STATUS_OK;
+	return status;
 }

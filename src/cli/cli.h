@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * cli: the command line. args.c reads it, script.c runs a script, main.c puts them together.
+ * cli: the command line. args.c reads it, script.c runs a script, main.c has the table of subcommands and puts them
+ * together.
  */
 #ifndef KTAP_CLI_H
 #define KTAP_CLI_H
@@ -9,11 +10,28 @@
 
 enum engine { ENGINE_AUTO, ENGINE_KERNEL, ENGINE_USER };
 
+struct args;
+
+/* What may follow a subcommand's name. */
+enum operands {
+	OPERANDS_SCRIPT, /* as without a subcommand: options, FILE or -e TEXT, arguments of the script, command */
+	OPERANDS_WORDS,  /* options and words in any order: words are args.script_args, no file is needed */
+};
+
+/* A row of the table in main.c. */
+struct subcommand {
+	const char *name;
+	enum operands operands;
+	const char *usage; /* what follows the name, for the help */
+	const char *doc;
+	enum exit_status (*run)(const struct args *args);
+};
+
 struct args {
-	const char *subcommand; /* "list", or NULL: run a script */
+	const struct subcommand *subcommand; /* NULL: run a script */
 	const char *file;       /* the script; "-": standard input; NULL with `text` */
 	const char *text;       /* -e */
-	char **script_args;     /* NULL-terminated */
+	char **script_args;     /* NULL-terminated; of a subcommand with OPERANDS_WORDS: its words */
 	char **command;         /* behind `--`, NULL-terminated; NULL: none */
 	const char *output;     /* -o */
 	pid_t pid;              /* -p */
@@ -29,6 +47,9 @@ struct args {
 enum exit_status
 args_parse(struct args *args, int argc, char **argv);
 
+/* The subcommands that there are: main.c. Ends with a row without name. */
+extern const struct subcommand subcommands[];
+
 /* "--engine=auto" and so on: what there is to choose. */
 extern const char *const engine_names[];
 
@@ -42,5 +63,15 @@ engine_choose(enum engine engine, struct text *not_kernel);
 /* Reads, compiles and runs a script: script.c. */
 enum exit_status
 script_run(const struct args *args);
+
+/* `ktap run`, `ktap compile`, `ktap dump`: run.c. */
+enum exit_status
+run_run(const struct args *args);
+
+enum exit_status
+compile_run(const struct args *args);
+
+enum exit_status
+dump_run(const struct args *args);
 
 #endif

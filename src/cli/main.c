@@ -36,6 +36,15 @@ list(const struct args *args)
 	return status;
 }
 
+/* A name may be up to 15 bytes, name and usage together should be up to 16 (the help's columns). */
+const struct subcommand subcommands[] = {
+	{ "run", OPERANDS_SCRIPT, "FILE [args]", "run a script or a compiled one (the options above; -- COMMAND)", run_run },
+	{ "compile", OPERANDS_WORDS, "FILE", "compile a script to the object file -o FILE", compile_run },
+	{ "dump", OPERANDS_WORDS, "FILE", "show what a script or an object file consists of", dump_run },
+	{ "list", OPERANDS_WORDS, "[GLOB]", "the events that there are; of one event its fields", list },
+	{ NULL },
+};
+
 int
 main(int argc, char **argv)
 {
@@ -44,5 +53,5 @@ main(int argc, char **argv)
 
 	if (status != STATUS_OK || args.done)
 		return status;
-	return args.subcommand ? list(&args) : script_run(&args);
+	return args.subcommand ? args.subcommand->run(&args) : script_run(&args);
 }
