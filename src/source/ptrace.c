@@ -33,7 +33,7 @@
 static struct tracer *
 of(struct source *source)
 {
-	return (struct tracer *)((char *)source - offsetof(struct tracer, source));
+	return (struct tracer *)((char *)source - offsetof(struct tracer, engine.source));
 }
 
 /* ---- attach, start ------------------------------------------------------------------------------------------------- */
@@ -75,21 +75,6 @@ ptrace_start(struct source *source, struct text *why)
 }
 
 /* ---- pump ----------------------------------------------------------------------------------------------------------------- */
-
-struct sink {
-	void (*fn)(void *arg, const void *record, size_t len);
-	void *arg;
-	int n;
-};
-
-static void
-drain(struct tracer *tracer, struct sink *sink)
-{
-	uint32_t table = tracer->source.object->table_records;
-
-	if (table != UINT32_MAX)
-		sink->n += vm_ringbuf_consume(tracer->vm, table, sink->fn, sink->arg);
-}
 
 static void
 forget_signals(const struct tracer *tracer)
@@ -184,10 +169,10 @@ ptrace_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 		release_overdue(tracer);
 	while (n_done < STOPS_A_PUMP && (was_over || !tracer->over) && (n = handle_soon(tracer))) {
 		n_done += n;
-		drain(tracer, &sink);
+		engine_drain(&tracer->engine, &sink);
 	}
 	if (!n_done)
-		drain(tracer, &sink);
+		engine_drain(&tracer->engine, &sink);
 	if (n_done >= STOPS_A_PUMP)
 		kill(getpid(), SIGCHLD); /* there may be more, of which the descriptor knows no longer */
 	return sink.n;
@@ -282,7 +267,7 @@ ptrace_close(struct source *source)
 		untrace_all(tracer);
 	end_waiting_command(tracer);
 	hooks_free(tracer);
-	vm_free(tracer->vm);
+	engine_fini(&tracer->engine);
 	restore_signals(tracer);
 	if (tracer->page)
 		munmap(tracer->page, sizeof(*tracer->page));
@@ -296,48 +281,13 @@ ptrace_close(struct source *source)
 	free(tracer);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------------------ */
-
-static int
-ptrace_lookup(struct source *source, uint32_t table, const void *key, void *value)
-{
-	return vm_table_lookup(of(source)->vm, table, key, value);
-}
-
-static int
-ptrace_update(struct source *source, uint32_t table, const void *key, const void *value, uint64_t flags)
-{
-	return vm_table_update(of(source)->vm, table, key, value, flags);
-}
-
-static int
-ptrace_remove(struct source *source, uint32_t table, const void *key)
-{
-	return vm_table_delete(of(source)->vm, table, key);
-}
-
-static int
-ptrace_next(struct source *source, uint32_t table, const void *key, void *next)
-{
-	return vm_table_next(of(source)->vm, table, key, next);
-}
-
-static void *
-ptrace_globals(struct source *source)
-{
-	struct tracer *tracer = of(source);
-	uint32_t table = tracer->source.object->table_globals;
-
-	return table == UINT32_MAX ? NULL : vm_table_memory(tracer->vm, table);
-}
-
 static void
 ptrace_stats(struct source *source, struct source_stats *stats)
 {
 	struct tracer *tracer = of(source);
 
 	*stats = (struct source_stats){
-		.n_events = tracer->n_events,
+		.n_events = tracer->engine.n_events,
 		.exit_status = tracer->exit_status,
 		.command_ended = tracer->command.pid && tracer->ended,
 	};
@@ -351,11 +301,11 @@ static const struct source_ops ptrace_ops = {
 	.pump = ptrace_pump,
 	.ended = ptrace_ended,
 	.stop = ptrace_stop,
-	.lookup = ptrace_lookup,
-	.update = ptrace_update,
-	.remove = ptrace_remove,
-	.next = ptrace_next,
-	.globals = ptrace_globals,
+	.lookup = engine_lookup,
+	.update = engine_update,
+	.remove = engine_remove,
+	.next = engine_next,
+	.globals = engine_globals,
 	.stats = ptrace_stats,
 	.close = ptrace_close,
 };
@@ -397,17 +347,8 @@ open_command(struct tracer *tracer, struct text *why)
 static int
 open_parts(struct tracer *tracer, struct text *why)
 {
-	uint32_t globals = tracer->source.object->table_globals, off = tracer->source.object->exit_flag_off;
-	const char *memory;
-	int err;
+	int err = open_signals(tracer);
 
-	tracer->vm = vm_new(tracer->source.object, 1, why);
-	if (!tracer->vm)
-		return -ENOMEM;
-	memory = globals == UINT32_MAX ? NULL : vm_table_memory(tracer->vm, globals);
-	if (memory && off != UINT32_MAX)
-		tracer->exit_flag = (const uint64_t *)(const void *)(memory + off);
-	err = open_signals(tracer);
 	if (err < 0) {
 		text_printf(why, "signalfd: %s", strerror(-err));
 		return err;
@@ -434,17 +375,17 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 		text_puts(why, "no memory for the user engine");
 		return -ENOMEM;
 	}
-	tracer->source = (struct source){ .ops = &ptrace_ops, .object = object, .n_cpus = 1 };
-	tracer->events = events;
 	tracer->target = *target;
 	tracer->signal_fd = -1;
-	tracer->env.read_user = task_read_memory;
-	tracer->env.arg = tracer;
-	err = open_parts(tracer, why);
+	tracer->engine.env.read_user = task_read_memory;
+	tracer->engine.env.arg = tracer;
+	err = engine_init(&tracer->engine, &ptrace_ops, object, events, 1, why);
+	if (err == 0)
+		err = open_parts(tracer, why);
 	if (err < 0) {
-		ptrace_close(&tracer->source);
+		ptrace_close(&tracer->engine.source);
 		return err;
 	}
-	*source = &tracer->source;
+	*source = &tracer->engine.source;
 	return 0;
 }

@@ -16,8 +16,7 @@
 #include <linux/filter.h>
 #include <sys/types.h>
 
-#include "source/source.h"
-#include "vm/vm.h"
+#include "source/engine.h"
 
 /* Traced threads; one that is known from its parent's fork, or from its own first stop, whichever comes first. */
 struct task {
@@ -37,14 +36,6 @@ struct task {
 };
 
 #define TASK_BUCKETS 256
-
-/* A program, loaded once however many events it serves. */
-struct loaded {
-	struct loaded *next;
-	const struct program *program;
-	struct vm_program *run;
-	void *scratch;
-};
 
 /* One registered program for one event, in the order of registration. */
 struct hook {
@@ -74,11 +65,8 @@ struct report {
 #define PTRACE_RECORD_MAX 8192 /* bytes of a record */
 
 struct tracer {
-	struct source source;
-	struct events *events;
+	struct engine engine;
 	struct target target;
-	struct vm *vm;
-	struct loaded *loaded;
 	struct hook *enter[SYSCALLS_MAX], *exit[SYSCALLS_MAX], *process[N_PROCESS_EVENTS];
 	uint32_t n_hooks;
 	struct task *tasks[TASK_BUCKETS];
@@ -97,9 +85,6 @@ struct tracer {
 	int exit_status;
 	int signal_fd;
 	bool signal_was_blocked;  /* SIGCHLD, before us */
-	const uint64_t *exit_flag;
-	uint64_t n_events;
-	struct vm_env env;
 	/* The record being built; PTRACE_RECORD_MAX bytes. */
 	unsigned char record[PTRACE_RECORD_MAX] __attribute__((aligned(16)));
 };

@@ -30,41 +30,6 @@ static const struct {
 
 /* ---- registration --------------------------------------------------------------------------------------------- */
 
-static struct loaded *
-load(struct tracer *tracer, const struct program *program, struct text *why)
-{
-	struct vm_signature signature = vm_handler_signature(program);
-	const struct func *func = tracer->source.object->funcs[program->func];
-	struct text reason = { 0 };
-	struct loaded *loaded;
-	int err = 0;
-
-	for (loaded = tracer->loaded; loaded; loaded = loaded->next)
-		if (loaded->program == program)
-			return loaded;
-	loaded = mem_alloc(sizeof(*loaded));
-	if (!loaded)
-		return NULL;
-	loaded->program = program;
-	loaded->scratch = program->scratch_size ? mem_alloc(program->scratch_size) : NULL;
-	if (!program->scratch_size || loaded->scratch)
-		loaded->run = vm_load(tracer->vm, func, &signature, &reason, &err);
-	if (loaded->run) {
-		loaded->next = tracer->loaded;
-		tracer->loaded = loaded;
-		return loaded;
-	}
-	if (err == -EINVAL || err == -EACCES || err == -E2BIG)
-		text_printf(why, "the program '%s' that ktap made of this script was refused by ktap's own verifier. "
-			    "This is a bug of ktap: please report it with the script and this message.\n%s",
-			    func->name, reason.s ? reason.s : "");
-	text_fini(&reason);
-	free(loaded->scratch);
-	free(loaded);
-	errno = err ? -err : ENOMEM;
-	return NULL;
-}
-
 /* The list of hooks for an event, or NULL: not an event of this engine. */
 static struct hook **
 hooks_of(struct tracer *tracer, const struct event *event)
@@ -104,7 +69,7 @@ check_event(struct tracer *tracer, const struct program *program, struct event *
 			    event->system, event->name);
 		return -EOPNOTSUPP;
 	}
-	err = event_load_fields(tracer->events, event);
+	err = event_load_fields(tracer->engine.events, event);
 	if (err < 0) {
 		text_printf(why, "event %s:%s: its fields are not known: %s", event->system, event->name, strerror(-err));
 		return err;
@@ -125,7 +90,7 @@ hook_add(struct tracer *tracer, const struct program *program, struct event *eve
 
 	if (err < 0)
 		return err;
-	loaded = load(tracer, program, why);
+	loaded = engine_load(&tracer->engine, program, why);
 	if (!loaded)
 		return -errno;
 	hook = mem_alloc(sizeof(*hook));
@@ -154,7 +119,6 @@ free_list(struct hook **list)
 void
 hooks_free(struct tracer *tracer)
 {
-	struct loaded *loaded;
 	size_t i;
 
 	for (i = 0; i < SYSCALLS_MAX; i++) {
@@ -163,11 +127,6 @@ hooks_free(struct tracer *tracer)
 	}
 	for (i = 0; i < N_PROCESS_EVENTS; i++)
 		free_list(&tracer->process[i]);
-	while ((loaded = tracer->loaded)) {
-		tracer->loaded = loaded->next;
-		free(loaded->scratch);
-		free(loaded);
-	}
 }
 
 bool
@@ -196,7 +155,7 @@ now_ns(void)
 static void
 set_env(struct tracer *tracer, struct task *task)
 {
-	struct vm_env *env = &tracer->env;
+	struct vm_env *env = &tracer->engine.env;
 
 	task_identify(task);
 	env->pid = (uint32_t)task->tgid;
@@ -207,21 +166,6 @@ set_env(struct tracer *tracer, struct task *task)
 	env->ktime_ns = now_ns();
 }
 
-static void
-run_one(struct tracer *tracer, const struct hook *hook)
-{
-	struct loaded *loaded = hook->loaded;
-	const uint64_t args[5] = {
-		(uintptr_t)tracer->record, 0, hook->event->index, (uintptr_t)loaded->scratch, 0,
-	};
-	uint64_t result = vm_run(tracer->vm, loaded->run, &tracer->env, args);
-
-	tracer->n_events++;
-	if (debug_on(DEBUG_VM))
-		fprintf(stderr, "vm: %s: tid %" PRIu32 " (%s): %s -> %" PRIu64 "\n", hook->event->name, tracer->env.tid,
-			tracer->env.comm, tracer->source.object->funcs[loaded->program->func]->name, result);
-}
-
 /* After exit() nothing more is seen, as if we had not been there. */
 static void
 run_hooks(struct tracer *tracer, struct task *task, const struct hook *hook)
@@ -230,8 +174,8 @@ run_hooks(struct tracer *tracer, struct task *task, const struct hook *hook)
 		return;
 	set_env(tracer, task);
 	for (; hook && !tracer->over; hook = hook->next) {
-		run_one(tracer, hook);
-		tracer->over = tracer->exit_flag && __atomic_load_n(tracer->exit_flag, __ATOMIC_ACQUIRE);
+		engine_run(&tracer->engine, hook->loaded, hook->event, tracer->record);
+		tracer->over = engine_exited(&tracer->engine);
 	}
 }
 

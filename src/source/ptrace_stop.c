@@ -53,7 +53,7 @@ remember_path(struct tracer *tracer, struct task *task, uint64_t addr)
 
 	free(task->exec_path);
 	task->exec_path = NULL;
-	tracer->env.tid = (uint32_t)task->tid;
+	tracer->engine.env.tid = (uint32_t)task->tid;
 	n = task_read_memory(tracer, addr, path, sizeof(path));
 	if (n > 0)
 		task->exec_path = strndup(path, (size_t)n);

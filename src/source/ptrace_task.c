@@ -251,7 +251,7 @@ int64_t
 task_read_memory(void *arg, uint64_t addr, void *dst, size_t len)
 {
 	struct tracer *tracer = arg;
-	pid_t tid = (pid_t)tracer->env.tid;
+	pid_t tid = (pid_t)tracer->engine.env.tid;
 	size_t done = 0, got;
 
 	if (addr + len < addr)
