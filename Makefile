@@ -41,6 +41,7 @@ asan: $(ASAN)/build.ninja
 bench: all
 	@$(NINJA) -C $(BUILD) --quiet
 	@tests/bench/start $(BUILD)/src/cli/ktap
+	@tests/bench/vm $(BUILD)
 
 install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild
