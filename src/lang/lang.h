@@ -134,6 +134,12 @@ lex_print(struct arena *arena, struct script *script, FILE *out);
 void
 tree_print(const struct tree *tree, FILE *out);
 
+/*
+ * Appends the script of `tree` to `out`, laid out as the house does (fmt.c): same tokens, same comments. Needs a tree without errors.
+ */
+void
+script_format(struct arena *arena, const struct tree *tree, struct text *out);
+
 /* Copy of a tree below `node` (and its `next` list) in which each variable declared inside is a new one. */
 struct node *
 node_clone(struct arena *arena, const struct node *node);

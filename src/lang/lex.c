@@ -166,6 +166,27 @@ skip_space(struct lexer *lex)
 	}
 }
 
+bool
+lex_comment(struct lexer *lex, struct span *comment)
+{
+	while (is_space(peek_byte(lex)))
+		lex->off++;
+	if (!at_comment(lex))
+		return false;
+	comment->off = lex->off;
+	skip_comment(lex);
+	comment->len = lex->off - comment->off;
+	return true;
+}
+
+bool
+lex_comment_is_long(const struct script *script, struct span comment)
+{
+	const struct lexer lex = { .script = script };
+
+	return script->text[comment.off] == '-' && long_bracket_level(&lex, comment.off + 2) >= 0;
+}
+
 /* ---- words ---- */
 
 /* `time.profile` and `time.tick` in front of an interval or a body are the statements `profile` and `tick`. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * For token.c, lex.c, interval.c, parse*.c and names.c, halves.c only.
+ * For the files of this room that look at tokens.
  */
 #ifndef KTAP_LEX_H
 #define KTAP_LEX_H
@@ -50,6 +50,14 @@ lex_init(struct lexer *lex, struct arena *arena, const struct script *script, st
  */
 void
 lex_next(struct lexer *lex, struct token *token);
+
+/* Moves behind the white space and the one comment at lex->off, and says where that is. Returns false, at no comment, at the token. */
+bool
+lex_comment(struct lexer *lex, struct span *comment);
+
+/* --[[ ... ]], which does not end with its line. */
+bool
+lex_comment_is_long(const struct script *script, struct span comment);
 
 /* ---- interval.c ---- */
 
