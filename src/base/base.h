@@ -177,7 +177,20 @@ script_line_text(const struct script *script, uint32_t line, uint32_t *len);
  *
  * Slugs are lower-case words joined by '-', each with a test case and an entry in docs/errors.md.
  */
-struct diag;
+struct remark {
+	bool has_span;
+	struct span span;
+	const char *kind; /* "note", "help" */
+	const char *message;
+	struct remark *next;
+};
+
+struct diag {
+	struct span span;
+	const char *slug, *message;
+	struct remark *remarks, **last_remark;
+	struct diag *next;
+};
 
 struct diags {
 	struct arena *arena;
@@ -211,6 +224,10 @@ complain(const char *format, ...) PRINTF_LIKE(1, 2);
 /* Is there an error whose slug ends so? */
 bool
 diags_have(const struct diags *diags, const char *slug_end);
+
+/* Puts all in order of their place into `sorted`, DIAGS_MAX at most. Returns how many. */
+size_t
+diags_sort(const struct diags *diags, const struct diag **sorted);
 
 /* Prints all in order of their place, then how many were dropped. */
 void

@@ -9,21 +9,6 @@
 
 #define QUOTE_MAX 160 /* bytes of a line that are shown */
 
-struct remark {
-	bool has_span;
-	struct span span;
-	const char *kind; /* "note", "help" */
-	const char *message;
-	struct remark *next;
-};
-
-struct diag {
-	struct span span;
-	const char *slug, *message;
-	struct remark *remarks, **last_remark;
-	struct diag *next;
-};
-
 void
 diags_init(struct diags *diags, struct arena *arena, const struct script *script)
 {
@@ -208,15 +193,23 @@ compare_places(const void *a, const void *b)
 	return x->span.off < y->span.off ? -1 : x->span.off > y->span.off;
 }
 
-void
-diags_print(const struct diags *diags, FILE *out)
+size_t
+diags_sort(const struct diags *diags, const struct diag **sorted)
 {
-	const struct diag *sorted[DIAGS_MAX];
 	size_t n = 0;
 
 	for (const struct diag *diag = diags->first; diag && n < DIAGS_MAX; diag = diag->next)
 		sorted[n++] = diag;
 	qsort(sorted, n, sizeof(sorted[0]), compare_places);
+	return n;
+}
+
+void
+diags_print(const struct diags *diags, FILE *out)
+{
+	const struct diag *sorted[DIAGS_MAX];
+	size_t n = diags_sort(diags, sorted);
+
 	for (size_t i = 0; i < n; i++)
 		print_diag(diags->script, sorted[i], out);
 	if (diags->n_dropped)

@@ -19,14 +19,6 @@ const char *const engine_names[] = {
 	[ENGINE_AUTO] = "auto", [ENGINE_KERNEL] = "kernel", [ENGINE_USER] = "user"
 };
 
-struct option_row {
-	const char *name;  /* "-e" or "--engine" */
-	const char *value; /* NULL: takes none */
-	/* Stores the option. Returns NULL, or what is wrong with the value. */
-	const char *(*take)(struct args *args, const char *value);
-	const char *doc;
-};
-
 /* ---- one function an option --------------------------------------------- */
 
 static const char *
@@ -97,15 +89,40 @@ take_version(struct args *args, const char *value)
 static const char *
 take_help(struct args *args, const char *value);
 
-static const struct option_row options[] = {
+static const char *
+take_json(struct args *args, const char *value)
+{
+	args->json = true;
+	return NULL;
+}
+
+static const char *
+take_write(struct args *args, const char *value)
+{
+	args->write = true;
+	return NULL;
+}
+
+static const char *
+take_list(struct args *args, const char *value)
+{
+	args->list = true;
+	return NULL;
+}
+
+const struct option_row option_rows[] = {
 	{ "-e", "TEXT", take_text, "run TEXT instead of a file" },
 	{ "-p", "PID", take_pid, "trace this process, its threads and what it starts from now on" },
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
 	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
 	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)" },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them" },
+	{ "--json", NULL, take_json, "say what is wrong as JSON, on standard output", "check" },
+	{ "-w", NULL, take_write, "write the formatted scripts back", "fmt" },
+	{ "-l", NULL, take_list, "only list the scripts whose layout differs; status 1 if there are any", "fmt" },
 	{ "-V", NULL, take_version, "version" },
 	{ "-h", NULL, take_help, "this text" },
+	{ NULL },
 };
 
 static const char usage[] =
@@ -121,12 +138,10 @@ static const char *
 take_help(struct args *args, const char *value)
 {
 	fputs(usage, stdout);
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		const struct option_row *row = &options[i];
-
-		printf("  %s%s%-*s %s\n", row->name, row->value ? (row->name[1] == '-' ? "=" : " ") : " ",
-		       16 - (int)strlen(row->name), row->value ? row->value : "", row->doc);
-	}
+	for (const struct option_row *row = option_rows; row->name; row++)
+		printf("  %s%s%-*s %s%s%s%s\n", row->name, row->value ? (row->name[1] == '-' ? "=" : " ") : " ",
+		       16 - (int)strlen(row->name), row->value ? row->value : "", row->only ? "(" : "", row->only ? row->only : "",
+		       row->only ? ") " : "", row->doc);
 	fputs("\nSubcommands:\n", stdout);
 	for (const struct subcommand *row = subcommands; row->name; row++)
 		printf("  %s %-*s %s\n", row->name, 16 - (int)strlen(row->name), row->usage, row->doc);
@@ -154,18 +169,18 @@ usage_error(const char *arg, const char *value, const char *what)
 static const struct option_row *
 option_find(const char *arg, const char **value)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		size_t len = strlen(options[i].name);
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		size_t len = strlen(row->name);
 
-		if (strncmp(arg, options[i].name, len) != 0)
+		if (strncmp(arg, row->name, len) != 0)
 			continue;
 		*value = NULL;
 		if (arg[len] == 0)
-			return &options[i];
-		if (arg[1] == '-' ? arg[len] != '=' : !options[i].value)
+			return row;
+		if (arg[1] == '-' ? arg[len] != '=' : !row->value)
 			continue;
 		*value = arg + len + (arg[1] == '-');
-		return &options[i];
+		return row;
 	}
 	return NULL;
 }
@@ -186,6 +201,7 @@ parse_options(struct args *args, char **argv, int *at)
 				return usage_error(arg, NULL, "a value is needed behind it");
 			++*at;
 		}
+		args->seen |= 1ull << (row - option_rows);
 		wrong = row->take(args, value);
 		if (wrong)
 			return usage_error(row->name, value, wrong);
@@ -205,6 +221,33 @@ split_command(struct args *args, char **rest)
 			args->command = rest + 1;
 			return rest[1] ? STATUS_OK : usage_error("--", NULL, "a command is needed behind it");
 		}
+	return STATUS_OK;
+}
+
+/* Is `word` one of those in `list`, which are separated by spaces? */
+static bool
+has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = strstr(list, word); at; at = strstr(at + len, word))
+		if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == 0))
+			return true;
+	return false;
+}
+
+/* Options that belong to other subcommands than the one that is given. */
+static enum exit_status
+check_options(const struct args *args)
+{
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		if (!(args->seen >> (row - option_rows) & 1) || !row->only)
+			continue;
+		if (args->subcommand ? has_word(row->only, args->subcommand->name) : has_word(row->only, "script"))
+			continue;
+		fprintf(stderr, "ktap: %s: an option of 'ktap %s'; 'ktap -h' shows the usage\n", row->name, row->only);
+		return STATUS_USAGE;
+	}
 	return STATUS_OK;
 }
 
@@ -268,6 +311,8 @@ args_parse(struct args *args, int argc, char **argv)
 		status = parse_words(args, argv, at);
 	else
 		status = parse_script(args, argv, at);
+	if (status == STATUS_OK && !args->done)
+		status = check_options(args);
 	if (status == STATUS_OK && args->command && args->pid)
 		return usage_error("-p", NULL, "a process or a command is traced, not both");
 	return status;

@@ -27,6 +27,16 @@ struct subcommand {
 	enum exit_status (*run)(const struct args *args);
 };
 
+/* A row of the table in args.c. */
+struct option_row {
+	const char *name;  /* "-e" or "--engine" */
+	const char *value; /* NULL: takes none */
+	/* Stores the option. Returns NULL, or what is wrong with the value. */
+	const char *(*take)(struct args *args, const char *value);
+	const char *doc;
+	const char *only;  /* subcommands that know it, separated by spaces, "script": runs without one; NULL: all */
+};
+
 struct args {
 	const struct subcommand *subcommand; /* NULL: run a script */
 	const char *file;       /* the script; "-": standard input; NULL with `text` */
@@ -37,6 +47,10 @@ struct args {
 	pid_t pid;              /* -p */
 	enum engine engine;
 	bool quiet; /* -q */
+	bool json;  /* --json */
+	bool write; /* -w */
+	bool list;  /* -l */
+	uint64_t seen; /* bit n: option_rows[n] was given */
 	bool done;  /* -h, -V: all has been said */
 };
 
@@ -50,6 +64,9 @@ args_parse(struct args *args, int argc, char **argv);
 /* The subcommands that there are: main.c. Ends with a row without name. */
 extern const struct subcommand subcommands[];
 
+/* The options that there are, 64 at most: args.c. Ends with a row without name. */
+extern const struct option_row option_rows[];
+
 /* "--engine=auto" and so on: what there is to choose. */
 extern const char *const engine_names[];
 
@@ -59,6 +76,19 @@ extern const char *const engine_names[];
  */
 enum events_origin
 engine_choose(enum engine engine, struct text *not_kernel);
+
+/*
+ * The script of args->text or args->file, in `arena`: read.c. Returns STATUS_OK, or says on stderr what is wrong with the file.
+ */
+enum exit_status
+script_read(struct arena *arena, const struct args *args, struct script *script);
+
+/*
+ * Calls `one` for the text of -e and for each script that args->script_args names, as args->file. Returns the worst status; STATUS_USAGE
+ * after a message when there is none.
+ */
+enum exit_status
+scripts_each(const struct args *args, enum exit_status (*one)(const struct args *args, void *data), void *data);
 
 /* Reads, compiles and runs a script: script.c. */
 enum exit_status
@@ -73,5 +103,28 @@ compile_run(const struct args *args);
 
 enum exit_status
 dump_run(const struct args *args);
+
+/* `ktap check`: check.c. */
+enum exit_status
+check_run(const struct args *args);
+
+/*
+ * Diagnostics of several scripts as one JSON document: json.c, or json_none.c where there is no jansson; that makes NULL, and says so on
+ * stderr. A list is freed by diag_list_print.
+ */
+struct diag_list;
+
+struct diag_list *
+diag_list_new(void);
+
+void
+diag_list_add(struct diag_list *list, const struct diags *diags);
+
+void
+diag_list_print(struct diag_list *list, FILE *out);
+
+/* `ktap fmt`: fmt.c. */
+enum exit_status
+fmt_run(const struct args *args);
 
 #endif

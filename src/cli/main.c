@@ -41,6 +41,8 @@ const struct subcommand subcommands[] = {
 	{ "run", OPERANDS_SCRIPT, "FILE [args]", "run a script or a compiled one (the options above; -- COMMAND)", run_run },
 	{ "compile", OPERANDS_WORDS, "FILE", "compile a script to the object file -o FILE", compile_run },
 	{ "dump", OPERANDS_WORDS, "FILE", "show what a script or an object file consists of", dump_run },
+	{ "check", OPERANDS_WORDS, "FILE...", "say what is wrong with scripts, without running them", check_run },
+	{ "fmt", OPERANDS_WORDS, "FILE...", "show scripts in the usual layout", fmt_run },
 	{ "list", OPERANDS_WORDS, "[GLOB]", "the events that there are; of one event its fields", list },
 	{ NULL },
 };

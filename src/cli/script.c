@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -28,73 +27,6 @@ struct run {
 	int out_fd;
 	uint64_t time;
 };
-
-/* ---- reading ------------------------------------------------------------ */
-
-/* Reads to the end, one byte more than a script may have at most. Returns 0 or -errno. */
-static int
-read_all(int fd, struct text *text)
-{
-	char block[16384];
-	ssize_t n;
-
-	while (text->len <= SCRIPT_MAX_LEN) {
-		n = read(fd, block, sizeof(block));
-		if (n == 0)
-			return 0;
-		if (n > 0)
-			text_add(text, block, (size_t)n);
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
-}
-
-static int
-read_file(const char *path, struct text *text)
-{
-	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = read_all(fd, text);
-	if (!is_stdin)
-		close(fd);
-	return err;
-}
-
-static enum exit_status
-read_script(struct run *run)
-{
-	const struct args *args = run->args;
-	const char *name = args->text                     ? "(command line)"
-			   : strcmp(args->file, "-") == 0 ? "(standard input)"
-							  : args->file;
-	struct text text = { 0 };
-	enum exit_status status = STATUS_OK;
-	int err = 0;
-
-	if (args->text)
-		text_puts(&text, args->text);
-	else
-		err = read_file(args->file, &text);
-	if (err < 0) {
-		complain("script '%s' cannot be read: %s", args->file, strerror(-err));
-		status = STATUS_WORLD;
-	} else if (text.len > SCRIPT_MAX_LEN) {
-		complain("script '%s' is too long: a script can have %u bytes (1 MB) at most", name,
-			 SCRIPT_MAX_LEN);
-		status = STATUS_SCRIPT;
-	} else {
-		char *copy = arena_strndup(run->arena, text.s ? text.s : "", text.len);
-
-		script_init(&run->script, run->arena, name, copy, (uint32_t)text.len);
-	}
-	text_fini(&text);
-	return status;
-}
 
 /* ---- the engine --------------------------------------------------------- */
 
@@ -205,7 +137,7 @@ script_run(const struct args *args)
 {
 	const struct target target = { .argv = args->command, .pid = args->pid };
 	struct run run = { .args = args, .arena = arena_new(), .out_fd = -1, .time = clock_now() };
-	enum exit_status status = read_script(&run);
+	enum exit_status status = script_read(run.arena, args, &run.script);
 
 	step_time("read", &run.time);
 	if (status == STATUS_OK) {

@@ -168,7 +168,7 @@ is_idle_semicolon(const struct format *f)
 	struct lexer ahead = f->lex;
 	struct token next;
 
-	if (f->token.kind != TOKEN_SEMICOLON || f->stack[f->depth - 1].token == TOKEN_LPAREN || f->prev.kind == TOKEN_RETURN)
+	if (f->token.kind != TOKEN_SEMICOLON || !f->stack[f->depth - 1].is_block || f->prev.kind == TOKEN_RETURN)
 		return false;
 	do
 		lex_next(&ahead, &next);
@@ -303,7 +303,7 @@ space_before(struct format *f)
 	case TOKEN_DOT:
 		return false;
 	case TOKEN_RBRACE:
-		return top(f)->is_block && f->prev.kind != TOKEN_LBRACE;
+		return f->prev.kind != TOKEN_LBRACE;
 	case TOKEN_COLON:
 		return top(f)->choices > 0;
 	case TOKEN_LPAREN:
@@ -333,8 +333,6 @@ space_between(struct format *f)
 	case TOKEN_LPAREN:
 	case TOKEN_DOT:
 		return false;
-	case TOKEN_LBRACE:
-		return top(f)->is_block;
 	case TOKEN_MINUS:
 		if (f->token.kind == TOKEN_RAW)
 			return false;

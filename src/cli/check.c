@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * check: `ktap check [--json] FILE...` compiles scripts and says what is wrong with them. Nothing runs, nothing is attached.
+ *
+ * The events that a script may name are those of the engine that would run it, on this machine.
+ */
+#include "cli/cli.h"
+#include "codegen/codegen.h"
+
+/* Compiles one script. A struct diag_list (may be NULL) takes its diagnostics, else they are printed. */
+static enum exit_status
+check_script(const struct args *args, void *data)
+{
+	struct diag_list *list = data;
+	struct arena *arena = arena_new();
+	struct script script;
+	struct diags diags;
+	enum exit_status status = script_read(arena, args, &script);
+
+	if (status == STATUS_OK) {
+		diags_init(&diags, arena, &script);
+		if (!compile(arena, &script, events_new(arena, engine_choose(args->engine, NULL)), &diags))
+			status = STATUS_SCRIPT;
+		if (list)
+			diag_list_add(list, &diags);
+		else
+			diags_print(&diags, stderr);
+	}
+	arena_free(arena);
+	return status;
+}
+
+enum exit_status
+check_run(const struct args *args)
+{
+	struct diag_list *list = NULL;
+	enum exit_status status;
+
+	if (args->json) {
+		list = diag_list_new();
+		if (!list)
+			return STATUS_WORLD;
+	}
+	status = scripts_each(args, check_script, list);
+	if (list)
+		diag_list_print(list, stdout);
+	return status;
+}
