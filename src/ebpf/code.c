@@ -70,6 +70,13 @@ code_call_func(struct code *code, uint32_t func)
 	code_emit(code, insn_make(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, -1));
 }
 
+void
+code_func_addr(struct code *code, uint8_t dst, uint32_t func)
+{
+	add_reloc(code, (struct reloc){ .kind = RELOC_FUNC_ADDR, .index = func });
+	emit_wide(code, dst, BPF_PSEUDO_FUNC, UINT32_MAX, 0);
+}
+
 uint32_t
 code_label(struct code *code)
 {

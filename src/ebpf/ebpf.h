@@ -172,6 +172,7 @@ enum reloc_kind {
 	RELOC_TABLE,       /* ld_imm64: handle of table `index` (BPF_PSEUDO_MAP_FD) */
 	RELOC_TABLE_VALUE, /* ld_imm64: address of the first value of array table `index`, plus `addend` bytes */
 	RELOC_FUNC,        /* call: function `index` of the same object (BPF_PSEUDO_CALL) */
+	RELOC_FUNC_ADDR,   /* ld_imm64: address of function `index`, for helpers that call back (BPF_PSEUDO_FUNC) */
 };
 
 struct reloc {
@@ -214,6 +215,10 @@ code_table_value(struct code *code, uint8_t dst, uint32_t table, uint32_t addend
 
 void
 code_call_func(struct code *code, uint32_t func);
+
+/* dst = address of a function, for helpers that call back. */
+void
+code_func_addr(struct code *code, uint8_t dst, uint32_t func);
 
 /* New label, not yet bound. */
 uint32_t

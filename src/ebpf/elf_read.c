@@ -746,6 +746,22 @@ refer_to_func(struct reader *r, struct func *func, uint32_t pc, uint32_t section
 	return 0;
 }
 
+/* Makes the ld_imm64 at `pc` the address of the function that begins at byte `target` of a section. */
+static int
+refer_to_func_addr(struct reader *r, struct func *func, uint32_t pc, uint32_t section, uint64_t target)
+{
+	const struct placed *callee = placed_at(r, section, target);
+
+	if (!callee || callee->start != target)
+		return fail(r,
+			    "function %s, instruction %u: takes the address of byte %llu of section %s, where no function begins",
+			    func->name, pc, (unsigned long long)target, r->sections[section].name);
+	func->insns[pc].src_reg = BPF_PSEUDO_FUNC;
+	func->insns[pc].imm = -1;
+	add_reloc(r, func, (struct reloc){ .pc = pc, .kind = RELOC_FUNC_ADDR, .index = callee->func });
+	return 0;
+}
+
 static bool
 is_local_call(const struct bpf_insn *insn)
 {
@@ -771,6 +787,9 @@ relocate(struct reader *r, struct func *func, uint32_t pc, const struct symbol *
 			return refer_to_map(r, func, pc, symbol);
 		if (section->kind == SECTION_DATA)
 			return refer_to_data(r, func, pc, symbol, section);
+		if (section->kind == SECTION_CODE)
+			return refer_to_func_addr(r, func, pc, symbol->sym.st_shndx,
+						  (symbol->sym.st_value & INT64_MAX) + (uint32_t)insn->imm);
 	}
 	return fail(r, "function %s, instruction %u: a reference to \"%s\" in section %s cannot stand there",
 		    func->name, pc, symbol->name, section->name);

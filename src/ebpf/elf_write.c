@@ -149,18 +149,24 @@ check_data_table(struct writer *w, uint32_t index)
 	return 0;
 }
 
+static bool
+refers_to_func(const struct reloc *reloc)
+{
+	return reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR;
+}
+
 static int
 check_func(struct writer *w, const struct func *func)
 {
 	for (uint32_t i = 0; i < func->n_relocs; i++) {
 		const struct reloc *reloc = &func->relocs[i];
 
-		if (reloc->kind == RELOC_FUNC &&
+		if (refers_to_func(reloc) &&
 		    strcmp(w->object->funcs[reloc->index]->section, ".text") != 0)
 			return fail(
 				w, -EINVAL,
-				"function %s calls %s, which is a program in section %s: only functions in .text "
-				"can be called",
+				"function %s calls or passes on %s, which is a program in section %s: only functions in .text "
+				"can be",
 				func->name, w->object->funcs[reloc->index]->name,
 				w->object->funcs[reloc->index]->section);
 	}
@@ -269,7 +275,7 @@ put_relocs(struct writer *w, uint32_t code, uint32_t symtab)
 		for (uint32_t r = 0; r < func->n_relocs; r++) {
 			const struct reloc *reloc = &func->relocs[r];
 			bool is_call = reloc->kind == RELOC_FUNC;
-			uint32_t symbol = 1 + reloc->index + (is_call ? w->object->n_tables : 0);
+			uint32_t symbol = 1 + reloc->index + (refers_to_func(reloc) ? w->object->n_tables : 0);
 			Elf64_Rel rel = {
 				.r_offset = placed_func(w, i)->off + reloc->pc * sizeof(struct bpf_insn),
 				.r_info = ELF64_R_INFO((uint64_t)symbol, is_call ? R_CALL : R_LD64),

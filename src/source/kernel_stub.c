@@ -476,28 +476,46 @@ resolve(const struct kernel *kernel, const struct func *func, struct bpf_insn *i
 			insn->src_reg = BPF_PSEUDO_CALL;
 			insn->imm = (int32_t)(starts[reloc->index] - (start + reloc->pc) - 1);
 			break;
+		case RELOC_FUNC_ADDR: /* as a call: counted from the instruction */
+			insn[0].src_reg = BPF_PSEUDO_FUNC;
+			insn[0].imm = (int32_t)(starts[reloc->index] - (start + reloc->pc) - 1);
+			insn[1].imm = 0;
+			break;
 		}
 	}
 }
 
-/* The stub and each function that it calls, once. */
+/* Appends a function of the object, if it is not there yet. */
+static void
+collect_func(const struct kernel *kernel, uint32_t index, struct image *image, uint32_t *starts)
+{
+	const struct func *func = kernel->object->funcs[index];
+
+	if (starts[index])
+		return;
+	starts[index] = image->n_insns;
+	image->funcs[image->n_funcs++] = func;
+	image->n_insns += func->n_insns;
+}
+
+/* The stub, each function that it calls, once, and whatever these refer to. */
 static void
 collect(const struct kernel *kernel, const struct unit *unit, const struct func *stub, struct arena *arena,
 	struct image *image, uint32_t *starts)
 {
 	const struct func *func;
-	uint32_t i;
+	uint32_t i, r;
 
-	image->funcs = arena_alloc(arena, (unit->n_slots + 1) * sizeof(*image->funcs));
+	image->funcs = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*image->funcs));
 	image->funcs[image->n_funcs++] = stub;
 	image->n_insns = stub->n_insns;
-	for (i = 0; i < unit->n_slots; i++) {
-		func = kernel->object->funcs[unit->slots[i]->func];
-		if (starts[unit->slots[i]->func])
-			continue;
-		starts[unit->slots[i]->func] = image->n_insns;
-		image->funcs[image->n_funcs++] = func;
-		image->n_insns += func->n_insns;
+	for (i = 0; i < unit->n_slots; i++)
+		collect_func(kernel, unit->slots[i]->func, image, starts);
+	for (i = 1; i < image->n_funcs; i++) {
+		func = image->funcs[i];
+		for (r = 0; r < func->n_relocs; r++)
+			if (func->relocs[r].kind == RELOC_FUNC || func->relocs[r].kind == RELOC_FUNC_ADDR)
+				collect_func(kernel, func->relocs[r].index, image, starts);
 	}
 }
 

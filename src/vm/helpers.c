@@ -292,6 +292,45 @@ HELPER_FN(trace_printk)
 	return p ? len : ERRNO(EINVAL);
 }
 
+/* ---- functions of the program, called back ------------------------------------------------------------------------- */
+
+HELPER_FN(loop)
+{
+	uint64_t frame = run->frame;
+	uint32_t n = (uint32_t)r1, i = 0;
+
+	if (r4)
+		return ERRNO(EINVAL);
+	if (n > VM_LOOPS_MAX)
+		return ERRNO(E2BIG);
+	while (i < n)
+		if (run->call_back(run, r2, frame, (const uint64_t[VM_CALLBACK_ARGS]){ i++, r3 }))
+			break;
+	return i;
+}
+
+/*
+ * The function gets a copy of the key: the entry may go away under it. For the same reason the place is kept by key, and there is a
+ * limit to the entries that a function, which deletes and adds while it walks, can see.
+ */
+HELPER_FN(for_each_map_elem)
+{
+	struct vm_table *t = table_of(r1);
+	_Alignas(8) char keys[2][VM_KEY_MAX];
+	uint64_t frame = run->frame;
+	uint32_t n = 0;
+
+	if (r4)
+		return ERRNO(EINVAL);
+	while (n < t->table->max_entries && !t->ops->next(t, n ? keys[~n & 1] : NULL, keys[n & 1])) {
+		void *value = table_find(t, keys[n & 1], run_cpu(run)), *key = keys[n++ & 1];
+
+		if (value && run->call_back(run, r2, frame, (const uint64_t[VM_CALLBACK_ARGS]){ r1, (uintptr_t)key, (uintptr_t)value, r3 }))
+			break;
+	}
+	return n;
+}
+
 /* ---- the table of them ------------------------------------------------------------------------------------------- */
 
 static const struct helper helpers[] = {
@@ -308,4 +347,21 @@ helper_find(int32_t number)
 		if (helpers[i].number == number)
 			return &helpers[i];
 	return NULL;
+}
+
+uint32_t
+helper_callback(const struct helper *helper)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(helper->args); i++)
+		if (helper->args[i] == HARG_LOOP_FN || helper->args[i] == HARG_ELEM_FN)
+			return i + 1;
+	return 0;
+}
+
+bool
+insn_calls_back(const struct bpf_insn *insn)
+{
+	const struct helper *helper = insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg ? helper_find(insn->imm) : NULL;
+
+	return helper && helper_callback(helper);
 }

@@ -94,6 +94,10 @@ decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, 
 	switch ((enum insn_shape)info->shape) {
 	case SHAPE_LD64:
 		op->id = INSN_LD64;
+		if (func_addressed(vm->object, func, pc)) {
+			op->callee = decode_func(vm, program, func_addressed(vm->object, func, pc));
+			return op->callee;
+		}
 		op->imm = wide_imm(vm, func, pc);
 		return true;
 	case SHAPE_JUMP:
@@ -318,6 +322,7 @@ do_JA:
 	NEXT();
 
 do_CALL:
+	run->frame = reg[10];
 	reg[0] = op->helper(run, reg[1], reg[2], reg[3], reg[4], reg[5]);
 	op++;
 	NEXT();
@@ -340,6 +345,19 @@ do_EXIT:
 	NEXT();
 }
 
+/* call_back of a run in the interpreter; `function` is a decoded function. */
+static uint64_t
+interp_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS])
+{
+	const struct vm_func *f = (const struct vm_func *)(uintptr_t)function;
+	uint64_t reg[11] = { [10] = frame + VM_STACK_SIZE };
+	char *stack = (char *)(uintptr_t)frame;
+
+	memcpy(&reg[1], args, VM_CALLBACK_ARGS * sizeof(reg[1]));
+	memset(stack, 0, VM_STACK_SIZE);
+	return execute(run, f->ops, reg, stack);
+}
+
 static void
 add_range(struct vm_run *run, const void *base, size_t len)
 {
@@ -355,6 +373,7 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	static const struct vm_env nobody;
 
 	run->vm = vm;
+	run->call_back = program->code ? jit_call_back : interp_call_back;
 	run->env = env ? env : &nobody;
 	run->cpu = run->env->cpu < vm->n_cpus ? run->env->cpu : 0;
 	run->n_ranges = 0;

@@ -91,6 +91,20 @@ jit_callee(struct jit *jit, struct jit_func *f, uint32_t pc)
 	return find_func(jit, jit->vm->object->funcs[jit_reloc(f, pc)->index]);
 }
 
+struct jit_func *
+jit_addressed(struct jit *jit, struct jit_func *f, uint32_t pc)
+{
+	const struct func *func = func_addressed(jit->vm->object, f->func, pc);
+
+	return func ? find_func(jit, func) : NULL;
+}
+
+uint64_t
+jit_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS])
+{
+	return ((jit_callback *)(uintptr_t)function)(run, frame + VM_STACK_SIZE, args[0], args[1], args[2], args[3]);
+}
+
 uint64_t
 jit_wide(struct jit *jit, struct jit_func *f, uint32_t pc)
 {
@@ -129,6 +143,13 @@ look_at(struct jit *jit, struct jit_func *f)
 			if (!add_func(jit, callee))
 				return false;
 			f->uses_stack |= find_func(jit, callee)->uses_stack;
+		}
+		callee = func_addressed(jit->vm->object, f->func, pc);
+		if (callee) {
+			if (!add_func(jit, callee))
+				return false;
+			find_func(jit, callee)->is_callback = true;
+			f->uses_stack = true; /* the callee's frame lies above ours */
 		}
 		pc += insn_is_wide(insn);
 	}

@@ -32,6 +32,8 @@ struct jit_func {
 	const struct func *func;
 	struct jit_insn *insns; /* one an instruction, and one for the end */
 	uint32_t start;         /* offset of its code */
+	uint32_t callback;      /* offset of a jit_callback that calls it, where is_callback */
+	bool is_callback;       /* its address is taken */
 	uint32_t next_reloc;    /* where the relocation for the next instruction that has one is expected */
 	uint16_t writes;        /* bit n: register n */
 	bool uses_stack;        /* it, or what it calls, touches r10 */
@@ -73,6 +75,13 @@ jit_target(const struct jit_func *f, uint32_t pc);
 /* The function of the program that the local call at pc calls. */
 struct jit_func *
 jit_callee(struct jit *jit, struct jit_func *f, uint32_t pc);
+
+/* A function of the program as helpers call it: `frame` goes to r10, args to r1 to r4. */
+typedef uint64_t jit_callback(struct vm_run *run, uint64_t frame, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4);
+
+/* The function whose address the ld_imm64 at pc takes, or NULL. */
+struct jit_func *
+jit_addressed(struct jit *jit, struct jit_func *f, uint32_t pc);
 
 /* The 64 bits of the ld_imm64 at pc: a number, the handle of a table, or the address of a value. */
 uint64_t

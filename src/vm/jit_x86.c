@@ -806,9 +806,44 @@ emit_call(struct gen *g, uint32_t pc)
 	if (emit_env_helper(g, number))
 		return 1;
 	g->jit->uses_run = true;
+	if (insn_calls_back(&g->f->func->insns[pc]))
+		put_rm(g->b, OP_W | OP_STORE, RBP, RUN, offsetof(struct vm_run, frame));
 	put_mov(g->b, OP_W, RDI, RUN);
 	put_call(g, (uintptr_t)helper_find(number)->fn);
 	return 1;
+}
+
+/* dst = where helpers call a function of the program. */
+static void
+emit_func_address(struct gen *g, unsigned dst, const struct jit_func *callee)
+{
+	if (g->jit->first_pass)
+		put_const(g->b, dst, UINT64_MAX >> 1);
+	else
+		put_address(g, dst, g->jit->address + callee->callback);
+}
+
+/* jit_callback: from the registers of a call in C to those of eBPF. */
+static void
+emit_callback(struct gen *g)
+{
+	static const uint8_t args[] = { RDX, RCX, R8, R9 };
+	struct jit_buf *b = g->b;
+
+	g->f->callback = b->n;
+	put_push(b, RBP);
+	put_push(b, RUN);
+	put_push(b, RAX); /* for the alignment of the stack */
+	put_mov(b, OP_W, RUN, RDI);
+	put_mov(b, OP_W, RBP, RSI);
+	for (unsigned i = 0; i < ARRAY_SIZE(args); i++)
+		put_mov(b, OP_W, reg_of[i + 1], args[i]);
+	put8(b, 0xe8);
+	put32(b, g->f->start - (b->n + 4));
+	put_pop(b, SCRATCH);
+	put_pop(b, RUN);
+	put_pop(b, RBP);
+	put8(b, 0xc3);
 }
 
 /* ---- a function ------------------------------------------------------------------------------------------------------ */
@@ -826,6 +861,10 @@ emit_insn(struct gen *g, uint32_t pc)
 		emit_alu(g, insn);
 		break;
 	case SHAPE_LD64:
+		if (jit_addressed(g->jit, g->f, pc)) {
+			emit_func_address(g, reg_of[insn->dst_reg], jit_addressed(g->jit, g->f, pc));
+			return 2;
+		}
 		put_address(g, reg_of[insn->dst_reg], jit_wide(g->jit, g->f, pc));
 		return 2;
 	case SHAPE_LOAD:
@@ -917,6 +956,8 @@ x86_func(struct jit *jit, struct jit_func *f)
 		}
 	}
 	f->insns[f->func->n_insns].off = jit->buf.n;
+	if (f->is_callback)
+		emit_callback(&g);
 	if (jit->buf.out)
 		fix_jumps(&g);
 }

@@ -58,7 +58,7 @@ check_moves(struct verifier *v, uint32_t regno, const struct reg *reg)
 {
 	if (reg->nullable)
 		return refuse_reg(v, (int)regno, "computes with an address that may be null; compare it with 0 first");
-	if (reg->kind == REG_TABLE || reg->kind == REG_CTX)
+	if (reg->kind == REG_TABLE || reg->kind == REG_CTX || reg->kind == REG_FUNC)
 		return refuse_reg(v, (int)regno, "computes with what is not the address of memory");
 	return true;
 }
@@ -180,6 +180,8 @@ step_wide(struct verifier *v, const struct bpf_insn *insn)
 		reg_set_scalar(dst, scalar_const((uint32_t)insn->imm | (uint64_t)(uint32_t)insn[1].imm << 32));
 	else if (reloc->kind == RELOC_TABLE)
 		*dst = (struct reg){ .kind = REG_TABLE, .index = reloc->index, .s = scalar_const(0) };
+	else if (reloc->kind == RELOC_FUNC_ADDR)
+		*dst = (struct reg){ .kind = REG_FUNC, .index = reloc->index, .s = scalar_const(0) };
 	else
 		*dst = (struct reg){ .kind = REG_VALUE, .index = reloc->index, .off = (int32_t)reloc->addend,
 				      .s = scalar_const(0) };
@@ -395,11 +397,14 @@ is_never_null(const struct verifier *v, const struct reg *reg)
 	to += reg->s.r64.smax;
 	switch (reg->kind) {
 	case REG_TABLE:
+	case REG_FUNC:
 		return true;
 	case REG_STACK:
 		return from >= -VM_STACK_SIZE && to <= 0;
 	case REG_VALUE:
 		return !reg->nullable && from >= 0 && to < v->object->tables[reg->index]->value_size;
+	case REG_KEY:
+		return from >= 0 && to < v->object->tables[reg->index]->key_size;
 	case REG_MEM:
 	case REG_RDONLY:
 	case REG_RECORD:
@@ -486,6 +491,8 @@ step_return(struct verifier *v)
 	struct frame *callee = frame_top(v);
 	struct reg r0 = callee->regs[0];
 
+	if (callee->called_back)
+		return callback_return(v);
 	if (r0.kind == REG_STACK && r0.index == v->state.n_frames - 1)
 		return refuse_reg(v, 0, "returns the address of stack that ends with the function");
 	if (r0.kind != REG_UNSET)
@@ -592,6 +599,18 @@ step(struct verifier *v)
 	return step_insn(v);
 }
 
+/* Goes the way that was kept: the branch is taken, or the helper calls back. False: it never goes that way, or refused. */
+static bool
+take_way(struct verifier *v)
+{
+	const struct bpf_insn *insn = &frame_top(v)->func->insns[v->state.pc];
+
+	if (!insn_calls_back(insn))
+		return take_branch(v, insn, true);
+	note_branch(v, true);
+	return callback_enter(v);
+}
+
 /* Takes up the next way that was kept. False: none is left. */
 static bool
 next_path(struct verifier *v)
@@ -600,7 +619,7 @@ next_path(struct verifier *v)
 		path_end(v);
 		if (v->err || !state_pop(v))
 			return false;
-	} while (!take_branch(v, &frame_top(v)->func->insns[v->state.pc], true));
+	} while (!take_way(v));
 	return true;
 }
 

@@ -35,6 +35,8 @@ takes_table(enum helper_tables tables, const struct table *table)
 		return false;
 	case HTAB_KEYED:
 		return table->kind != TABLE_RINGBUF && table->kind != TABLE_STACK_TRACE;
+	case HTAB_WALKED:
+		return table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table_kind_is_per_cpu(table->kind);
 	case HTAB_RINGBUF:
 		return table->kind == TABLE_RINGBUF;
 	case HTAB_STACK:
@@ -114,6 +116,26 @@ check_alloc_arg(struct verifier *v, struct call *call, uint32_t regno, const str
 }
 
 static bool
+check_context_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
+{
+	if (reg->kind == REG_STACK)
+		return true;
+	if (reg->kind != REG_SCALAR || !scalar_is_const(&reg->s) || reg->s.bits.value)
+		return refuse_arg(v, call, regno, "must be an address of the stack, or 0");
+	rely_on(v, loc_top(v, regno), LOC_NONE);
+	return true;
+}
+
+static bool
+check_count_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
+{
+	if (reg->kind != REG_SCALAR)
+		return refuse_arg(v, call, regno, "must be a number");
+	rely_on(v, loc_top(v, regno), LOC_NONE);
+	return true;
+}
+
+static bool
 check_arg(struct verifier *v, struct call *call, uint32_t regno)
 {
 	enum helper_arg kind = call->helper->args[regno - 1];
@@ -143,6 +165,13 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 		return check_record_arg(v, call, regno, reg);
 	case HARG_CONST_STR:
 		return check_string_arg(v, call, regno, reg);
+	case HARG_COUNT:
+		return check_count_arg(v, call, regno, reg);
+	case HARG_LOOP_FN:
+	case HARG_ELEM_FN:
+		return reg->kind == REG_FUNC ? true : refuse_arg(v, call, regno, "must be a function");
+	case HARG_STACK_OR_NULL:
+		return check_context_arg(v, call, regno, reg);
 	case HARG_NONE:
 	case HARG_ANY:
 	case HARG_MEM:     /* looked at with its size, the next argument */
@@ -224,6 +253,8 @@ check_helper_call(struct verifier *v, const struct bpf_insn *insn)
 	for (uint32_t regno = 1; regno <= 5; regno++)
 		if (!check_arg(v, &call, regno))
 			return false;
+	if (helper_callback(call.helper) && !callback_push(v, call.helper))
+		return false;
 	if (call.released)
 		release(v, call.released);
 	for (uint32_t regno = 1; regno <= 5; regno++)

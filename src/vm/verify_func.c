@@ -17,12 +17,25 @@ func_reloc(const struct func *func, uint32_t pc)
 	return NULL;
 }
 
-const struct func *
-func_callee(const struct object *object, const struct func *func, uint32_t pc)
+/* The function that a relocation of this kind at `pc` names. */
+static const struct func *
+func_named(const struct object *object, const struct func *func, uint32_t pc, enum reloc_kind kind)
 {
 	const struct reloc *reloc = func_reloc(func, pc);
 
-	return reloc && reloc->kind == RELOC_FUNC && reloc->index < object->n_funcs ? object->funcs[reloc->index] : NULL;
+	return reloc && reloc->kind == kind && reloc->index < object->n_funcs ? object->funcs[reloc->index] : NULL;
+}
+
+const struct func *
+func_callee(const struct object *object, const struct func *func, uint32_t pc)
+{
+	return func_named(object, func, pc, RELOC_FUNC);
+}
+
+const struct func *
+func_addressed(const struct object *object, const struct func *func, uint32_t pc)
+{
+	return func_named(object, func, pc, RELOC_FUNC_ADDR);
 }
 
 /* Where a jump (SHAPE_JUMP, SHAPE_COND) at pc goes. */
@@ -92,7 +105,9 @@ bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
 	if (!reloc)
 		return insn->src_reg ? "refers to something for which the object has no relocation" : NULL;
 	if (reloc->kind == RELOC_FUNC)
-		return "takes the address of a function, which this engine does not do";
+		return "calls a function with an instruction that is no call";
+	if (reloc->kind == RELOC_FUNC_ADDR)
+		return reloc->index < v->object->n_funcs ? NULL : "refers to a function that the object does not have";
 	if (reloc->index >= v->object->n_tables)
 		return "refers to a table that the object does not have";
 	table = v->object->tables[reloc->index];
@@ -194,6 +209,20 @@ check_reach(struct verifier *v, struct func_info *info)
 	return true;
 }
 
+/* The function that an instruction calls, or whose address it takes for a helper to call. */
+static const struct func *
+func_referred(struct verifier *v, const struct func *func, uint32_t pc)
+{
+	switch (insn_info(&func->insns[pc])->shape) {
+	case SHAPE_CALL:
+		return func_callee(v->object, func, pc);
+	case SHAPE_LD64:
+		return func_addressed(v->object, func, pc);
+	default:
+		return NULL;
+	}
+}
+
 /* The functions that it calls, seen even where no path reaches the call: as the kernel, which looks at all of them. */
 static bool
 add_calls(struct verifier *v, struct func_info *info)
@@ -201,12 +230,18 @@ add_calls(struct verifier *v, struct func_info *info)
 	const struct func *func = info->func;
 
 	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
+		const struct func *referred;
 		struct func_info *callee;
 		struct call_edge *edge;
 
-		if (!(info->marks[pc] & MARK_START) || insn_info(&func->insns[pc])->id != INSN_CALL_LOCAL)
+		if (!(info->marks[pc] & MARK_START))
 			continue;
-		callee = func_info_of(v, func_callee(v->object, func, pc));
+		if (insn_calls_back(&func->insns[pc]))
+			info->marks[pc] |= MARK_CALLS_BACK | MARK_TARGET;
+		referred = func_referred(v, func, pc);
+		if (!referred)
+			continue;
+		callee = func_info_of(v, referred);
 		if (!callee)
 			return false;
 		edge = arena_alloc(v->arena, sizeof(*edge));

@@ -17,6 +17,8 @@ struct extent {
 static uint32_t
 region_size(const struct verifier *v, const struct reg *reg)
 {
+	if (reg->kind == REG_KEY)
+		return v->object->tables[reg->index]->key_size;
 	return reg->kind == REG_VALUE ? v->object->tables[reg->index]->value_size : reg->size;
 }
 
@@ -220,7 +222,7 @@ stack_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enu
 static bool
 is_memory(enum reg_kind kind)
 {
-	return kind == REG_STACK || kind == REG_VALUE || kind == REG_MEM || kind == REG_RDONLY || kind == REG_RECORD;
+	return kind == REG_STACK || kind == REG_VALUE || kind == REG_MEM || kind == REG_RDONLY || kind == REG_RECORD || kind == REG_KEY;
 }
 
 /* The register holds an address of memory that may be used so. */
@@ -235,6 +237,8 @@ check_address(struct verifier *v, uint32_t regno, bool writes)
 		return refuse_reg(v, (int)regno, "uses an address that may be null; compare it with 0 first");
 	if (!is_memory(reg->kind))
 		return refuse_reg(v, (int)regno, "uses as an address what is not the address of memory");
+	if (writes && reg->kind == REG_KEY)
+		return refuse_reg(v, (int)regno, "writes into the key of a table");
 	if (writes && reg->kind == REG_RDONLY)
 		return refuse_reg(v, (int)regno, "writes into memory that may only be read");
 	if (writes && reg->kind == REG_VALUE && v->object->tables[reg->index]->read_only)

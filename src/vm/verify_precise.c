@@ -203,3 +203,30 @@ rely_on_same(struct verifier *v, const struct state *old)
 	}
 	demand_follow(v, &d);
 }
+
+/* A number of which the covering state knows nothing: any will do. */
+static bool
+matters(const struct reg *old)
+{
+	struct scalar any = scalar_unknown();
+
+	return old->kind == REG_SCALAR && (old->id || !scalar_covers(&old->s, &any));
+}
+
+void
+rely_on_all(struct verifier *v, const struct state *old)
+{
+	struct demand d = { 0 };
+
+	for (uint32_t f = 0; f < old->n_frames; f++) {
+		const struct frame *frame = old->frames[f];
+
+		for (uint32_t i = 0; i < ARRAY_SIZE(frame->regs); i++)
+			if (matters(&frame->regs[i]))
+				demand_add(&d, loc_reg(f, i));
+		for (uint32_t i = 0; i < frame->n_slots; i++)
+			if (frame->slots[i].spilled && matters(&frame->slots[i].reg))
+				demand_add(&d, loc_slot(f, i));
+	}
+	demand_follow(v, &d);
+}

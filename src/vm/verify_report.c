@@ -22,6 +22,8 @@ static const char *const kind_names[N_REG_KINDS] = {
 	[REG_MEM] = "memory of argument",
 	[REG_RDONLY] = "read-only memory of argument",
 	[REG_RECORD] = "ring buffer record",
+	[REG_KEY] = "key of table",
+	[REG_FUNC] = "function",
 	[REG_CTX] = "context",
 };
 
@@ -39,13 +41,15 @@ reg_print(const struct verifier *v, const struct reg *reg, struct text *out)
 		return;
 	}
 	text_puts(out, kind_names[reg->kind]);
-	if (reg->kind == REG_TABLE || reg->kind == REG_VALUE)
+	if (reg->kind == REG_TABLE || reg->kind == REG_VALUE || reg->kind == REG_KEY)
 		text_printf(out, " \"%s\"", table_name(v, reg->index));
 	if (reg->kind == REG_MEM || reg->kind == REG_RDONLY)
 		text_printf(out, " %" PRIu32, reg->index + 1);
+	if (reg->kind == REG_FUNC)
+		text_printf(out, " \"%s\"", v->object->funcs[reg->index]->name ? v->object->funcs[reg->index]->name : "?");
 	if (reg->kind == REG_STACK && reg->index + 1 != v->state.n_frames)
 		text_printf(out, " of frame %" PRIu32, reg->index);
-	if (reg->kind == REG_UNSET || reg->kind == REG_TABLE || reg->kind == REG_CTX)
+	if (reg->kind == REG_UNSET || reg->kind == REG_TABLE || reg->kind == REG_CTX || reg->kind == REG_FUNC)
 		return;
 	text_puts(out, ", offset ");
 	if (reg->off || scalar_is_const(&reg->s))
@@ -54,6 +58,8 @@ reg_print(const struct verifier *v, const struct reg *reg, struct text *out)
 		scalar_print(&reg->s, out);
 	if (reg->kind == REG_VALUE)
 		text_printf(out, " of %" PRIu32, v->object->tables[reg->index]->value_size);
+	else if (reg->kind == REG_KEY)
+		text_printf(out, " of %" PRIu32, v->object->tables[reg->index]->key_size);
 	else if (reg->kind != REG_STACK)
 		text_printf(out, " of %" PRIu32, reg->size);
 	if (reg->nullable)
@@ -62,6 +68,15 @@ reg_print(const struct verifier *v, const struct reg *reg, struct text *out)
 
 /* The last branches of the path, oldest first. */
 #define PATH_SHOWN 12
+
+/* Which way it went: "taken", "not taken"; a helper that called back. */
+static const char *
+way_name(const struct branch *branch)
+{
+	if (insn_calls_back(&branch->func->insns[branch->pc]))
+		return "calls back";
+	return branch->taken ? "taken" : "not taken";
+}
 
 static void
 print_path(const struct verifier *v, struct text *out)
@@ -78,7 +93,7 @@ print_path(const struct verifier *v, struct text *out)
 	while (n-- > 0) {
 		if (shown[n]->func != v->entry)
 			text_printf(out, "%s:", shown[n]->func->name ? shown[n]->func->name : "?");
-		text_printf(out, "%" PRIu32 " %s%s", shown[n]->pc, shown[n]->taken ? "taken" : "not taken", n ? ", " : "");
+		text_printf(out, "%" PRIu32 " %s%s", shown[n]->pc, way_name(shown[n]), n ? ", " : "");
 	}
 }
 

@@ -330,7 +330,7 @@ frame_covers(const struct frame *old, const struct frame *cur, struct id_map *ma
 	uint16_t precise_regs = depth == DEPTH_NEEDED ? old->precise_regs : UINT16_MAX;
 	uint64_t precise_slots = depth == DEPTH_NEEDED ? old->precise_slots : UINT64_MAX;
 
-	if (old->func != cur->func || old->return_pc != cur->return_pc)
+	if (old->func != cur->func || old->return_pc != cur->return_pc || old->n_calls_back > cur->n_calls_back)
 		return false;
 	for (uint32_t i = 0; i < ARRAY_SIZE(old->regs); i++)
 		if (regs >> i & 1 && !reg_covers(&old->regs[i], &cur->regs[i], map, precise_regs >> i & 1))
@@ -369,6 +369,20 @@ inherit_reads(struct verifier *v, const struct state *old)
 				mark_reg_read(v, f, i);
 		for (uint32_t i = 0; i < VM_SLOTS; i++)
 			if (old->frames[f]->live_slots >> i & 1)
+				mark_slot_read(v, f, i);
+	}
+}
+
+/* What the paths from an unfinished state read is not yet known: all that there is. */
+static void
+inherit_all_reads(struct verifier *v, const struct state *old)
+{
+	for (uint32_t f = 0; f < old->n_frames; f++) {
+		for (uint32_t i = 0; i < ARRAY_SIZE(old->frames[f]->regs); i++)
+			if (old->frames[f]->regs[i].kind != REG_UNSET)
+				mark_reg_read(v, f, i);
+		for (uint32_t i = 0; i < old->frames[f]->n_slots; i++)
+			if (old->frames[f]->slots[i].init)
 				mark_slot_read(v, f, i);
 	}
 }
@@ -423,36 +437,60 @@ checkpoint_drop(struct verifier *v, struct checkpoint **link)
 		saved_free(v, &cp->state);
 }
 
+/* An unfinished checkpoint: the paths that are being followed came through it. 1, 0, -1 as state_visit. */
+static int
+visit_unfinished(struct verifier *v, struct checkpoint *cp, bool calls_back)
+{
+	if (!state_covers(&cp->state, &v->state, DEPTH_ALL))
+		return 0;
+	if (calls_back) {
+		/* A helper ends by itself, however often it calls back, and what it may find the next time was seen. */
+		inherit_all_reads(v, &cp->state);
+		rely_on_all(v, &cp->state);
+		return 1;
+	}
+	if (!state_covers(&v->state, &cp->state, DEPTH_ALL))
+		return 0;
+	refuse(v, -EACCES, "a loop that never ends: it comes back here with nothing changed");
+	return -1;
+}
+
+/* A finished checkpoint. 1, 0 as state_visit. */
+static int
+visit_finished(struct verifier *v, struct checkpoint *cp)
+{
+	enum depth depth = v->watch->pruning == PRUNE_EXACT ? DEPTH_READ : DEPTH_NEEDED;
+
+	if (v->watch->pruning == PRUNE_NONE || !state_covers(&cp->state, &v->state, depth))
+		return 0;
+	cp->hits++;
+	inherit_reads(v, &cp->state);
+	rely_on_same(v, &cp->state);
+	return 1;
+}
+
 int
 state_visit(struct verifier *v)
 {
 	struct func_info *info = func_info_of(v, frame_top(v)->func);
 	struct checkpoint **list = &info->checkpoints[v->state.pc];
 	uint32_t distance = v->watch->distance ? v->watch->distance : CHECKPOINT_DISTANCE;
-	enum depth depth = v->watch->pruning == PRUNE_EXACT ? DEPTH_READ : DEPTH_NEEDED;
+	bool calls_back = info->marks[v->state.pc] & MARK_CALLS_BACK;
 
-	if (v->watch->pruning == PRUNE_NONE)
+	if (v->watch->pruning == PRUNE_NONE && !calls_back)
 		return 0;
 	for (struct checkpoint **link = list, *cp; (cp = *link);) {
-		if (cp->n_paths) {
-			/* Paths that are still being followed lead here: with nothing new, it would go on for ever. */
-			if (state_covers(&cp->state, &v->state, DEPTH_ALL) && state_covers(&v->state, &cp->state, DEPTH_ALL)) {
-				refuse(v, -EACCES, "a loop that never ends: it comes back here with nothing changed");
-				return -1;
-			}
-		} else if (state_covers(&cp->state, &v->state, depth)) {
-			cp->hits++;
-			inherit_reads(v, &cp->state);
-			rely_on_same(v, &cp->state);
-			return 1;
-		}
+		int known = cp->n_paths ? visit_unfinished(v, cp, calls_back) : visit_finished(v, cp);
+
+		if (known)
+			return known;
 		cp->misses++;
-		if (checkpoint_is_useless(cp))
+		if (checkpoint_is_useless(cp) && !(calls_back && cp->n_paths))
 			checkpoint_drop(v, link);
 		else
 			link = &cp->next;
 	}
-	if (v->n_insns - v->n_insns_checkpoint < distance)
+	if (!calls_back && v->n_insns - v->n_insns_checkpoint < distance)
 		return 0;
 	return checkpoint_add(v, list) ? 0 : -1;
 }

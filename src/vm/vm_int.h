@@ -9,6 +9,7 @@
 
 #define VM_STACK_SIZE 512   /* bytes that a chain of frames may use, and the distance between two frames */
 #define VM_FRAMES_MAX 8
+#define VM_LOOPS_MAX (1u << 23) /* of the helper loop, as in the kernel */
 #define VM_KEY_MAX 512      /* bytes of a key: it has to fit into a program's stack */
 #define VM_TABLE_BYTES_MAX (1ull << 30) /* of a table that takes its memory at once, and of one value */
 
@@ -101,9 +102,17 @@ struct vm {
 void
 vm_programs_free(struct vm_program *programs);
 
+#define VM_CALLBACK_ARGS 4
+
 /* One run of a program: what helpers see. */
 struct vm_run {
 	struct vm *vm;
+	/*
+	 * For helpers that call back: r10 of the program that called the helper (above it the frames of those that it calls begin), and
+	 * how a function whose address the program gave is called with a frame that begins there. Returns its r0.
+	 */
+	uint64_t frame;
+	uint64_t (*call_back)(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS]);
 	const struct vm_env *env;      /* of vm_run, never NULL */
 	uint64_t cpu;                  /* env's, 0 where it is none of the machine's */
 	/* Memory of the engine that this run knows to be readable: stack, record, scratch. The rest is read by system call. */
@@ -134,6 +143,10 @@ jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *
 
 void
 jit_free(struct jit_code *code);
+
+/* call_back of a run (struct vm_run) of machine code. */
+uint64_t
+jit_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS]);
 
 /* ---- memory.c: reads that never fault ------------------------------------------------------------------ */
 
@@ -173,6 +186,10 @@ enum helper_arg {
 	HARG_ALLOC_SIZE, /* a constant: bytes of the record that is returned */
 	HARG_RECORD,    /* a record of ringbuf_reserve, given back here */
 	HARG_CONST_STR, /* address of a NUL-terminated string in a read-only array table */
+	HARG_COUNT,     /* a number: how often a HARG_LOOP_FN is called at most */
+	HARG_LOOP_FN,   /* function (index, context), called back */
+	HARG_ELEM_FN,   /* function (table, address of key, address of value, context), called back */
+	HARG_STACK_OR_NULL, /* what a function that is called back gets as its context */
 };
 
 enum helper_ret {
@@ -184,7 +201,7 @@ enum helper_ret {
 };
 
 /* Which tables a helper takes: each kind of helper has its own. */
-enum helper_tables { HTAB_NONE, HTAB_KEYED, HTAB_RINGBUF, HTAB_STACK };
+enum helper_tables { HTAB_NONE, HTAB_KEYED, HTAB_WALKED, HTAB_RINGBUF, HTAB_STACK };
 
 typedef uint64_t helper_fn(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
 
@@ -201,6 +218,14 @@ struct helper {
 /* By BPF_FUNC_x, or NULL. */
 const struct helper *
 helper_find(int32_t number);
+
+/* The register (1 to 5) in which the helper takes a function to call back; 0: none. */
+uint32_t
+helper_callback(const struct helper *helper);
+
+/* True if the instruction is a call of a helper that calls back. */
+bool
+insn_calls_back(const struct bpf_insn *insn);
 
 /* ---- scalar.c: what is known of a number ------------------------------------------------------------------------ */
 
@@ -273,6 +298,8 @@ enum reg_kind {
 	REG_MEM,    /* in argument `index` of `size` bytes */
 	REG_RDONLY, /* the same, not to be written */
 	REG_RECORD, /* in a reserved record of `size` bytes */
+	REG_KEY,    /* in a key of table `index`, not to be written */
+	REG_FUNC,   /* address of function `index` of the object */
 	REG_CTX,
 	N_REG_KINDS
 };
@@ -300,6 +327,9 @@ struct slot {
 struct frame {
 	const struct func *func;
 	uint32_t return_pc;     /* in the caller */
+	bool called_back;       /* by the helper that the caller calls at return_pc */
+	uint32_t n_refs;        /* called back: records reserved when it began */
+	uint32_t n_calls_back;  /* how often the helper at the current instruction has called back on this path */
 	uint32_t n_slots;       /* slots below this may hold something */
 	/*
 	 * Who reads what: `live` (in checkpoints) has what was read after it before being written; `written` has what was
@@ -362,7 +392,7 @@ struct call_edge {
 	struct call_edge *next;
 };
 
-enum { MARK_START = 1, MARK_TARGET = 2, MARK_REACHED = 4 };
+enum { MARK_START = 1, MARK_TARGET = 2, MARK_REACHED = 4, MARK_CALLS_BACK = 8 };
 
 /* What ends a path before its end. */
 enum verify_pruning {
@@ -506,6 +536,10 @@ rely_on(struct verifier *v, uint16_t loc, uint16_t loc_too);
 void
 rely_on_same(struct verifier *v, const struct state *old);
 
+/* What follows rests on all of these numbers, save those of which `old`, a state that covers this one, knows nothing. */
+void
+rely_on_all(struct verifier *v, const struct state *old);
+
 /* verify_mem.c */
 /* What is loaded or stored, and where it stands as a whole (LOC_NONE: nowhere). */
 struct value {
@@ -527,6 +561,19 @@ check_helper_memory(struct verifier *v, uint32_t regno, uint32_t size, bool out,
 /* verify_call.c */
 bool
 check_helper_call(struct verifier *v, const struct bpf_insn *insn);
+
+/* verify_callback.c */
+/* At a call of a helper that calls back, arguments checked: keeps the way that goes into the function, where there is one. */
+bool
+callback_push(struct verifier *v, const struct helper *helper);
+
+/* Takes that way: begins the function. */
+bool
+callback_enter(struct verifier *v);
+
+/* The function returns: to the call of the helper, which may call it once more. */
+bool
+callback_return(struct verifier *v);
 
 /*
  * verify_func.c: what can be said of a function without following paths: instructions exist, jumps arrive, all is reachable.
@@ -551,5 +598,9 @@ func_reloc(const struct func *func, uint32_t pc);
 /* The function that the local call at `pc` calls, by its relocation. NULL: none. */
 const struct func *
 func_callee(const struct object *object, const struct func *func, uint32_t pc);
+
+/* The function whose address the ld_imm64 at `pc` takes, by its relocation. NULL: none. */
+const struct func *
+func_addressed(const struct object *object, const struct func *func, uint32_t pc);
 
 #endif

@@ -38,11 +38,18 @@ struct test_helper {
 	const char *name;
 	const char *source; /* r3 is the number, r4 scratch, all bytes 0xaa */
 	uint64_t r3, r0;
+	const char *callee; /* function 1; may be NULL */
 };
 
 #define LOAD8 "r0 = *(u64 *)(r6 + 0)\nexit"
 #define READ(helper, size) "r6 = r4\nr1 = r4\nr2 = " size "\ncall " helper "\n"
 #define RESULT "exit"
+#define LOOP(n, flags) "*(u64 *)(r10 - 8) = 0\nr1 = " n "\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = " flags "\ncall 181\n"
+#define EACH(table) "*(u64 *)(r10 - 8) = 0\nr1 = table " table " ll\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 164\n"
+#define PUT(key, value) \
+	"*(u64 *)(r10 - 8) = " key "\n*(u64 *)(r10 - 24) = " value "\n*(u64 *)(r10 - 16) = 0\nr2 = r10\nr2 += -8\nr3 = r10\nr3 += -24\nr1 = table 0 ll\n" \
+	"r4 = 0\ncall 2\n"
+#define TOTAL "r0 = *(u64 *)(r10 - 8)\nexit"
 #define KEY(value) "*(u64 *)(r10 - 8) = " value "\nr2 = r10\nr2 += -8\n"
 #define UPDATE(flags) KEY("5") "*(u64 *)(r10 - 24) = 1\n*(u64 *)(r10 - 16) = 2\nr3 = r10\nr3 += -24\nr1 = table 0 ll\nr4 = " flags "\ncall 2\n"
 
@@ -98,8 +105,36 @@ static const struct test_helper tests_of_helpers[] = {
 	{ "output too large", "r1 = table 3 ll\nr2 = r4\nr3 = 256\nr4 = 9\ncall 130\nexit", 0, ERR(EINVAL) },
 	{ "output until it is full", "r6 = r4\nr7 = 0\nagain: r1 = table 3 ll\nr2 = r6\nr3 = 256\nr4 = 0\ncall 130\nr7 += 1\nif r7 < 16 goto again\nexit", 0, ERR(EAGAIN) },
 	{ "query", "r1 = table 3 ll\nr2 = r4\nr3 = 8\nr4 = 0\ncall 130\nr1 = table 3 ll\nr2 = 0\ncall 134\nexit", 0, 16 },
+	/* 0 + 1 + ... + 99 = 4950 */
+	{ "loop: sum of the indices", LOOP("100", "0") TOTAL, 0, 4950, "lock *(u64 *)(r2 + 0) += r1\nr0 = 0\nexit" },
+	{ "loop: how often it called back", LOOP("100", "0") "exit", 0, 100, "r0 = 0\nexit" },
+	{ "loop that is stopped in its eighth round", LOOP("100", "0") "exit", 0, 8, "r0 = 0\nif r1 != 7 goto out\nr0 = 1\nout: exit" },
+	{ "loop of no rounds", LOOP("0", "0") "exit", 0, 0, "r0 = 0\nexit" },
+	{ "loop with flags", LOOP("1", "1") "exit", 0, ERR(EINVAL), "r0 = 0\nexit" },
+	{ "loop of the most rounds that there may be", LOOP("r3", "0") TOTAL, 1 << 23, 1 << 23, "r3 = 1\nlock *(u64 *)(r2 + 0) += r3\nr0 = 0\nexit" },
+	{ "loop of one more", LOOP("r3", "0") "exit", (1 << 23) + 1, ERR(E2BIG), "r0 = 0\nexit" },
+	{ "loop: the number has 32 bits", LOOP("r3", "0") "exit", 1ull << 32 | 5, 5, "r0 = 0\nexit" },
+	{ "loop: registers of the caller survive", "r6 = 1\nr7 = 2\nr8 = 3\nr9 = 4\n" LOOP("3", "0") "r0 = r6\nr0 += r7\nr0 += r8\nr0 += r9\nexit", 0, 10,
+	  "r6 = 100\nr7 = 100\nr8 = 100\nr9 = 100\nr0 = 0\nexit" },
+	/* 3 rounds by 4 rounds; each inner function has stack of its own. */
+	{ "loop in a loop", LOOP("3", "0") TOTAL, 0, 12,
+	  "r6 = r2\n*(u64 *)(r10 - 8) = r2\nr1 = 4\nr2 = function 2 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nr0 = 0\nexit" },
+	{ "each: number of elements", PUT("1", "10") PUT("2", "20") PUT("3", "30") EACH("0") "exit", 0, 3, "r0 = 0\nexit" },
+	{ "each: sum of values", PUT("1", "10") PUT("2", "20") PUT("3", "30") EACH("0") TOTAL, 0, 60,
+	  "r0 = *(u64 *)(r3 + 0)\nlock *(u64 *)(r4 + 0) += r0\nr0 = 0\nexit" },
+	{ "each: sum of keys", PUT("1", "10") PUT("2", "20") PUT("3", "30") EACH("0") TOTAL, 0, 6,
+	  "r0 = *(u64 *)(r2 + 0)\nlock *(u64 *)(r4 + 0) += r0\nr0 = 0\nexit" },
+	{ "each: stopped at the second", PUT("1", "10") PUT("2", "20") PUT("3", "30") EACH("0") "exit", 0, 2,
+	  "r3 = 1\nlock *(u64 *)(r4 + 0) += r3\nr3 = *(u64 *)(r4 + 0)\nr0 = 0\nif r3 != 2 goto out\nr0 = 1\nout: exit" },
+	{ "each: all deleted on the way", PUT("1", "10") PUT("2", "20") PUT("3", "30") EACH("0") "r6 = r0\n" EACH("0") "r6 <<= 8\nr0 += r6\nexit", 0, 3 << 8,
+	  "call 3\nr0 = 0\nexit" },
+	{ "each: nothing in it", EACH("0") "exit", 0, 0, "r0 = 0\nexit" },
+	{ "each: indices of an array", EACH("1") TOTAL, 0, 0 + 1 + 2 + 3, "r0 = *(u32 *)(r2 + 0)\nlock *(u64 *)(r4 + 0) += r0\nr0 = 0\nexit" },
 	{ "reserve fails on flags", "r1 = table 3 ll\nr2 = 8\nr3 = 4\ncall 131\nif r0 == 0 goto out\nr1 = r0\nr2 = 0\ncall 133\nr0 = 1\nout: exit", 0, 0 },
 };
+
+/* Function 2: adds 1 where the 8 bytes at the context point to. */
+#define COUNT_OF_COUNT "r3 = *(u64 *)(r2 + 0)\nr1 = 1\nlock *(u64 *)(r3 + 0) += r1\nr0 = 0\nexit"
 
 static void
 check_helpers(enum vm_exec exec)
@@ -123,6 +158,10 @@ check_helpers(enum vm_exec exec)
 		struct vm_program *program;
 		int err;
 
+		if (test->callee) {
+			fixture_func(object, "callee", test->callee);
+			fixture_func(object, "inner", COUNT_OF_COUNT);
+		}
 		memset(scratch, 0xaa, sizeof(scratch));
 		vm_set_exec(vm, exec);
 		program = vm_load(vm, func, &handler_signature, &why, &err);

@@ -285,6 +285,21 @@ piece_call(struct code *code)
 	fetch_args(code);
 }
 
+/* Function 2 called back, with 8 bytes of our stack. */
+static void
+piece_call_back(struct code *code)
+{
+	code_emit(code, below(2) ? insn_mov_imm(1, (int32_t)below(12)) : insn_mov(1, number_reg()));
+	if (below(2))
+		code_emit(code, insn_alu_imm(BPF_AND, 1, 15));
+	code_func_addr(code, 2, 2);
+	code_emit(code, insn_mov(3, 10));
+	code_emit(code, insn_alu_imm(BPF_ADD, 3, -8 * (1 + (int32_t)below(3))));
+	code_emit(code, insn_mov_imm(4, 0));
+	code_emit(code, insn_call(BPF_FUNC_loop));
+	fetch_args(code);
+}
+
 /* ---- pieces whose joins know different numbers: what pruning has to keep apart ---------------------------------------- */
 
 /* A number that differs from way to way. */
@@ -407,7 +422,7 @@ emit_pieces(struct code *code, bool calls, uint32_t n)
 	uint32_t open[4], n_open = 0;
 
 	for (; n; n--) {
-		uint32_t kind = below(26);
+		uint32_t kind = below(calls ? 27 : 26);
 
 		while (n_open && !below(3))
 			code_bind(code, open[--n_open]);
@@ -434,8 +449,10 @@ emit_pieces(struct code *code, bool calls, uint32_t n)
 			piece_helper(code);
 		} else if (calls && kind < 25) {
 			piece_record(code);
-		} else if (calls) {
+		} else if (calls && kind < 26) {
 			piece_call(code);
+		} else if (calls) {
+			piece_call_back(code);
 		}
 	}
 	while (n_open)
@@ -488,6 +505,26 @@ make_callee(struct object *object, bool joins)
 	object_add_func(object, func_from_code(&code, "callee", ".text"));
 }
 
+/* r1 a number, r2 the address of 8 bytes of the caller's stack; returns 0 or 1. */
+static void
+make_called_back(struct object *object)
+{
+	struct code code;
+
+	code_init(&code, object->arena);
+	for (uint8_t reg = 3; reg < 9; reg++)
+		code_emit(&code, reg == 4 ? insn_mov(4, 2) : reg == 6 ? insn_load(BPF_DW, 6, 2, 0) : insn_mov(reg, 1));
+	code_emit(&code, insn_mov_imm(0, 1));
+	emit_pieces(&code, false, below(5));
+	if (below(2))
+		code_emit(&code, insn_store(BPF_DW, 4, number_reg(), 0));
+	code_emit(&code, insn_mov(0, number_reg()));
+	code_emit(&code, insn_alu_imm(BPF_AND, 0, 1));
+	code_emit(&code, insn_exit());
+	code_finish(&code);
+	object_add_func(object, func_from_code(&code, "called_back", ".text"));
+}
+
 static void
 test_random(void **state)
 {
@@ -505,6 +542,7 @@ test_random(void **state)
 			r3[v] = random_value();
 		make_entry(object, true);
 		make_callee(object, true);
+		make_called_back(object);
 		n_accepted += reference_try(object, 8 - (uint32_t)(i % 8), r3, ARRAY_SIZE(r3), &n_checked);
 		arena_free(arena);
 	}
@@ -551,10 +589,16 @@ compare_with_kernel(bool joins)
 		seed = (first + i) * 0x9e3779b97f4a7c15u;
 		make_entry(object, joins);
 		make_callee(object, joins);
+		make_called_back(object);
 		if (!vm_verify(object, object->funcs[0], &handler_signature, &why)) {
 			n_accepted++;
 			if (!kernel_verify(&kernel, object, log, sizeof(log)))
 				goto next;
+			/* Its own words. 6.18 loses a function that is called back only where nothing goes. */
+			if (strstr(log, "verifier bug")) {
+				n_known++;
+				goto next;
+			}
 			if (joins && is_accepted_in_full(object)) {
 				n_known++;
 			} else {

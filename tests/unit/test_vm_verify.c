@@ -25,6 +25,11 @@ struct test_program {
 #define LOOKUP KEY8 "r1 = table 0 ll\ncall 1\n"
 #define WAIT "r7 = 1\nr7 = 2\nr7 = 3\nr7 = 4\nr7 = 5\nr7 = 6\nr7 = 7\nr7 = 8\n" /* enough for a checkpoint at the label that follows */
 #define END "r0 = 0\nexit\n"
+/* Calls function 1 back, with an address of 8 bytes of stack that hold 0. */
+#define LOOP(base, n) \
+	"*(u64 *)(r10 - 8) = 0\nr1 = " n "\nr2 = function 1 ll\nr3 = " base "\nr3 += -8\nr4 = 0\ncall 181\nr0 = *(u64 *)(r10 - 8)\nexit"
+#define EACH(table) \
+	"*(u64 *)(r10 - 8) = 0\nr1 = table " table " ll\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 164\nr0 = *(u64 *)(r10 - 8)\nexit"
 
 static const struct test_program programs[] = {
 	/* ---- whole programs of the kind that our compiler makes ---- */
@@ -95,6 +100,28 @@ static const struct test_program programs[] = {
 	{ "function called twice from the same state", NULL, "r1 = 0\ncall function 1\nr1 = 0\ncall function 1\nexit",
 	  WAIT "if r1 == 5 goto a\na: r0 = 0\nexit" },
 	{ "difference of two addresses", NULL, "r0 = r4\nr0 += 8\nr0 -= r4\n" END },
+	{ "loop that calls back", NULL, LOOP("r10", "1000"), "r0 = 0\nexit" },
+	{ "loop that counts in its caller's stack", NULL, LOOP("r10", "1000"),
+	  "r3 = *(u64 *)(r2 + 0)\nr3 += r1\n*(u64 *)(r2 + 0) = r3\nr0 = 0\nif r3 < 99 goto out\nr0 = 1\nout: exit" },
+	{ "loop whose number nobody knows", NULL,
+	  "*(u64 *)(r10 - 8) = 0\nr1 = r3\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nr0 = *(u64 *)(r10 - 8)\nexit",
+	  "r3 = *(u64 *)(r2 + 0)\nr3 += 1\n*(u64 *)(r2 + 0) = r3\nr0 = 0\nexit" },
+	{ "loop without a context", NULL, "r1 = 5\nr2 = function 1 ll\nr3 = 0\nr4 = 0\ncall 181\nexit", "r0 = r2\nexit" },
+	{ "loop that walks memory, its index bounded by the number of rounds", NULL,
+	  "*(u64 *)(r10 - 8) = 0\n*(u64 *)(r10 - 16) = r4\nr1 = 10\nr2 = function 1 ll\nr3 = r10\nr3 += -16\nr4 = 0\ncall 181\nr0 = 0\nexit",
+	  "r3 = *(u64 *)(r2 + 8)\nr4 = *(u64 *)(r2 + 0)\nr4 += r3\n*(u8 *)(r4 + 246) = 1\nr3 += 1\n*(u64 *)(r2 + 8) = r3\nr0 = 0\nexit" },
+	{ "loop, the index compared", NULL,
+	  "*(u64 *)(r10 - 8) = r4\nr1 = 1000\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nexit",
+	  "if r1 > 255 goto out\nr3 = *(u64 *)(r2 + 0)\nr3 += r1\n*(u8 *)(r3 + 0) = 1\nout: r0 = 0\nexit" },
+	{ "every element of a hash table", NULL, EACH("0"), "r0 = *(u64 *)(r2 + 0)\n*(u64 *)(r3 + 8) = r0\nlock *(u64 *)(r4 + 0) += r0\nr0 = 0\nexit" },
+	{ "every element of an array", NULL, EACH("1"), "r0 = *(u32 *)(r2 + 0)\n*(u64 *)(r3 + 0) = r0\nr0 = 0\nexit" },
+	{ "every element deleted", NULL, EACH("0"), "call 3\nr0 = 0\nexit" },
+	{ "loop in which a record is sent", NULL, LOOP("r10", "10"),
+	  "r1 = table 3 ll\nr2 = 16\nr3 = 0\ncall 131\nif r0 == 0 goto out\nr1 = r0\nr2 = 0\ncall 132\nout: r0 = 0\nexit" },
+	{ "a record is held over a loop", NULL,
+	  "r1 = table 3 ll\nr2 = 16\nr3 = 0\ncall 131\nif r0 == 0 goto out\nr6 = r0\n*(u64 *)(r10 - 8) = r0\nr1 = 4\nr2 = function 1 ll\nr3 = r10\n"
+	  "r3 += -8\nr4 = 0\ncall 181\nr1 = r6\nr2 = 0\ncall 132\nout: " END,
+	  "r1 = *(u64 *)(r2 + 0)\n*(u64 *)(r1 + 8) = 1\nr0 = 0\nexit" },
 	{ "strncmp with a constant", NULL,
 	  "r1 = r4\nr2 = 16\nr3 = table_value 7 + 6 ll\ncall 182\nexit" },
 	{ "nothing read from null", "not the address of memory", "r6 = r2\nr1 = 0\nr2 = 0\nr3 = 0\ncall 113\nexit" },
@@ -189,6 +216,39 @@ static const struct test_program programs[] = {
 	  "r1 = table 3 ll\nr2 = 16\nr3 = 0\ncall 131\nif r0 == 0 goto out\n*(u64 *)(r0 + 16) = 1\nr1 = r0\nr2 = 0\ncall 132\nout: " END },
 	{ "record of a size that varies", "constant size", "r1 = table 3 ll\nr2 = r3\nr3 = 0\ncall 131\n" END },
 	{ "constant string from scratch", "read-only array", "r1 = r4\nr2 = 8\nr3 = r4\ncall 182\nexit" },
+
+	/* ---- functions that are called back ---- */
+	{ "what is called back returns any number", "0 to go on or 1 to stop", LOOP("r10", "10"), "r0 = r1\nexit" },
+	{ "what is called back returns 2", "0 to go on or 1 to stop", LOOP("r10", "10"), "r0 = 2\nexit" },
+	{ "what is called back returns nothing", "reads r0", LOOP("r10", "10"), "r1 = 0\nexit" },
+	{ "what is called back reads a third argument", "reads r3", LOOP("r10", "10"), "r0 = r3\nexit" },
+	{ "the index of a loop is not bounded", "not bounded",
+	  "*(u64 *)(r10 - 8) = r4\nr1 = 10\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nexit",
+	  "r3 = *(u64 *)(r2 + 0)\nr3 += r1\n*(u8 *)(r3 + 0) = 1\nr0 = 0\nexit" },
+	{ "one round more than memory has bytes", "behind its end",
+	  "*(u64 *)(r10 - 8) = 0\n*(u64 *)(r10 - 16) = r4\nr1 = 11\nr2 = function 1 ll\nr3 = r10\nr3 += -16\nr4 = 0\ncall 181\nr0 = 0\nexit",
+	  "r3 = *(u64 *)(r2 + 8)\nr4 = *(u64 *)(r2 + 0)\nr4 += r3\n*(u8 *)(r4 + 246) = 1\nr3 += 1\n*(u64 *)(r2 + 8) = r3\nr0 = 0\nexit" },
+	{ "a number that the function changed, used behind the loop", "not bounded",
+	  "r6 = r4\n*(u64 *)(r10 - 8) = 0\nr1 = r3\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nr0 = *(u64 *)(r10 - 8)\nr6 += r0\n"
+	  "*(u8 *)(r6 + 0) = 1\n" END,
+	  "r3 = *(u64 *)(r2 + 0)\nr3 *= 3\nr3 += r1\n*(u64 *)(r2 + 0) = r3\nr0 = 0\nexit" },
+	{ "the second round finds what the first left", "uses as an address", "*(u64 *)(r10 - 8) = r4\nr1 = 2\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nr0 = 0\nexit",
+	  "r1 = *(u64 *)(r2 + 0)\n*(u64 *)(r1 + 0) = 1\n*(u64 *)(r2 + 0) = 0\nr0 = 0\nexit" },
+	{ "no round at all leaves nothing", "not written", "r1 = r3\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nr0 = *(u64 *)(r10 - 8)\nexit",
+	  "*(u64 *)(r2 + 0) = 1\nr0 = 0\nexit" },
+	{ "a record is left reserved in a loop", "ends while a record", LOOP("r10", "10"),
+	  "r1 = table 3 ll\nr2 = 16\nr3 = 0\ncall 131\nr0 = 0\nexit" },
+	{ "the key of an element is written", "writes into the key", EACH("0"), "*(u64 *)(r2 + 0) = 1\nr0 = 0\nexit" },
+	{ "behind the key of an element", "behind its end", EACH("1"), "r0 = *(u64 *)(r2 + 0)\nr0 = 0\nexit" },
+	{ "behind the value of an element", "behind its end", EACH("0"), "r0 = *(u64 *)(r3 + 16)\nr0 = 0\nexit" },
+	{ "every element of a ring buffer", "does not work on this kind", EACH("3"), "r0 = 0\nexit" },
+	{ "a number for a function", "must be a function", "r1 = 1\nr2 = 5\nr3 = 0\nr4 = 0\ncall 181\nexit" },
+	{ "a context that is no stack", "address of the stack", "r1 = 1\nr2 = function 1 ll\nr3 = r4\nr4 = 0\ncall 181\nexit", "r0 = 0\nexit" },
+	{ "a function's address is moved", "not the address of memory", "r2 = function 1 ll\nr2 += 8\n" END, "r0 = 0\nexit" },
+	{ "a function's address is read", "not the address of memory", "r2 = function 1 ll\nr0 = *(u64 *)(r2 + 0)\nexit", "r0 = 0\nexit" },
+	{ "a function that calls itself back", "nested more than", LOOP("r10", "2"),
+	  "r1 = 2\nr2 = function 1 ll\nr3 = 0\nr4 = 0\ncall 181\nr0 = 0\nexit" },
+	{ "what the callback reads of its caller's registers", "reads r6", LOOP("r10", "2"), "r0 = r6\nexit" },
 
 	/* ---- arithmetic on addresses ---- */
 	{ "addresses multiplied", "only 64-bit addition", "r4 *= 2\n" END },

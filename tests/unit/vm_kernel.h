@@ -55,33 +55,56 @@ kernel_wide(struct bpf_insn *insns, uint8_t dst, uint8_t src, int32_t imm)
 	return 2;
 }
 
+/* The functions that func 0 refers to, itself the first: the kernel wants no function that nobody calls. */
+static inline uint32_t
+kernel_funcs(const struct object *object, uint32_t *funcs)
+{
+	uint32_t n = 1;
+
+	funcs[0] = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct func *func = object->funcs[funcs[i]];
+
+		for (uint32_t r = 0; r < func->n_relocs; r++) {
+			uint32_t known = 0;
+
+			if (func->relocs[r].kind != RELOC_FUNC && func->relocs[r].kind != RELOC_FUNC_ADDR)
+				continue;
+			while (known < n && funcs[known] != func->relocs[r].index)
+				known++;
+			if (known == n)
+				funcs[n++] = func->relocs[r].index;
+		}
+	}
+	return n;
+}
+
+#define KERNEL_FUNCS_MAX 8
+#define KERNEL_PROLOGUE 6 /* instructions that set up the arguments */
+
 /* The arguments are set up by instructions before the program, in the same function: its jumps are relative and stay right. */
 static inline uint32_t
 kernel_program(const struct kernel *kernel, const struct object *object, struct bpf_insn *insns)
 {
-	uint32_t n = 0, start[2], n_funcs = 1;
+	uint32_t n = 0, start[KERNEL_FUNCS_MAX], funcs[KERNEL_FUNCS_MAX], n_funcs = kernel_funcs(object, funcs);
 
-	/* The kernel wants no function that nobody calls. */
-	for (uint32_t r = 0; r < object->funcs[0]->n_relocs; r++)
-		if (object->funcs[0]->relocs[r].kind == RELOC_FUNC)
-			n_funcs = 2;
 	insns[n++] = insn_mov(2, 1);
 	insns[n++] = insn_load(BPF_DW, 3, 2, 0);
 	n += kernel_wide(insns + n, 1, BPF_PSEUDO_MAP_VALUE, kernel->record);
 	n += kernel_wide(insns + n, 4, BPF_PSEUDO_MAP_VALUE, kernel->scratch);
 	for (uint32_t i = 0; i < n_funcs; i++) {
-		start[i] = n;
-		memcpy(insns + n, object->funcs[i]->insns, object->funcs[i]->n_insns * sizeof(*insns));
-		n += object->funcs[i]->n_insns;
+		start[funcs[i]] = n;
+		memcpy(insns + n, object->funcs[funcs[i]]->insns, object->funcs[funcs[i]]->n_insns * sizeof(*insns));
+		n += object->funcs[funcs[i]]->n_insns;
 	}
 	for (uint32_t i = 0; i < n_funcs; i++) {
-		const struct func *func = object->funcs[i];
+		const struct func *func = object->funcs[funcs[i]];
 
 		for (uint32_t r = 0; r < func->n_relocs; r++) {
 			const struct reloc *reloc = &func->relocs[r];
-			uint32_t pc = start[i] + reloc->pc;
+			uint32_t pc = start[funcs[i]] + reloc->pc;
 
-			if (reloc->kind == RELOC_FUNC) {
+			if (reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR) {
 				insns[pc].imm = (int32_t)start[reloc->index] - (int32_t)pc - 1;
 			} else {
 				insns[pc].imm = kernel->tables[reloc->index];
@@ -92,17 +115,47 @@ kernel_program(const struct kernel *kernel, const struct object *object, struct 
 	return n;
 }
 
+/* Names and linkage of the functions: the kernel wants to know that a function that is called back is a static one. */
+static inline int
+kernel_btf(const struct object *object, struct btf_info *info)
+{
+	uint32_t order[KERNEL_FUNCS_MAX], n = kernel_funcs(object, order);
+	const struct func *funcs[KERNEL_FUNCS_MAX] = { NULL };
+	struct bpf_func_info *infos;
+
+	for (uint32_t i = 0; i < n; i++)
+		funcs[i] = object->funcs[order[i]];
+	if (btf_for_program(NULL, funcs, n, info))
+		return -1;
+	infos = info->func_infos;
+	for (uint32_t i = 1; i < n; i++)
+		infos[i].insn_off += KERNEL_PROLOGUE;
+	return bpf_btf_load(info->btf, info->btf_len, NULL);
+}
+
 /* 0, or -errno of the kernel's refusal, with its log. */
 static inline int
 kernel_verify(const struct kernel *kernel, const struct object *object, char *log, size_t log_size)
 {
 	struct bpf_insn insns[1024];
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = 1, .log_buf = log, .log_size = (uint32_t)log_size);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_test", "GPL", insns, kernel_program(kernel, object, insns), &opts);
+	struct btf_info info = { 0 };
+	int fd, btf = -1;
 
+	if (object->n_funcs > 1) {
+		btf = kernel_btf(object, &info);
+		opts.prog_btf_fd = (uint32_t)btf;
+		opts.func_info = info.func_infos;
+		opts.func_info_cnt = info.n_func_infos;
+		opts.func_info_rec_size = sizeof(struct bpf_func_info);
+	}
+	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_test", "GPL", insns, kernel_program(kernel, object, insns), &opts);
 	if (fd >= 0)
 		close(fd);
-	return fd < 0 ? -errno : 0;
+	if (btf >= 0)
+		close(btf);
+	btf_info_fini(&info);
+	return fd < 0 ? fd : 0;
 }
 
 static inline void

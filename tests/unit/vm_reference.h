@@ -33,7 +33,7 @@ struct visits {
 struct reference {
 	struct object *object;
 	struct func *entry;
-	struct visits visits[2];  /* of the functions of the object */
+	struct visits visits[3];  /* of the functions of the object */
 	bool strict;              /* every number was to be foreseen */
 	bool depends_on_address;  /* compares or reads what differs from run to run */
 	uint64_t args[5];
@@ -59,11 +59,21 @@ reference_fail(const struct reference *ref, const struct func *func, uint32_t pc
 
 /* ---- what the verifier said ---------------------------------------------------------------------------- */
 
+static inline struct visits *
+reference_visits(struct reference *ref, const struct func *func)
+{
+	uint32_t i = 0;
+
+	while (ref->object->funcs[i] != func)
+		i++;
+	return &ref->visits[i];
+}
+
 static inline void
 reference_visit(void *arg, const struct func *func, uint32_t pc, const struct reg *regs)
 {
 	struct reference *ref = arg;
-	struct visits *visits = &ref->visits[func != ref->entry];
+	struct visits *visits = reference_visits(ref, func);
 
 	visits->func = func;
 	if (pc >= ARRAY_SIZE(visits->n))
@@ -93,6 +103,8 @@ reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t 
 	case REG_MEM:
 	case REG_RDONLY:
 		return scalar_has(&reg->s, value - ref->args[reg->index] - off);
+	case REG_FUNC:
+		return value == (uintptr_t)ref->object->funcs[reg->index];
 	case REG_TABLE:
 		return value == (uintptr_t)&ref->run.vm->tables[reg->index];
 	case REG_VALUE:
@@ -113,7 +125,7 @@ reference_call_reads(const struct bpf_insn *insn, bool sizes)
 
 	for (uint32_t i = 0; helper && i < 5; i++) {
 		enum helper_arg arg = helper->args[i];
-		bool is_size = arg == HARG_SIZE || arg == HARG_SIZE_OR_ZERO || arg == HARG_ALLOC_SIZE;
+		bool is_size = arg == HARG_SIZE || arg == HARG_SIZE_OR_ZERO || arg == HARG_ALLOC_SIZE || arg == HARG_COUNT;
 
 		if (sizes ? is_size : arg != HARG_NONE)
 			reads |= 2u << i;
@@ -185,7 +197,7 @@ reference_state_fits(const struct reference *ref, const struct bpf_insn *insn, c
 static inline void
 reference_check(struct reference *ref, const struct func *func, uint32_t pc)
 {
-	struct visits *visits = &ref->visits[func != ref->entry];
+	struct visits *visits = reference_visits(ref, func);
 	uint32_t reads = reference_reads(&func->insns[pc], insn_info(&func->insns[pc]));
 
 	if (pc >= ARRAY_SIZE(visits->n) || visits->n[pc] > VISITS_MAX)
@@ -329,6 +341,8 @@ reference_wide(struct reference *ref, const struct func *func, uint32_t pc)
 
 	if (reloc && reloc->kind == RELOC_TABLE)
 		value = (uintptr_t)&ref->run.vm->tables[reloc->index];
+	else if (reloc && reloc->kind == RELOC_FUNC_ADDR)
+		value = (uintptr_t)func_addressed(ref->object, func, pc);
 	else if (reloc)
 		value = (uintptr_t)array_memory(&ref->run.vm->tables[reloc->index], &len) + reloc->addend;
 	ref->reg[insn->dst_reg] = value;
@@ -336,6 +350,36 @@ reference_wide(struct reference *ref, const struct func *func, uint32_t pc)
 
 static uint64_t
 reference_func(struct reference *ref, const struct func *func);
+
+/* A function called from a program or by a helper; r10 becomes the top of a new frame. */
+static inline uint64_t
+reference_enter(struct reference *ref, const struct func *func)
+{
+	uint64_t r0;
+
+	ref->depth++;
+	ref->reg[10] += VM_STACK_SIZE;
+	memset(ref->stack + ref->depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
+	memset(ref->stack_set + ref->depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
+	r0 = reference_func(ref, func);
+	ref->depth--;
+	return r0;
+}
+
+static inline uint64_t
+reference_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS])
+{
+	struct reference *ref = (struct reference *)((char *)run - offsetof(struct reference, run));
+	uint64_t saved[11], r0;
+
+	memcpy(saved, ref->reg, sizeof(saved));
+	memset(ref->reg, 0, sizeof(ref->reg));
+	memcpy(&ref->reg[1], args, VM_CALLBACK_ARGS * sizeof(*args));
+	ref->reg[10] = frame;
+	r0 = reference_enter(ref, (const struct func *)(uintptr_t)function);
+	memcpy(ref->reg, saved, sizeof(saved));
+	return r0;
+}
 
 static inline void
 reference_call(struct reference *ref, const struct func *func, uint32_t pc)
@@ -350,16 +394,12 @@ reference_call(struct reference *ref, const struct func *func, uint32_t pc)
 		for (int i = 0; i < 4; i++)
 			if (helper_find(insn->imm)->args[i] == HARG_MEM_OUT)
 				reference_set_stack(ref, reg[i + 1], reg[i + 2]);
+		ref->run.frame = reg[10];
 		reg[0] = helper_find(insn->imm)->fn(&ref->run, reg[1], reg[2], reg[3], reg[4], reg[5]);
 		return;
 	}
 	memcpy(saved, &reg[6], sizeof(saved));
-	ref->depth++;
-	reg[10] += VM_STACK_SIZE;
-	memset(ref->stack + ref->depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
-	memset(ref->stack_set + ref->depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
-	reg[0] = reference_func(ref, func_callee(ref->object, func, pc));
-	ref->depth--;
+	reg[0] = reference_enter(ref, func_callee(ref->object, func, pc));
 	memcpy(&reg[6], saved, sizeof(saved));
 }
 
@@ -479,7 +519,7 @@ reference_run_once(struct reference *ref, struct reference_world *slow, struct r
 
 	reference_world_fill(slow, r3);
 	reference_world_fill(fast, r3);
-	ref->run = (struct vm_run){ .vm = slow->vm, .env = &env };
+	ref->run = (struct vm_run){ .vm = slow->vm, .env = &env, .call_back = reference_call_back };
 	memset(ref->reg, 0, sizeof(ref->reg));
 	memcpy(ref->args, (uint64_t[]){ (uintptr_t)slow->record, 0, r3, (uintptr_t)slow->scratch, 0 }, sizeof(ref->args));
 	memcpy(&ref->reg[1], ref->args, sizeof(ref->args));
