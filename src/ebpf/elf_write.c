@@ -165,9 +165,9 @@ check_func(struct writer *w, const struct func *func)
 		    strcmp(w->object->funcs[reloc->index]->section, ".text") != 0)
 			return fail(
 				w, -EINVAL,
-				"function %s calls or passes on %s, which is a program in section %s: only functions in .text "
-				"can be",
-				func->name, w->object->funcs[reloc->index]->name,
+				"function %s %s %s, which is a program in section %s: only functions in .text "
+				"can be called",
+				func->name, reloc->kind == RELOC_FUNC ? "calls" : "has called back", w->object->funcs[reloc->index]->name,
 				w->object->funcs[reloc->index]->section);
 	}
 	return 0;

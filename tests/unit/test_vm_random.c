@@ -290,8 +290,7 @@ static void
 piece_call_back(struct code *code)
 {
 	code_emit(code, below(2) ? insn_mov_imm(1, (int32_t)below(12)) : insn_mov(1, number_reg()));
-	if (below(2))
-		code_emit(code, insn_alu_imm(BPF_AND, 1, 15));
+	code_emit(code, insn_alu_imm(BPF_AND, 1, 15)); /* few rounds: the reference is slow */
 	code_func_addr(code, 2, 2);
 	code_emit(code, insn_mov(3, 10));
 	code_emit(code, insn_alu_imm(BPF_ADD, 3, -8 * (1 + (int32_t)below(3))));
