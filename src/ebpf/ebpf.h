@@ -10,6 +10,7 @@
 #define KTAP_EBPF_H
 
 #include <linux/bpf.h>
+#include <linux/btf.h>
 
 #include "base/base.h"
 
@@ -316,6 +317,25 @@ struct table {
 	struct span span;   /* where the script makes it */
 };
 
+/* Where an instruction of a C compiler's object comes from; valid up to the next one. */
+struct source_line {
+	uint32_t pc;
+	const char *file, *text; /* text: the line itself, "" where the compiler did not keep it */
+	uint32_t line, column;   /* from 1; column 0: unknown */
+};
+
+/*
+ * An instruction that depends on a type of the kernel's (CO-RE). It holds the number for the types that the object was compiled with
+ * until core_apply replaces it by the target's.
+ */
+struct core_reloc {
+	uint32_t pc;
+	enum bpf_core_relo_kind kind;
+	uint32_t type;           /* id of the type that `access` begins at, in object.btf */
+	const char *access;      /* "0:1:2", see core.c */
+	const char *unresolved;  /* what the target lacks, where the instruction was poisoned; NULL: nothing */
+};
+
 struct func {
 	const char *name;
 	const char *section; /* ELF section: "raw_tp/sys_enter", ...; ".text" for functions that others call */
@@ -324,6 +344,11 @@ struct func {
 	uint32_t n_insns;
 	struct reloc *relocs;
 	uint32_t n_relocs;
+	struct source_line *lines; /* in order of pc; none where there are spans */
+	uint32_t n_lines;
+	struct core_reloc *cores;  /* in order of pc */
+	uint32_t n_cores;
+	uint32_t type;             /* BTF_KIND_FUNC in object.btf, 0: not known */
 };
 
 /*
@@ -458,6 +483,8 @@ struct object {
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
 	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
 	uint32_t control_len;
+	const void *btf;               /* .BTF of the file that the object was read from; NULL: none */
+	uint32_t btf_len;
 };
 
 /* What handlers look up by event number (table_event_info). */
@@ -531,6 +558,154 @@ disasm_insn(const struct bpf_insn *insn, struct text *out);
 /* Whole function: pc, instruction, and the script's line above the first instruction of each (script may be NULL). */
 void
 disasm_func(const struct func *func, const struct script *script, FILE *out);
+
+/* ---- typeinfo.c: BTF, read: types of an object, of the kernel, of a module --------------------------------- */
+
+struct typeinfo;
+
+/*
+ * Reads BTF from memory (copied). `base`: what it continues, as a module's continues its kernel's; it must live longer. NULL:
+ * nothing. The caller owns the result. NULL with *why set (without a name for the bytes) on damage or lack of memory; afterwards every
+ * reference to a type or name in it is known to be good. Format: Documentation/bpf/btf.rst of the kernel, <linux/btf.h>.
+ */
+struct typeinfo *
+typeinfo_new(const void *bytes, size_t len, const struct typeinfo *base, struct text *why);
+
+/* The same from a file of plain BTF, such as /sys/kernel/btf/vmlinux; *why names it. */
+struct typeinfo *
+typeinfo_open(const char *path, const struct typeinfo *base, struct text *why);
+
+void
+typeinfo_free(struct typeinfo *info);
+
+/* One more than the highest id. Ids of this one begin at typeinfo_first: 1, or what the base ends at. */
+uint32_t
+typeinfo_count(const struct typeinfo *info);
+
+uint32_t
+typeinfo_first(const struct typeinfo *info);
+
+/* The type by its id, 0: void. NULL: there is none. */
+const struct btf_type *
+typeinfo_type(const struct typeinfo *info, uint32_t id);
+
+/* The string at an offset (name_off); "" where there is none. */
+const char *
+typeinfo_string(const struct typeinfo *info, uint32_t off);
+
+/* Name and kind (BTF_KIND_x) of a type; "" and BTF_KIND_UNKN where there is none. */
+const char *
+typeinfo_name(const struct typeinfo *info, uint32_t id);
+
+uint32_t
+typeinfo_kind(const struct typeinfo *info, uint32_t id);
+
+/* The type behind typedefs, const, volatile, restrict and tags, and its id in *plain (may be NULL). NULL: too many of them. */
+const struct btf_type *
+typeinfo_plain(const struct typeinfo *info, uint32_t id, uint32_t *plain);
+
+/* Bytes that a value of the type takes; -EINVAL: it has no size; -E2BIG: 4 GiB or more. */
+int64_t
+typeinfo_size(const struct typeinfo *info, uint32_t id);
+
+/* The first type of that name and kind, in this one, then in its base; 0: none. */
+uint32_t
+typeinfo_find(const struct typeinfo *info, const char *name, uint32_t kind);
+
+/* What follows a type of the kind that the name says. */
+static inline const struct btf_member *
+type_members(const struct btf_type *type)
+{
+	return (const struct btf_member *)(type + 1);
+}
+
+static inline const struct btf_array *
+type_array(const struct btf_type *type)
+{
+	return (const struct btf_array *)(type + 1);
+}
+
+static inline const struct btf_param *
+type_params(const struct btf_type *type)
+{
+	return (const struct btf_param *)(type + 1);
+}
+
+static inline const struct btf_enum *
+type_enums(const struct btf_type *type)
+{
+	return (const struct btf_enum *)(type + 1);
+}
+
+static inline const struct btf_enum64 *
+type_enums64(const struct btf_type *type)
+{
+	return (const struct btf_enum64 *)(type + 1);
+}
+
+static inline const struct btf_var_secinfo *
+type_variables(const struct btf_type *type)
+{
+	return (const struct btf_var_secinfo *)(type + 1);
+}
+
+/* Encoding (BTF_INT_SIGNED, ...), offset and bits of a BTF_KIND_INT. */
+static inline uint32_t
+type_int(const struct btf_type *type)
+{
+	return *(const uint32_t *)(type + 1);
+}
+
+/* Where a member of a struct or union begins, in bits, and of how many bits it is; 0: it is no bit field. */
+static inline uint32_t
+member_bit_off(const struct btf_type *type, const struct btf_member *member)
+{
+	return BTF_INFO_KFLAG(type->info) ? BTF_MEMBER_BIT_OFFSET(member->offset) : member->offset;
+}
+
+static inline uint32_t
+member_bits(const struct btf_type *type, const struct btf_member *member)
+{
+	return BTF_INFO_KFLAG(type->info) ? BTF_MEMBER_BITFIELD_SIZE(member->offset) : 0;
+}
+
+/* ---- core.c: CO-RE, objects that fit the kernel they run on -------------------------------------------------- */
+
+struct core_target;
+
+/* The call that a poisoned instruction becomes; as in libbpf, so that the kernel's log looks alike. */
+#define CORE_POISON 0xbad2310
+
+/*
+ * The types to fit to: a file of BTF, or with NULL the running kernel's and, for types that it has not, its modules'. The caller owns it.
+ * NULL with *why set: there is none.
+ */
+struct core_target *
+core_target_open(const char *path, struct text *why);
+
+/* The same from types that are there (borrowed): for tests. */
+struct core_target *
+core_target_of(const struct typeinfo *types);
+
+void
+core_target_free(struct core_target *target);
+
+/* Does any instruction of the object depend on a target? */
+bool
+core_is_needed(const struct object *object);
+
+/*
+ * Fits the object to a target: puts the target's numbers into the instructions that have a core_reloc, and its sizes into loads and
+ * stores of fields whose size differs. What the target lacks does not fail: the instruction becomes a call to CORE_POISON, which
+ * every verifier refuses where it can be reached, and core_reloc.unresolved says what was missing. An object is fitted once. Returns 0, or
+ * -EINVAL with *why set: a relocation is damaged or does not fit its instruction.
+ */
+int
+core_apply(struct object *object, struct core_target *target, struct text *why);
+
+/* The CO-RE relocation of an instruction; NULL: it has none. */
+const struct core_reloc *
+func_core_reloc(const struct func *func, uint32_t pc);
 
 /* ---- btf.c, elf_write.c, elf_read.c ----------------------------------------------------------------------- */
 

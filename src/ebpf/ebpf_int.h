@@ -34,4 +34,87 @@ line_info_count(const struct func *func);
 int
 line_info_fill(struct btf *btf, const struct script *script, const struct func *func, uint32_t start, struct bpf_line_info *out);
 
+/* ---- core.c, core_types.c: CO-RE relocations ------------------------------------------------------------------------------ */
+
+/* A type of one BTF. */
+struct type_ref {
+	const struct typeinfo *types;
+	uint32_t id;
+};
+
+/* A name without what follows its last "___", which tells apart several descriptions of one type; its length. */
+uint32_t
+core_name_len(const char *name);
+
+/* May a local type stand for a target's of this kind? The same kind, or both enumerations. */
+bool
+core_kinds_agree(uint32_t local, uint32_t target);
+
+#define CORE_STEPS_MAX 64 /* numbers in an access string */
+
+struct core_step {
+	uint32_t within;  /* the struct or union; of an array, the type of its elements */
+	uint32_t index;
+	const char *name; /* of the member; NULL: an element */
+	uint32_t type;    /* of what is there */
+};
+
+/* A place in a type: of a field, an enumerator (one step, its index and name) or the type itself. */
+struct core_path {
+	struct type_ref root;
+	struct core_step steps[CORE_STEPS_MAX];
+	uint32_t n;
+	uint64_t bit_off;
+	uint32_t type; /* of what it leads to */
+	uint32_t bits; /* of a bit field, else 0 */
+};
+
+/* The number that a relocation asks for. */
+struct core_value {
+	uint64_t number;
+	bool missing;      /* there is no such number: what it is about does not exist */
+	bool exact;        /* the object's instruction holds the number of its own types, which can be checked */
+	uint32_t size;     /* of a field that is loaded or stored whole, bytes; else 0 */
+	struct type_ref type; /* of that field */
+};
+
+bool
+core_kind_is_known(enum bpf_core_relo_kind kind);
+
+/* How two types were compared: *budget counts down, so that damaged BTF cannot take for ever. */
+enum core_verdict { CORE_DIFFERS, CORE_AGREES, CORE_TOO_DEEP };
+
+/* Can a field of the local type be read as one of the target's? Roughly: both are numbers, both pointers, both structs, ... */
+enum core_verdict
+core_fields_agree(struct type_ref local, struct type_ref target, uint32_t *budget);
+
+/* The same for types that stand for themselves: kinds only, through pointers, arrays and prototypes. */
+enum core_verdict
+core_types_agree(struct type_ref local, struct type_ref target, uint32_t *budget);
+
+/* Has the target's type all that the local one has: each member and enumerator, of matching types? */
+enum core_verdict
+core_types_match(struct type_ref local, struct type_ref target, uint32_t *budget);
+
+/* core_path.c. The object's path; false: the relocation is damaged. */
+bool
+core_path_read(const struct typeinfo *types, const struct core_reloc *reloc, struct core_path *path);
+
+/* "struct task_struct.se.vruntime", for messages. */
+void
+core_path_print(const struct core_path *path, struct text *out);
+
+/* Looks for the object's path in one of the target's types. */
+enum core_verdict
+core_path_match(enum bpf_core_relo_kind kind, const struct core_path *local, struct type_ref root, struct core_path *out,
+		uint32_t *budget);
+
+/* The number at a place. False: a field without a size. */
+bool
+core_value_of(enum bpf_core_relo_kind kind, const struct core_path *path, struct core_value *value);
+
+/* What a relocation about something that the target has not gets: "does it exist?" has an answer, "where is it?" none. */
+struct core_value
+core_value_of_nothing(enum bpf_core_relo_kind kind);
+
 #endif

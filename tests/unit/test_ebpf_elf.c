@@ -532,9 +532,6 @@ test_clang_refused(void **state)
 	} cases[] = {
 		{ "extern u64 elsewhere;\nSEC(\"raw_tp/x\") int f(void *ctx) { return elsewhere; }\n",
 		  "refers to \"elsewhere\", which is not defined in this file" },
-		{ "struct task { int pid; } __attribute__((preserve_access_index));\n"
-		  "SEC(\"raw_tp/x\") int f(struct task *t) { return t->pid; }\n",
-		  "needs CO-RE relocations, which ktap does not apply yet: compile without preserve_access_index" },
 		{ "struct { __uint(type, 24); __uint(max_entries, 99); } m SEC(\".maps\");\n"
 		  "SEC(\"raw_tp/x\") int f(void *ctx) { return (long)lookup(&m, ctx); }\n",
 		  "table m: kind 24 of the kernel's (enum bpf_map_type) is not supported" },

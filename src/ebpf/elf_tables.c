@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Tables of an ELF file: those that variables in .maps describe through their BTF, and one for each section of data. What is
+ * written there is checked against what bpf(2) takes, so that a wrong table is refused here, by its name.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ebpf/elf_int.h"
+
+#define CONTENTS_MAX (16u << 20) /* bytes of a data section; .bss takes none in the file */
+#define ENTRY_MAX    (1u << 20)  /* bytes of a key or value */
+#define TABLES_MAX   4096
+#define INIT_PREFIX  ".ktap.init."
+
+static bool
+starts_with(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* A number in the description of a table: a pointer to an array of so many elements. */
+static int
+number_of_type(struct reader *r, const char *table, const char *field, uint32_t id, uint32_t *value)
+{
+	const struct btf_type *type = typeinfo_plain(r->types, id, NULL);
+
+	if (type && BTF_INFO_KIND(type->info) == BTF_KIND_PTR)
+		type = typeinfo_plain(r->types, type->type, NULL);
+	else
+		type = NULL;
+	if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_ARRAY)
+		return elf_fail(r, "table %s: field %s is not written with __uint()", table, field);
+	*value = type_array(type)->nelems;
+	return 0;
+}
+
+/* Bytes of the type that a pointer points to. */
+static int
+size_of_pointee(struct reader *r, const char *table, const char *field, uint32_t id, uint32_t *size)
+{
+	const struct btf_type *type = typeinfo_plain(r->types, id, NULL);
+	bool is_pointer = type && BTF_INFO_KIND(type->info) == BTF_KIND_PTR;
+	int64_t n = is_pointer ? typeinfo_size(r->types, type->type) : -EINVAL;
+
+	if (n < 0 || n > ENTRY_MAX)
+		return elf_fail(r, "table %s: the type of its %s has no size, or one above %u bytes", table,
+			    field, ENTRY_MAX);
+	*size = (uint32_t)n;
+	return 0;
+}
+
+/* What a field of a table's description sets. */
+struct description {
+	uint32_t type, key_size, value_size, max_entries, map_flags;
+};
+
+static int
+read_field(struct reader *r, const char *table, const struct btf_member *member, struct description *out)
+{
+	const struct {
+		const char *name;
+		uint32_t *value;
+		bool is_type; /* the size of a type, else a number */
+	} fields[] = {
+		{ "type", &out->type, false },
+		{ "key_size", &out->key_size, false },
+		{ "value_size", &out->value_size, false },
+		{ "max_entries", &out->max_entries, false },
+		{ "map_flags", &out->map_flags, false },
+		{ "key", &out->key_size, true },
+		{ "value", &out->value_size, true },
+	};
+	const char *name = elf_type_string(r, member->name_off);
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (strcmp(fields[i].name, name) != 0)
+			continue;
+		if (fields[i].is_type)
+			return size_of_pointee(r, table, name, member->type, fields[i].value);
+		return number_of_type(r, table, name, member->type, fields[i].value);
+	}
+	if (strcmp(name, "pinning") == 0 || strcmp(name, "numa_node") == 0)
+		return 0; /* where it lives, not what it is */
+	return elf_fail(r, "table %s: its description has the field \"%s\", which ktap does not know", table,
+		    name);
+}
+
+static int
+kind_of_type(struct reader *r, const char *table, uint32_t map_type, enum table_kind *kind)
+{
+	for (int i = 0; i < N_TABLE_KINDS; i++) {
+		*kind = (enum table_kind)i;
+		if (table_kind_map_type(*kind) == map_type)
+			return 0;
+	}
+	return elf_fail(r, "table %s: kind %u of the kernel's (enum bpf_map_type) is not supported", table,
+		    map_type);
+}
+
+static int
+check_sizes(struct reader *r, const struct table *table)
+{
+	bool is_array = table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
+
+	if (table->max_entries == 0)
+		return elf_fail(r, "table %s: max_entries is missing", table->name);
+	if (table->kind == TABLE_RINGBUF)
+		return table->key_size || table->value_size
+			       ? elf_fail(r, "table %s: a ring buffer has no keys and values", table->name)
+			       : 0;
+	if (table->key_size == 0 || table->key_size > ENTRY_MAX || table->value_size == 0 ||
+	    table->value_size > ENTRY_MAX)
+		return elf_fail(r, "table %s: keys of %u and values of %u bytes; both must be 1 to %u",
+			    table->name, table->key_size, table->value_size, ENTRY_MAX);
+	if ((is_array || table->kind == TABLE_STACK_TRACE) && table->key_size != 4)
+		return elf_fail(r, "table %s: keys of an %s have 4 bytes, not %u", table->name,
+			    table_kind_name(table->kind), table->key_size);
+	return 0;
+}
+
+static uint32_t
+add_table(struct reader *r, struct table table)
+{
+	struct table *copy = arena_alloc(r->arena, sizeof(*copy));
+
+	*copy = table;
+	return object_add_table(r->object, copy);
+}
+
+/* "ktap_globals" is ".globals" again. */
+static const char *
+table_name(const struct reader *r, const char *name)
+{
+	if (starts_with(name, OWN_PREFIX))
+		return arena_printf(r->arena, ".%s", name + strlen(OWN_PREFIX));
+	return arena_strdup(r->arena, name);
+}
+
+/* The struct that describes table `name`: the type of its variable in the BTF of .maps. */
+static const struct btf_type *
+description_of(const struct reader *r, const char *name)
+{
+	uint32_t id = r->types ? typeinfo_find(r->types, ".maps", BTF_KIND_DATASEC) : 0;
+	const struct btf_type *maps = id ? typeinfo_type(r->types, id) : NULL;
+
+	for (uint32_t i = 0; maps && i < BTF_INFO_VLEN(maps->info); i++) {
+		uint32_t var = type_variables(maps)[i].type;
+
+		if (typeinfo_kind(r->types, var) == BTF_KIND_VAR && strcmp(typeinfo_name(r->types, var), name) == 0)
+			return typeinfo_plain(r->types, typeinfo_type(r->types, var)->type, NULL);
+	}
+	return NULL;
+}
+
+static int
+read_map(struct reader *r, struct symbol *symbol)
+{
+	const struct btf_type *type = description_of(r, symbol->name);
+	struct description d = { 0 };
+	struct table table;
+	int err = 0;
+
+	if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_STRUCT)
+		return elf_fail(r, "table %s: no BTF describes it: compile with -g", symbol->name);
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info) && !err; i++)
+		err = read_field(r, symbol->name, &type_members(type)[i], &d);
+	table = (struct table){
+		.name = table_name(r, symbol->name),
+		.key_size = d.key_size,
+		.value_size = d.value_size,
+		.max_entries = d.max_entries,
+		.mappable = d.map_flags & BPF_F_MMAPABLE,
+		.read_only = d.map_flags & BPF_F_RDONLY_PROG,
+	};
+	if (!err)
+		err = kind_of_type(r, symbol->name, d.type, &table.kind);
+	if (!err)
+		err = check_sizes(r, &table);
+	if (!err)
+		symbol->index = add_table(r, table);
+	return err;
+}
+
+/*
+ * A section of data as a table. It has the name of the section, or, where this is ".data.NAME" and symbol NAME is in it (ours),
+ * that of the symbol. `symbol` is the first one in the section, NULL: none.
+ */
+static int
+read_data(struct reader *r, struct section *section, const struct symbol *symbol)
+{
+	struct table table = {
+		.name = section->name, .kind = TABLE_ARRAY, .key_size = 4, .max_entries = 1, .mappable = true
+	};
+	const char *own = strchr(section->name + 1, '.');
+
+	if (section->size == 0)
+		return 0;
+	if (section->size > CONTENTS_MAX)
+		return elf_fail(r, "section %s has %llu bytes, more than %u", section->name,
+			    (unsigned long long)section->size, CONTENTS_MAX);
+	if (own && symbol && strcmp(own + 1, symbol->name) == 0)
+		table.name = table_name(r, symbol->name);
+	table.value_size = (uint32_t)section->size;
+	table.read_only = elf_in_family(section->name, ".rodata");
+	if (section->data) {
+		void *init = arena_alloc(r->arena, section->size);
+
+		memcpy(init, section->data, section->size);
+		table.init = init;
+	}
+	section->table = add_table(r, table);
+	return 0;
+}
+
+/* Contents that our writer stored for a table of .maps. */
+static int
+read_contents(struct reader *r, const struct symbol *symbol)
+{
+	struct table *table = r->object->tables[symbol->index];
+	const struct section *section =
+		elf_section(r, arena_printf(r->scratch, INIT_PREFIX "%s", symbol->name));
+	uint64_t expected = (uint64_t)table->max_entries * table->value_size;
+	void *init;
+
+	if (!section || !section->data)
+		return 0;
+	if (section->size != expected || table->kind != TABLE_ARRAY)
+		return elf_fail(r, "section %s has %llu bytes, the table %llu", section->name,
+			    (unsigned long long)section->size, (unsigned long long)expected);
+	init = arena_alloc(r->arena, section->size);
+	memcpy(init, section->data, section->size);
+	table->init = init;
+	return 0;
+}
+
+/* Tables in the order of their symbols, then the data sections that no symbol is in. */
+int
+elf_read_tables(struct reader *r)
+{
+	int err = 0;
+
+	for (size_t i = 1; i < r->n_symbols && !err; i++) {
+		struct symbol *symbol = &r->symbols[i];
+		struct section *section = elf_symbol_section(r, symbol);
+
+		if (!section || ELF64_ST_TYPE(symbol->sym.st_info) != STT_OBJECT)
+			continue;
+		if (r->object->n_tables == TABLES_MAX)
+			return elf_fail(r, "more than %d tables", TABLES_MAX);
+		if (section->kind == SECTION_MAPS) {
+			err = read_map(r, symbol);
+			if (!err)
+				err = read_contents(r, symbol);
+		} else if (section->kind == SECTION_DATA && section->table == UINT32_MAX) {
+			err = read_data(r, section, symbol);
+		}
+	}
+	for (size_t i = 1; i < r->n_sections && !err; i++) {
+		if (strcmp(r->sections[i].name, "maps") == 0)
+			return elf_fail(
+				r,
+				"has a section \"maps\", the old way to define tables: define them with BTF, in \".maps\"");
+		if (r->object->n_tables == TABLES_MAX)
+			return elf_fail(r, "more than %d tables", TABLES_MAX);
+		if (r->sections[i].kind == SECTION_DATA && r->sections[i].table == UINT32_MAX)
+			err = read_data(r, &r->sections[i], NULL);
+	}
+	return err;
+}
