@@ -44,6 +44,7 @@ bench: all
 	@tests/bench/vm $(BUILD)
 
 install: all
+	@$(NINJA) -C $(BUILD) --quiet
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
 clean:

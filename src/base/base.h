@@ -257,6 +257,10 @@ debug_enable(const char *list, const char **bad);
 bool
 debug_on(enum debug_stage stage);
 
+/* The word by which -d knows a stage. */
+const char *
+debug_name(enum debug_stage stage);
+
 /* One line a stage: name and what it shows. */
 void
 debug_list(FILE *out);

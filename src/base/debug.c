@@ -51,6 +51,12 @@ debug_on(enum debug_stage stage)
 	return enabled[stage];
 }
 
+const char *
+debug_name(enum debug_stage stage)
+{
+	return stages[stage].name;
+}
+
 void
 debug_list(FILE *out)
 {

@@ -110,34 +110,49 @@ take_list(struct args *args, const char *value)
 	return NULL;
 }
 
+static const char *
+engine_word(size_t i)
+{
+	return i < ARRAY_SIZE(engine_names) ? engine_names[i] : NULL;
+}
+
+static const char *
+stage_word(size_t i)
+{
+	return i < N_DEBUG_STAGES ? debug_name((enum debug_stage)i) : NULL;
+}
+
 const struct option_row option_rows[] = {
 	{ "-e", "TEXT", take_text, "run TEXT instead of a file" },
 	{ "-p", "PID", take_pid, "trace this process, its threads and what it starts from now on" },
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
 	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
-	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)" },
-	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them" },
-	{ "--json", NULL, take_json, "say what is wrong as JSON, on standard output", "check" },
-	{ "-w", NULL, take_write, "write the formatted scripts back", "fmt" },
-	{ "-l", NULL, take_list, "only list the scripts whose layout differs; status 1 if there are any", "fmt" },
+	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)", engine_word },
+	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
+	{ "--json", NULL, take_json, "say what is wrong as JSON, on standard output", .only = "check" },
+	{ "-w", NULL, take_write, "write the formatted scripts back", .only = "fmt" },
+	{ "-l", NULL, take_list, "only list the scripts whose layout differs; status 1 if there are any", .only = "fmt" },
 	{ "-V", NULL, take_version, "version" },
 	{ "-h", NULL, take_help, "this text" },
 	{ NULL },
 };
 
+const char usage_text[] =
+	"Runs a script in the ktap tracing language. FILE is '-' for standard input. With a command, that command\n"
+	"and its children are traced, and tracing ends when it does; the exit status is ktap's, not the command's.\n";
+
+const char status_text[] =
+	"0 fine, 1 the script is wrong or had run-time errors, 2 usage, 3 refused by the system.\n";
+
 static const char usage[] =
 	"usage: ktap [options] FILE [script args] [-- command args]\n"
 	"       ktap [options] -e TEXT [script args] [-- command args]\n"
-	"       ktap SUBCOMMAND ...\n"
-	"\n"
-	"Runs a script in the ktap tracing language. FILE is '-' for standard input. With a command, that command\n"
-	"and its children are traced, and tracing ends when it does; the exit status is ktap's, not the command's.\n"
-	"\n";
+	"       ktap SUBCOMMAND ...\n";
 
 static const char *
 take_help(struct args *args, const char *value)
 {
-	fputs(usage, stdout);
+	printf("%s\n%s\n", usage, usage_text);
 	for (const struct option_row *row = option_rows; row->name; row++)
 		printf("  %s%s%-*s %s%s%s%s\n", row->name, row->value ? (row->name[1] == '-' ? "=" : " ") : " ",
 		       16 - (int)strlen(row->name), row->value ? row->value : "", row->only ? "(" : "", row->only ? row->only : "",
@@ -145,8 +160,7 @@ take_help(struct args *args, const char *value)
 	fputs("\nSubcommands:\n", stdout);
 	for (const struct subcommand *row = subcommands; row->name; row++)
 		printf("  %s %-*s %s\n", row->name, 16 - (int)strlen(row->name), row->usage, row->doc);
-	fputs("\nExit status: 0 fine, 1 the script is wrong or had run-time errors, 2 usage, 3 refused by the system.\n",
-	      stdout);
+	printf("\nExit status: %s", status_text);
 	args->done = true;
 	return NULL;
 }

@@ -22,7 +22,7 @@ enum operands {
 struct subcommand {
 	const char *name;
 	enum operands operands;
-	const char *usage; /* what follows the name, for the help */
+	const char *usage; /* what follows the name, for the help; GLOB in it: names of events, FILE: files */
 	const char *doc;
 	enum exit_status (*run)(const struct args *args);
 };
@@ -34,6 +34,8 @@ struct option_row {
 	/* Stores the option. Returns NULL, or what is wrong with the value. */
 	const char *(*take)(struct args *args, const char *value);
 	const char *doc;
+	/* The i-th of the words that the value may be, NULL behind the last; NULL: any text. */
+	const char *(*word)(size_t i);
 	const char *only;  /* subcommands that know it, separated by spaces, "script": runs without one; NULL: all */
 };
 
@@ -63,6 +65,9 @@ args_parse(struct args *args, int argc, char **argv);
 
 /* The subcommands that there are: main.c. Ends with a row without name. */
 extern const struct subcommand subcommands[];
+
+/* What ktap does and its exit status, for help and man page. */
+extern const char usage_text[], status_text[];
 
 /* The options that there are, 64 at most: args.c. Ends with a row without name. */
 extern const struct option_row option_rows[];
@@ -122,6 +127,31 @@ diag_list_add(struct diag_list *list, const struct diags *diags);
 
 void
 diag_list_print(struct diag_list *list, FILE *out);
+
+/* `ktap generate WHAT`: generate.c has the table of what there is. */
+enum exit_status
+generate_run(const struct args *args);
+
+void
+generate_man(FILE *out);
+
+void
+generate_builtins(FILE *out);
+
+void
+generate_vim(FILE *out);
+
+void
+generate_vscode(FILE *out);
+
+void
+generate_bash(FILE *out);
+
+void
+generate_zsh(FILE *out);
+
+void
+generate_fish(FILE *out);
 
 /* `ktap fmt`: fmt.c. */
 enum exit_status
