@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The interpreter, and the way to it: vm_load and vm_run, which prefer machine code (jit.c). A program is verified, then decoded once: wide instructions become one, jumps count decoded instructions,
- * tables and helpers become addresses. Running is a chain of computed jumps from the code of one instruction to that of the
+ * The interpreter, and the way to it: vm_load and vm_run, which prefer machine code (jit.c). A program is verified, then decoded
+ * once: wide instructions become one, jumps count decoded instructions, tables and helpers become addresses. Running is a chain of computed jumps from the code of one instruction to that of the
  * next; that code is made from the rows of insn.def, so that what an instruction does is said in one place.
  *
- * Relies on the verifier: nothing is checked while running. Every frame has VM_STACK_SIZE bytes of stack, zeroed at entry.
+ * Relies on the verifier: nothing is checked while running. Every frame has VM_STACK_SIZE bytes of stack.
  */
 #include <assert.h>
 #include <endian.h>
@@ -242,7 +242,7 @@ address(uint64_t base, int16_t off)
 #define OPERAND(code) (BPF_SRC(code) == BPF_X ? reg[op->src] : (uint64_t)op->imm)
 
 static uint64_t
-execute(struct vm_run *run, const struct op *op, uint64_t reg[11], char *stack)
+execute(struct vm_run *run, const struct op *op, uint64_t reg[11])
 {
 	static const void *const code[N_INSNS] = {
 #define ALU(id, ...) [INSN_##id] = &&do_##id,
@@ -331,7 +331,6 @@ do_CALL_LOCAL:
 	saved[depth].op = op + 1;
 	memcpy(saved[depth].regs, &reg[6], sizeof(saved[depth].regs));
 	depth++;
-	memset(stack + (size_t)depth * VM_STACK_SIZE, 0, VM_STACK_SIZE);
 	reg[10] += VM_STACK_SIZE;
 	op = op->callee->ops;
 	NEXT();
@@ -351,11 +350,9 @@ interp_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const ui
 {
 	const struct vm_func *f = (const struct vm_func *)(uintptr_t)function;
 	uint64_t reg[11] = { [10] = frame + VM_STACK_SIZE };
-	char *stack = (char *)(uintptr_t)frame;
 
 	memcpy(&reg[1], args, VM_CALLBACK_ARGS * sizeof(reg[1]));
-	memset(stack, 0, VM_STACK_SIZE);
-	return execute(run, f->ops, reg, stack);
+	return execute(run, f->ops, reg);
 }
 
 static void
@@ -398,13 +395,12 @@ vm_run(struct vm *vm, const struct vm_program *program, const struct vm_env *env
 		fprintf(stderr, "vm: run %s\n", program->func->name ? program->func->name : "?");
 	if (!program->code || program->code->uses_run)
 		run_init(&run, vm, program, env, args, stack);
-	/* Machine code does without zeros in the stack: no verified program reads what it did not write. */
+	/* The stack is not cleared: no verified program reads what it did not write. */
 	if (program->code)
 		return program->code->entry(&run, args, stack + VM_STACK_SIZE);
-	memset(stack, 0, VM_STACK_SIZE);
 	for (int i = 0; i < 5; i++)
 		if (program->signature.args[i].kind != VM_ARG_NONE)
 			reg[i + 1] = args[i];
 	reg[10] = (uintptr_t)stack + VM_STACK_SIZE;
-	return execute(&run, program->entry->ops, reg, stack);
+	return execute(&run, program->entry->ops, reg);
 }

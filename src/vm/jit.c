@@ -134,6 +134,7 @@ look_at(struct jit *jit, struct jit_func *f)
 		const struct func *callee;
 
 		f->writes |= (uint16_t)jit_writes(insn, info);
+		f->insns[pc].reads = jit_reads(insn, info);
 		if (insn->dst_reg == 10 || insn->src_reg == 10)
 			f->uses_stack = true;
 		if (info->shape == SHAPE_JUMP || info->shape == SHAPE_COND)
@@ -153,6 +154,7 @@ look_at(struct jit *jit, struct jit_func *f)
 		}
 		pc += insn_is_wide(insn);
 	}
+	jit_find_live(f);
 	return true;
 }
 

@@ -24,6 +24,8 @@ struct jit_insn {
 	uint32_t fix;      /* end of a displacement that is to be filled in, 0: none */
 	bool fix_is_short; /* it has one byte, not four */
 	bool target;       /* jumps arrive here */
+	uint16_t reads;    /* bit n: it reads register n */
+	uint16_t live;     /* bit n: register n is read from here on before it is written */
 };
 
 /* A function of the program. */
@@ -63,6 +65,51 @@ extern const struct jit_backend jit_x86;
 /* Bit n: the instruction (or, of a call, whoever is called) writes register n. */
 uint32_t
 jit_writes(const struct bpf_insn *insn, const struct insn_info *info);
+
+/* Bit n: the instruction (or, of a call, whoever is called) may read register n. */
+uint16_t
+jit_reads(const struct bpf_insn *insn, const struct insn_info *info);
+
+/* ---- jit_fuse.c: what several instructions are together --------------------------------------------------- */
+
+/* Fills in `live` of all instructions; `reads` is there. */
+void
+jit_find_live(struct jit_func *f);
+
+/* Bit n: register n is read after the instruction at pc before it is written. */
+uint16_t
+jit_live_after(const struct jit_func *f, uint32_t pc);
+
+enum jit_op_kind {
+	JIT_NOTHING,      /* all that it sets is read by nobody */
+	JIT_THREE,        /* dst = a alu b, or imm where has_imm */
+	JIT_MULTIPLY_ADD, /* dst = dst * imm + b; imm is not 0 */
+	JIT_ROTATE,       /* dst = a rotated left by imm, 1 to 31 or 63 */
+	JIT_ZERO_EXTEND,  /* dst = the low imm bits (32, 16 or 8) of a */
+	JIT_SIGN_EXTEND,
+	JIT_BOOL,         /* dst = the condition at `at` holds ? imm : 1 - imm */
+	JIT_JUMP_UNLESS,  /* the jump at `at` + 1, taken where the condition at `at` does not hold */
+	JIT_INDEXED,      /* the load or store at `at`, of address a + (b << scale) + its offset; has_wide: a is first set by the
+	                     ld_imm64 at `wide` (and free for that) */
+};
+
+/* Several instructions that are one. */
+struct jit_op {
+	enum jit_op_kind kind;
+	uint32_t n;       /* instructions, counted in words */
+	bool is_64;       /* of arithmetic; else 32 bits, and the upper half becomes 0 */
+	bool has_imm, has_wide;
+	uint8_t alu;      /* BPF_ADD, ... */
+	uint8_t dst, a, b, scale;
+	int32_t imm;
+	uint32_t at, wide;
+};
+
+/* What begins at pc as more than one instruction, or as nothing. Returns op->n; 0: an instruction as any other. */
+uint32_t
+jit_fuse(const struct jit_func *f, uint32_t pc, struct jit_op *op);
+
+/* ---- jit.c ------------------------------------------------------------------------------------------------ */
 
 /* The relocation at pc, or NULL; quick when asked in order. */
 const struct reloc *

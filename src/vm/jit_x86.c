@@ -195,26 +195,55 @@ emit_divide(struct gen *g, const struct bpf_insn *insn, uint32_t w)
 	land(b, done[1]);
 }
 
+/* Is it 3, 5 or 9? These a lea multiplies by. */
+static bool
+is_lea_factor(int32_t factor)
+{
+	return factor == 3 || factor == 5 || factor == 9;
+}
+
+/* dst = src * factor */
+static void
+put_lea_factor(struct jit_buf *b, uint32_t w, unsigned dst, unsigned src, int32_t factor)
+{
+	put_rx(b, w | 0x8d, dst, src, src, (unsigned)__builtin_ctz((unsigned)factor - 1));
+}
+
+/* dst = src * imm */
+static void
+put_multiply_imm(struct jit_buf *b, uint32_t w, unsigned dst, unsigned src, int32_t imm)
+{
+	if (is_lea_factor(imm)) {
+		put_lea_factor(b, w, dst, src, imm);
+	} else if (imm == 10) {
+		put_lea_factor(b, w, dst, src, 5);
+		put_rr(b, w | 0x03, dst, dst);
+	} else if (imm > 1 && is_power_of_two((uint64_t)imm)) {
+		if (dst != src)
+			put_mov(b, w, dst, src);
+		put_shift(b, w, G2_SHL, dst, (unsigned)__builtin_ctz((unsigned)imm));
+	} else if (imm > 1 && is_power_of_two((uint64_t)imm - 1)) { /* hashes like it: two steps of one cycle, not one of three */
+		put_mov(b, w, SCRATCH, src);
+		put_shift(b, w, G2_SHL, SCRATCH, (unsigned)__builtin_ctz((unsigned)imm - 1));
+		put_rx(b, w | 0x8d, dst, src, SCRATCH, 0);
+	} else if (fits8(imm)) {
+		put_rr(b, w | 0x6b, dst, src);
+		put8(b, (uint8_t)imm);
+	} else {
+		put_rr(b, w | 0x69, dst, src);
+		put32(b, (uint32_t)imm);
+	}
+}
+
 static void
 emit_multiply(struct gen *g, const struct bpf_insn *insn, uint32_t w)
 {
 	unsigned dst = reg_of[insn->dst_reg];
-	struct jit_buf *b = g->b;
-	int32_t imm = insn->imm;
 
-	if (!has_imm(insn)) {
-		put_rr(b, w | OP_IMUL, dst, reg_of[insn->src_reg]);
-	} else if (imm == 3 || imm == 5 || imm == 9) {
-		put_rx(b, w | 0x8d, dst, dst, dst, (unsigned)__builtin_ctz((unsigned)imm - 1));
-	} else if (imm > 1 && is_power_of_two((uint64_t)imm)) {
-		put_shift(b, w, G2_SHL, dst, (unsigned)__builtin_ctz((unsigned)imm));
-	} else if (fits8(imm)) {
-		put_rr(b, w | 0x6b, dst, dst);
-		put8(b, (uint8_t)imm);
-	} else {
-		put_rr(b, w | 0x69, dst, dst);
-		put32(b, (uint32_t)imm);
-	}
+	if (has_imm(insn))
+		put_multiply_imm(g->b, w, dst, dst, insn->imm);
+	else
+		put_rr(g->b, w | OP_IMUL, dst, reg_of[insn->src_reg]);
 }
 
 /* Without BMI2 the count has to be in cl, which is r3. */
@@ -376,8 +405,8 @@ emit_alu(struct gen *g, const struct bpf_insn *insn)
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
-static void
-emit_load(struct gen *g, const struct bpf_insn *insn)
+static uint32_t
+load_op(const struct bpf_insn *insn)
 {
 	static const uint32_t zero_extend[] = {
 		[BPF_B >> 3] = OP_0F | 0xb6, [BPF_H >> 3] = OP_0F | 0xb7, [BPF_W >> 3] = OP_MOV, [BPF_DW >> 3] = OP_W | OP_MOV,
@@ -385,15 +414,16 @@ emit_load(struct gen *g, const struct bpf_insn *insn)
 	static const uint32_t sign_extend[] = {
 		[BPF_B >> 3] = OP_W | OP_0F | 0xbe, [BPF_H >> 3] = OP_W | OP_0F | 0xbf, [BPF_W >> 3] = OP_W | 0x63,
 	};
-	uint32_t op = BPF_MODE(insn->code) == BPF_MEMSX ? sign_extend[BPF_SIZE(insn->code) >> 3] : zero_extend[BPF_SIZE(insn->code) >> 3];
 
-	put_rm(g->b, op, reg_of[insn->dst_reg], reg_of[insn->src_reg], insn->off);
+	return BPF_MODE(insn->code) == BPF_MEMSX ? sign_extend[BPF_SIZE(insn->code) >> 3] : zero_extend[BPF_SIZE(insn->code) >> 3];
 }
 
-/* An operation whose opcode for 8 bits is one less than that for more: stores. */
+/* The opcode of a store, whose form for 8 bits is one less than that for more. */
 static uint32_t
-sized(uint32_t op, const struct bpf_insn *insn)
+store_op(const struct bpf_insn *insn)
 {
+	uint32_t op = BPF_CLASS(insn->code) == BPF_STX ? OP_STORE : 0xc7;
+
 	switch (BPF_SIZE(insn->code)) {
 	case BPF_B:
 		return (op - 1) | OP_BREG;
@@ -406,23 +436,37 @@ sized(uint32_t op, const struct bpf_insn *insn)
 	}
 }
 
+/* The constant behind a store of one. */
 static void
-emit_store(struct gen *g, const struct bpf_insn *insn)
+put_stored(struct jit_buf *b, const struct bpf_insn *insn)
 {
-	unsigned base = reg_of[insn->dst_reg];
-	struct jit_buf *b = g->b;
-
-	if (BPF_CLASS(insn->code) == BPF_STX) {
-		put_rm(b, sized(OP_STORE, insn), reg_of[insn->src_reg], base, insn->off);
+	if (BPF_CLASS(insn->code) == BPF_STX)
 		return;
-	}
-	put_rm(b, sized(0xc7, insn), 0, base, insn->off);
 	if (BPF_SIZE(insn->code) == BPF_B)
 		put8(b, (uint8_t)insn->imm);
 	else if (BPF_SIZE(insn->code) == BPF_H)
 		put16(b, (uint16_t)insn->imm);
 	else
 		put32(b, (uint32_t)insn->imm);
+}
+
+static unsigned
+stored_reg(const struct bpf_insn *insn)
+{
+	return BPF_CLASS(insn->code) == BPF_STX ? reg_of[insn->src_reg] : 0;
+}
+
+static void
+emit_load(struct gen *g, const struct bpf_insn *insn)
+{
+	put_rm(g->b, load_op(insn), reg_of[insn->dst_reg], reg_of[insn->src_reg], insn->off);
+}
+
+static void
+emit_store(struct gen *g, const struct bpf_insn *insn)
+{
+	put_rm(g->b, store_op(insn), stored_reg(insn), reg_of[insn->dst_reg], insn->off);
+	put_stored(g->b, insn);
 }
 
 /* and, or, xor that give back what was there: the machine has no such instruction, so try until nobody came between. */
@@ -559,7 +603,10 @@ condition_of(const struct bpf_insn *insn)
 	return conditions[BPF_OP(insn->code) >> 4];
 }
 
-/* A jump over one move between registers is a move under the opposite condition. */
+/*
+ * A jump over one move between registers is a move under the opposite condition. Not so a constant: a machine that guesses the jump
+ * need not wait for what was in the register before.
+ */
 static bool
 is_move_under_condition(const struct gen *g, uint32_t pc)
 {
@@ -846,6 +893,152 @@ emit_callback(struct gen *g)
 	put8(b, 0xc3);
 }
 
+/* ---- several instructions that are one ------------------------------------------------------------------------------- */
+
+/* dst = a alu b where the machine has three operands; else a copy and the instruction behind it, as they stand. */
+static void
+emit_three(struct gen *g, uint32_t pc, const struct jit_op *op)
+{
+	unsigned dst = reg_of[op->dst], a = reg_of[op->a], b = reg_of[op->b];
+	uint32_t w = op->is_64 ? OP_W : 0;
+
+	if (op->alu == BPF_ADD && !op->has_imm) {
+		put_rx(g->b, w | 0x8d, dst, a, b, 0);
+	} else if (op->alu == BPF_ADD) {
+		put_rm(g->b, w | 0x8d, dst, a, op->imm);
+	} else if (op->alu == BPF_SUB && op->has_imm && op->imm != INT32_MIN) {
+		put_rm(g->b, w | 0x8d, dst, a, -op->imm);
+	} else if (op->alu == BPF_LSH && op->has_imm && op->imm == 1) {
+		put_rx(g->b, w | 0x8d, dst, a, a, 0);
+	} else if (op->alu == BPF_MUL && op->has_imm) {
+		put_multiply_imm(g->b, w, dst, a, op->imm);
+	} else if (op->alu == BPF_AND && op->has_imm && (op->imm == 0xff || op->imm == 0xffff)) {
+		put_rr(g->b, OP_0F | (op->imm == 0xff ? OP_BRM | 0xb6 : 0xb7), dst, a);
+	} else if (g->has_bmi2 && !op->has_imm && (op->alu == BPF_LSH || op->alu == BPF_RSH || op->alu == BPF_ARSH)) {
+		put_shiftx(g->b, w, op->alu == BPF_LSH ? SHIFTX_SHL : op->alu == BPF_RSH ? SHIFTX_SHR : SHIFTX_SAR, dst, a, b);
+	} else {
+		put_mov(g->b, OP_W, dst, a);
+		emit_alu(g, &g->f->func->insns[pc + 1]);
+	}
+}
+
+/* dst = dst * imm + b: by one or two lea, if it can be. */
+static void
+emit_multiply_add(struct gen *g, uint32_t pc, const struct jit_op *op)
+{
+	unsigned dst = reg_of[op->dst], b = reg_of[op->b], shift = (unsigned)__builtin_ctz((unsigned)op->imm);
+	int32_t factor = op->imm >> shift;
+	uint32_t w = op->is_64 ? OP_W : 0;
+
+	if (op->imm > 1 && shift <= 3 && (factor == 1 || is_lea_factor(factor))) {
+		if (factor != 1)
+			put_lea_factor(g->b, w, dst, dst, factor);
+		put_rx(g->b, w | 0x8d, dst, b, dst, shift);
+	} else {
+		emit_alu(g, &g->f->func->insns[pc]);
+		emit_alu(g, &g->f->func->insns[pc + 1]);
+	}
+}
+
+static void
+emit_rotate(struct gen *g, const struct jit_op *op)
+{
+	unsigned dst = reg_of[op->dst], a = reg_of[op->a];
+	uint32_t w = op->is_64 ? OP_W : 0;
+
+	if (dst == a) {
+		put_shift(g->b, w, G2_ROL, dst, (unsigned)op->imm);
+	} else if (g->has_bmi2) {
+		put_rorx(g->b, w, dst, a, (op->is_64 ? 64 : 32) - (unsigned)op->imm);
+	} else {
+		put_mov(g->b, w, dst, a);
+		put_shift(g->b, w, G2_ROL, dst, (unsigned)op->imm);
+	}
+}
+
+static void
+emit_extend(struct gen *g, const struct jit_op *op)
+{
+	unsigned dst = reg_of[op->dst], a = reg_of[op->a];
+	bool is_signed = op->kind == JIT_SIGN_EXTEND;
+
+	if (op->imm == 8)
+		put_rr(g->b, (is_signed ? OP_W | OP_0F | 0xbe : OP_0F | 0xb6) | OP_BRM, dst, a);
+	else if (op->imm == 16)
+		put_rr(g->b, is_signed ? OP_W | OP_0F | 0xbf : OP_0F | 0xb7, dst, a);
+	else if (is_signed)
+		put_rr(g->b, OP_W | 0x63, dst, a);
+	else
+		put_mov(g->b, 0, dst, a);
+}
+
+static void
+emit_bool(struct gen *g, const struct jit_op *op)
+{
+	const struct bpf_insn *cond = &g->f->func->insns[op->at];
+	unsigned dst = reg_of[op->dst];
+
+	put_const(g->b, dst, 0);
+	put_compare(g, cond, width_of(cond));
+	put_rr(g->b, OP_0F | OP_BRM | 0x90 | (condition_of(cond) ^ (op->imm ? 0 : 1)), 0, dst);
+}
+
+static void
+emit_jump_unless(struct gen *g, const struct jit_op *op)
+{
+	const struct bpf_insn *cond = &g->f->func->insns[op->at];
+
+	put_compare(g, cond, width_of(cond));
+	put_jump(g, op->at + 1, jit_target(g->f, op->at + 1), condition_of(cond) ^ 1u, 0);
+}
+
+static void
+emit_indexed(struct gen *g, const struct jit_op *op)
+{
+	const struct bpf_insn *insn = &g->f->func->insns[op->at];
+	unsigned base = reg_of[op->a], index = reg_of[op->b];
+
+	if (op->has_wide)
+		put_address(g, base, jit_wide(g->jit, g->f, op->wide));
+	if (BPF_CLASS(insn->code) == BPF_LDX) {
+		put_rxd(g->b, load_op(insn), reg_of[insn->dst_reg], base, index, op->scale, insn->off);
+	} else {
+		put_rxd(g->b, store_op(insn), stored_reg(insn), base, index, op->scale, insn->off);
+		put_stored(g->b, insn);
+	}
+}
+
+static void
+emit_op(struct gen *g, uint32_t pc, const struct jit_op *op)
+{
+	switch (op->kind) {
+	case JIT_NOTHING:
+		break;
+	case JIT_THREE:
+		emit_three(g, pc, op);
+		break;
+	case JIT_MULTIPLY_ADD:
+		emit_multiply_add(g, pc, op);
+		break;
+	case JIT_ROTATE:
+		emit_rotate(g, op);
+		break;
+	case JIT_ZERO_EXTEND:
+	case JIT_SIGN_EXTEND:
+		emit_extend(g, op);
+		break;
+	case JIT_BOOL:
+		emit_bool(g, op);
+		break;
+	case JIT_JUMP_UNLESS:
+		emit_jump_unless(g, op);
+		break;
+	case JIT_INDEXED:
+		emit_indexed(g, op);
+		break;
+	}
+}
+
 /* ---- a function ------------------------------------------------------------------------------------------------------ */
 
 /* Emits the instruction at pc, perhaps with the next. Returns how many instructions these were. */
@@ -854,7 +1047,12 @@ emit_insn(struct gen *g, uint32_t pc)
 {
 	const struct bpf_insn *insn = &g->f->func->insns[pc];
 	const struct insn_info *info = insn_info(insn);
+	struct jit_op op;
 
+	if (jit_fuse(g->f, pc, &op)) {
+		emit_op(g, pc, &op);
+		return op.n;
+	}
 	switch ((enum insn_shape)info->shape) {
 	case SHAPE_ALU:
 	case SHAPE_UNARY:

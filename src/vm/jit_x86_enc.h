@@ -129,17 +129,26 @@ put_rm(struct jit_buf *b, uint32_t op, unsigned reg, unsigned base, int32_t disp
 		put32(b, (uint32_t)disp);
 }
 
-/* op reg, [base + index << scale] */
+/* op reg, [base + index << scale + disp] */
 static inline void
-put_rx(struct jit_buf *b, uint32_t op, unsigned reg, unsigned base, unsigned index, unsigned scale)
+put_rxd(struct jit_buf *b, uint32_t op, unsigned reg, unsigned base, unsigned index, unsigned scale, int32_t disp)
 {
-	unsigned mod = (base & 7) == RBP ? 1 : 0;
+	unsigned mod = !disp && (base & 7) != RBP ? 0 : fits8(disp) ? 1 : 2;
 
 	put_op(b, op, reg, index, base, false);
 	put8(b, mod << 6 | (reg & 7) << 3 | 4);
 	put8(b, scale << 6 | (index & 7) << 3 | (base & 7));
-	if (mod)
-		put8(b, 0);
+	if (mod == 1)
+		put8(b, (uint8_t)disp);
+	else if (mod == 2)
+		put32(b, (uint32_t)disp);
+}
+
+/* op reg, [base + index << scale] */
+static inline void
+put_rx(struct jit_buf *b, uint32_t op, unsigned reg, unsigned base, unsigned index, unsigned scale)
+{
+	put_rxd(b, op, reg, base, index, scale, 0);
 }
 
 /* op reg, imm with an opcode of the first group. */
@@ -222,6 +231,18 @@ land(struct jit_buf *b, uint32_t skip)
 	assert(b->n - skip <= INT8_MAX);
 	if (b->out)
 		b->out[skip - 1] = (uint8_t)(b->n - skip);
+}
+
+/* dst = src rotated right by count: a rotation into another register, of BMI2. Flags stay. */
+static inline void
+put_rorx(struct jit_buf *b, uint32_t w, unsigned dst, unsigned src, unsigned count)
+{
+	put8(b, 0xc4);
+	put8(b, (dst & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 3);
+	put8(b, (w ? 0x80 : 0) | 0x7b);
+	put8(b, 0xf0);
+	put8(b, 0xc0 | (dst & 7) << 3 | (src & 7));
+	put8(b, count);
 }
 
 #define SKIP_ALWAYS 0xebu

@@ -210,14 +210,13 @@ kernel_sum(void *ctx)
 	return (int)(sum ^ sum >> 32);
 }
 
-/* The data's bytes stand for digits (low nibble below 10) and what separates numbers. */
 SEC("socket") int
 kernel_decimal(void *ctx)
 {
 	u64 number = 0, sum = 0;
 
 	for (u32 i = 0, n = AT_MOST(bench.len, BENCH_DATA); i < n; i++) {
-		u8 digit = bench.data[i] & 15;
+		u8 digit = (u8)(bench.text[i] - '0');
 
 		if (digit < 10) {
 			number = number * 10 + digit;

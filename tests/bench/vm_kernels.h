@@ -14,7 +14,8 @@ struct bench_memory {
 	unsigned int len;        /* BENCH_DATA: a variable, so that no compiler knows it */
 	unsigned int times;      /* how often a program that computes or calls goes round */
 	unsigned long long seed;
-	unsigned char data[BENCH_DATA];
+	unsigned char data[BENCH_DATA]; /* random */
+	char text[BENCH_DATA];          /* numbers of 1 to 4 digits and spaces */
 	unsigned int crc_table[256];
 };
 

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What several instructions of eBPF are together. Its two-operand instructions make compilers write in three or five steps what a
+ * machine does in one: a rotation, a sum that goes to a third register, an indexed load, a comparison as a number. Whether a step's
+ * own result may be left out depends on whether anybody reads it, so liveness comes first.
+ *
+ * Relies on the function being verified: nothing is read that was not set, and no load of a result that nobody reads could have
+ * faulted. Looks at neighbours only, and never across a place where jumps arrive. Says nothing of machines: both backends ask here.
+ */
+#include "vm/jit.h"
+
+/* ---- who reads what ------------------------------------------------------------------------------------ */
+
+/* Rounds over a function before it counts as hopeless. Each settles one more level of loops. */
+#define LIVE_ROUNDS_MAX 16
+
+#define ALL_REGS 0x7ffu
+
+static uint16_t
+helper_reads(const struct bpf_insn *insn)
+{
+	const struct helper *helper = helper_find(insn->imm);
+	uint16_t reads = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(helper->args); i++)
+		if (helper->args[i] != HARG_NONE)
+			reads |= (uint16_t)(2u << i);
+	return reads;
+}
+
+uint16_t
+jit_reads(const struct bpf_insn *insn, const struct insn_info *info)
+{
+	uint16_t dst = (uint16_t)(1u << insn->dst_reg), src = (uint16_t)(1u << insn->src_reg);
+
+	switch ((enum insn_shape)info->shape) {
+	case SHAPE_ALU:
+		return (BPF_OP(insn->code) == BPF_MOV ? 0 : dst) | (BPF_SRC(insn->code) == BPF_X ? src : 0);
+	case SHAPE_UNARY:
+		return dst;
+	case SHAPE_LOAD:
+		return src;
+	case SHAPE_STORE:
+		return dst | (BPF_CLASS(insn->code) == BPF_STX ? src : 0);
+	case SHAPE_ATOMIC:
+		return dst | src | (insn->imm == BPF_CMPXCHG ? 1 : 0);
+	case SHAPE_COND:
+		return dst | (BPF_SRC(insn->code) == BPF_X ? src : 0);
+	case SHAPE_CALL:
+		return info->id == INSN_CALL ? helper_reads(insn) : 0x3e;
+	case SHAPE_EXIT:
+		return 1;
+	case SHAPE_LD64:
+	case SHAPE_JUMP:
+		return 0;
+	case SHAPE_PACKET:
+		break;
+	}
+	return ALL_REGS;
+}
+
+uint16_t
+jit_live_after(const struct jit_func *f, uint32_t pc)
+{
+	const struct bpf_insn *insn = &f->func->insns[pc];
+
+	switch ((enum insn_shape)insn_info(insn)->shape) {
+	case SHAPE_EXIT:
+		return 0;
+	case SHAPE_JUMP:
+		return f->insns[jit_target(f, pc)].live;
+	case SHAPE_COND:
+		return f->insns[pc + 1].live | f->insns[jit_target(f, pc)].live;
+	case SHAPE_ALU:
+	case SHAPE_UNARY:
+	case SHAPE_LD64:
+	case SHAPE_LOAD:
+	case SHAPE_STORE:
+	case SHAPE_ATOMIC:
+	case SHAPE_CALL:
+	case SHAPE_PACKET:
+		break;
+	}
+	return f->insns[pc + 1 + insn_is_wide(insn)].live;
+}
+
+/* Does it leave nothing behind but a register? */
+static bool
+only_sets(const struct insn_info *info)
+{
+	return info->shape == SHAPE_ALU || info->shape == SHAPE_UNARY || info->shape == SHAPE_LOAD || info->shape == SHAPE_LD64;
+}
+
+/* One round, from the end to the beginning. True: something was added. */
+static bool
+live_round(struct jit_func *f)
+{
+	bool changed = false;
+
+	for (uint32_t pc = f->func->n_insns; pc-- > 0;) {
+		const struct bpf_insn *insn = &f->func->insns[pc];
+		const struct insn_info *info;
+		uint16_t live;
+
+		if (pc && insn_is_wide(insn - 1) && !insn->code) /* the second word */
+			continue;
+		info = insn_info(insn);
+		live = jit_live_after(f, pc);
+		/* What only makes something that nobody reads, reads nothing either. */
+		if (!only_sets(info) || live >> insn->dst_reg & 1)
+			live = (uint16_t)((live & ~jit_writes(insn, info)) | f->insns[pc].reads);
+		changed |= live != f->insns[pc].live;
+		f->insns[pc].live = live;
+	}
+	return changed;
+}
+
+void
+jit_find_live(struct jit_func *f)
+{
+	for (int round = 0; round < LIVE_ROUNDS_MAX; round++)
+		if (!live_round(f))
+			return;
+	/* Too deep: whoever asks hears that everything is read. */
+	for (uint32_t pc = 0; pc <= f->func->n_insns; pc++)
+		f->insns[pc].live = ALL_REGS;
+}
+
+/* ---- patterns --------------------------------------------------------------------------------------------- */
+
+/* A place in the function that a pattern has come to. */
+struct cursor {
+	const struct jit_func *f;
+	uint32_t start, pc;
+};
+
+/* The instruction that a pattern wants next. NULL: the function ends, or jumps arrive here. */
+static const struct bpf_insn *
+peek(const struct cursor *c)
+{
+	if (c->pc >= c->f->func->n_insns || (c->pc != c->start && c->f->insns[c->pc].target))
+		return NULL;
+	return &c->f->func->insns[c->pc];
+}
+
+static bool
+is_alu(const struct bpf_insn *insn, uint8_t op, uint8_t source)
+{
+	return insn && (BPF_CLASS(insn->code) == BPF_ALU64 || BPF_CLASS(insn->code) == BPF_ALU) && BPF_OP(insn->code) == op &&
+	       BPF_SRC(insn->code) == source && !insn->off;
+}
+
+static bool
+is_64(const struct bpf_insn *insn)
+{
+	return BPF_CLASS(insn->code) == BPF_ALU64;
+}
+
+static bool
+is_alu64(const struct bpf_insn *insn, uint8_t op, uint8_t source)
+{
+	return is_alu(insn, op, source) && is_64(insn);
+}
+
+/* Is the register not read after instruction pc? */
+static bool
+is_dead(const struct jit_func *f, uint32_t pc, uint8_t reg)
+{
+	return !(jit_live_after(f, pc) >> reg & 1);
+}
+
+static uint32_t
+matched(const struct cursor *c, struct jit_op *op, enum jit_op_kind kind)
+{
+	op->kind = kind;
+	op->n = c->pc - c->start;
+	return op->n;
+}
+
+/* A copy of a register, if there is one here: *of. */
+static const struct bpf_insn *
+take_copy(struct cursor *c)
+{
+	const struct bpf_insn *insn = peek(c);
+
+	if (!is_alu(insn, BPF_MOV, BPF_X) || insn->dst_reg == insn->src_reg)
+		return NULL;
+	c->pc++;
+	return insn;
+}
+
+/* Half of a rotation: a register shifted by a constant, in place or of a copy. */
+struct half {
+	uint8_t reg, of; /* reg = of << or >> count */
+	bool left, is_64;
+	uint32_t count;
+};
+
+static bool
+take_half(struct cursor *c, struct half *half)
+{
+	const struct bpf_insn *copy = take_copy(c), *shift = peek(c);
+
+	if (!is_alu(shift, BPF_LSH, BPF_K) && !is_alu(shift, BPF_RSH, BPF_K))
+		return false;
+	if (copy && (copy->dst_reg != shift->dst_reg || (is_64(shift) && !is_64(copy))))
+		return false;
+	*half = (struct half){
+		.reg = shift->dst_reg, .of = copy ? copy->src_reg : shift->dst_reg, .left = BPF_OP(shift->code) == BPF_LSH,
+		.is_64 = is_64(shift), .count = (uint32_t)shift->imm,
+	};
+	c->pc++;
+	return true;
+}
+
+/*
+ *      t = x                           t = x
+ *      t >>= 64 - n                    t >>= 64 - n
+ *      d = x             or            x <<= n
+ *      d <<= n                         x |= t
+ *      d |= t
+ *
+ * and the same with left and right exchanged, or on 32 bits. Nobody may read t afterwards.
+ */
+static uint32_t
+match_rotate(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *join;
+	struct half first, second;
+
+	if (!take_half(&c, &first) || first.reg == first.of || !take_half(&c, &second) || second.of != first.of ||
+	    second.reg == first.reg || first.left == second.left || first.is_64 != second.is_64 ||
+	    first.count + second.count != (first.is_64 ? 64 : 32))
+		return 0;
+	join = peek(&c);
+	if ((!is_alu(join, BPF_OR, BPF_X) && !is_alu(join, BPF_ADD, BPF_X) && !is_alu(join, BPF_XOR, BPF_X)) ||
+	    is_64(join) < first.is_64 || join->dst_reg != second.reg || join->src_reg != first.reg || !is_dead(c.f, c.pc, first.reg))
+		return 0;
+	c.pc++;
+	op->is_64 = first.is_64;
+	op->dst = second.reg;
+	op->a = first.of;
+	op->imm = (int32_t)(first.left ? first.count : second.count);
+	return matched(&c, op, JIT_ROTATE);
+}
+
+/* dst <<= n, dst >>= n, perhaps of a copy: the low 32, 16 or 8 bits. */
+static uint32_t
+match_extend(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *copy = take_copy(&c), *left = peek(&c), *right;
+
+	if (!is_alu64(left, BPF_LSH, BPF_K) || (copy && copy->dst_reg != left->dst_reg) ||
+	    (left->imm != 32 && left->imm != 48 && left->imm != 56))
+		return 0;
+	c.pc++;
+	right = peek(&c);
+	if ((!is_alu64(right, BPF_RSH, BPF_K) && !is_alu64(right, BPF_ARSH, BPF_K)) || right->dst_reg != left->dst_reg ||
+	    right->imm != left->imm)
+		return 0;
+	c.pc++;
+	op->dst = left->dst_reg;
+	op->a = copy ? copy->src_reg : left->dst_reg;
+	op->imm = 64 - left->imm;
+	return matched(&c, op, BPF_OP(right->code) == BPF_RSH ? JIT_ZERO_EXTEND : JIT_SIGN_EXTEND);
+}
+
+/* A copy, then arithmetic on it: dst = a op b, or with a constant. */
+static uint32_t
+match_three(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *copy = take_copy(&c), *insn = peek(&c);
+
+	if (!copy || !insn || (BPF_CLASS(insn->code) != BPF_ALU64 && BPF_CLASS(insn->code) != BPF_ALU) || insn->off ||
+	    BPF_OP(insn->code) == BPF_MOV || BPF_OP(insn->code) == BPF_NEG || BPF_OP(insn->code) == BPF_END ||
+	    insn->dst_reg != copy->dst_reg || is_64(copy) < is_64(insn))
+		return 0;
+	c.pc++;
+	op->is_64 = is_64(insn);
+	op->dst = copy->dst_reg;
+	op->a = copy->src_reg;
+	op->alu = BPF_OP(insn->code);
+	op->has_imm = BPF_SRC(insn->code) == BPF_K;
+	op->b = insn->src_reg == insn->dst_reg && !op->has_imm ? op->a : insn->src_reg;
+	op->imm = insn->imm;
+	return matched(&c, op, JIT_THREE);
+}
+
+/* d *= n or d <<= n, then d += b. */
+static uint32_t
+match_multiply_add(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *insn = peek(&c), *add;
+
+	if (is_alu(insn, BPF_MUL, BPF_K) && insn->imm)
+		op->imm = insn->imm;
+	else if (is_alu(insn, BPF_LSH, BPF_K) && insn->imm < 31)
+		op->imm = 1 << insn->imm;
+	else
+		return 0;
+	c.pc++;
+	add = peek(&c);
+	if (!is_alu(add, BPF_ADD, BPF_X) || add->dst_reg != insn->dst_reg || add->src_reg == insn->dst_reg || is_64(add) != is_64(insn))
+		return 0;
+	c.pc++;
+	op->is_64 = is_64(insn);
+	op->dst = insn->dst_reg;
+	op->b = add->src_reg;
+	return matched(&c, op, JIT_MULTIPLY_ADD);
+}
+
+/*
+ *      d = 1
+ *      if a < b goto +1        d = a < b
+ *      d = 0
+ */
+static uint32_t
+match_bool(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *before = peek(&c), *cond, *after;
+
+	if (!is_alu(before, BPF_MOV, BPF_K))
+		return 0;
+	c.pc++;
+	cond = peek(&c);
+	if (!cond || insn_info(cond)->shape != SHAPE_COND || cond->off != 1 ||
+	    jit_reads(cond, insn_info(cond)) >> before->dst_reg & 1)
+		return 0;
+	c.pc++;
+	after = peek(&c);
+	if (!is_alu(after, BPF_MOV, BPF_K) || after->dst_reg != before->dst_reg || before->imm + after->imm != 1 ||
+	    (before->imm != 0 && before->imm != 1))
+		return 0;
+	op->dst = before->dst_reg;
+	op->at = c.pc - 1;
+	op->imm = before->imm;
+	c.pc++;
+	return matched(&c, op, JIT_BOOL);
+}
+
+/* A jump over a jump: the other way round. */
+static uint32_t
+match_jump_over(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *cond = peek(&c), *jump;
+
+	if (insn_info(cond)->shape != SHAPE_COND || cond->off != 1)
+		return 0;
+	op->at = c.pc++;
+	jump = peek(&c);
+	if (!jump || insn_info(jump)->shape != SHAPE_JUMP)
+		return 0;
+	c.pc++;
+	return matched(&c, op, JIT_JUMP_UNLESS);
+}
+
+/* Index of an address: a register, perhaps shifted in place or as a copy, which then nobody may read. */
+struct index {
+	uint8_t reg, temp;
+	uint8_t scale;
+};
+
+static bool
+take_index(struct cursor *c, struct index *index)
+{
+	struct cursor start = *c;
+	const struct bpf_insn *copy = take_copy(c), *shift = peek(c);
+
+	if (!is_alu64(shift, BPF_LSH, BPF_K) || shift->imm < 1 || shift->imm > 3 ||
+	    (copy && (copy->dst_reg != shift->dst_reg || !is_64(copy)))) {
+		*c = start;
+		return false;
+	}
+	*index = (struct index){ copy ? copy->src_reg : shift->dst_reg, shift->dst_reg, (uint8_t)shift->imm };
+	c->pc++;
+	return true;
+}
+
+/* The base of an address goes to its register: a constant, or a copy. UINT8_MAX: it is there already. */
+static uint8_t
+take_base(struct cursor *c, struct jit_op *op)
+{
+	const struct bpf_insn *insn = peek(c);
+
+	if (insn && insn_is_wide(insn)) {
+		op->has_wide = true;
+		op->wide = c->pc;
+		op->a = insn->dst_reg;
+		c->pc += 2;
+		return insn->dst_reg;
+	}
+	if (insn && is_64(insn) && (insn = take_copy(c))) {
+		op->a = insn->src_reg;
+		return insn->dst_reg;
+	}
+	return UINT8_MAX;
+}
+
+/* Memory access through register `base`: a load, or a store of something else. */
+static bool
+is_access(const struct bpf_insn *insn, uint8_t base)
+{
+	if (!insn)
+		return false;
+	switch ((enum insn_shape)insn_info(insn)->shape) {
+	case SHAPE_LOAD:
+		return insn->src_reg == base;
+	case SHAPE_STORE:
+		return insn->dst_reg == base && (BPF_CLASS(insn->code) == BPF_ST || insn->src_reg != base);
+	case SHAPE_ALU:
+	case SHAPE_UNARY:
+	case SHAPE_LD64:
+	case SHAPE_ATOMIC:
+	case SHAPE_JUMP:
+	case SHAPE_COND:
+	case SHAPE_CALL:
+	case SHAPE_EXIT:
+	case SHAPE_PACKET:
+		break;
+	}
+	return false;
+}
+
+/* Does nobody read what the register would have held after the access at pc? */
+static bool
+is_spare(const struct jit_func *f, uint32_t pc, uint8_t reg)
+{
+	const struct bpf_insn *insn = &f->func->insns[pc];
+
+	if (insn_info(insn)->shape == SHAPE_LOAD ? insn->dst_reg == reg : BPF_CLASS(insn->code) == BPF_STX && insn->src_reg == reg)
+		return insn_info(insn)->shape == SHAPE_LOAD;
+	return is_dead(f, pc, reg);
+}
+
+/*
+ *      t <<= 3                         (perhaps of a copy; perhaps not at all)
+ *      p = table value, or a copy      (perhaps not at all)
+ *      p += t
+ *      x = *(u64 *)(p + off)           x = *(u64 *)(base + index * 8 + off), or a store
+ */
+static uint32_t
+match_indexed(struct cursor c, struct jit_op *op)
+{
+	struct index index = { 0 };
+	bool shifts = take_index(&c, &index);
+	uint8_t to = take_base(&c, op);
+	const struct bpf_insn *add = peek(&c);
+
+	if (!is_alu64(add, BPF_ADD, BPF_X) || add->dst_reg == add->src_reg || (to != UINT8_MAX && add->dst_reg != to) ||
+	    (to != UINT8_MAX && shifts && op->a == index.temp))
+		return 0;
+	if (to == UINT8_MAX && shifts && add->dst_reg == index.temp) {
+		op->a = add->src_reg; /* the base is added to the index */
+	} else if (shifts && add->src_reg != index.temp) {
+		return 0;
+	} else {
+		if (to == UINT8_MAX)
+			op->a = add->dst_reg;
+		if (!shifts)
+			index = (struct index){ add->src_reg, add->dst_reg, 0 };
+	}
+	c.pc++;
+	if (!is_access(peek(&c), add->dst_reg) || !is_spare(c.f, c.pc, add->dst_reg) || !is_spare(c.f, c.pc, index.temp) ||
+	    (op->has_wide && (index.reg == op->a || (insn_info(peek(&c))->shape == SHAPE_STORE && peek(&c)->src_reg == op->a))))
+		return 0;
+	op->b = index.reg;
+	op->scale = index.scale;
+	op->at = c.pc++;
+	return matched(&c, op, JIT_INDEXED);
+}
+
+/* Only leaves behind a register that nobody reads. */
+static uint32_t
+match_nothing(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *insn = peek(&c);
+
+	if (!only_sets(insn_info(insn)) || !is_dead(c.f, c.pc, insn->dst_reg))
+		return 0;
+	c.pc += 1 + insn_is_wide(insn);
+	return matched(&c, op, JIT_NOTHING);
+}
+
+uint32_t
+jit_fuse(const struct jit_func *f, uint32_t pc, struct jit_op *op)
+{
+	/* The longest first. */
+	static uint32_t (*const patterns[])(struct cursor c, struct jit_op *op) = {
+		match_nothing, match_rotate, match_indexed, match_extend, match_bool, match_jump_over, match_three, match_multiply_add,
+	};
+	struct cursor c = { .f = f, .start = pc, .pc = pc };
+
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
+		*op = (struct jit_op){ 0 };
+		if (patterns[i](c, op))
+			return op->n;
+	}
+	return 0;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Instructions that become one in machine code (jit_fuse.c): each pattern is found where it may be, and not where somebody still
+ * reads what would be left out; and either way the machine code leaves in all registers and in memory what the interpreter
+ * leaves, for operands at the edges.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "vm_fixture.h"
+
+#include "vm/jit.h"
+
+static const uint64_t edges[] = { 0, 1, 2, 63, 64, 0x7f, 0x80, 0xff, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x123456789abcdef0,
+				  0x7fffffffffffffff, 0x8000000000000000, 0xffffffff80000000, 0xffffffffffffffff };
+
+#define NOT_FUSED (-1)
+
+/*
+ * r1 and r2 hold the operands, r4 the address of scratch; r3 is r1 & 7. `reads`: bit n: register n is read afterwards. What begins at the
+ * first instruction is of this kind and takes `n` instructions.
+ */
+static const struct pattern {
+	const char *text;
+	unsigned reads;
+	int kind;
+	uint32_t n;
+} patterns[] = {
+	/* rotations, in a copy and in place, both directions, both widths */
+	{ "r5 = r1\n r5 >>= 51\n r0 = r1\n r0 <<= 13\n r0 |= r5\n", 0x3, JIT_ROTATE, 5 },
+	{ "r5 = r1\n r5 >>= 51\n r0 = r1\n r0 <<= 13\n r0 |= r5\n", 0x23, JIT_THREE, 2 },
+	{ "r5 = r1\n r5 <<= 13\n r0 = r1\n r0 >>= 51\n r0 += r5\n", 0x3, JIT_ROTATE, 5 },
+	{ "r5 = r1\n r5 >>= 60\n r1 <<= 4\n r1 ^= r5\n", 0x6, JIT_ROTATE, 4 },
+	{ "r5 = r1\n r5 <<= 4\n r1 >>= 60\n r1 |= r5\n", 0x6, JIT_ROTATE, 4 },
+	{ "r5 = r1\n r5 >>= 60\n r1 <<= 5\n r1 |= r5\n", 0x6, JIT_THREE, 2 },
+	{ "r5 = r1\n r5 >>= 60\n r1 <<= 4\n r1 &= r5\n", 0x6, JIT_THREE, 2 },
+	{ "w5 = w1\n w5 >>= 19\n w0 = w1\n w0 <<= 13\n w0 |= w5\n", 0x3, JIT_ROTATE, 5 },
+	{ "w5 = w1\n w5 >>= 19\n w1 <<= 13\n w1 |= w5\n", 0x6, JIT_ROTATE, 4 },
+	{ "r5 = r1\n w5 >>= 19\n w1 <<= 13\n r1 |= r5\n", 0x6, JIT_ROTATE, 4 },
+	{ "r5 = r1\n r5 >>= 19\n w1 <<= 13\n w1 |= w5\n", 0x6, JIT_THREE, 2 },
+	{ "w5 = w1\n r5 >>= 51\n r1 <<= 13\n r1 |= r5\n", 0x6, NOT_FUSED, 0 },
+	/* the low bits */
+	{ "r0 = r1\n r0 <<= 32\n r0 >>= 32\n", 0x3, JIT_ZERO_EXTEND, 3 },
+	{ "r1 <<= 32\n r1 >>= 32\n", 0x2, JIT_ZERO_EXTEND, 2 },
+	{ "r0 = r1\n r0 <<= 48\n r0 >>= 48\n", 0x3, JIT_ZERO_EXTEND, 3 },
+	{ "r1 <<= 56\n r1 >>= 56\n", 0x2, JIT_ZERO_EXTEND, 2 },
+	{ "r0 = r1\n r0 <<= 32\n r0 s>>= 32\n", 0x3, JIT_SIGN_EXTEND, 3 },
+	{ "r1 <<= 48\n r1 s>>= 48\n", 0x2, JIT_SIGN_EXTEND, 2 },
+	{ "r5 = r1\n r5 <<= 56\n r5 s>>= 56\n", 0x22, JIT_SIGN_EXTEND, 3 },
+	{ "r1 <<= 32\n r1 >>= 31\n", 0x2, NOT_FUSED, 0 },
+	{ "r1 <<= 32\n r2 >>= 32\n", 0x6, NOT_FUSED, 0 },
+	/* three operands */
+	{ "r0 = r1\n r0 += r2\n", 0x7, JIT_THREE, 2 },
+	{ "w0 = w1\n w0 += w2\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n w0 += w2\n", 0x7, JIT_THREE, 2 },
+	{ "w0 = w1\n r0 += r2\n", 0x7, NOT_FUSED, 0 },
+	{ "r0 = r1\n r0 += r0\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 *= r0\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 += -100000\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 -= 7\n", 0x7, JIT_THREE, 2 },
+	{ "w0 = w1\n w0 -= 7\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 -= -2147483648\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 -= r2\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 *= 12\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 *= 1025\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 *= 64\n", 0x7, JIT_THREE, 2 },
+	{ "w0 = w1\n w0 *= 10\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 *= 0\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 <<= 1\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 <<= r2\n", 0x7, JIT_THREE, 2 },
+	{ "w0 = w1\n w0 s>>= w2\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 &= 255\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 &= 65535\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 &= -256\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 /= r2\n", 0x7, JIT_THREE, 2 },
+	{ "w0 = w1\n w0 %= w2\n", 0x7, JIT_THREE, 2 },
+	{ "r0 = r1\n r0 = -r0\n", 0x7, NOT_FUSED, 0 },
+	/* multiply and add */
+	{ "r1 *= 10\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "w1 *= 10\n w1 += w2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "r1 *= 24\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "r1 <<= 3\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "w1 <<= 2\n w1 += w2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "r1 <<= 5\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "r1 *= 1\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "r1 *= -3\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "r1 *= 7\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "r1 *= 10\n r1 += r1\n", 0x6, NOT_FUSED, 0 },
+	{ "w1 *= 10\n r1 += r2\n", 0x6, NOT_FUSED, 0 },
+	/* a condition as a number */
+	{ "r0 = 1\n if r1 > r2 goto +1\n r0 = 0\n", 0x7, JIT_BOOL, 3 },
+	{ "w0 = 0\n if w1 s< w2 goto +1\n w0 = 1\n", 0x7, JIT_BOOL, 3 },
+	{ "r5 = 1\n if r1 & 128 goto +1\n r5 = 0\n", 0x26, JIT_BOOL, 3 },
+	{ "r0 = 2\n if r1 > r2 goto +1\n r0 = 0\n", 0x7, NOT_FUSED, 0 },
+	{ "r1 = 1\n if r1 > r2 goto +1\n r1 = 0\n", 0x6, NOT_FUSED, 0 },
+	/* a jump over a jump */
+	{ "if r1 > r2 goto +1\n goto +1\n r1 = 7\n", 0x6, JIT_JUMP_UNLESS, 2 },
+	{ "if r1 & 1 goto +1\n goto +2\n r1 = 7\n r2 = 8\n", 0x6, JIT_JUMP_UNLESS, 2 },
+	{ "if w1 s<= -1 goto +1\n goto +1\n r1 = 7\n", 0x6, JIT_JUMP_UNLESS, 2 },
+	/* addresses */
+	{ "r5 = r4\n r5 += r3\n r0 = *(u8 *)(r5 + 16)\n", 0x1f, JIT_INDEXED, 3 },
+	{ "r5 = r4\n r5 += r3\n r5 = *(u16 *)(r5 + 16)\n", 0x3f, JIT_INDEXED, 3 },
+	{ "r5 = r4\n r5 += r3\n r0 = *(u8 *)(r5 + 16)\n r5 = *(u8 *)(r5 + 17)\n", 0x3f, JIT_THREE, 2 },
+	{ "r5 = r3\n r5 <<= 3\n r0 = r4\n r0 += r5\n r0 = *(u64 *)(r0 + 64)\n", 0x1f, JIT_INDEXED, 5 },
+	{ "r3 <<= 3\n r0 = r4\n r0 += r3\n r0 = *(u64 *)(r0 + 0)\n", 0x17, JIT_INDEXED, 4 },
+	{ "r3 <<= 3\n r0 = r4\n r0 += r3\n r0 = *(u64 *)(r0 + 0)\n", 0x1f, NOT_FUSED, 0 },
+	{ "r3 <<= 2\n r3 += r4\n r0 = *(u32 *)(r3 + 128)\n", 0x17, JIT_INDEXED, 3 },
+	{ "r3 += r4\n r0 = *(s8 *)(r3 + 1)\n", 0x17, JIT_INDEXED, 2 },
+	{ "r3 += r4\n *(u32 *)(r3 + 1) = r1\n", 0x17, JIT_INDEXED, 2 },
+	{ "r3 <<= 3\n r3 += r4\n *(u64 *)(r3 + 8) = r2\n", 0x17, JIT_INDEXED, 3 },
+	{ "r3 <<= 1\n r3 += r4\n *(u16 *)(r3 + 8) = -2\n", 0x17, JIT_INDEXED, 3 },
+	{ "r5 = r3\n r5 <<= 3\n r0 = r4\n r0 += r5\n *(u64 *)(r0 + 8) = r5\n", 0x3e, JIT_THREE, 2 },
+	{ "r5 = 2 ll\n r5 += r3\n r5 = r1\n", 0x3e, JIT_NOTHING, 2 },
+	{ "r0 = table_value 2 + 8 ll\n r0 += r3\n r0 = *(u8 *)(r0 + 16)\n", 0x1f, JIT_INDEXED, 4 },
+	{ "r3 <<= 2\n r0 = table_value 2 + 0 ll\n r0 += r3\n *(u32 *)(r0 + 16) = r1\n r0 = table_value 2 + 0 ll\n r0 = *(u64 *)(r0 + 16)\n", 0x17,
+	  JIT_INDEXED, 5 },
+	/* what nobody reads */
+	{ "r5 = *(u64 *)(r4 + 0)\n r5 = 3\n", 0x3e, JIT_NOTHING, 1 },
+	{ "r5 = r1\n r1 += 1\n", 0x6, JIT_NOTHING, 1 },
+	{ "r5 = r1\n r1 += 1\n", 0x26, NOT_FUSED, 0 },
+};
+
+static const struct vm_signature signature = { .args = {
+	{ VM_ARG_SCALAR, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
+} };
+
+/* The pattern between what sets the registers and what stores those that are read; from instruction *first on. */
+static struct func *
+around(struct object *object, const struct pattern *pattern, uint32_t *first)
+{
+	struct text source = { 0 };
+	struct func *func;
+
+	text_puts(&source, "*(u64 *)(r10 - 8) = r4\n r3 = r1\n r3 &= 7\n r0 = 17\n r5 = 19\n r7 = 0\n");
+	*first = 6;
+	text_puts(&source, pattern->text);
+	text_puts(&source, "r6 = *(u64 *)(r10 - 8)\n");
+	for (unsigned r = 0; r < 6; r++)
+		if (pattern->reads >> r & 1 && r != 4)
+			text_printf(&source, "*(u64 *)(r6 + %u) = r%u\n", 192 + 8 * r, r);
+	text_puts(&source, "r0 = 0\n exit\n");
+	func = fixture_func(object, "pattern", source.s);
+	text_fini(&source);
+	return func;
+}
+
+static void
+check_kind(const struct pattern *pattern, const struct func *func, uint32_t first)
+{
+	struct jit_func f = { .func = func };
+	struct jit_op op;
+	uint32_t n;
+
+	f.insns = calloc(func->n_insns + 1, sizeof(*f.insns));
+	assert_non_null(f.insns);
+	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
+		const struct insn_info *info = insn_info(&func->insns[pc]);
+
+		f.insns[pc].reads = jit_reads(&func->insns[pc], info);
+		if (info->shape == SHAPE_COND || info->shape == SHAPE_JUMP)
+			f.insns[jit_target(&f, pc)].target = true;
+		pc += insn_is_wide(&func->insns[pc]);
+	}
+	jit_find_live(&f);
+	n = jit_fuse(&f, first, &op);
+	if (pattern->kind == NOT_FUSED ? n != 0 : !n || (int)op.kind != pattern->kind || n != pattern->n)
+		fail_msg("%s(reads %#x): %u instructions of kind %d", pattern->text, pattern->reads, (unsigned)n, n ? (int)op.kind : -1);
+	free(f.insns);
+}
+
+static void
+run_as(enum vm_exec exec, bool no_bmi2, const struct pattern *pattern, uint64_t a, uint64_t b, uint64_t *memory)
+{
+	struct arena *arena = arena_new();
+	struct object *object = fixture_object(arena);
+	struct text why = { 0 };
+	struct vm_program *program;
+	struct func *func;
+	struct vm *vm;
+	uint32_t first;
+	int err;
+
+	func = around(object, pattern, &first);
+	vm = vm_new(object, 1, &why);
+	assert_non_null(vm);
+	vm_set_exec(vm, exec);
+	vm->no_bmi2 = no_bmi2;
+	program = vm_load(vm, func, &signature, &why, &err);
+	if (!program)
+		fail_msg("%s: %s", pattern->text, why.s);
+	for (unsigned i = 0; i < SCRATCH_SIZE / 8; i++)
+		memory[i] = 0x0123456789abcdefu * (i + 1);
+	vm_run(vm, program, NULL, (uint64_t[5]){ a, b, 0, (uintptr_t)memory, 0 });
+	vm_free(vm);
+	arena_free(arena);
+}
+
+static void
+test_kinds(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
+		struct arena *arena = arena_new();
+		uint32_t first;
+		struct func *func = around(fixture_object(arena), &patterns[i], &first);
+
+		check_kind(&patterns[i], func, first);
+		arena_free(arena);
+	}
+}
+
+static void
+test_same(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
+		for (size_t n = 0; n < ARRAY_SIZE(edges) * ARRAY_SIZE(edges); n++) {
+			uint64_t a = edges[n % ARRAY_SIZE(edges)], b = edges[n / ARRAY_SIZE(edges)];
+			_Alignas(8) uint64_t expected[SCRATCH_SIZE / 8], got[SCRATCH_SIZE / 8];
+
+			run_as(VM_EXEC_INTERP, false, &patterns[i], a, b, expected);
+			for (int no_bmi2 = 0; no_bmi2 < 2; no_bmi2++) {
+				run_as(VM_EXEC_AUTO, no_bmi2, &patterns[i], a, b, got);
+				for (unsigned w = 0; w < SCRATCH_SIZE / 8; w++)
+					if (got[w] != expected[w])
+						fail_msg("%s(reads %#x) with %#lx, %#lx: word %u is %#lx, not %#lx", patterns[i].text,
+							 patterns[i].reads, (unsigned long)a, (unsigned long)b, w, (unsigned long)got[w],
+							 (unsigned long)expected[w]);
+			}
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_kinds), cmocka_unit_test(test_same) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
