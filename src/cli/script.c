@@ -79,10 +79,6 @@ open_source(struct run *run, const struct target *target)
 		return STATUS_OK;
 	if (run->origin == EVENTS_USER)
 		say_not_kernel(run);
-	if (run->origin == EVENTS_USER && !target->argv && !target->pid) {
-		complain("the user engine traces a command or a process: add '-- COMMAND' or '-p PID'");
-		return STATUS_WORLD;
-	}
 	if (run->origin == EVENTS_USER)
 		err = source_ptrace_open(&run->source, run->object, run->events, target, &why);
 	else

@@ -21,6 +21,11 @@ literal_type(struct infer *infer, const struct node *node)
 		type->str_size = type_str_size(node->len);
 	} else if (node->kind == NODE_TABLE) {
 		type = infer_type(infer, TYPE_TABLE, node->span);
+	} else if (node->kind == NODE_CALL && node->a->builtin && node->a->builtin->id == BUILTIN_OPTION) {
+		/* An option has the type of its default; a text may be of any length. */
+		type = node->b && node->b->next ? literal_type(infer, node->b->next) : NULL;
+		if (type && type->kind == TYPE_STR)
+			type->str_size = STR_SIZE_MAX;
 	} else if (node->kind == NODE_CALL && node->a->builtin) {
 		type = infer_builtin_type(infer, node->a->builtin, node->span);
 		if (type->kind == TYPE_UNKNOWN)

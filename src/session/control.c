@@ -274,5 +274,6 @@ control_close(struct control *control)
 	free(control->key);
 	free(control->next_key);
 	free(control->value);
+	text_fini(&control->help);
 	text_fini(&control->text);
 }

@@ -154,14 +154,22 @@ builtin_GETTIMEOFDAY_S(lua_State *L)
 
 /* ---- B: output ---------------------------------------------------------- */
 
+void
+control_write(struct control *control, const char *s)
+{
+	if (!control->wants_help)
+		output_write(control->out, s, strlen(s));
+}
+
 /* Prints; a reader that has gone away ends the run. */
 static int
 emit(lua_State *L, const char *s, size_t len)
 {
-	struct output *out = control_of(L)->out;
+	const struct control *control = control_of(L);
 
-	output_write(out, s, len);
-	return output_error(out) ? control_exit(L) : 0;
+	if (!control->wants_help)
+		output_write(control->out, s, len);
+	return output_error(control->out) ? control_exit(L) : 0;
 }
 
 static int
@@ -377,6 +385,7 @@ builtin_ARG(lua_State *L)
 
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &arg_table) == LUA_TTABLE)
 		return 1;
+	control_of(L)->has_arg = true;
 	lua_newtable(L);
 	lua_pushstring(L, options->script_name);
 	lua_rawseti(L, -2, 0);

@@ -646,7 +646,7 @@ control_print_hist(lua_State *L)
 		at += rows[i].key_len;
 	}
 	hist_text(rows, n, max_rows, &out);
-	output_write(control->out, out.s, out.len);
+	control_write(control, out.s);
 	text_fini(&out);
 	return 0;
 }

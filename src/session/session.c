@@ -274,6 +274,18 @@ trace(struct session *session, uint64_t *time)
 	return true;
 }
 
+/* Returns whether tracing follows; *ends: whether trace_end does. */
+static bool
+run_main(struct session *session, bool *ends)
+{
+	bool goes_on = session_goes_on(session, control_main(&session->control));
+
+	*ends = control_accepts_options(&session->control);
+	if (session->control.bad_usage)
+		session_fail(session, STATUS_USAGE);
+	return goes_on && *ends;
+}
+
 enum exit_status
 session_run(struct object *object, struct events *events, struct source *source,
 	    const struct session_options *options)
@@ -283,7 +295,7 @@ session_run(struct object *object, struct events *events, struct source *source,
 	bool ok = open_session(&session);
 
 	step_time("open", &time);
-	if (ok && session_goes_on(&session, control_main(&session.control)) && has_work(&session)) {
+	if (ok && run_main(&session, &ok) && has_work(&session)) {
 		step_time("main", &time);
 		output_flush(session.out);
 		ok = trace(&session, &time);

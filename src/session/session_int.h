@@ -3,8 +3,8 @@
  * session_int: for the files of session/ only.
  *
  * The control half is spread over control.c (its life, registration), control_ops.c (operators), control_lib.c
- * (built-ins), control_table.c (variables and tables shared with probes) and control_order.c (walks in a fixed
- * order). These five alone know Lua.
+ * (built-ins), control_option.c (options of scripts), control_table.c (variables and tables shared with probes) and control_order.c (walks in a fixed
+ * order). These six alone know Lua.
  */
 #ifndef KTAP_SESSION_INT_H
 #define KTAP_SESSION_INT_H
@@ -83,6 +83,11 @@ struct control {
 	 * Room for one key, the next key and one value of any table, values of per-CPU tables for all CPUs.
 	 */
 	char *key, *next_key, *value;
+	/* Options of the script: control_option.c. */
+	struct text help;    /* a line for each that main declared */
+	bool wants_help;     /* --help was given: nothing else is printed */
+	bool bad_usage;      /* a complaint was made about an option */
+	bool has_arg;        /* the table `arg` was made */
 	struct text text; /* scratch of built-ins: stays allocated when an error unwinds them */
 };
 
@@ -116,6 +121,20 @@ control_close(struct control *control);
 /* The control of a Lua state. */
 struct control *
 control_of(struct lua_State *L);
+
+/* Writes to the script's output, unless that is held back for --help. */
+void
+control_write(struct control *control, const char *s);
+
+/*
+ * After main: may tracing begin? False when the user asked for --help (which is then printed) or gave options that the script has not
+ * (control->bad_usage; it was said on stderr).
+ */
+bool
+control_accepts_options(struct control *control);
+
+int
+builtin_OPTION(struct lua_State *L);
 
 /* Unwinds the Lua code that runs, as exit() does. */
 int
