@@ -19,6 +19,10 @@ const char *const engine_names[] = {
 	[ENGINE_AUTO] = "auto", [ENGINE_KERNEL] = "kernel", [ENGINE_USER] = "user"
 };
 
+const char *const exec_names[] = {
+	[VM_EXEC_AUTO] = "auto", [VM_EXEC_INTERP] = "interp", [VM_EXEC_JIT] = "jit"
+};
+
 /* ---- one function an option --------------------------------------------- */
 
 static const char *
@@ -79,6 +83,17 @@ take_engine(struct args *args, const char *value)
 }
 
 static const char *
+take_exec(struct args *args, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(exec_names); i++)
+		if (strcmp(value, exec_names[i]) == 0) {
+			args->exec = (enum vm_exec)i;
+			return NULL;
+		}
+	return "programs are executed by jit, interp or auto";
+}
+
+static const char *
 take_version(struct args *args, const char *value)
 {
 	puts("ktap " KTAP_VERSION);
@@ -117,6 +132,12 @@ engine_word(size_t i)
 }
 
 static const char *
+exec_word(size_t i)
+{
+	return i < ARRAY_SIZE(exec_names) ? exec_names[i] : NULL;
+}
+
+static const char *
 stage_word(size_t i)
 {
 	return i < N_DEBUG_STAGES ? debug_name((enum debug_stage)i) : NULL;
@@ -128,6 +149,7 @@ const struct option_row option_rows[] = {
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
 	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
 	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)", engine_word },
+	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
 	{ "--json", NULL, take_json, "say what is wrong as JSON, on standard output", .only = "check" },
 	{ "-w", NULL, take_write, "write the formatted scripts back", .only = "fmt" },

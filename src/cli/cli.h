@@ -7,6 +7,7 @@
 #define KTAP_CLI_H
 
 #include "session/session.h"
+#include "vm/vm.h"
 
 enum engine { ENGINE_AUTO, ENGINE_KERNEL, ENGINE_USER };
 
@@ -48,6 +49,7 @@ struct args {
 	const char *output;     /* -o */
 	pid_t pid;              /* -p */
 	enum engine engine;
+	enum vm_exec exec;      /* --exec */
 	bool quiet; /* -q */
 	bool json;  /* --json */
 	bool write; /* -w */
@@ -72,8 +74,8 @@ extern const char usage_text[], status_text[];
 /* The options that there are, 64 at most: args.c. Ends with a row without name. */
 extern const struct option_row option_rows[];
 
-/* "--engine=auto" and so on: what there is to choose. */
-extern const char *const engine_names[];
+/* "--engine=auto" and "--exec=auto" and so on: what there is to choose. */
+extern const char *const engine_names[], *const exec_names[];
 
 /*
  * The events to compile for: those of the engine that is asked for, for `auto` those of the kernel where it

@@ -79,12 +79,18 @@ open_source(struct run *run, const struct target *target)
 		return STATUS_OK;
 	if (run->origin == EVENTS_USER)
 		say_not_kernel(run);
+	if (run->origin == EVENTS_KERNEL && run->args->exec != VM_EXEC_AUTO) {
+		complain("--exec %s is for the user engine, the kernel decides by itself: add --engine=user", exec_names[run->args->exec]);
+		return STATUS_USAGE;
+	}
 	if (run->origin == EVENTS_USER)
 		err = source_ptrace_open(&run->source, run->object, run->events, target, &why);
 	else
 		err = source_kernel_open(&run->source, run->object, run->events, target, &why);
 	if (err < 0)
 		complain("%s", why.s ? why.s : strerror(-err));
+	else if (run->origin == EVENTS_USER)
+		source_set_exec(run->source, run->args->exec);
 	text_fini(&why);
 	return err < 0 ? STATUS_WORLD : STATUS_OK;
 }

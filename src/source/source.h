@@ -13,6 +13,7 @@
 
 #include "ebpf/ebpf.h"
 #include "event/event.h"
+#include "vm/vm.h"
 
 struct source {
 	const struct source_ops *ops;
@@ -70,6 +71,10 @@ source_kernel_open(struct source **source, const struct object *object, struct e
 
 int
 source_ptrace_open(struct source **source, const struct object *object, struct events *events, const struct target *target, struct text *why);
+
+/* How a source of the user engine runs its programs; before attach. engine.c. */
+void
+source_set_exec(struct source *source, enum vm_exec exec);
 
 /*
  * Can programs be loaded into this kernel by us? 0, or -errno with *why saying what is missing ("no CAP_BPF ...").
