@@ -90,6 +90,10 @@ text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 void
 text_vprintf(struct text *text, const char *format, va_list args);
 
+/* Takes away what is behind the first `len` bytes; it has at least so many. */
+void
+text_cut(struct text *text, size_t len);
+
 /* Empties the text, keeps the memory. */
 void
 text_clear(struct text *text);

@@ -75,6 +75,14 @@ text_printf(struct text *text, const char *format, ...)
 }
 
 void
+text_cut(struct text *text, size_t len)
+{
+	text->len = len;
+	if (text->s)
+		text->s[len] = 0;
+}
+
+void
 text_clear(struct text *text)
 {
 	text->len = 0;

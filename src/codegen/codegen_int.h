@@ -169,9 +169,9 @@ lower_program(struct object *object, const struct typed *typed, const struct typ
 uint32_t
 globals_alloc(struct object *object, uint32_t size);
 
-/* place.c: adds the table of kernel stacks, `depth` frames each. */
-void
-place_stacks(struct object *object, uint32_t depth);
+/* place.c: adds a table of stacks of that many frames. Returns its index. */
+uint32_t
+place_stacks(struct object *object, const char *name, uint32_t frames);
 
 /* place.c: decides tables and globals of shared variables; adds them, and our own tables, to the object. */
 void

@@ -393,6 +393,7 @@ lower_call(struct lowering *l, struct node *node)
 		lower_exit(l);
 		break;
 	case BUILTIN_STACK:
+	case BUILTIN_USTACK:
 		return lower_stack(l, node);
 	case BUILTIN_KERNEL_STRING:
 		return lower_string_at(l, node, BPF_FUNC_probe_read_kernel_str);

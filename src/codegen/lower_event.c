@@ -257,37 +257,71 @@ lower_argstr(struct lowering *l, struct mem dst, int tail)
 	return ir_alu(ir, BPF_SUB, tail, start);
 }
 
-/* ---- stack() ---- */
+/* ---- stack(), ustack() ---- */
 
-static void
-check_depth(struct lowering *l, const struct node *node, uint32_t depth)
+/* What differs between the two. */
+struct stack_kind {
+	const char *call, *table_name;
+	enum type_kind type;
+	uint32_t depth;      /* frames where the script says no number */
+	uint32_t own_frames; /* captured in addition */
+	uint64_t flags;      /* of bpf_get_stackid */
+};
+
+static const struct stack_kind stack_kinds[] = {
+	{ "stack", ".stacks", TYPE_STACK, 10, STACK_OWN_FRAMES, 0 },
+	{ "ustack", ".ustacks", TYPE_USTACK, 32, 0, BPF_F_USER_STACK },
+};
+
+/* The table for this call's depth; another depth than that of the script's other calls is an error. */
+static uint32_t
+stack_table(struct lowering *l, const struct node *node, const struct stack_kind *kind)
 {
-	const struct table *stacks;
+	struct object *object = l->object;
+	uint32_t *table = kind->type == TYPE_STACK ? &object->table_stacks : &object->table_ustacks, other;
+	uint32_t depth = node->b && node->b->number ? (uint32_t)node->b->number : kind->depth;
 
-	if (l->object->table_stacks == UINT32_MAX)
-		place_stacks(l->object, depth);
-	stacks = l->object->tables[l->object->table_stacks];
-	if (stacks->value_size != 8 * (depth + STACK_OWN_FRAMES))
-		diag_error(l->diags, node->span, "stack-depth", "all stack() of a script must have one depth; another one has %u, this %u",
-			   stacks->value_size / 8 - STACK_OWN_FRAMES, depth);
+	if (*table == UINT32_MAX)
+		*table = place_stacks(object, kind->table_name, depth + kind->own_frames);
+	other = object->tables[*table]->value_size / 8 - kind->own_frames;
+	if (other != depth)
+		diag_error(l->diags, node->span, "stack-depth", "all %s() of a script must have one depth; another one has %u, this %u",
+			   kind->call, other, depth);
+	return *table;
+}
+
+/* The number of a user stack means something only together with the process. */
+static void
+add_process(struct lowering *l, int id)
+{
+	struct ir *ir = &l->ir;
+	uint32_t failed = ir_label(ir);
+	int process;
+
+	ir_branch_imm(ir, BPF_JSLT, id, 0, failed);
+	process = ir_alu_imm(ir, BPF_RSH, ir_call(ir, BPF_FUNC_get_current_pid_tgid, NULL, 0), 32);
+	ir_move(ir, id, ir_alu(ir, BPF_OR, id, ir_alu_imm(ir, BPF_LSH, process, 32)));
+	ir_bind(ir, failed);
 }
 
 struct val
 lower_stack(struct lowering *l, const struct node *node)
 {
-	struct ir *ir = &l->ir;
-	uint32_t depth = node->b && node->b->number ? (uint32_t)node->b->number : 10, captured = ir_label(ir);
+	const struct stack_kind *kind = &stack_kinds[node->builtin->id == BUILTIN_USTACK];
 	int64_t skip = node->b && node->b->next ? node->b->next->number : 0;
-	int table = ir_pointer(ir), id;
+	struct ir *ir = &l->ir;
+	uint32_t captured = ir_label(ir);
+	int table = ir_pointer(ir), id = ir_vreg(ir);
 
-	check_depth(l, node, depth);
 	l->uses_context = true;
-	ir_add(ir, (struct ir_insn){ .op = IR_TABLE, .dst = table, .a = NO_VREG, .b = NO_VREG,
-				     .imm = l->object->table_stacks });
-	id = ir_call(ir, BPF_FUNC_get_stackid, (int[]){ ir->params[PARAM_CONTEXT], table, ir_const(ir, skip) }, 3);
+	ir_add(ir, (struct ir_insn){ .op = IR_TABLE, .dst = table, .a = NO_VREG, .b = NO_VREG, .imm = stack_table(l, node, kind) });
+	ir_move(ir, id, ir_call(ir, BPF_FUNC_get_stackid,
+				(int[]){ ir->params[PARAM_CONTEXT], table, ir_const(ir, (int64_t)kind->flags | skip) }, 3));
 	ir_branch_imm(ir, BPF_JSGE, id, 0, captured);
-	ir_branch_imm(ir, BPF_JEQ, id, -EFAULT, captured); /* no kernel frames: the event came in user mode */
+	ir_branch_imm(ir, BPF_JEQ, id, -EFAULT, captured); /* there are no such frames, as of a sample in user mode */
 	lower_count(l, COUNTER_STACK_LOST);
 	ir_bind(ir, captured);
-	return val_number(TYPE_STACK, id);
+	if (kind->type == TYPE_USTACK)
+		add_process(l, id);
+	return val_number(kind->type, id);
 }

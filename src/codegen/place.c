@@ -12,6 +12,7 @@
 #define DEFAULT_ENTRIES (1u << 18)
 #define MAX_ENTRIES (1u << 24)
 #define RECORDS_SIZE (4u << 20) /* bytes of the ring buffer */
+#define STACKS_MAX (1u << 16)   /* of different ones: the kernel's table finds place by hash, so many more than are wanted */
 
 static enum value_kind
 value_kind_of(enum type_kind kind)
@@ -153,9 +154,9 @@ place_variables(struct object *object, const struct typed *typed)
 	}
 }
 
-void
-place_stacks(struct object *object, uint32_t depth)
+uint32_t
+place_stacks(struct object *object, const char *name, uint32_t frames)
 {
-	object->table_stacks = add_own_table(object, (struct table){
-		.name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * (depth + STACK_OWN_FRAMES), .max_entries = 1u << 16 });
+	return add_own_table(object, (struct table){
+		.name = name, .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * frames, .max_entries = STACKS_MAX });
 }

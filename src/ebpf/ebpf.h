@@ -252,7 +252,7 @@ enum value_kind {
 	VALUE_STR,     /* `size` bytes: text, NUL, then zeros to the end */
 	VALUE_EVENT,   /* 8 bytes: index of an event (struct object.events); printed as its name */
 	VALUE_STACK,   /* 8 bytes: id in the table of kernel stacks, or negative: -errno of the capture */
-	VALUE_USTACK,  /* 8 bytes: like VALUE_STACK, user half; symbols belong to the process */
+	VALUE_USTACK,  /* 8 bytes: process id << 32 | id in the table of user stacks, or negative: -errno of the capture */
 	VALUE_ARGSTR,  /* records only: the raw record of the event, see "the record" below */
 	VALUE_KSYM,    /* 8 bytes: a kernel address, printed as symbol */
 };
@@ -477,7 +477,8 @@ struct object {
 	/* Indices of our own tables; UINT32_MAX where the script needs none. */
 	uint32_t table_globals;        /* ".globals": array, 1 entry, mappable */
 	uint32_t table_records;        /* ".records": ring buffer */
-	uint32_t table_stacks;         /* ".stacks": stack traces */
+	uint32_t table_stacks;         /* ".stacks": stack traces of the kernel */
+	uint32_t table_ustacks;        /* ".ustacks": stack traces of programs */
 	uint32_t table_event_info;     /* ".event_info": per event 8 bytes, see struct event_info */
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */

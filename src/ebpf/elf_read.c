@@ -265,6 +265,7 @@ find_own_tables(struct object *object)
 		{ ".globals", &object->table_globals },
 		{ ".records", &object->table_records },
 		{ ".stacks", &object->table_stacks },
+		{ ".ustacks", &object->table_ustacks },
 		{ ".event_info", &object->table_event_info },
 	};
 

@@ -232,4 +232,42 @@ syscall_arg_is_string(const struct syscall *syscall, unsigned n);
 void
 event_format(struct events *events, const struct event *event, const void *bytes, size_t len, struct text *out);
 
+/* ---- image.c: the functions of an ELF file, by place ------------------------------------------------------------ */
+
+/* What is known of a program's or library's code. Owns all it holds. */
+struct image;
+
+struct image_symbol {
+	const char *name;     /* lives as long as the image; without "@VERSION" */
+	uint64_t offset;      /* of the place asked for, from its start, */
+	uint64_t size;        /* of it; 0: not known */
+};
+
+/*
+ * Reads .symtab and .dynsym; where there is no .symtab, that of the file with debugging information that belongs to this one, found
+ * by build id or debug link below /usr/lib/debug and beside `path`. Borrows fd. NULL where it is no ELF file of 64 bits. The file
+ * is not trusted.
+ */
+struct image *
+image_read(int fd, const char *path);
+
+/* The same of a file in memory (borrowed for the call), without looking for others. */
+struct image *
+image_read_memory(const void *bytes, size_t len);
+
+void
+image_free(struct image *image);
+
+/* The function at a place in the file. False: there is none, or its name is not known. */
+bool
+image_find(const struct image *image, uint64_t offset, struct image_symbol *symbol);
+
+/* The address that a place in the file has for those who read the file (nm, addr2line); the place itself where it is no code. */
+uint64_t
+image_address(const struct image *image, uint64_t offset);
+
+/* Its build id; *len 0: it has none. */
+const uint8_t *
+image_build_id(const struct image *image, uint32_t *len);
+
 #endif

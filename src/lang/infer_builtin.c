@@ -14,7 +14,7 @@ result_kind(const struct builtin *builtin)
 		enum type_kind kind;
 	} kinds[] = {
 		{ "int", TYPE_INT },	 { "bool", TYPE_BOOL },	  { "string", TYPE_STR }, { "event", TYPE_EVENT },
-		{ "stack", TYPE_STACK }, { "argstr", TYPE_ARGSTR }, { "table", TYPE_TABLE },
+		{ "stack", TYPE_STACK }, { "ustack", TYPE_USTACK }, { "argstr", TYPE_ARGSTR }, { "table", TYPE_TABLE },
 	};
 	const char *name = builtin_result(builtin);
 
@@ -45,14 +45,14 @@ infer_builtin_value(struct infer *infer, struct node *node)
 	return infer_settle(infer, node, infer_builtin_type(infer, node->builtin, node->span), false);
 }
 
-/* stack(depth, skip): the kernel needs both when the program is made. */
+/* stack(depth, skip), ustack(depth, skip): the kernel needs both when the program is made. */
 static void
 check_stack_args(struct infer *infer, struct node *node)
 {
 	for (struct node *arg = node->b; arg; arg = arg->next) {
-		infer_require(infer, arg, TYPE_INT, "argument of stack()");
+		infer_require(infer, arg, TYPE_INT, "argument of a stack");
 		if (arg->kind != NODE_INT || arg->number < 0 || arg->number > 100)
-			diag_error(infer->diags, arg->span, "stack-argument", "stack() takes constant numbers from 0 to 100");
+			diag_error(infer->diags, arg->span, "stack-argument", "%s() takes constant numbers from 0 to 100", node->builtin->name);
 	}
 }
 
@@ -135,6 +135,7 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 	node->builtin = builtin;
 	switch ((int)builtin->id) {
 	case BUILTIN_STACK:
+	case BUILTIN_USTACK:
 		check_stack_args(infer, node);
 		break;
 	case BUILTIN_PRINTF:

@@ -7,6 +7,7 @@
 
 #include "ebpf/ebpf.h"
 #include "event/event.h"
+#include "source/source.h"
 
 /* ---- stream.c ------------------------------------------------------------------------------------------- */
 
@@ -37,7 +38,7 @@ output_error(const struct output *out);
 /* A value on its way to text. */
 struct value {
 	enum value_kind kind; /* VALUE_NONE: nil */
-	int64_t number;       /* INT, BOOL, EVENT, STACK (id), KSYM */
+	int64_t number;       /* INT, BOOL, EVENT, STACK and USTACK (ebpf.h, enum value_kind), KSYM */
 	const char *s;        /* STR, ARGSTR: bytes, borrowed */
 	uint32_t len;
 };
@@ -47,8 +48,11 @@ struct value_names {
 	const struct object *object;  /* events by index */
 	struct events *events;        /* argstr */
 	struct symbols *symbols;      /* kernel symbols */
-	/* Instruction addresses of a stack, innermost first; returns their number or -errno. */
-	int (*stack)(void *arg, int64_t id, uint64_t *addrs, uint32_t max);
+	struct user_symbols *user_symbols;
+	/* Instruction addresses of the stack `id` (not negative), innermost first; returns their number or -errno. */
+	int (*stack)(void *arg, enum value_kind kind, uint32_t id, uint64_t *addrs, uint32_t max);
+	/* The address spaces of traced processes; may be NULL. */
+	struct spaces *(*spaces)(void *arg);
 	void *arg;
 };
 
@@ -114,5 +118,28 @@ symbols_text(struct symbols *symbols, uint64_t addr, struct text *out);
 /* 0, or why names can't be shown (kptr_restrict hides addresses ...). */
 int
 symbols_error(struct symbols *symbols, struct text *why);
+
+/* ---- user_symbols.c ------------------------------------------------------------------------------------------------ */
+
+/* Symbols of programs and libraries, read when they are first asked for. */
+struct user_symbols;
+
+/* NULL: no memory. */
+struct user_symbols *
+user_symbols_new(void);
+
+void
+user_symbols_free(struct user_symbols *symbols);
+
+/* A stack's first address is that of the next instruction, the others are where calls return to. */
+enum frame_kind { FRAME_INNERMOST, FRAME_CALLER };
+
+/*
+ * Text of an address in a process; user_symbols.c shows the forms. `spaces` may be NULL, and must always be the same. False: no code
+ * was ever at this address, so that it is no frame (and the address is its text).
+ */
+bool
+user_symbols_text(struct user_symbols *symbols, struct spaces *spaces, uint32_t pid, uint64_t addr, enum frame_kind kind,
+		  struct text *out);
 
 #endif

@@ -6,6 +6,7 @@
  * the record's length before it is used, and numbers that index something are checked against it.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "output/output.h"
@@ -114,6 +115,56 @@ trim_stack(const struct value_names *names, const uint64_t *addrs, int n, int *f
 	return n - *first > depth ? depth : n - *first;
 }
 
+/* What stands where no frames do; `n` is -errno. */
+static void
+no_frames_text(enum value_kind kind, int n, struct text *out)
+{
+	if (n != -EFAULT) /* what the helper says of a stack without frames */
+		text_printf(out, " => (not captured: %s)\n", strerror(-n));
+	else
+		text_puts(out, kind == VALUE_STACK ? " => (in user mode)\n" : " => (no user stack)\n");
+}
+
+static void
+kernel_frames_text(const struct value_names *names, const uint64_t *addrs, int n, struct text *out)
+{
+	int first;
+
+	n = trim_stack(names, addrs, n, &first);
+	for (int i = first; i < first + n; i++) {
+		text_puts(out, " => ");
+		address_text(names, addrs[i], out);
+		text_putc(out, '\n');
+	}
+}
+
+/*
+ * The kernel follows frame pointers; behind the first function that was made without (the C library's own, where main returns to)
+ * it may find numbers that are no addresses of code. They end the stack.
+ */
+static void
+user_frames_text(const struct value_names *names, uint32_t pid, const uint64_t *addrs, int n, struct text *out)
+{
+	struct spaces *spaces = names->spaces ? names->spaces(names->arg) : NULL;
+
+	for (int i = 0; i < n; i++) {
+		enum frame_kind kind = i ? FRAME_CALLER : FRAME_INNERMOST;
+		size_t before = out->len;
+		bool is_code = true;
+
+		text_puts(out, " => ");
+		if (names->user_symbols)
+			is_code = user_symbols_text(names->user_symbols, spaces, pid, addrs[i], kind, out);
+		else
+			text_printf(out, "0x%" PRIx64, addrs[i]);
+		if (!is_code && i > 0) {
+			text_cut(out, before);
+			return;
+		}
+		text_putc(out, '\n');
+	}
+}
+
 /*
  * One line a frame, the newline included, so that print leaves a blank line behind a stack, as it always did
  * in ktap.
@@ -122,25 +173,17 @@ static void
 stack_text(const struct value_names *names, const struct value *value, struct text *out)
 {
 	uint64_t addrs[STACK_FRAMES_MAX];
-	int n = value->number < 0 ? (int)value->number : -ENOENT, first = 0;
+	int n = value->number < 0 ? (int)value->number : -ENOENT;
 
 	if (value->number >= 0 && names->stack)
-		n = names->stack(names->arg, value->number, addrs, STACK_FRAMES_MAX);
+		n = names->stack(names->arg, value->kind, (uint32_t)value->number, addrs, STACK_FRAMES_MAX);
 	text_puts(out, "<stack trace>\n");
-	if (n == -EFAULT) /* what the helper says of a stack without frames */
-		text_puts(out, value->kind == VALUE_STACK ? " => (in user mode)\n" : " => (no user stack)\n");
-	else if (n < 0)
-		text_printf(out, " => (not captured: %s)\n", strerror(-n));
+	if (n < 0)
+		no_frames_text(value->kind, n, out);
 	else if (value->kind == VALUE_STACK)
-		n = trim_stack(names, addrs, n, &first);
-	for (int i = first; i < first + n; i++) {
-		text_puts(out, " => ");
-		if (value->kind == VALUE_STACK)
-			address_text(names, addrs[i], out);
-		else
-			text_printf(out, "0x%llx", (unsigned long long)addrs[i]);
-		text_putc(out, '\n');
-	}
+		kernel_frames_text(names, addrs, n, out);
+	else
+		user_frames_text(names, (uint32_t)(value->number >> 32), addrs, n, out);
 }
 
 void

@@ -53,13 +53,13 @@ session_goes_on(struct session *session, enum control_result result)
 
 /* ---- open --------------------------------------------------------------- */
 
-/* value_names.stack: the frames of a stack, from the table of stacks. */
+/* value_names.stack: the frames of a stack, from the tables of stacks. */
 static int
-stack_frames(void *arg, int64_t id, uint64_t *addrs, uint32_t max)
+stack_frames(void *arg, enum value_kind kind, uint32_t key, uint64_t *addrs, uint32_t max)
 {
 	struct session *session = arg;
 	const struct object *object = session->object;
-	uint32_t table = object->table_stacks, key = (uint32_t)id, n = 0, len;
+	uint32_t table = kind == VALUE_STACK ? object->table_stacks : object->table_ustacks, n = 0, len;
 	uint64_t *frames;
 	int err;
 
@@ -78,6 +78,15 @@ stack_frames(void *arg, int64_t id, uint64_t *addrs, uint32_t max)
 	return err < 0 ? err : (int)n;
 }
 
+/* value_names.spaces */
+static struct spaces *
+address_spaces(void *arg)
+{
+	struct session *session = arg;
+
+	return session->source ? session->source->ops->spaces(session->source) : NULL;
+}
+
 static int
 open_control(struct session *session, struct text *why)
 {
@@ -86,7 +95,9 @@ open_control(struct session *session, struct text *why)
 	session->names = (struct value_names){ .object = session->object,
 					       .events = session->events,
 					       .symbols = session->symbols,
+					       .user_symbols = session->user_symbols,
 					       .stack = stack_frames,
+					       .spaces = address_spaces,
 					       .arg = session };
 	control->object = session->object;
 	control->events = session->events;
@@ -107,7 +118,8 @@ open_session(struct session *session)
 	session->watch.pidfd = -1;
 	session->out = output_new(session->options->out_fd);
 	session->symbols = symbols_new();
-	if (err == 0 && (!session->out || !session->symbols))
+	session->user_symbols = user_symbols_new();
+	if (err == 0 && (!session->out || !session->symbols || !session->user_symbols))
 		err = -ENOMEM;
 	if (err == 0 && !session->source)
 		err = watch_open(&session->watch, &session->options->target, &why);
@@ -227,6 +239,9 @@ report_losses(struct session *session)
 	if (stats.n_nested)
 		complain("warning: %llu event%s skipped: a probe was running already on that CPU",
 		       (unsigned long long)stats.n_nested, stats.n_nested == 1 ? "" : "s");
+	if (stats.n_maps_lost)
+		complain("warning: %llu reports of what processes loaded were lost: names may be missing in user stacks",
+			 (unsigned long long)stats.n_maps_lost);
 	if (session->n_bad_records)
 		complain("warning: %llu records do not fit their print statement and are left out",
 		       (unsigned long long)session->n_bad_records);
@@ -243,6 +258,7 @@ close_session(struct session *session)
 	}
 	control_close(&session->control);
 	symbols_free(session->symbols);
+	user_symbols_free(session->user_symbols);
 	watch_close(&session->watch);
 	interrupt_close(&session->interrupt);
 	for (uint32_t i = 0; session->tick_fds && i < session->control.n_ticks; i++)

@@ -297,6 +297,7 @@ struct session {
 	/* Owned. */
 	struct output *out;
 	struct symbols *symbols;
+	struct user_symbols *user_symbols;
 	struct value_names names;
 	struct interrupt interrupt;
 	struct control control;

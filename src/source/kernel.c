@@ -199,8 +199,10 @@ static int
 kernel_start(struct source *source, struct text *why)
 {
 	struct kernel *kernel = of(source);
-	int err = kernel->n_registrations ? load_and_attach(kernel, why) : 0;
+	int err = kernel->n_registrations ? kernel_spaces_open(kernel, why) : 0;
 
+	if (err == 0 && kernel->n_registrations)
+		err = load_and_attach(kernel, why);
 	if (err == 0)
 		err = kernel_command_go(kernel, why);
 	if (err < 0)
@@ -264,6 +266,7 @@ kernel_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 	struct pump pump = { .fn = fn, .arg = arg };
 	int err;
 
+	kernel_spaces_pump(kernel);
 	if (!kernel->ring)
 		return 0;
 	kernel->pump = &pump;
@@ -282,6 +285,8 @@ kernel_poll_fds(struct source *source, int *fds, int max)
 		fds[n++] = ring_buffer__epoll_fd(kernel->ring);
 	if (kernel->pidfd >= 0 && n < max)
 		fds[n++] = kernel->pidfd;
+	if (kernel_spaces_fd(kernel) >= 0 && n < max)
+		fds[n++] = kernel_spaces_fd(kernel);
 	return n;
 }
 
@@ -308,6 +313,7 @@ kernel_stats(struct source *source, struct source_stats *stats)
 		    bpf_obj_get_info_by_fd(kernel->units[i]->fd, &info, &len) == 0)
 			stats->n_nested += info.recursion_misses;
 	}
+	stats->n_maps_lost = kernel_spaces_lost(kernel);
 	stats->command_ended = kernel->command.pid && kernel->command_gone;
 	stats->exit_status = kernel->command_status;
 }
@@ -335,6 +341,7 @@ kernel_close(struct source *source)
 	end_command(kernel);
 	kernel_command_fini(kernel);
 	ring_buffer__free(kernel->ring);
+	kernel_spaces_close(kernel);
 	for (i = 0; i < kernel->n_units; i++)
 		if (kernel->units[i]->fd >= 0)
 			close(kernel->units[i]->fd);
@@ -358,6 +365,7 @@ static const struct source_ops kernel_ops = {
 	.next = kernel_next,
 	.globals = kernel_globals,
 	.stats = kernel_stats,
+	.spaces = kernel_spaces,
 	.close = kernel_close,
 };
 

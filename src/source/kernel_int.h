@@ -9,6 +9,7 @@
  *     kernel_stub.c   a unit as eBPF: entry stub, handlers behind it
  *     kernel_load.c   loading; refusals in the user's terms
  *     kernel_attach.c attaching units to tracepoints, functions, timers
+ *     kernel_spaces.c what processes load, for the names of user stacks
  *     kernel_btf.c    the few type numbers and offsets that stubs need from the kernel's BTF
  */
 #ifndef KTAP_KERNEL_INT_H
@@ -120,6 +121,7 @@ struct kernel {
 	size_t globals_len;
 	struct ring_buffer *ring;
 	struct pump *pump;        /* in progress, see kernel.c */
+	struct kernel_spaces *spaces; /* NULL: no user stacks */
 	int targets_fd;           /* array of one value: a bit for each process id; -1: no target */
 	int scratch_fd;
 	uint32_t scratch_size, n_scratch;
@@ -256,6 +258,30 @@ kernel_detach_all(struct kernel *kernel);
 /* Checks, before start, whether an event can be served at all. */
 int
 kernel_attachable(const struct event *event, struct text *why);
+
+/* ---- kernel_spaces.c ------------------------------------------------------------------------- */
+
+/* Begins to watch, where the object takes user stacks. Call before the command goes and programs are attached. */
+int
+kernel_spaces_open(struct kernel *kernel, struct text *why);
+
+/* Takes over what the kernel has told since the last call. Costs little where that is nothing. */
+void
+kernel_spaces_pump(struct kernel *kernel);
+
+struct spaces *
+kernel_spaces(struct source *source);
+
+/* A descriptor to poll, so that the kernel's rings do not get full; -1: none. */
+int
+kernel_spaces_fd(const struct kernel *kernel);
+
+/* How many of the kernel's records were lost: names may be missing. */
+uint64_t
+kernel_spaces_lost(const struct kernel *kernel);
+
+void
+kernel_spaces_close(struct kernel *kernel);
 
 /* ---- kernel_btf.c ---------------------------------------------------------------------------- */
 

@@ -269,6 +269,8 @@ ptrace_close(struct source *source)
 	hooks_free(tracer);
 	engine_fini(&tracer->engine);
 	restore_signals(tracer);
+	spaces_free(tracer->spaces);
+	tracer->spaces = NULL;
 	if (tracer->page)
 		munmap(tracer->page, sizeof(*tracer->page));
 	tracer->page = NULL;
@@ -307,6 +309,7 @@ static const struct source_ops ptrace_ops = {
 	.next = engine_next,
 	.globals = engine_globals,
 	.stats = ptrace_stats,
+	.spaces = ptrace_spaces,
 	.close = ptrace_close,
 };
 
@@ -378,7 +381,10 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 	tracer->target = *target;
 	tracer->signal_fd = -1;
 	tracer->engine.env.read_user = task_read_memory;
+	tracer->engine.env.unwind = task_unwind;
 	tracer->engine.env.arg = tracer;
+	if (object->table_ustacks != UINT32_MAX)
+		tracer->spaces = spaces_new(); /* NULL: names will be missing */
 	err = engine_init(&tracer->engine, &ptrace_ops, object, events, 1, why);
 	if (err == 0)
 		err = open_parts(tracer, why);

@@ -7,6 +7,7 @@
  *     ptrace_stop.c    what each stop of a traced thread means
  *     ptrace_task.c    the traced threads, and who they are
  *     ptrace_record.c  records of events, and the programs that are run on them
+ *     ptrace_stack.c   stacks of the traced threads, and what their processes have loaded
  *     ptrace_filter.c  the seccomp filter: stops at the system calls that somebody wants, full speed at the others
  *     ptrace_front.c   how ktap ends while processes with the filter live on
  */
@@ -85,6 +86,8 @@ struct tracer {
 	int exit_status;
 	int signal_fd;
 	bool signal_was_blocked;  /* SIGCHLD, before us */
+	struct spaces *spaces;    /* NULL: no user stacks are taken */
+	uint64_t no_code;         /* an address of a stack that is none */
 	/* The record being built; PTRACE_RECORD_MAX bytes. */
 	unsigned char record[PTRACE_RECORD_MAX] __attribute__((aligned(16)));
 };
@@ -168,6 +171,20 @@ struct signal_event { int number, error, code; };
 
 void
 emit_signal(struct tracer *tracer, struct task *task, const struct signal_event *signal);
+
+/* ---- ptrace_stack.c ------------------------------------------------------------------------------------- */
+
+/* See vm_env.unwind. `arg` is the tracer, env.tid the thread, which is stopped. */
+int64_t
+task_unwind(void *arg, uint64_t *addrs, uint32_t max);
+
+/* See source_ops.spaces. */
+struct spaces *
+ptrace_spaces(struct source *source);
+
+/* The task's process has a new program in place. */
+void
+stack_exec(struct tracer *tracer, const struct task *task);
 
 /* ---- ptrace_filter.c -------------------------------------------------------------------------------------- */
 

@@ -202,6 +202,7 @@ exec_stop(struct tracer *tracer, pid_t tid)
 			tracer->use_filter = false; /* there is none: every call stops */
 		tracer->executed = true;
 	}
+	stack_exec(tracer, task);
 	emit_exec(tracer, task, (pid_t)old_tid);
 	free(task->exec_path);
 	task->exec_path = NULL;

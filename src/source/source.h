@@ -30,6 +30,7 @@ struct target {
 struct source_stats {
 	uint64_t n_events;    /* handled, where the source knows; else 0 */
 	uint64_t n_nested;    /* events skipped because a program was running on that CPU already */
+	uint64_t n_maps_lost; /* reports of what processes loaded that were lost: names may be missing in user stacks */
 	int exit_status;      /* of the command, as from wait(2); valid once command_ended */
 	bool command_ended;
 };
@@ -62,6 +63,8 @@ struct source_ops {
 	/* Address of the globals' memory, shared with programs; NULL when the object has none. */
 	void *(*globals)(struct source *source);
 	void (*stats)(struct source *source, struct source_stats *stats);
+	/* What is known by now of the address spaces of traced processes, borrowed; NULL: the object takes no user stacks. */
+	struct spaces *(*spaces)(struct source *source);
 	void (*close)(struct source *source);
 };
 
@@ -82,6 +85,74 @@ source_set_exec(struct source *source, enum vm_exec exec);
  */
 int
 source_kernel_permitted(struct text *why);
+
+/* ---- spaces.c: which file's code was where in which process ---------------------------------------------- */
+
+struct spaces;
+
+/* What tells a file from another that had the same name. What is not known is 0. */
+struct file_identity {
+	uint8_t build_id[20];
+	uint32_t build_id_len;
+	uint64_t device, inode;
+};
+
+/* A file that a process has mapped; lives as long as its struct spaces. */
+struct mapped_file {
+	const char *path;     /* as the process sees it; "[vdso]", "//anon" (no file: code made at run time) */
+	uint32_t pid;         /* where it was seen first */
+	int fd;               /* opened then; negative: it could not be, or there is none */
+	struct file_identity identity;
+};
+
+struct place {
+	const struct mapped_file *file;
+	uint64_t offset;      /* in the file */
+};
+
+/* NULL: no memory. */
+struct spaces *
+spaces_new(void);
+
+void
+spaces_free(struct spaces *spaces);
+
+/* Executable memory that was mapped. */
+struct mapping_seen {
+	uint64_t start, len, offset;
+	const char *path;     /* copied */
+	struct file_identity identity;
+};
+
+/* What a source tells, in the order in which it happened. Where there is no memory, names will be missing. */
+void
+spaces_map(struct spaces *spaces, uint32_t pid, const struct mapping_seen *seen);
+
+void
+spaces_exec(struct spaces *spaces, uint32_t pid);
+
+void
+spaces_fork(struct spaces *spaces, uint32_t pid, uint32_t parent);
+
+/* Remembered all the same, until very many have ended. */
+void
+spaces_exit(struct spaces *spaces, uint32_t pid);
+
+/* Takes over what /proc/PID/maps says now. Returns 0 or -errno. */
+int
+spaces_read(struct spaces *spaces, uint32_t pid);
+
+/* Was anything told of this process? */
+bool
+spaces_know(struct spaces *spaces, uint32_t pid);
+
+/* The file and the place in it of an address of a process; false: not known. */
+bool
+spaces_find(struct spaces *spaces, uint32_t pid, uint64_t addr, struct place *place);
+
+/* Opens it anew, for reading. Returns a descriptor or -errno. */
+int
+mapped_file_open(const struct mapped_file *file);
 
 /* ---- command.c: the traced command, for both sources ------------------------------------------------------ */
 

@@ -169,17 +169,52 @@ HELPER_FN(get_attach_cookie)
 	return 0;
 }
 
-/* ---- stacks: there is no unwinder in the user engine ------------------------------------------------------- */
+/* ---- stacks: of the program that raised the event; there is no kernel's below it ---------------------------------- */
+
+#define UNWIND_MAX (VM_STACK_DEPTH_MAX + BPF_F_SKIP_FIELD_MASK)
+
+/* The frames that a helper wants, after those that it skips. Returns how many, or -errno. */
+static int64_t
+unwind(const struct vm_run *run, uint64_t flags, uint64_t *frames, uint32_t max)
+{
+	uint64_t all[UNWIND_MAX], skip = flags & BPF_F_SKIP_FIELD_MASK;
+	int64_t n;
+
+	if (!(flags & BPF_F_USER_STACK) || !run->env || !run->env->unwind)
+		return -EOPNOTSUPP;
+	n = run->env->unwind(run->env->arg, all, (uint32_t)skip + max);
+	if (n < 0)
+		return n;
+	if ((uint64_t)n <= skip)
+		return -EFAULT;
+	memcpy(frames, all + skip, 8 * ((size_t)n - skip));
+	return n - (int64_t)skip;
+}
 
 HELPER_FN(get_stackid)
 {
-	return ERRNO(EOPNOTSUPP);
+	uint64_t frames[VM_STACK_DEPTH_MAX];
+	struct vm_table *t = table_of(r2);
+	int64_t n;
+
+	if (r3 & ~(uint64_t)(BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK | BPF_F_FAST_STACK_CMP | BPF_F_REUSE_STACKID))
+		return ERRNO(EINVAL);
+	n = unwind(run, r3, frames, t->table->value_size / 8);
+	return (uint64_t)(n < 0 ? n : stacks_add(t, frames, (uint32_t)n));
 }
 
 HELPER_FN(get_stack)
 {
+	uint64_t frames[VM_STACK_DEPTH_MAX], max = r3 / 8 < VM_STACK_DEPTH_MAX ? r3 / 8 : VM_STACK_DEPTH_MAX;
+	int64_t n;
+
 	memset(ptr(r2), 0, r3);
-	return ERRNO(EOPNOTSUPP);
+	if (r4 & ~(uint64_t)(BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK) || r3 % 8)
+		return ERRNO(EINVAL);
+	n = unwind(run, r4, frames, (uint32_t)max);
+	if (n > 0)
+		memcpy(ptr(r2), frames, 8 * (size_t)n);
+	return (uint64_t)(n < 0 ? n : 8 * n);
 }
 
 /* ---- ring buffer --------------------------------------------------------------------------------------------- */

@@ -30,18 +30,6 @@ ring_fini(struct vm_table *t)
 	t->ringbuf = NULL;
 }
 
-/* No stack is ever captured in user space (helper get_stackid fails), so a table of stacks is always empty. */
-static int
-nothing_init(struct vm_table *t)
-{
-	return 0;
-}
-
-static void
-nothing_fini(struct vm_table *t)
-{
-}
-
 static void *
 nothing_find(struct vm_table *t, const void *key)
 {
@@ -58,27 +46,18 @@ nothing_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
 static int
 nothing_remove(struct vm_table *t, const void *key)
 {
-	return t->table->kind == TABLE_RINGBUF ? -EINVAL : -ENOENT;
+	return -EINVAL;
 }
 
 static int
 nothing_next(struct vm_table *t, const void *key, void *next)
 {
-	return t->table->kind == TABLE_RINGBUF ? -EINVAL : -ENOENT;
+	return -EINVAL;
 }
 
 static const struct table_ops ring_ops = {
 	.init = ring_init,
 	.fini = ring_fini,
-	.find = nothing_find,
-	.claim = nothing_claim,
-	.remove = nothing_remove,
-	.next = nothing_next,
-};
-
-static const struct table_ops stack_ops = {
-	.init = nothing_init,
-	.fini = nothing_fini,
 	.find = nothing_find,
 	.claim = nothing_claim,
 	.remove = nothing_remove,
@@ -91,7 +70,7 @@ static const struct table_ops *const ops_of_kind[N_TABLE_KINDS] = {
 	[TABLE_PERCPU_HASH] = &hash_ops,
 	[TABLE_PERCPU_ARRAY] = &array_ops,
 	[TABLE_RINGBUF] = &ring_ops,
-	[TABLE_STACK_TRACE] = &stack_ops,
+	[TABLE_STACK_TRACE] = &stacks_ops,
 };
 
 /* ---- new and free --------------------------------------------------------------------------------------- */
@@ -110,6 +89,18 @@ is_array(const struct table *table)
 	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
 }
 
+static int
+check_stacks(const struct table *table, struct text *why)
+{
+	if (table->key_size != 4)
+		return bad_table(table, why, "keys must have 4 bytes");
+	if (!table->value_size || table->value_size % 8 || table->value_size > 8 * VM_STACK_DEPTH_MAX)
+		return bad_table(table, why, "values must be 1 to 255 addresses of 8 bytes");
+	if (table->max_entries > VM_TABLE_BYTES_MAX / 2 / table->value_size)
+		return bad_table(table, why, "it would take more than a gigabyte; make it smaller");
+	return 0;
+}
+
 /* The limits that bpf(2) has, and those of our memory. */
 static int
 check_table(const struct table *table, uint32_t n_cpus, struct text *why)
@@ -118,8 +109,6 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 
 	if (table->kind >= N_TABLE_KINDS)
 		return bad_table(table, why, "this engine does not know the kind");
-	if (table->kind == TABLE_STACK_TRACE)
-		return 0;
 	if (!table->max_entries)
 		return bad_table(table, why, "max_entries is 0");
 	if (table->kind == TABLE_RINGBUF) {
@@ -127,6 +116,8 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 			return bad_table(table, why, "its size must be a power of two of at least 4096 bytes");
 		return 0;
 	}
+	if (table->kind == TABLE_STACK_TRACE)
+		return check_stacks(table, why);
 	if (!table->key_size || table->key_size > VM_KEY_MAX)
 		return bad_table(table, why, "keys must have 1 to 512 bytes");
 	if (!table->value_size || table->value_size > VM_TABLE_BYTES_MAX / n_cpus)

@@ -25,6 +25,11 @@ struct vm_env {
 	 * memory ends) or -EFAULT. NULL: no process memory can be read.
 	 */
 	int64_t (*read_user)(void *arg, uint64_t addr, void *dst, size_t len);
+	/*
+	 * The stack of the thread that raised the event: at most `max` instruction addresses, none of them 0, innermost first. Returns how
+	 * many, or -errno. NULL: no stacks can be taken.
+	 */
+	int64_t (*unwind)(void *arg, uint64_t *addrs, uint32_t max);
 	void *arg;
 };
 

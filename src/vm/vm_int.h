@@ -10,6 +10,7 @@
 #define VM_STACK_SIZE 512   /* bytes that a chain of frames may use, and the distance between two frames */
 #define VM_FRAMES_MAX 8
 #define VM_LOOPS_MAX (1u << 23) /* of the helper loop, as in the kernel */
+#define VM_STACK_DEPTH_MAX 255 /* frames of a stack in a table of stacks */
 #define VM_KEY_MAX 512      /* bytes of a key: it has to fit into a program's stack */
 #define VM_TABLE_BYTES_MAX (1ull << 30) /* of a table that takes its memory at once, and of one value */
 
@@ -19,6 +20,7 @@ struct table_ops;
 struct hash;
 struct array;
 struct ringbuf;
+struct stacks;
 
 /* A table of a running machine. Its address is what programs hold in a register after ld_imm64. */
 struct vm_table {
@@ -30,6 +32,7 @@ struct vm_table {
 		struct hash *hash;
 		struct array *array;
 		struct ringbuf *ringbuf;
+		struct stacks *stacks;
 	};
 };
 
@@ -46,7 +49,7 @@ struct table_ops {
 	bool from_program; /* programs may look up, update and delete */
 };
 
-extern const struct table_ops hash_ops, array_ops;
+extern const struct table_ops hash_ops, array_ops, stacks_ops;
 
 /* The same for programs and for user space; `cpu` picks the one value that a program sees of a per-CPU table. */
 void *
@@ -61,6 +64,15 @@ table_remove(struct vm_table *t, const void *key);
 /* All values of an array table lie at `base`, `len` bytes. NULL for other kinds. */
 void *
 array_memory(const struct vm_table *t, size_t *len);
+
+/* ---- stacks.c ---- */
+
+/*
+ * The number of a stack of n (> 0) addresses, none of them 0, in a table of stacks, where it is put if it is new; cut to the
+ * table's depth. -EEXIST: there is no place for it.
+ */
+int64_t
+stacks_add(struct vm_table *t, const uint64_t *frames, uint32_t n);
 
 /* ---- ringbuf.c ------------------------------------------------------------------------------------ */
 

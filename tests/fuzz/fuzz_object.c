@@ -12,9 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "ebpf/ebpf.h"
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz_replay.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -36,35 +34,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_free(arena);
 	return 0;
 }
-
-#ifdef FUZZ_REPLAY
-
-static int
-replay(const char *path)
-{
-	static uint8_t data[1 << 20];
-	FILE *f = fopen(path, "r");
-	size_t size;
-
-	if (!f) {
-		perror(path);
-		return 1;
-	}
-	size = fread(data, 1, sizeof(data), f);
-	fclose(f);
-	LLVMFuzzerTestOneInput(data, size);
-	return 0;
-}
-
-int
-main(int argc, char **argv)
-{
-	int status = 0;
-
-	for (int i = 1; i < argc; i++)
-		status |= replay(argv[i]);
-	printf("%d files replayed\n", argc - 1);
-	return status;
-}
-
-#endif

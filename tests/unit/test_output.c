@@ -351,7 +351,7 @@ lying_records_are_refused(void **state)
 }
 
 static int
-two_frames(void *arg, int64_t id, uint64_t *addrs, uint32_t max)
+two_frames(void *arg, enum value_kind kind, uint32_t id, uint64_t *addrs, uint32_t max)
 {
 	if (id != 3)
 		return -ENOENT;

@@ -23,6 +23,17 @@
 
 static char user_memory[USER_LEN];
 
+/* A stack of three frames. */
+static int64_t
+unwind(void *arg, uint64_t *addrs, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (; n < max && n < 3; n++)
+		addrs[n] = 0x10 * (n + 1);
+	return n;
+}
+
 static int64_t
 read_user(void *arg, uint64_t addr, void *dst, size_t len)
 {
@@ -43,6 +54,8 @@ struct test_helper {
 
 #define LOAD8 "r0 = *(u64 *)(r6 + 0)\nexit"
 #define READ(helper, size) "r6 = r4\nr1 = r4\nr2 = " size "\ncall " helper "\n"
+#define STACK(flags, size) "r6 = r4\nr1 = r2\nr2 = r4\nr3 = " size "\nr4 = " flags "\ncall 67\n"
+#define STACK_ID(flags) "r1 = r8\nr2 = table 6 ll\nr3 = " flags "\ncall 27\n"
 #define RESULT "exit"
 #define LOOP(n, flags) "*(u64 *)(r10 - 8) = 0\nr1 = " n "\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = " flags "\ncall 181\n"
 #define EACH(table) "*(u64 *)(r10 - 8) = 0\nr1 = table " table " ll\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 164\n"
@@ -101,6 +114,17 @@ static const struct test_helper tests_of_helpers[] = {
 	{ "comm, cut", "r6 = r4\nr1 = r4\nr2 = 4\ncall 16\n" LOAD8, 0, 0xaaaaaaaa006d6f63 },
 	{ "stack id", "r1 = r2\nr2 = table 6 ll\nr3 = 0\ncall 27\nexit", 0, ERR(EOPNOTSUPP) },
 	{ "stack", "r6 = r4\nr1 = r2\nr2 = r4\nr3 = 16\nr4 = 0\ncall 67\nexit", 0, ERR(EOPNOTSUPP) },
+	{ "user stack", STACK("256", "16") RESULT, 0, 16 },
+	{ "user stack, second frame", STACK("256", "16") "r0 = *(u64 *)(r6 + 8)\nexit", 0, 0x20 },
+	{ "user stack, all of it", STACK("256", "64") RESULT, 0, 24 },
+	{ "user stack, zeros behind it", STACK("256", "32") "r0 = *(u64 *)(r6 + 24)\nexit", 0, 0 },
+	{ "user stack, first frame skipped", STACK("257", "16") LOAD8, 0, 0x20 },
+	{ "user stack, all frames skipped", STACK("259", "16") RESULT, 0, ERR(EFAULT) },
+	{ "user stack, half a frame", STACK("256", "12") RESULT, 0, ERR(EINVAL) },
+	{ "equal stacks have one id", "r8 = r2\n" STACK_ID("256") "r7 = r0\n" STACK_ID("256") "r0 -= r7\nexit", 0, 0 },
+	{ "different ones have two", "r8 = r2\n" STACK_ID("256") "r7 = r0\n" STACK_ID("257") "if r0 == r7 goto same\nr0 = 1\nexit\nsame: r0 = 0\nexit", 0, 1 },
+	{ "stack id, all frames skipped", "r8 = r2\n" STACK_ID("259") RESULT, 0, ERR(EFAULT) },
+	{ "stack id, unknown flag", "r8 = r2\n" STACK_ID("4352") RESULT, 0, ERR(EINVAL) },
 	{ "cookie", "r1 = r2\ncall 174\nexit", 0, 0 },
 	{ "output too large", "r1 = table 3 ll\nr2 = r4\nr3 = 256\nr4 = 9\ncall 130\nexit", 0, ERR(EINVAL) },
 	{ "output until it is full", "r6 = r4\nr7 = 0\nagain: r1 = table 3 ll\nr2 = r6\nr3 = 256\nr4 = 0\ncall 130\nr7 += 1\nif r7 < 16 goto again\nexit", 0, ERR(EAGAIN) },
@@ -140,7 +164,7 @@ static void
 check_helpers(enum vm_exec exec)
 {
 	static const struct vm_env env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "command", .ktime_ns = 123456,
-					   .read_user = read_user };
+					   .read_user = read_user, .unwind = unwind };
 	unsigned n_bad = 0;
 
 	memset(user_memory, 'z', sizeof(user_memory));

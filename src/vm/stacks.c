@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Tables of stacks: every different stack once, found by a number. As in the kernel the number is the place that the stack's hash
+ * leads to; but where that place is taken, the next is tried, for some steps, before a stack is refused.
+ *
+ * An entry is value_size bytes: instruction addresses, innermost first, then zeros. An empty entry begins with a zero.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/vm_int.h"
+
+#define STEPS_MAX 64
+
+struct stacks {
+	uint32_t n; /* entries, a power of two */
+	uint64_t frames[]; /* n times value_size */
+};
+
+static int
+stacks_init(struct vm_table *t)
+{
+	uint32_t n = 1;
+
+	while (n < t->table->max_entries)
+		n *= 2;
+	t->stacks = mem_alloc(sizeof(*t->stacks) + (size_t)n * t->table->value_size);
+	if (!t->stacks)
+		return -ENOMEM;
+	t->stacks->n = n;
+	return 0;
+}
+
+static void
+stacks_fini(struct vm_table *t)
+{
+	free(t->stacks);
+	t->stacks = NULL;
+}
+
+static uint64_t *
+entry(const struct vm_table *t, uint32_t id)
+{
+	return t->stacks->frames + (size_t)id * (t->table->value_size / 8);
+}
+
+static void *
+stacks_find(struct vm_table *t, const void *key)
+{
+	uint32_t id;
+
+	memcpy(&id, key, sizeof(id));
+	return id < t->stacks->n && *entry(t, id) ? entry(t, id) : NULL;
+}
+
+static void *
+stacks_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+{
+	*err = -EINVAL;
+	return NULL;
+}
+
+static int
+stacks_remove(struct vm_table *t, const void *key)
+{
+	void *found = stacks_find(t, key);
+
+	if (!found)
+		return -ENOENT;
+	memset(found, 0, t->table->value_size);
+	return 0;
+}
+
+static int
+stacks_next(struct vm_table *t, const void *key, void *next)
+{
+	uint32_t id = 0;
+
+	if (key) {
+		memcpy(&id, key, sizeof(id));
+		id = stacks_find(t, key) ? id + 1 : 0;
+	}
+	while (id < t->stacks->n && !*entry(t, id))
+		id++;
+	if (id >= t->stacks->n)
+		return -ENOENT;
+	memcpy(next, &id, sizeof(id));
+	return 0;
+}
+
+/* FNV-1a over the addresses, with the upper half mixed in. */
+static uint32_t
+hash(const uint64_t *frames, uint32_t n)
+{
+	uint64_t sum = 14695981039346656037u;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum = (sum ^ frames[i]) * 1099511628211u;
+	return (uint32_t)(sum ^ sum >> 32);
+}
+
+int64_t
+stacks_add(struct vm_table *t, const uint64_t *frames, uint32_t n)
+{
+	uint32_t max = t->table->value_size / 8, id = hash(frames, n);
+
+	if (n > max)
+		n = max;
+	for (uint32_t i = 0; i < STEPS_MAX; i++, id++) {
+		uint64_t *at = entry(t, id &= t->stacks->n - 1);
+
+		if (!*at)
+			memcpy(at, frames, 8 * (size_t)n);
+		if (memcmp(at, frames, 8 * (size_t)n) == 0 && (n == max || !at[n]))
+			return id;
+	}
+	return -EEXIST;
+}
+
+const struct table_ops stacks_ops = {
+	.init = stacks_init,
+	.fini = stacks_fini,
+	.find = stacks_find,
+	.claim = stacks_claim,
+	.remove = stacks_remove,
+	.next = stacks_next,
+};
