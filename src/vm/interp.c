@@ -107,7 +107,7 @@ decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, 
 		return true;
 	case SHAPE_CALL:
 		if (info->id == INSN_CALL) {
-			op->helper = helper_find(insn->imm)->fn;
+			op->helper = helper_code(insn->imm);
 			return true;
 		}
 		op->callee = decode_func(vm, program, func_callee(vm->object, func, pc));

@@ -856,7 +856,7 @@ emit_call(struct gen *g, uint32_t pc)
 	if (insn_calls_back(&g->f->func->insns[pc]))
 		put_rm(g->b, OP_W | OP_STORE, RBP, RUN, offsetof(struct vm_run, frame));
 	put_mov(g->b, OP_W, RDI, RUN);
-	put_call(g, (uintptr_t)helper_find(number)->fn);
+	put_call(g, (uintptr_t)helper_code(number));
 	return 1;
 }
 

@@ -231,6 +231,10 @@ struct helper {
 const struct helper *
 helper_find(int32_t number);
 
+/* What is run for a call of it. Of one that is not there, which may stand where no path leads: what never runs. */
+helper_fn *
+helper_code(int32_t number);
+
 /* The register (1 to 5) in which the helper takes a function to call back; 0: none. */
 uint32_t
 helper_callback(const struct helper *helper);

@@ -67,6 +67,7 @@ struct test_helper {
 #define UPDATE(flags) KEY("5") "*(u64 *)(r10 - 24) = 1\n*(u64 *)(r10 - 16) = 2\nr3 = r10\nr3 += -24\nr1 = table 0 ll\nr4 = " flags "\ncall 2\n"
 
 static const struct test_helper tests_of_helpers[] = {
+	{ "a helper that is not there, where nothing leads", "r0 = 7\nif r0 == 7 goto out\ncall 99999\nout: exit", 0, 7 },
 	{ "lookup of nothing", KEY("5") "r1 = table 0 ll\ncall 1\nif r0 == 0 goto +1\nr0 = 1\nexit", 0, 0 },
 	{ "update, lookup", UPDATE("0") KEY("5") "r1 = table 0 ll\ncall 1\nif r0 == 0 goto +1\nr0 = *(u64 *)(r0 + 8)\nexit", 0, 2 },
 	{ "update of what is not there", UPDATE("2") RESULT, 0, ERR(ENOENT) },

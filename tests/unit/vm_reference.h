@@ -16,6 +16,7 @@
 #ifndef VM_REFERENCE_H
 #define VM_REFERENCE_H
 
+#include <assert.h>
 #include <errno.h>
 
 #include "vm_fixture.h"
@@ -23,18 +24,23 @@
 #include "vm/vm_int.h"
 
 #define VISITS_MAX 64 /* states kept an instruction; where there are more, the check is left out */
+#define VISITS_FUNCS_MAX 8
 
+/* States in which the verifier looked at the instructions of a function; arrays of func->n_insns. */
 struct visits {
 	const struct func *func;
-	uint32_t n[512];
-	struct reg (*states[512])[11];
+	uint32_t *n;
+	struct reg (**states)[11];
 };
 
 struct reference {
 	struct object *object;
-	struct func *entry;
-	struct visits visits[3];  /* of the functions of the object */
+	const struct func *entry;
+	const struct vm_signature *signature; /* r1 a record, r4 scratch memory or nothing, as a handler's */
+	struct visits visits[VISITS_FUNCS_MAX];
 	bool strict;              /* every number was to be foreseen */
+	bool calls_back;          /* may take longer than anybody waits for */
+	bool abandoned;           /* it did */
 	bool depends_on_address;  /* compares or reads what differs from run to run */
 	uint64_t args[5];
 	/* running */
@@ -62,11 +68,40 @@ reference_fail(const struct reference *ref, const struct func *func, uint32_t pc
 static inline struct visits *
 reference_visits(struct reference *ref, const struct func *func)
 {
-	uint32_t i = 0;
+	struct visits *visits = ref->visits;
 
-	while (ref->object->funcs[i] != func)
-		i++;
-	return &ref->visits[i];
+	while (visits->func && visits->func != func)
+		visits++;
+	assert(visits < ref->visits + VISITS_FUNCS_MAX);
+	if (!visits->func) {
+		visits->func = func;
+		visits->n = calloc(func->n_insns, sizeof(*visits->n));
+		visits->states = calloc(func->n_insns, sizeof(*visits->states));
+	}
+	return visits;
+}
+
+static inline void
+reference_visits_free(struct reference *ref)
+{
+	for (struct visits *visits = ref->visits; visits < ref->visits + VISITS_FUNCS_MAX && visits->func; visits++) {
+		for (uint32_t i = 0; i < visits->func->n_insns; i++)
+			free(visits->states[i]);
+		free(visits->states);
+		free(visits->n);
+	}
+}
+
+static inline uint32_t
+reference_record_size(const struct reference *ref)
+{
+	return ref->signature->args[0].size;
+}
+
+static inline uint32_t
+reference_scratch_size(const struct reference *ref)
+{
+	return ref->signature->args[3].size;
 }
 
 static inline void
@@ -75,9 +110,6 @@ reference_visit(void *arg, const struct func *func, uint32_t pc, const struct re
 	struct reference *ref = arg;
 	struct visits *visits = reference_visits(ref, func);
 
-	visits->func = func;
-	if (pc >= ARRAY_SIZE(visits->n))
-		return;
 	if (!visits->states[pc])
 		visits->states[pc] = malloc(VISITS_MAX * sizeof(*visits->states[pc]));
 	if (visits->n[pc] < VISITS_MAX)
@@ -200,7 +232,7 @@ reference_check(struct reference *ref, const struct func *func, uint32_t pc)
 	struct visits *visits = reference_visits(ref, func);
 	uint32_t reads = reference_reads(&func->insns[pc], insn_info(&func->insns[pc]));
 
-	if (pc >= ARRAY_SIZE(visits->n) || visits->n[pc] > VISITS_MAX)
+	if (visits->n[pc] > VISITS_MAX)
 		return;
 	if (!visits->n[pc])
 		reference_fail(ref, func, pc, "runs an instruction that the verifier did not look at");
@@ -236,14 +268,14 @@ reference_memory(struct reference *ref, const struct func *func, uint32_t pc, ui
 {
 	uint64_t stack = (uintptr_t)ref->stack;
 
-	if (reference_holds(stack, (ref->depth + 1) * VM_STACK_SIZE, addr, len) || reference_holds(ref->args[0], RECORD_SIZE, addr, len) ||
-	    reference_holds(ref->args[3], SCRATCH_SIZE, addr, len))
+	if (reference_holds(stack, (ref->depth + 1) * VM_STACK_SIZE, addr, len) || reference_holds(ref->args[0], reference_record_size(ref), addr, len) ||
+	    reference_holds(ref->args[3], reference_scratch_size(ref), addr, len))
 		return (void *)(uintptr_t)addr;
 	if (reference_holds(stack - 8, VM_FRAMES_MAX * VM_STACK_SIZE + 16, addr, len))
 		reference_fail(ref, func, pc, "touches stack that it does not have");
-	if (reference_holds(ref->args[0] - 8, RECORD_SIZE + 16, addr, len))
+	if (reference_holds(ref->args[0] - 8, reference_record_size(ref) + 16, addr, len))
 		reference_fail(ref, func, pc, "touches what is beside the record");
-	if (reference_holds(ref->args[3] - 8, SCRATCH_SIZE + 16, addr, len))
+	if (reference_holds(ref->args[3] - 8, reference_scratch_size(ref) + 16, addr, len))
 		reference_fail(ref, func, pc, "touches what is beside scratch");
 	if (addr < 4096)
 		reference_fail(ref, func, pc, "touches null");
@@ -351,6 +383,9 @@ reference_wide(struct reference *ref, const struct func *func, uint32_t pc)
 static uint64_t
 reference_func(struct reference *ref, const struct func *func);
 
+/* Of a program that has functions called back, in one run; then it is given up. */
+#define REFERENCE_STEPS_MAX 200000
+
 /* A function called from a program or by a helper; r10 becomes the top of a new frame. */
 static inline uint64_t
 reference_enter(struct reference *ref, const struct func *func)
@@ -395,6 +430,7 @@ reference_call(struct reference *ref, const struct func *func, uint32_t pc)
 			if (helper_find(insn->imm)->args[i] == HARG_MEM_OUT)
 				reference_set_stack(ref, reg[i + 1], reg[i + 2]);
 		ref->run.frame = reg[10];
+		ref->calls_back |= helper_callback(helper_find(insn->imm));
 		reg[0] = helper_find(insn->imm)->fn(&ref->run, reg[1], reg[2], reg[3], reg[4], reg[5]);
 		return;
 	}
@@ -412,8 +448,11 @@ reference_func(struct reference *ref, const struct func *func)
 		uint64_t *dst = &ref->reg[insn->dst_reg], src = ref->reg[insn->src_reg], stored;
 
 		reference_check(ref, func, pc);
-		if (ref->n_steps++ > 4 * VM_INSNS_MAX)
+		if (ref->n_steps++ > 4 * VM_INSNS_MAX && !ref->calls_back)
 			reference_fail(ref, func, pc, "does not end");
+		ref->abandoned |= ref->calls_back && ref->n_steps > REFERENCE_STEPS_MAX;
+		if (ref->abandoned)
+			return 1; /* no helper calls back any more */
 		switch ((enum insn_shape)info->shape) {
 		case SHAPE_ALU:
 		case SHAPE_UNARY:
@@ -458,12 +497,12 @@ struct reference_world {
 };
 
 static inline struct reference_world
-reference_world(struct object *object)
+reference_world(const struct reference *ref)
 {
-	struct reference_world w = { .record = malloc(RECORD_SIZE), .scratch = malloc(SCRATCH_SIZE) };
+	struct reference_world w = { .record = malloc(reference_record_size(ref)), .scratch = malloc(reference_scratch_size(ref)) };
 	struct text why = { 0 };
 
-	w.vm = vm_new(object, 2, &why);
+	w.vm = vm_new(ref->object, 2, &why);
 	if (!w.vm)
 		abort();
 	w.vm->random = 12345;
@@ -472,11 +511,11 @@ reference_world(struct object *object)
 }
 
 static inline void
-reference_world_fill(struct reference_world *w, uint64_t r3)
+reference_world_fill(const struct reference *ref, struct reference_world *w, uint64_t r3)
 {
-	for (uint32_t i = 0; i < RECORD_SIZE; i++)
+	for (uint32_t i = 0; i < reference_record_size(ref); i++)
 		w->record[i] = (uint8_t)(i * 37 + r3);
-	for (uint32_t i = 0; i < SCRATCH_SIZE; i++)
+	for (uint32_t i = 0; i < reference_scratch_size(ref); i++)
 		w->scratch[i] = (uint8_t)(i ^ r3);
 }
 
@@ -493,8 +532,13 @@ static inline void
 reference_compare_tables(const struct reference *ref, const struct reference_world *slow, const struct reference_world *fast)
 {
 	for (uint32_t t = 0; t < ref->object->n_tables && !ref->depends_on_address; t++) {
-		uint8_t key[2][8], value[2][2048] = { { 0 } }, *last[2] = { NULL, NULL };
-		int err = ref->object->tables[t]->kind == TABLE_RINGBUF ? -ENOENT : 0;
+		static uint8_t key[2][VM_KEY_MAX], value[2][1 << 18];
+		uint8_t *last[2] = { NULL, NULL };
+		size_t len = (ref->object->tables[t]->value_size + 7) / 8 * 8 * 2; /* two CPUs */
+		int err = ref->object->tables[t]->kind == TABLE_RINGBUF || len > sizeof(value[0]) ? -ENOENT : 0;
+
+		for (int i = 0; i < 2 && !err; i++)
+			memset(value[i], 0, len);
 
 		while (!err) {
 			err = vm_table_next(slow->vm, t, last[0], key[0]);
@@ -503,7 +547,7 @@ reference_compare_tables(const struct reference *ref, const struct reference_wor
 			last[0] = key[0], last[1] = key[1];
 			if (!err && (memcmp(key[0], key[1], ref->object->tables[t]->key_size) ||
 				     vm_table_lookup(slow->vm, t, key[0], value[0]) || vm_table_lookup(fast->vm, t, key[1], value[1]) ||
-				     memcmp(value[0], value[1], sizeof(value[0]))))
+				     memcmp(value[0], value[1], len)))
 				reference_fail(ref, ref->entry, 0, "a table has other contents");
 		}
 	}
@@ -517,8 +561,8 @@ reference_run_once(struct reference *ref, struct reference_world *slow, struct r
 	static const struct vm_env env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "reference", .ktime_ns = 5 };
 	uint64_t args[5] = { (uintptr_t)fast->record, 0, r3, (uintptr_t)fast->scratch, 0 }, r0, r0_fast;
 
-	reference_world_fill(slow, r3);
-	reference_world_fill(fast, r3);
+	reference_world_fill(ref, slow, r3);
+	reference_world_fill(ref, fast, r3);
 	ref->run = (struct vm_run){ .vm = slow->vm, .env = &env, .call_back = reference_call_back };
 	memset(ref->reg, 0, sizeof(ref->reg));
 	memcpy(ref->args, (uint64_t[]){ (uintptr_t)slow->record, 0, r3, (uintptr_t)slow->scratch, 0 }, sizeof(ref->args));
@@ -527,28 +571,33 @@ reference_run_once(struct reference *ref, struct reference_world *slow, struct r
 	memset(ref->stack_set, 0, VM_STACK_SIZE);
 	ref->reg[10] = (uintptr_t)ref->stack + VM_STACK_SIZE;
 	ref->depth = 0;
+	ref->n_steps = 0;
 	r0 = reference_func(ref, ref->entry);
+	if (ref->abandoned)
+		return;
 	r0_fast = vm_run(fast->vm, program, &env, args);
-	if (!ref->depends_on_address && (r0 != r0_fast || memcmp(slow->scratch, fast->scratch, SCRATCH_SIZE)))
+	if (!ref->depends_on_address && (r0 != r0_fast || memcmp(slow->scratch, fast->scratch, reference_scratch_size(ref))))
 		reference_fail(ref, ref->entry, 0, "the interpreter gets another result");
 }
 
 static inline void
 reference_run_as(struct reference *ref, enum vm_exec exec, const uint64_t *r3, size_t n)
 {
-	struct reference_world slow = reference_world(ref->object), fast = reference_world(ref->object);
+	struct reference_world slow = reference_world(ref), fast = reference_world(ref);
 	struct text why = { 0 };
 	struct vm_program *program;
 	int err;
 
 	vm_set_exec(fast.vm, exec);
-	program = vm_load(fast.vm, ref->entry, &handler_signature, &why, &err);
+	program = vm_load(fast.vm, ref->entry, ref->signature, &why, &err);
 	if (!program)
 		reference_fail(ref, ref->entry, 0, "refused the second time");
 	ref->stack = malloc(VM_FRAMES_MAX * VM_STACK_SIZE);
 	for (size_t i = 0; i < n; i++)
-		reference_run_once(ref, &slow, &fast, program, r3[i]);
-	reference_compare_tables(ref, &slow, &fast);
+		if (!ref->abandoned)
+			reference_run_once(ref, &slow, &fast, program, r3[i]);
+	if (!ref->abandoned)
+		reference_compare_tables(ref, &slow, &fast);
 	free(ref->stack);
 	reference_world_free(&slow);
 	reference_world_free(&fast);
@@ -564,9 +613,17 @@ reference_run(struct reference *ref, const uint64_t *r3, size_t n)
 /* Paths of one program that are followed to their ends at most, in instructions. */
 #define REFERENCE_INSNS_MAX 20000
 
-/* What is made of func 0 if paths are pruned so; an accepted program is run on each r3. Returns vm_verify's result. */
+/* A program to be tried: the entry, of an object, and what it is called with. */
+struct reference_program {
+	struct object *object;
+	const struct func *entry;
+	const struct vm_signature *signature;
+};
+
+/* What is made of a program if paths are pruned so; an accepted one is run on each r3. Returns vm_verify's result. */
 static inline int
-reference_verify(struct object *object, enum verify_pruning pruning, uint32_t distance, const uint64_t *r3, size_t n, uint64_t *n_checked)
+reference_verify(const struct reference_program *program, enum verify_pruning pruning, uint32_t distance, const uint64_t *r3, size_t n,
+		 uint64_t *n_checked)
 {
 	struct reference *ref = calloc(1, sizeof(*ref));
 	const struct verify_watch watch = { .visit = pruning == PRUNE_NONE ? NULL : reference_visit, .arg = ref, .pruning = pruning,
@@ -574,39 +631,47 @@ reference_verify(struct object *object, enum verify_pruning pruning, uint32_t di
 	struct text why = { 0 };
 	int err;
 
-	ref->object = object;
-	ref->entry = object->funcs[0];
+	ref->object = program->object;
+	ref->entry = program->entry;
+	ref->signature = program->signature;
 	ref->strict = pruning == PRUNE_EXACT;
-	err = verify_watched(object, ref->entry, &handler_signature, &watch, &why);
+	err = verify_watched(ref->object, ref->entry, ref->signature, &watch, &why);
 	if (err && !why.s)
 		reference_fail(ref, ref->entry, 0, "refused without a word");
 	if (!err && pruning != PRUNE_NONE)
 		reference_run(ref, r3, n);
 	*n_checked += ref->n_checked;
-	for (size_t f = 0; f < ARRAY_SIZE(ref->visits); f++)
-		for (size_t i = 0; i < ARRAY_SIZE(ref->visits[f].states); i++)
-			free(ref->visits[f].states[i]);
+	reference_visits_free(ref);
 	free(ref);
 	text_fini(&why);
 	return err;
 }
 
-/* Verifies func 0 of the object in all ways and, if it is accepted, runs it on each r3. Returns true if it was accepted. */
+/* Verifies a program in all ways and, if it is accepted, runs it on each r3. Returns true if it was accepted. */
+static inline bool
+reference_try_program(const struct reference_program *program, uint32_t distance, const uint64_t *r3, size_t n, uint64_t *n_checked)
+{
+	int all = reference_verify(program, PRUNE_NONE, 0, r3, n, n_checked);
+	int exact = reference_verify(program, PRUNE_EXACT, distance, r3, n, n_checked);
+	int usual = reference_verify(program, PRUNE_USUAL, distance, r3, n, n_checked);
+	struct reference ref = { .object = program->object };
+
+	if (all != -E2BIG && exact != -E2BIG && !all != !exact)
+		reference_fail(&ref, program->entry, 0, "pruning changes the verdict");
+	if (all != -E2BIG && usual != -E2BIG && !all != !usual)
+		reference_fail(&ref, program->entry, 0, "pruning by numbers that matter changes the verdict");
+	if (exact != -E2BIG && usual != -E2BIG && !exact != !usual)
+		reference_fail(&ref, program->entry, 0, "the two prunings differ");
+	return !usual;
+}
+
+/* The same with func 0 of an object that has the fixture's tables. */
 static inline bool
 reference_try(struct object *object, uint32_t distance, const uint64_t *r3, size_t n, uint64_t *n_checked)
 {
-	int all = reference_verify(object, PRUNE_NONE, 0, r3, n, n_checked);
-	int exact = reference_verify(object, PRUNE_EXACT, distance, r3, n, n_checked);
-	int usual = reference_verify(object, PRUNE_USUAL, distance, r3, n, n_checked);
-	struct reference ref = { .object = object };
+	const struct reference_program program = { object, object->funcs[0], &handler_signature };
 
-	if (all != -E2BIG && exact != -E2BIG && !all != !exact)
-		reference_fail(&ref, object->funcs[0], 0, "pruning changes the verdict");
-	if (all != -E2BIG && usual != -E2BIG && !all != !usual)
-		reference_fail(&ref, object->funcs[0], 0, "pruning by numbers that matter changes the verdict");
-	if (exact != -E2BIG && usual != -E2BIG && !exact != !usual)
-		reference_fail(&ref, object->funcs[0], 0, "the two prunings differ");
-	return !usual;
+	return reference_try_program(&program, distance, r3, n, n_checked);
 }
 
 #endif
