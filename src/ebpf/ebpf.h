@@ -289,6 +289,10 @@ table_kind_map_type(enum table_kind kind);
 bool
 table_kind_is_per_cpu(enum table_kind kind);
 
+/* False for ring buffers, queues, stacks and bloom filters: their key_size is 0. */
+bool
+table_kind_has_keys(enum table_kind kind);
+
 #define TABLE_KEY_PARTS_MAX 8
 
 /*
@@ -303,7 +307,8 @@ struct table {
 	uint32_t key_size, value_size; /* bytes; ring buffer: 0, 0 and max_entries is its size in bytes */
 	uint32_t max_entries;
 	bool mappable;      /* array that user space maps into its memory (BPF_F_MMAPABLE) */
-	bool read_only;     /* programs only read it */
+	bool read_only;     /* programs only read it (BPF_F_RDONLY_PROG) */
+	bool write_only;    /* programs only write it (BPF_F_WRONLY_PROG) */
 	const void *init;   /* first contents of an array table: max_entries * value_size bytes, or NULL for zeros */
 	/* How to read keys and values. n_key_parts == 0: bytes without a shape. Parts follow each other. */
 	struct shape key[TABLE_KEY_PARTS_MAX];

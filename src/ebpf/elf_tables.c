@@ -109,8 +109,10 @@ check_sizes(struct reader *r, const struct table *table)
 		return table->key_size || table->value_size
 			       ? elf_fail(r, "table %s: a ring buffer has no keys and values", table->name)
 			       : 0;
-	if (table->key_size == 0 || table->key_size > ENTRY_MAX || table->value_size == 0 ||
-	    table->value_size > ENTRY_MAX)
+	if (!table_kind_has_keys(table->kind) && table->key_size)
+		return elf_fail(r, "table %s: a %s has no keys", table->name, table_kind_name(table->kind));
+	if ((table->key_size == 0 && table_kind_has_keys(table->kind)) || table->key_size > ENTRY_MAX ||
+	    table->value_size == 0 || table->value_size > ENTRY_MAX)
 		return elf_fail(r, "table %s: keys of %u and values of %u bytes; both must be 1 to %u",
 			    table->name, table->key_size, table->value_size, ENTRY_MAX);
 	if ((is_array || table->kind == TABLE_STACK_TRACE) && table->key_size != 4)
@@ -172,6 +174,7 @@ read_map(struct reader *r, struct symbol *symbol)
 		.max_entries = d.max_entries,
 		.mappable = d.map_flags & BPF_F_MMAPABLE,
 		.read_only = d.map_flags & BPF_F_RDONLY_PROG,
+		.write_only = d.map_flags & BPF_F_WRONLY_PROG,
 	};
 	if (!err)
 		err = kind_of_type(r, symbol->name, d.type, &table.kind);

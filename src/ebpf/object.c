@@ -50,7 +50,13 @@ table_kind_map_type(enum table_kind kind)
 bool
 table_kind_is_per_cpu(enum table_kind kind)
 {
-	return kind == TABLE_PERCPU_HASH || kind == TABLE_PERCPU_ARRAY;
+	return kind == TABLE_PERCPU_HASH || kind == TABLE_PERCPU_ARRAY || kind == TABLE_LRU_PERCPU_HASH;
+}
+
+bool
+table_kind_has_keys(enum table_kind kind)
+{
+	return kind != TABLE_QUEUE && kind != TABLE_STACK && kind != TABLE_BLOOM && kind != TABLE_RINGBUF;
 }
 
 const char *

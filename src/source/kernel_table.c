@@ -97,6 +97,10 @@ table_flags(const struct table *table, bool preallocate)
 		flags |= BPF_F_MMAPABLE;
 	if (table->read_only)
 		flags |= BPF_F_RDONLY_PROG;
+	if (table->write_only)
+		flags |= BPF_F_WRONLY_PROG;
+	if (table->kind == TABLE_LPM_TRIE)
+		flags |= BPF_F_NO_PREALLOC;
 	return flags;
 }
 

@@ -68,7 +68,7 @@ entry_value(const struct vm_table *t, struct entry *entry)
 }
 
 /* Eight bytes at a time, mixed by multiplication and a fold of the high half (any good mixing does: order never depends on it). */
-static uint64_t
+uint64_t
 hash_key(const void *key, size_t len)
 {
 	const unsigned char *p = key;

@@ -53,6 +53,26 @@ HELPER_FN(map_delete_elem)
 	return (uint64_t)(int64_t)table_remove(table_of(r1), ptr(r2));
 }
 
+HELPER_FN(map_push_elem)
+{
+	return (uint64_t)(int64_t)table_of(r1)->ops->push(table_of(r1), ptr(r2), r3);
+}
+
+HELPER_FN(map_pop_elem)
+{
+	return (uint64_t)(int64_t)table_of(r1)->ops->pop(table_of(r1), ptr(r2));
+}
+
+HELPER_FN(map_peek_elem)
+{
+	return (uint64_t)(int64_t)table_of(r1)->ops->peek(table_of(r1), ptr(r2));
+}
+
+HELPER_FN(map_lookup_percpu_elem)
+{
+	return (uint32_t)r3 < run->vm->n_cpus ? (uintptr_t)table_find(table_of(r1), ptr(r2), (uint32_t)r3) : 0;
+}
+
 /* ---- memory ------------------------------------------------------------------------------------------- */
 
 /* A read that fails leaves zeros, so that what the program then looks at is never undefined. */

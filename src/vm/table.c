@@ -30,26 +30,26 @@ ring_fini(struct vm_table *t)
 	t->ringbuf = NULL;
 }
 
-static void *
+void *
 nothing_find(struct vm_table *t, const void *key)
 {
 	return NULL;
 }
 
-static void *
+void *
 nothing_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
 {
 	*err = -EINVAL;
 	return NULL;
 }
 
-static int
+int
 nothing_remove(struct vm_table *t, const void *key)
 {
 	return -EINVAL;
 }
 
-static int
+int
 nothing_next(struct vm_table *t, const void *key, void *next)
 {
 	return -EINVAL;
@@ -71,6 +71,12 @@ static const struct table_ops *const ops_of_kind[N_TABLE_KINDS] = {
 	[TABLE_PERCPU_ARRAY] = &array_ops,
 	[TABLE_RINGBUF] = &ring_ops,
 	[TABLE_STACK_TRACE] = &stacks_ops,
+	[TABLE_LRU_HASH] = &lru_ops,
+	[TABLE_LRU_PERCPU_HASH] = &lru_ops,
+	[TABLE_LPM_TRIE] = &lpm_ops,
+	[TABLE_QUEUE] = &queue_ops,
+	[TABLE_STACK] = &queue_ops,
+	[TABLE_BLOOM] = &bloom_ops,
 };
 
 /* ---- new and free --------------------------------------------------------------------------------------- */
@@ -101,6 +107,30 @@ check_stacks(const struct table *table, struct text *why)
 	return 0;
 }
 
+/* The memory for max_entries values is taken at once, in one piece. */
+static bool
+takes_all_memory(const struct table *table)
+{
+	switch (table->kind) {
+	case TABLE_ARRAY:
+	case TABLE_PERCPU_ARRAY:
+	case TABLE_LRU_HASH:
+	case TABLE_LRU_PERCPU_HASH:
+	case TABLE_QUEUE:
+	case TABLE_STACK:
+	case TABLE_BLOOM:
+		return true;
+	case TABLE_HASH:
+	case TABLE_PERCPU_HASH:
+	case TABLE_LPM_TRIE:
+	case TABLE_RINGBUF:
+	case TABLE_STACK_TRACE:
+	case N_TABLE_KINDS:
+		break;
+	}
+	return false;
+}
+
 /* The limits that bpf(2) has, and those of our memory. */
 static int
 check_table(const struct table *table, uint32_t n_cpus, struct text *why)
@@ -118,15 +148,21 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 	}
 	if (table->kind == TABLE_STACK_TRACE)
 		return check_stacks(table, why);
-	if (!table->key_size || table->key_size > VM_KEY_MAX)
+	if (!table_kind_has_keys(table->kind) && table->key_size)
+		return bad_table(table, why, "it has no keys: their size must be 0");
+	if (table_kind_has_keys(table->kind) && (!table->key_size || table->key_size > VM_KEY_MAX))
 		return bad_table(table, why, "keys must have 1 to 512 bytes");
+	if (table->kind == TABLE_LPM_TRIE && (table->key_size < 5 || table->key_size > 4 + 256))
+		return bad_table(table, why, "its keys must have 5 to 260 bytes: 4 of the prefix' length, then the bits");
 	if (!table->value_size || table->value_size > VM_TABLE_BYTES_MAX / n_cpus)
 		return bad_table(table, why, "values must have at least one byte and fit into memory");
-	if (!is_array(table))
-		return 0;
-	if (table->key_size != 4)
+	if (is_array(table) && table->key_size != 4)
 		return bad_table(table, why, "keys of an array must have 4 bytes");
-	bytes = round_up(table->value_size, 8) * (table->kind == TABLE_PERCPU_ARRAY ? n_cpus : 1);
+	if (!takes_all_memory(table))
+		return 0;
+	bytes = round_up(table->value_size, 8) * (table_kind_is_per_cpu(table->kind) ? n_cpus : 1);
+	if (table->kind == TABLE_LRU_HASH || table->kind == TABLE_LRU_PERCPU_HASH)
+		bytes += round_up(table->key_size, 8) + 48;
 	if (bytes > VM_TABLE_BYTES_MAX / table->max_entries)
 		return bad_table(table, why, "it would take more than a gigabyte; make it smaller");
 	return 0;
@@ -243,8 +279,11 @@ int
 vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value)
 {
 	struct vm_table *t = &vm->tables[table];
-	void *found = t->ops->find(t, key);
+	void *found;
 
+	if (!table_kind_has_keys(t->table->kind))
+		return t->ops->peek ? t->ops->peek(t, value) : -EINVAL;
+	found = t->ops->find_unused ? t->ops->find_unused(t, key) : t->ops->find(t, key);
 	if (!found)
 		return -ENOENT;
 	memcpy(value, found, table_kind_is_per_cpu(t->table->kind) ? (size_t)t->n_cpus * t->stride : t->table->value_size);
@@ -267,6 +306,8 @@ vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *valu
 
 	if (is_frozen(t->table))
 		return -EPERM;
+	if (t->ops->push)
+		return t->ops->push(t, value, flags);
 	if (flags > BPF_EXIST)
 		return -EINVAL;
 	to = t->ops->claim(t, key, flags, &err);
@@ -274,6 +315,14 @@ vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *valu
 		return err;
 	memmove(to, value, table_kind_is_per_cpu(t->table->kind) ? (size_t)t->n_cpus * t->stride : t->table->value_size);
 	return 0;
+}
+
+int
+vm_table_pop(struct vm *vm, uint32_t table, void *value)
+{
+	struct vm_table *t = &vm->tables[table];
+
+	return t->ops->pop ? t->ops->pop(t, value) : -EINVAL;
 }
 
 int

@@ -34,9 +34,16 @@ takes_table(enum helper_tables tables, const struct table *table)
 	case HTAB_NONE:
 		return false;
 	case HTAB_KEYED:
-		return table->kind != TABLE_RINGBUF && table->kind != TABLE_STACK_TRACE;
+		return table_kind_has_keys(table->kind) && table->kind != TABLE_STACK_TRACE;
 	case HTAB_WALKED:
-		return table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table_kind_is_per_cpu(table->kind);
+		return table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_LRU_HASH ||
+		       table_kind_is_per_cpu(table->kind);
+	case HTAB_PER_CPU:
+		return table_kind_is_per_cpu(table->kind);
+	case HTAB_PUSHED:
+		return table->kind == TABLE_QUEUE || table->kind == TABLE_STACK || table->kind == TABLE_BLOOM;
+	case HTAB_POPPED:
+		return table->kind == TABLE_QUEUE || table->kind == TABLE_STACK;
 	case HTAB_RINGBUF:
 		return table->kind == TABLE_RINGBUF;
 	case HTAB_STACK:
@@ -153,6 +160,8 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 		return check_helper_memory(v, regno, call->table->key_size, false, true);
 	case HARG_VALUE:
 		return check_helper_memory(v, regno, call->table->value_size, false, true);
+	case HARG_VALUE_OUT:
+		return check_helper_memory(v, regno, call->table->value_size, call->table->kind != TABLE_BLOOM, true);
 	case HARG_SIZE:
 		return check_size_arg(v, call, regno, reg, false);
 	case HARG_SIZE_OR_ZERO:

@@ -241,6 +241,8 @@ check_address(struct verifier *v, uint32_t regno, bool writes)
 		return refuse_reg(v, (int)regno, "writes into the key of a table");
 	if (writes && reg->kind == REG_RDONLY)
 		return refuse_reg(v, (int)regno, "writes into memory that may only be read");
+	if (!writes && reg->kind == REG_VALUE && v->object->tables[reg->index]->write_only)
+		return refuse_reg(v, (int)regno, "reads a table that programs may only write");
 	if (writes && reg->kind == REG_VALUE && v->object->tables[reg->index]->read_only)
 		return refuse_reg(v, (int)regno, "writes into a table that programs may only read");
 	return true;
@@ -254,7 +256,7 @@ check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enu
 		reg_set_scalar(&loaded->reg, scalar_loaded(size, false));
 		loaded->loc = LOC_NONE;
 	}
-	if (!check_address(v, regno, access != ACCESS_READ))
+	if ((access != ACCESS_WRITE && !check_address(v, regno, false)) || (access != ACCESS_READ && !check_address(v, regno, true)))
 		return false;
 	if (frame_top(v)->regs[regno].kind == REG_STACK)
 		return stack_access(v, regno, off, size, access, loaded, stored);

@@ -58,6 +58,13 @@ vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value);
 int
 vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *value, uint64_t flags);
 
+/*
+ * Takes a value out of a queue or stack. Of kinds without keys (queue, stack, bloom filter; `key` is not looked at) vm_table_update
+ * pushes a value, and vm_table_lookup looks at the value that comes next, or asks a bloom filter for *value.
+ */
+int
+vm_table_pop(struct vm *vm, uint32_t table, void *value);
+
 int
 vm_table_delete(struct vm *vm, uint32_t table, const void *key);
 

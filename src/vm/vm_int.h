@@ -21,6 +21,10 @@ struct hash;
 struct array;
 struct ringbuf;
 struct stacks;
+struct lru;
+struct lpm;
+struct queue;
+struct bloom;
 
 /* A table of a running machine. Its address is what programs hold in a register after ld_imm64. */
 struct vm_table {
@@ -33,6 +37,10 @@ struct vm_table {
 		struct array *array;
 		struct ringbuf *ringbuf;
 		struct stacks *stacks;
+		struct lru *lru;
+		struct lpm *lpm;
+		struct queue *queue;
+		struct bloom *bloom;
 	};
 };
 
@@ -46,10 +54,33 @@ struct table_ops {
 	void *(*claim)(struct vm_table *t, const void *key, uint64_t flags, int *err);
 	int (*remove)(struct vm_table *t, const void *key);
 	int (*next)(struct vm_table *t, const void *key, void *next);
+	/* As find, of user space, which does not count as use; NULL: the same as find. */
+	void *(*find_unused)(struct vm_table *t, const void *key);
+	/* Of kinds without keys, else NULL. `value` of peek in a bloom filter is what is asked for. */
+	int (*push)(struct vm_table *t, const void *value, uint64_t flags);
+	int (*pop)(struct vm_table *t, void *value);
+	int (*peek)(struct vm_table *t, void *value);
 	bool from_program; /* programs may look up, update and delete */
 };
 
-extern const struct table_ops hash_ops, array_ops, stacks_ops;
+extern const struct table_ops hash_ops, array_ops, stacks_ops, lru_ops, lpm_ops, queue_ops, bloom_ops;
+
+/* For kinds that lack an operation: no such entry, -EINVAL. */
+void *
+nothing_find(struct vm_table *t, const void *key);
+
+void *
+nothing_claim(struct vm_table *t, const void *key, uint64_t flags, int *err);
+
+int
+nothing_remove(struct vm_table *t, const void *key);
+
+int
+nothing_next(struct vm_table *t, const void *key, void *next);
+
+/* Of a key or any bytes; for buckets, never for an order that shows. */
+uint64_t
+hash_key(const void *key, size_t len);
 
 /* The same for programs and for user space; `cpu` picks the one value that a program sees of a per-CPU table. */
 void *
@@ -190,6 +221,7 @@ enum helper_arg {
 	HARG_TABLE,     /* handle of a table; the arguments KEY and VALUE are of its sizes */
 	HARG_KEY,       /* readable memory of key_size bytes */
 	HARG_VALUE,     /* readable memory of value_size bytes */
+	HARG_VALUE_OUT, /* memory of value_size bytes that the helper fills; of a bloom filter, that it reads */
 	HARG_MEM,       /* readable memory; its size is the next argument, HARG_SIZE or HARG_SIZE_OR_ZERO */
 	HARG_MEM_OUT,   /* memory that the helper fills whatever happens; size in the next argument */
 	HARG_SIZE,      /* 1 to ... bytes of the memory before */
@@ -213,7 +245,7 @@ enum helper_ret {
 };
 
 /* Which tables a helper takes: each kind of helper has its own. */
-enum helper_tables { HTAB_NONE, HTAB_KEYED, HTAB_WALKED, HTAB_RINGBUF, HTAB_STACK };
+enum helper_tables { HTAB_NONE, HTAB_KEYED, HTAB_WALKED, HTAB_PER_CPU, HTAB_RINGBUF, HTAB_STACK, HTAB_PUSHED, HTAB_POPPED };
 
 typedef uint64_t helper_fn(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
 

@@ -62,6 +62,14 @@ struct test_helper {
 #define PUT(key, value) \
 	"*(u64 *)(r10 - 8) = " key "\n*(u64 *)(r10 - 24) = " value "\n*(u64 *)(r10 - 16) = 0\nr2 = r10\nr2 += -8\nr3 = r10\nr3 += -24\nr1 = table 0 ll\n" \
 	"r4 = 0\ncall 2\n"
+#define PUSH(table, value, flags) "*(u64 *)(r10 - 8) = " value "\nr2 = r10\nr2 += -8\nr1 = table " table " ll\nr3 = " flags "\ncall 87\n"
+#define POP(table) "r2 = r10\nr2 += -8\nr1 = table " table " ll\ncall 88\n"
+#define PEEK(table) "r2 = r10\nr2 += -8\nr1 = table " table " ll\ncall 89\n"
+#define TOP "r0 = *(u64 *)(r10 - 8)\nexit"
+#define LPM_KEY(prefix, address) "*(u32 *)(r10 - 8) = " prefix "\n*(u32 *)(r10 - 4) = " address "\nr2 = r10\nr2 += -8\nr1 = table 11 ll\n"
+#define LPM_PUT(prefix, address, value) \
+	"*(u64 *)(r10 - 16) = " value "\nr3 = r10\nr3 += -16\n" LPM_KEY(prefix, address) "r4 = 0\ncall 2\n"
+#define LPM_GET(prefix, address) LPM_KEY(prefix, address) "call 1\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\nout: exit"
 #define TOTAL "r0 = *(u64 *)(r10 - 8)\nexit"
 #define KEY(value) "*(u64 *)(r10 - 8) = " value "\nr2 = r10\nr2 += -8\n"
 #define UPDATE(flags) KEY("5") "*(u64 *)(r10 - 24) = 1\n*(u64 *)(r10 - 16) = 2\nr3 = r10\nr3 += -24\nr1 = table 0 ll\nr4 = " flags "\ncall 2\n"
@@ -155,6 +163,29 @@ static const struct test_helper tests_of_helpers[] = {
 	  "call 3\nr0 = 0\nexit" },
 	{ "each: nothing in it", EACH("0") "exit", 0, 0, "r0 = 0\nexit" },
 	{ "each: indices of an array", EACH("1") TOTAL, 0, 0 + 1 + 2 + 3, "r0 = *(u32 *)(r2 + 0)\nlock *(u64 *)(r4 + 0) += r0\nr0 = 0\nexit" },
+	{ "queue: the oldest comes first", PUSH("8", "5", "0") PUSH("8", "6", "0") POP("8") TOP, 0, 5 },
+	{ "stack: the newest comes first", PUSH("9", "5", "0") PUSH("9", "6", "0") POP("9") TOP, 0, 6 },
+	{ "queue: a look takes nothing", PUSH("8", "5", "0") PUSH("8", "6", "0") PEEK("8") PEEK("8") TOP, 0, 5 },
+	{ "queue: nothing there", POP("8") "exit", 0, ERR(ENOENT) },
+	{ "queue: nothing there leaves zeros", POP("8") TOP, 0, 0 },
+	{ "queue: full", PUSH("8", "1", "0") PUSH("8", "2", "0") PUSH("8", "3", "0") PUSH("8", "4", "0") PUSH("8", "5", "0") "exit", 0, ERR(E2BIG) },
+	{ "queue: full, the oldest goes", PUSH("8", "1", "0") PUSH("8", "2", "0") PUSH("8", "3", "0") PUSH("8", "4", "0") PUSH("8", "5", "2") POP("8") TOP, 0, 2 },
+	{ "queue: flags", PUSH("8", "1", "1") "exit", 0, ERR(EINVAL) },
+	{ "bloom filter: added", PUSH("10", "77", "0") "*(u64 *)(r10 - 8) = 77\n" PEEK("10") "exit", 0, 0 },
+	{ "bloom filter: never added", PUSH("10", "77", "0") "*(u64 *)(r10 - 8) = 78\n" PEEK("10") "exit", 0, ERR(ENOENT) },
+	/* 10.0.0.0/8 is 1, 10.1.0.0/16 is 2: as bytes in memory, prefix length first. */
+	{ "LPM trie: the longer prefix", LPM_PUT("8", "0x0000000a", "1") LPM_PUT("16", "0x0000010a", "2") LPM_GET("32", "0x0302010a"), 0, 2 },
+	{ "LPM trie: the shorter one", LPM_PUT("8", "0x0000000a", "1") LPM_PUT("16", "0x0000010a", "2") LPM_GET("32", "0x0302020a"), 0, 1 },
+	{ "LPM trie: none", LPM_PUT("8", "0x0000000a", "1") LPM_PUT("16", "0x0000010a", "2") LPM_GET("32", "0x0302010b"), 0, 0 },
+	{ "LPM trie: a lookup of a prefix", LPM_PUT("8", "0x0000000a", "1") LPM_PUT("16", "0x0000010a", "2") LPM_GET("12", "0x0302010a"), 0, 1 },
+	{ "LRU: a table of 64 takes 100 keys", "r6 = 0\nagain: *(u64 *)(r10 - 8) = r6\nr2 = r10\nr2 += -8\nr3 = r2\nr1 = table 12 ll\nr4 = 1\ncall 2\n"
+	  "if r0 != 0 goto out\nr6 += 1\nif r6 < 100 goto again\nout: r0 = r6\nexit", 0, 100 },
+	/* CPU 1 runs. */
+	{ "value of another CPU", "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = table 5 ll\ncall 1\nif r0 == 0 goto out\n*(u64 *)(r0 + 0) = 77\n"
+	  "r2 = r10\nr2 += -4\nr1 = table 5 ll\nr3 = 2\ncall 195\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\nr0 += 1\nout: exit", 0, 1 },
+	{ "value of this CPU by its number", "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = table 5 ll\ncall 1\nif r0 == 0 goto out\n*(u64 *)(r0 + 0) = 77\n"
+	  "r2 = r10\nr2 += -4\nr1 = table 5 ll\nr3 = 1\ncall 195\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\nr0 += 1\nout: exit", 0, 78 },
+	{ "value of a CPU that is not there", "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = table 5 ll\nr3 = 3\ncall 195\nif r0 == 0 goto out\nr0 = 1\nout: exit", 0, 0 },
 	{ "reserve fails on flags", "r1 = table 3 ll\nr2 = 8\nr3 = 4\ncall 131\nif r0 == 0 goto out\nr1 = r0\nr2 = 0\ncall 133\nr0 = 1\nout: exit", 0, 0 },
 };
 

@@ -122,6 +122,11 @@ static const struct test_program programs[] = {
 	  "r1 = table 3 ll\nr2 = 16\nr3 = 0\ncall 131\nif r0 == 0 goto out\nr6 = r0\n*(u64 *)(r10 - 8) = r0\nr1 = 4\nr2 = function 1 ll\nr3 = r10\n"
 	  "r3 += -8\nr4 = 0\ncall 181\nr1 = r6\nr2 = 0\ncall 132\nout: " END,
 	  "r1 = *(u64 *)(r2 + 0)\n*(u64 *)(r1 + 8) = 1\nr0 = 0\nexit" },
+	{ "a queue", NULL, KEY8 "r1 = table 8 ll\nr3 = 0\ncall 87\nr2 = r10\nr2 += -16\nr1 = table 8 ll\ncall 88\nr0 = *(u64 *)(r10 - 16)\nexit" },
+	{ "a bloom filter", NULL, KEY8 "r1 = table 10 ll\ncall 89\nexit" },
+	{ "an LPM trie", NULL, KEY8 "r1 = table 11 ll\ncall 1\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\nout: " END },
+	{ "a table that is only written", NULL, "r1 = table_value 13 + 0 ll\n*(u64 *)(r1 + 0) = 5\n" END },
+	{ "a key found in an LRU table", NULL, KEY8 "r1 = table 12 ll\ncall 1\nif r0 == 0 goto out\nr1 = 1\nlock *(u64 *)(r0 + 0) += r1\nout: " END },
 	{ "strncmp with a constant", NULL,
 	  "r1 = r4\nr2 = 16\nr3 = table_value 7 + 6 ll\ncall 182\nexit" },
 	{ "nothing read from null", "not the address of memory", "r6 = r2\nr1 = 0\nr2 = 0\nr3 = 0\ncall 113\nexit" },
@@ -249,6 +254,16 @@ static const struct test_program programs[] = {
 	{ "a function that calls itself back", "nested more than", LOOP("r10", "2"),
 	  "r1 = 2\nr2 = function 1 ll\nr3 = 0\nr4 = 0\ncall 181\nr0 = 0\nexit" },
 	{ "what the callback reads of its caller's registers", "reads r6", LOOP("r10", "2"), "r0 = r6\nexit" },
+
+	/* ---- kinds of tables ---- */
+	{ "lookup in a queue", "does not work on this kind", KEY8 "r1 = table 8 ll\ncall 1\n" END },
+	{ "pop of a hash table", "does not work on this kind", KEY8 "r1 = table 0 ll\ncall 88\n" END },
+	{ "pop of a bloom filter", "does not work on this kind", KEY8 "r1 = table 10 ll\ncall 88\n" END },
+	{ "push of what was not written", "not written", "r2 = r10\nr2 += -8\nr1 = table 8 ll\nr3 = 0\ncall 87\n" END },
+	{ "question to a bloom filter that was not written", "not written", "r2 = r10\nr2 += -8\nr1 = table 10 ll\ncall 89\n" END },
+	{ "read of a table that is only written", "may only write", "r1 = table_value 13 + 0 ll\nr0 = *(u64 *)(r1 + 0)\nexit" },
+	{ "atomic addition to a table that is only written", "may only write", "r1 = table_value 13 + 0 ll\nr2 = 1\nlock *(u64 *)(r1 + 0) += r2\n" END },
+	{ "update of a table that is only read", "may only read", "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr3 = r4\nr1 = table 7 ll\nr4 = 0\ncall 2\n" END },
 
 	/* ---- arithmetic on addresses ---- */
 	{ "addresses multiplied", "only 64-bit addition", "r4 *= 2\n" END },

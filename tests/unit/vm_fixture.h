@@ -30,6 +30,12 @@ static struct table fixture_tables[] = {
 	{ .name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 127 * 8, .max_entries = 16 },
 	{ .name = "strings", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1, .read_only = true,
 	  .init = "hello\0world\0xxx\0" },
+	{ .name = "queue", .kind = TABLE_QUEUE, .value_size = 8, .max_entries = 4 },
+	{ .name = "stack", .kind = TABLE_STACK, .value_size = 8, .max_entries = 4 },
+	{ .name = "bloom", .kind = TABLE_BLOOM, .value_size = 8, .max_entries = 64 },
+	{ .name = "lpm", .kind = TABLE_LPM_TRIE, .key_size = 8, .value_size = 8, .max_entries = 64 },
+	{ .name = "lru", .kind = TABLE_LRU_HASH, .key_size = 8, .value_size = 8, .max_entries = 64 },
+	{ .name = "writeonly", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .write_only = true },
 };
 
 static inline struct object *

@@ -21,7 +21,8 @@ struct kernel {
 static inline int
 kernel_map(const struct table *table)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = table->read_only ? BPF_F_RDONLY_PROG : 0);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = (table->read_only ? BPF_F_RDONLY_PROG : 0) | (table->write_only ? BPF_F_WRONLY_PROG : 0) |
+			    (table->kind == TABLE_LPM_TRIE ? BPF_F_NO_PREALLOC : 0));
 	uint32_t zero = 0;
 	int fd = bpf_map_create(table_kind_map_type(table->kind), "ktap_test", table->key_size, table->value_size, table->max_entries, &opts);
 
