@@ -19,10 +19,10 @@
 static uint16_t
 helper_reads(const struct bpf_insn *insn)
 {
-	const struct helper *helper = helper_find(insn->imm);
+	const struct helper *helper = helper_find(insn->imm); /* NULL: where no path leads */
 	uint16_t reads = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(helper->args); i++)
+	for (unsigned i = 0; helper && i < ARRAY_SIZE(helper->args); i++)
 		if (helper->args[i] != HARG_NONE)
 			reads |= (uint16_t)(2u << i);
 	return reads;
