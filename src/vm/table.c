@@ -281,8 +281,8 @@ vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value)
 	struct vm_table *t = &vm->tables[table];
 	void *found;
 
-	if (!table_kind_has_keys(t->table->kind))
-		return t->ops->peek ? t->ops->peek(t, value) : -EINVAL;
+	if (t->ops->peek)
+		return t->ops->peek(t, value);
 	found = t->ops->find_unused ? t->ops->find_unused(t, key) : t->ops->find(t, key);
 	if (!found)
 		return -ENOENT;
