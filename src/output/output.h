@@ -29,6 +29,13 @@ output_write(struct output *out, const void *bytes, size_t len);
 int
 output_flush(struct output *out);
 
+/*
+ * Writes out what is buffered if it has waited for a tenth of a second by now; `now` in nanoseconds of a clock that is always the
+ * same one.
+ */
+void
+output_flush_old(struct output *out, uint64_t now);
+
 /* The first -errno that writing gave, 0 while all is well. Writes nothing. */
 int
 output_error(const struct output *out);
@@ -46,6 +53,7 @@ struct value {
 /* What turning values into text needs to look up. */
 struct value_names {
 	const struct object *object;  /* events by index */
+	struct printf_format **formats; /* by site, made at first use and the owner's to free; NULL: not kept */
 	struct events *events;        /* argstr */
 	struct symbols *symbols;      /* kernel symbols */
 	struct user_symbols *user_symbols;
@@ -79,6 +87,23 @@ record_text(const struct value_names *names, const void *record, size_t len, str
  * printf of the ktap language (docs/language.md): %d %i %u %o %x %X on 64 bits, %c %p %s %%, flags "-+ #0", width,
  * precision. Returns 0, or -EINVAL and *why with the message for a wrong format or argument (nothing is written then).
  */
+struct printf_format;
+
+/*
+ * A format that is read once and used often. Borrows the text, which may hold NULs. NULL: it is wrong, or there is no memory, and
+ * *why (may be NULL) says so.
+ */
+struct printf_format *
+printf_format_new(const char *text, size_t len, struct text *why);
+
+void
+printf_format_free(struct printf_format *format);
+
+/* printf_text with such a format. */
+int
+printf_format_text(const struct value_names *names, const struct printf_format *format, const struct value *args,
+		   uint32_t n_args, const struct event *event, struct text *out, struct text *why);
+
 int
 printf_text(const struct value_names *names, const char *format, size_t len, const struct value *args, uint32_t n_args,
 	    const struct event *event, struct text *out, struct text *why);

@@ -9,6 +9,7 @@
  * format as the first.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "output/output.h"
@@ -76,19 +77,28 @@ put_number(struct text *out, const struct format_spec *spec, int64_t number)
 		pad(out, ' ', spec->width - len);
 }
 
-/* Texts longer than the precision are cut; the text is made aside since only its length tells the padding. */
+/* Texts longer than the precision are cut. */
+static void
+put_cut(struct text *out, const struct format_spec *spec, const char *s, size_t len)
+{
+	if (spec->precision >= 0 && (size_t)spec->precision < len)
+		len = spec->precision;
+	put_padded(out, spec, s, len);
+}
+
+/* What is no string yet is made one aside, since only its length tells the padding. */
 static void
 put_text(struct text *out, const struct format_spec *spec, const struct value_names *names,
 	 const struct value *value, const struct event *event)
 {
 	struct text text = { 0 };
-	size_t len;
 
+	if (value->kind == VALUE_STR) {
+		put_cut(out, spec, value->s, value->len);
+		return;
+	}
 	value_text(names, value, event, &text);
-	len = text.len;
-	if (spec->precision >= 0 && (size_t)spec->precision < len)
-		len = spec->precision;
-	put_padded(out, spec, text.s ? text.s : "", len);
+	put_cut(out, spec, text.s ? text.s : "", text.len);
 	text_fini(&text);
 }
 
@@ -143,40 +153,119 @@ put_value(struct text *out, const struct format_spec *spec, const struct value_n
 	return true;
 }
 
+/* ---- a format, read once ------------------------------------------------ */
+
+/* Text, and behind it a specification. */
+struct piece {
+	const char *text;
+	size_t len;
+	bool has_spec;
+	struct format_spec spec;
+};
+
+struct printf_format {
+	struct piece *pieces;
+	uint32_t n, cap;
+};
+
+static int
+add_piece(struct printf_format *format, const struct piece *piece)
+{
+	uint32_t cap = format->cap ? 2 * format->cap : 4;
+	struct piece *more;
+
+	if (format->n == format->cap) {
+		more = mem_realloc(format->pieces, cap * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		format->pieces = more;
+		format->cap = cap;
+	}
+	format->pieces[format->n++] = *piece;
+	return 0;
+}
+
+/* Reads the piece at `at`, which is not the end. Returns where the next begins, or NULL with *why set. */
+static const char *
+parse_piece(const char *at, const char *end, struct piece *piece, struct text *why)
+{
+	const char *percent = memchr(at, '%', end - at);
+
+	*piece = (struct piece){ .text = at, .len = (percent ? percent : end) - at };
+	if (!percent)
+		return end;
+	if (percent + 1 < end && percent[1] == '%') {
+		piece->len++;
+		return percent + 2;
+	}
+	piece->has_spec = true;
+	text_puts(why, "printf: ");
+	at = format_parse(percent + 1, end, &piece->spec, why);
+	if (at)
+		text_clear(why);
+	return at;
+}
+
+static int
+parse(struct printf_format *format, const char *text, size_t len, struct text *why)
+{
+	const char *at = text, *end = text + len;
+	struct piece piece;
+
+	while (at < end) {
+		at = parse_piece(at, end, &piece, why);
+		if (!at)
+			return -EINVAL;
+		if (add_piece(format, &piece) < 0) {
+			text_puts(why, "printf: no memory");
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+struct printf_format *
+printf_format_new(const char *text, size_t len, struct text *why)
+{
+	struct printf_format *format = mem_alloc(sizeof(*format));
+	struct text unread = { 0 };
+
+	if (format && parse(format, text, len, why ? why : &unread) < 0) {
+		printf_format_free(format);
+		format = NULL;
+	}
+	text_fini(&unread);
+	return format;
+}
+
+void
+printf_format_free(struct printf_format *format)
+{
+	if (format)
+		free(format->pieces);
+	free(format);
+}
+
 /* ---- the whole ---------------------------------------------------------- */
 
 static int
-format_all(const struct value_names *names, const char *format, size_t len, const struct value *args,
-	   uint32_t n_args, const struct event *event, struct text *out, struct text *why)
+put_all(const struct value_names *names, const struct printf_format *format, const struct value *args,
+	uint32_t n_args, const struct event *event, struct text *out, struct text *why)
 {
-	const char *at = format, *end = format + len;
 	uint32_t arg = 0;
-	struct format_spec spec;
 
-	while (at < end) {
-		const char *percent = memchr(at, '%', end - at);
-
-		text_add(out, at, (percent ? percent : end) - at);
-		if (!percent)
-			break;
-		if (percent + 1 < end && percent[1] == '%') {
-			text_putc(out, '%');
-			at = percent + 2;
+	for (const struct piece *piece = format->pieces; piece < format->pieces + format->n; piece++) {
+		text_add(out, piece->text, piece->len);
+		if (!piece->has_spec)
 			continue;
-		}
-		text_puts(why, "printf: ");
-		at = format_parse(percent + 1, end, &spec, why);
-		if (!at)
-			return -EINVAL;
-		text_clear(why);
 		if (arg >= n_args) {
 			text_printf(why, "printf: bad argument #%u: (no value) for '%%%c'", arg + 2,
-				    spec.letter->letter);
+				    piece->spec.letter->letter);
 			return -EINVAL;
 		}
-		if (!put_value(out, &spec, names, &args[arg], event)) {
+		if (!put_value(out, &piece->spec, names, &args[arg], event)) {
 			text_printf(why, "printf: wrong type of argument %u: '%%%c' cannot show %s", arg + 2,
-				    spec.letter->letter, kind_name(args[arg].kind));
+				    piece->spec.letter->letter, kind_name(args[arg].kind));
 			return -EINVAL;
 		}
 		arg++;
@@ -185,17 +274,26 @@ format_all(const struct value_names *names, const char *format, size_t len, cons
 }
 
 int
-printf_text(const struct value_names *names, const char *format, size_t len, const struct value *args,
-	    uint32_t n_args, const struct event *event, struct text *out, struct text *why)
+printf_format_text(const struct value_names *names, const struct printf_format *format, const struct value *args,
+		   uint32_t n_args, const struct event *event, struct text *out, struct text *why)
 {
 	struct text unread = { 0 };
 	size_t before = out->len;
-	int err = format_all(names, format, len, args, n_args, event, out, why ? why : &unread);
+	int err = put_all(names, format, args, n_args, event, out, why ? why : &unread);
 
-	if (err && out->s) {
-		out->len = before;
-		out->s[before] = 0;
-	}
+	if (err)
+		text_cut(out, before);
 	text_fini(&unread);
+	return err;
+}
+
+int
+printf_text(const struct value_names *names, const char *format, size_t len, const struct value *args,
+	    uint32_t n_args, const struct event *event, struct text *out, struct text *why)
+{
+	struct printf_format *parsed = printf_format_new(format, len, why);
+	int err = parsed ? printf_format_text(names, parsed, args, n_args, event, out, why) : -EINVAL;
+
+	printf_format_free(parsed);
 	return err;
 }

@@ -18,11 +18,13 @@
 #include "output/output.h"
 
 #define BLOCK (64 * 1024)
+#define OLD_NS 100000000
 
 struct output {
 	int fd;
 	bool at_once; /* a person is looking */
 	int error;    /* first -errno, 0 before */
+	uint64_t last; /* time of the last flush that output_flush_old looked after */
 	size_t len;
 	char block[BLOCK];
 };
@@ -91,6 +93,15 @@ output_flush(struct output *out)
 	write_all(out, out->block, out->len);
 	out->len = 0;
 	return out->error;
+}
+
+void
+output_flush_old(struct output *out, uint64_t now)
+{
+	if (now - out->last < OLD_NS)
+		return;
+	out->last = now;
+	output_flush(out);
 }
 
 int

@@ -284,6 +284,21 @@ print_values(const struct value_names *names, const struct value *values, uint32
 	text_putc(out, '\n');
 }
 
+/* printf of a record; the site's format is read once, where it is kept. */
+static int
+print_format(const struct value_names *names, uint32_t index, const struct value *values, const struct event *event,
+	     struct text *out)
+{
+	const struct site *site = names->object->sites[index];
+	struct printf_format **format = names->formats ? &names->formats[index] : NULL;
+
+	if (format && !*format)
+		*format = printf_format_new(site->format, site->format_len, NULL);
+	if (format && *format)
+		return printf_format_text(names, *format, values, site->n_args, event, out, NULL);
+	return printf_text(names, site->format, site->format_len, values, site->n_args, event, out, NULL);
+}
+
 #define SITE_ARGS_MAX 256
 
 int
@@ -310,8 +325,7 @@ record_text(const struct value_names *names, const void *record, size_t len, str
 	if (site->kind == SITE_PRINT)
 		print_values(names, values, site->n_args, event, out);
 	else if (site->kind == SITE_PRINTF)
-		return printf_text(names, site->format, site->format_len, values, site->n_args, event, out,
-				   NULL);
+		return print_format(names, header[0], values, event, out);
 	else
 		return -EINVAL;
 	return 0;

@@ -3,6 +3,9 @@
  * loop: from the start of tracing to its end. Waits on the source's descriptors, a timerfd a tick, the
  * signals and the watched process; records come before ticks, so that a tick sees what happened before it.
  *
+ * Where records keep coming, the source is not waited for but looked at every millisecond, so that nobody is woken for
+ * each one, and output is written in large blocks. A pause, or a tenth of a second, has it written at once.
+ *
  * Timers run without drift; of several periods that passed while something else ran, a tick sees one.
  */
 #include <errno.h>
@@ -91,7 +94,6 @@ is_over(struct session *session)
 struct waiting {
 	struct pollfd fds[2 + TICKS_MAX + SOURCE_FDS_MAX];
 	int n, n_ticks;
-	int source; /* where the source's descriptors begin */
 };
 
 static void
@@ -100,52 +102,65 @@ waiting_add(struct waiting *waiting, int fd)
 	waiting->fds[waiting->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-/* Signals, watched process, ticks, source, in this order. poll(2) passes over a descriptor of -1. */
+/* Signals, watched process, ticks, in this order. poll(2) passes over a descriptor of -1. */
 static void
 waiting_fill(struct waiting *waiting, struct session *session)
 {
-	int fds[SOURCE_FDS_MAX], n = 0;
-
 	waiting->n = 0;
 	waiting->n_ticks = session->control.n_ticks;
 	waiting_add(waiting, session->interrupt.fd);
 	waiting_add(waiting, session->watch.pidfd);
 	for (int i = 0; i < waiting->n_ticks; i++)
 		waiting_add(waiting, session->tick_fds[i]);
-	waiting->source = waiting->n;
+}
+
+static void
+waiting_add_source(struct waiting *waiting, struct session *session)
+{
+	int fds[SOURCE_FDS_MAX], n = 0;
+
 	if (session->source)
 		n = session->source->ops->poll_fds(session->source, fds, SOURCE_FDS_MAX);
 	for (int i = 0; i < n && i < SOURCE_FDS_MAX; i++)
 		waiting_add(waiting, fds[i]);
 }
 
-/* Output is written out before we sleep, and only then: a busy run writes large blocks. */
 static void
-waiting_poll(struct waiting *waiting, struct session *session)
+waiting_poll(struct waiting *waiting, int timeout_ms)
 {
-	int n = poll(waiting->fds, waiting->n, 0);
-
-	if (n == 0) {
-		output_flush(session->out);
-		n = poll(waiting->fds, waiting->n, LOOK_MS);
-	}
-	if (n < 0) /* interrupted: nothing is known to be ready */
+	if (poll(waiting->fds, waiting->n, timeout_ms) < 0) /* interrupted: nothing is known to be ready */
 		for (int i = 0; i < waiting->n; i++)
 			waiting->fds[i].revents = 0;
+}
+
+/* n_records: what the last look at the source gave. */
+static void
+wait_for_more(struct waiting *waiting, struct session *session, int n_records)
+{
+	waiting_fill(waiting, session);
+	if (n_records)
+		output_flush_old(session->out, clock_now());
+	if (n_records && session->source->batch_ms) {
+		waiting_poll(waiting, (int)session->source->batch_ms);
+		return;
+	}
+	waiting_add_source(waiting, session);
+	if (n_records == 0)
+		output_flush(session->out);
+	waiting_poll(waiting, n_records ? 0 : LOOK_MS);
 }
 
 void
 session_loop(struct session *session)
 {
 	struct waiting waiting;
+	int n_records = 0;
 
 	while (!is_over(session)) {
-		waiting_fill(&waiting, session);
-		waiting_poll(&waiting, session);
+		wait_for_more(&waiting, session, n_records);
 		if (waiting.fds[0].revents && interrupt_seen(&session->interrupt))
 			break;
-		if (session->source)
-			pump(session);
+		n_records = session->source ? pump(session) : 0;
 		for (int i = 0; i < waiting.n_ticks && !session->is_over; i++)
 			if (waiting.fds[2 + i].revents)
 				take_tick(session, i);

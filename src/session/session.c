@@ -92,7 +92,11 @@ open_control(struct session *session, struct text *why)
 {
 	struct control *control = &session->control;
 
+	session->formats = mem_alloc((session->object->n_sites + 1) * sizeof(*session->formats));
+	if (!session->formats)
+		return -ENOMEM;
 	session->names = (struct value_names){ .object = session->object,
+					       .formats = session->formats,
 					       .events = session->events,
 					       .symbols = session->symbols,
 					       .user_symbols = session->user_symbols,
@@ -265,6 +269,9 @@ close_session(struct session *session)
 		if (session->tick_fds[i] >= 0)
 			close(session->tick_fds[i]);
 	free(session->tick_fds);
+	for (uint32_t i = 0; session->formats && i < session->object->n_sites; i++)
+		printf_format_free(session->formats[i]);
+	free(session->formats);
 	text_fini(&session->text);
 }
 

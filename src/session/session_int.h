@@ -298,6 +298,7 @@ struct session {
 	struct output *out;
 	struct symbols *symbols;
 	struct user_symbols *user_symbols;
+	struct printf_format **formats; /* by site */
 	struct value_names names;
 	struct interrupt interrupt;
 	struct control control;

@@ -226,53 +226,26 @@ kernel_stop(struct source *source)
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-struct pump {
-	void (*fn)(void *arg, const void *record, size_t len);
-	void *arg;
-	int n;
-};
-
-/*
- * libbpf's ring buffer has one callback for its life, so the pump in progress is reached through the
- * kernel.
- */
-static int
-on_record(void *arg, void *record, size_t len)
-{
-	struct pump *pump = ((struct kernel *)arg)->pump;
-
-	pump->fn(pump->arg, record, len);
-	/* A negative result ends the round; this record counts as consumed. */
-	return ++pump->n < PUMP_MAX ? 0 : -EAGAIN;
-}
-
 static int
 open_ring(struct kernel *kernel, struct text *why)
 {
 	if (kernel->object->table_records == UINT32_MAX)
 		return 0;
-	kernel->ring =
-		ring_buffer__new(kernel->tables[kernel->object->table_records], on_record, kernel, NULL);
+	kernel->ring = ring_open(kernel->tables[kernel->object->table_records],
+				 kernel_ring_size(kernel->object->tables[kernel->object->table_records]));
 	if (kernel->ring)
 		return 0;
 	text_printf(why, "ring buffer of records: %s", strerror(errno));
-	return errno ? -errno : -EINVAL;
+	return -errno;
 }
 
 static int
 kernel_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg)
 {
 	struct kernel *kernel = of(source);
-	struct pump pump = { .fn = fn, .arg = arg };
-	int err;
 
 	kernel_spaces_pump(kernel);
-	if (!kernel->ring)
-		return 0;
-	kernel->pump = &pump;
-	err = ring_buffer__consume(kernel->ring);
-	kernel->pump = NULL;
-	return err < 0 && err != -EAGAIN ? err : pump.n;
+	return kernel->ring ? ring_read(kernel->ring, PUMP_MAX, fn, arg) : 0;
 }
 
 static int
@@ -281,8 +254,10 @@ kernel_poll_fds(struct source *source, int *fds, int max)
 	struct kernel *kernel = of(source);
 	int n = 0;
 
-	if (kernel->ring && n < max)
-		fds[n++] = ring_buffer__epoll_fd(kernel->ring);
+	if (kernel->ring && n < max) {
+		ring_settle(kernel->ring);
+		fds[n++] = kernel->tables[kernel->object->table_records];
+	}
 	if (kernel->pidfd >= 0 && n < max)
 		fds[n++] = kernel->pidfd;
 	if (kernel_spaces_fd(kernel) >= 0 && n < max)
@@ -340,7 +315,7 @@ kernel_close(struct source *source)
 	kernel_detach_all(kernel);
 	end_command(kernel);
 	kernel_command_fini(kernel);
-	ring_buffer__free(kernel->ring);
+	ring_close(kernel->ring);
 	kernel_spaces_close(kernel);
 	for (i = 0; i < kernel->n_units; i++)
 		if (kernel->units[i]->fd >= 0)
@@ -377,6 +352,7 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 
 	kernel->source = (struct source){ .ops = &kernel_ops,
 					  .object = object,
+					  .batch_ms = 1,
 					  .n_cpus = (uint32_t)libbpf_num_possible_cpus() };
 	kernel->arena = arena;
 	kernel->object = object;

@@ -9,6 +9,7 @@
  *     kernel_stub.c   a unit as eBPF: entry stub, handlers behind it
  *     kernel_load.c   loading; refusals in the user's terms
  *     kernel_attach.c attaching units to tracepoints, functions, timers
+ *     kernel_ring.c   the ring buffer of records
  *     kernel_spaces.c what processes load, for the names of user stacks
  *     kernel_btf.c    the few type numbers and offsets that stubs need from the kernel's BTF
  */
@@ -119,8 +120,7 @@ struct kernel {
 	int *tables;              /* descriptors, by index in object.tables */
 	void *globals;            /* shared memory of the globals table */
 	size_t globals_len;
-	struct ring_buffer *ring;
-	struct pump *pump;        /* in progress, see kernel.c */
+	struct record_ring *ring; /* NULL: no records */
 	struct kernel_spaces *spaces; /* NULL: no user stacks */
 	int targets_fd;           /* array of one value: a bit for each process id; -1: no target */
 	int scratch_fd;
@@ -143,6 +143,10 @@ struct kernel {
 /* Makes the object's tables, with their first contents. Returns 0 or -errno with *why set. */
 int
 kernel_tables_create(struct kernel *kernel, struct text *why);
+
+/* Bytes of data that a ring buffer table is made with. */
+uint32_t
+kernel_ring_size(const struct table *table);
 
 /* Makes tables that programs only read final. */
 void
@@ -258,6 +262,23 @@ kernel_detach_all(struct kernel *kernel);
 /* Checks, before start, whether an event can be served at all. */
 int
 kernel_attachable(const struct event *event, struct text *why);
+
+/* ---- kernel_ring.c --------------------------------------------------------------------------- */
+
+/* Maps a ring buffer of `size` bytes of data. Borrows fd. NULL with errno set. */
+struct record_ring *
+ring_open(int fd, size_t size);
+
+void
+ring_close(struct record_ring *ring);
+
+/* Hands at most `max` records to fn. Returns how many. Nobody is woken by the next record until ring_settle. */
+int
+ring_read(struct record_ring *ring, int max, void (*fn)(void *arg, const void *record, size_t len), void *arg);
+
+/* From now on the table's descriptor is ready to read when there is a record. */
+void
+ring_settle(struct record_ring *ring);
 
 /* ---- kernel_spaces.c ------------------------------------------------------------------------- */
 

@@ -104,13 +104,13 @@ table_flags(const struct table *table, bool preallocate)
 	return flags;
 }
 
-/* A ring buffer's size is a power of two, in pages. */
-static uint32_t
-ring_size(uint32_t wanted)
+/* A power of two, in pages. */
+uint32_t
+kernel_ring_size(const struct table *table)
 {
 	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE);
 
-	while (size < wanted && size < 1u << 30)
+	while (size < table->max_entries && size < 1u << 30)
 		size *= 2;
 	return size;
 }
@@ -135,7 +135,7 @@ table_create(const struct table *table, bool preallocate, int *fd)
 	uint32_t value_size = ring || table->value_size ? table->value_size : 8;
 
 	*fd = create(table->name, table_kind_map_type(table->kind), table->key_size, value_size,
-		     ring ? ring_size(table->max_entries) : table->max_entries,
+		     ring ? kernel_ring_size(table) : table->max_entries,
 		     table_flags(table, preallocate));
 	if (*fd < 0)
 		return *fd;

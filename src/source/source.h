@@ -19,6 +19,7 @@ struct source {
 	const struct source_ops *ops;
 	const struct object *object;
 	uint32_t n_cpus;      /* CPUs of per-CPU tables */
+	uint32_t batch_ms;    /* how long after a pump that found records more may be left to come together; 0: not at all */
 };
 
 /* What is traced. */
@@ -44,7 +45,10 @@ struct source_ops {
 	int (*attach)(struct source *source, const struct program *program, struct event *event, struct text *why);
 	/* Loads and attaches all that was registered, then lets the command go. Returns 0 or -errno with *why set. */
 	int (*start)(struct source *source, struct text *why);
-	/* Descriptors to poll for POLLIN until pump has something to do; returns how many were stored (at most max). */
+	/*
+	 * Descriptors to poll for POLLIN until pump has something to do; returns how many were stored (at most max). To be called each
+	 * time: they tell of nothing that comes between a pump and this call.
+	 */
 	int (*poll_fds)(struct source *source, int *fds, int max);
 	/*
 	 * Moves events and hands finished records to fn, in order. Does not block. Returns the number of records, or -errno.
