@@ -52,6 +52,28 @@ take_output(struct args *args, const char *value)
 }
 
 static const char *
+take_losses(struct args *args, const char *value)
+{
+	args->losses = value;
+	return NULL;
+}
+
+/* A power of two, as the kernel wants it. */
+static const char *
+take_buffer(struct args *args, const char *value)
+{
+	char *end;
+	uint64_t size = strtoull(value, &end, 10);
+
+	if (*end == 'k' || *end == 'M')
+		size <<= *end++ == 'k' ? 10 : 20;
+	if (*value < '0' || *value > '9' || *end || size < 4096 || size > 1u << 30 || (size & (size - 1)))
+		return "a size is a power of two from 4k to 1024M";
+	args->buffer = (uint32_t)size;
+	return NULL;
+}
+
+static const char *
 take_quiet(struct args *args, const char *value)
 {
 	args->quiet = true;
@@ -147,6 +169,8 @@ const struct option_row option_rows[] = {
 	{ "-e", "TEXT", take_text, "run TEXT instead of a file" },
 	{ "-p", "PID", take_pid, "trace this process, its threads and what it starts from now on" },
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
+	{ "--buffer", "SIZE", take_buffer, "bytes (4k to 1024M) for lines that probes have sent and ktap has not yet read; 4M", .only = "script run" },
+	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run" },
 	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
 	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)", engine_word },
 	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },

@@ -47,6 +47,8 @@ struct args {
 	char **script_args;     /* NULL-terminated; of a subcommand with OPERANDS_WORDS: its words */
 	char **command;         /* behind `--`, NULL-terminated; NULL: none */
 	const char *output;     /* -o */
+	const char *losses;     /* --losses */
+	uint32_t buffer;        /* --buffer, bytes; 0: as compiled */
 	pid_t pid;              /* -p */
 	enum engine engine;
 	enum vm_exec exec;      /* --exec */
@@ -129,6 +131,10 @@ diag_list_add(struct diag_list *list, const struct diags *diags);
 
 void
 diag_list_print(struct diag_list *list, FILE *out);
+
+/* The account of a run as one JSON document, on `out`; json.c, or json_none.c. Returns 0 or -errno, -ENOSYS without jansson. */
+int
+losses_print(const struct losses *losses, const struct object *object, FILE *out);
 
 /* `ktap generate WHAT`: generate.c has the table of what there is. */
 enum exit_status

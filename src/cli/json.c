@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * json: diagnostics for editors and other programs.
+ * json: diagnostics for editors and other programs, and the account of a run.
  *
  *     { "diagnostics": [ { "file": "t.kp", "line": 3, "column": 7, "offset": 41, "length": 8, "severity": "error",
  *                          "slug": "unknown-name", "message": "...",
@@ -10,7 +10,14 @@
  *
  * Lines and columns begin with 1, offsets with 0; columns, offsets and lengths are in bytes. "dropped" counts errors past the 20 that are
  * kept for a script.
+ *
+ * The account: what probes sent is produced = delivered + lost, of the run and of each print; "times" counts what the slug says.
+ *
+ *     { "produced": 100, "delivered": 80, "lost": 20, "misfits": 0, "nested": 0, "maps_lost": 0,
+ *       "places": [ { "file": "t.kp", "line": 1, "column": 20, "offset": 19, "length": 5, "slug": "record-lost", "severity": "warning",
+ *                     "message": "output lost, ring buffer full", "times": 20, "produced": 100, "delivered": 80 } ] }
  */
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -108,4 +115,45 @@ diag_list_print(struct diag_list *list, FILE *out)
 		complain("the diagnostics cannot be written");
 	json_decref(json);
 	free(list);
+}
+
+/* ---- the account of a run ------------------------------------------------------------------------------------- */
+
+static json_t *
+json_loss(const struct object *object, const struct loss *row)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "file", json_text(object->name));
+	if (object->script)
+		set_place(json, object->script, row->span);
+	json_object_set_new(json, "slug", json_string(counter_slug(row->kind)));
+	json_object_set_new(json, "severity", json_string(counter_is_error(row->kind) ? "error" : "warning"));
+	json_object_set_new(json, "message", json_string(counter_text(row->kind)));
+	json_object_set_new(json, "times", json_integer((json_int_t)row->n));
+	if (row->kind == COUNTER_RECORD_LOST) {
+		json_object_set_new(json, "produced", json_integer((json_int_t)(row->n + row->n_delivered)));
+		json_object_set_new(json, "delivered", json_integer((json_int_t)row->n_delivered));
+	}
+	return json;
+}
+
+int
+losses_print(const struct losses *losses, const struct object *object, FILE *out)
+{
+	json_t *json = json_object(), *places = json_array();
+	int err;
+
+	json_object_set_new(json, "produced", json_integer((json_int_t)(losses->n_delivered + losses->n_lost)));
+	json_object_set_new(json, "delivered", json_integer((json_int_t)losses->n_delivered));
+	json_object_set_new(json, "lost", json_integer((json_int_t)losses->n_lost));
+	json_object_set_new(json, "misfits", json_integer((json_int_t)losses->n_misfits));
+	json_object_set_new(json, "nested", json_integer((json_int_t)losses->n_nested));
+	json_object_set_new(json, "maps_lost", json_integer((json_int_t)losses->n_maps_lost));
+	for (uint32_t i = 0; i < losses->n_rows; i++)
+		json_array_append_new(places, json_loss(object, &losses->rows[i]));
+	json_object_set_new(json, "places", places);
+	err = json_dumpf(json, out, JSON_INDENT(2)) < 0 || fputc('\n', out) < 0 ? -EIO : 0;
+	json_decref(json);
+	return err;
 }

@@ -25,6 +25,7 @@ struct run {
 	struct object *object;
 	struct source *source; /* NULL: no probes */
 	int out_fd;
+	FILE *losses; /* of --losses; NULL: not wanted */
 	uint64_t time;
 };
 
@@ -77,6 +78,8 @@ open_source(struct run *run, const struct target *target)
 
 	if (run->object->n_handlers == 0)
 		return STATUS_OK;
+	if (run->args->buffer && run->object->table_records != UINT32_MAX)
+		run->object->tables[run->object->table_records]->max_entries = run->args->buffer;
 	if (run->origin == EVENTS_USER)
 		say_not_kernel(run);
 	if (run->origin == EVENTS_KERNEL && run->args->exec != VM_EXEC_AUTO) {
@@ -98,29 +101,64 @@ open_source(struct run *run, const struct target *target)
 /* ---- the run ------------------------------------------------------------ */
 
 static enum exit_status
+open_losses(struct run *run)
+{
+	const char *path = run->args->losses;
+
+	run->losses = path ? fopen(path, "we") : NULL;
+	if (!path || run->losses)
+		return STATUS_OK;
+	complain("--losses: '%s' cannot be written: %s", path, strerror(errno));
+	return STATUS_WORLD;
+}
+
+static enum exit_status
 open_output(struct run *run)
 {
 	const char *path = run->args->output;
 
 	run->out_fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
 	if (run->out_fd >= 0)
-		return STATUS_OK;
+		return open_losses(run);
 	complain("output file '%s' cannot be written: %s", path, strerror(errno));
+	return STATUS_WORLD;
+}
+
+/* To the file of --losses, which is opened before anything runs. */
+static enum exit_status
+write_losses(const struct run *run, const struct losses *losses)
+{
+	int err = losses_print(losses, run->object, run->losses);
+
+	if (fflush(run->losses) != 0 && err == 0)
+		err = -errno;
+	if (err == 0)
+		return STATUS_OK;
+	complain("--losses: '%s' cannot be written: %s", run->args->losses, strerror(-err));
 	return STATUS_WORLD;
 }
 
 static enum exit_status
 run_session(struct run *run, const struct target *target)
 {
+	struct losses losses = { 0 };
+	enum exit_status status, written;
 	const struct session_options options = {
 		.target = *target,
 		.script_name = run->script.name,
 		.script_args = run->args->script_args,
 		.out_fd = run->out_fd,
 		.quiet = run->args->quiet,
+		.losses = run->losses ? &losses : NULL,
 	};
 
-	return session_run(run->object, run->events, run->source, &options);
+	status = session_run(run->object, run->events, run->source, &options);
+	if (run->losses) {
+		written = write_losses(run, &losses);
+		status = written > status ? written : status;
+		losses_fini(&losses);
+	}
+	return status;
 }
 
 static void
@@ -130,6 +168,8 @@ close_run(struct run *run)
 		run->source->ops->close(run->source);
 	if (run->args->output && run->out_fd >= 0)
 		close(run->out_fd);
+	if (run->losses)
+		fclose(run->losses);
 	text_fini(&run->not_kernel);
 	arena_free(run->arena);
 }

@@ -81,6 +81,10 @@ value_text(const struct value_names *names, const struct value *value, const str
 int
 record_text(const struct value_names *names, const void *record, size_t len, struct text *out);
 
+/* The number of the record's site; UINT32_MAX: the object has no such site, or the record is no record. */
+uint32_t
+record_site(const struct object *object, const void *record, size_t len);
+
 /* ---- printf.c ------------------------------------------------------------------------------------------------ */
 
 /*

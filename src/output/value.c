@@ -301,6 +301,17 @@ print_format(const struct value_names *names, uint32_t index, const struct value
 
 #define SITE_ARGS_MAX 256
 
+uint32_t
+record_site(const struct object *object, const void *record, size_t len)
+{
+	uint32_t site;
+
+	if (len < RECORD_HEADER)
+		return UINT32_MAX;
+	memcpy(&site, record, sizeof(site));
+	return site < object->n_sites ? site : UINT32_MAX;
+}
+
 int
 record_text(const struct value_names *names, const void *record, size_t len, struct text *out)
 {
@@ -310,11 +321,9 @@ record_text(const struct value_names *names, const void *record, size_t len, str
 	const struct site *site;
 	uint32_t header[2];
 
-	if (len < RECORD_HEADER)
+	if (record_site(object, record, len) == UINT32_MAX)
 		return -EINVAL;
 	memcpy(header, record, sizeof(header));
-	if (header[0] >= object->n_sites)
-		return -EINVAL;
 	site = object->sites[header[0]];
 	if (header[1] < object->n_events)
 		event = object->events[header[1]];

@@ -24,8 +24,11 @@ static void
 take_record(void *arg, const void *record, size_t len)
 {
 	struct session *session = arg;
+	uint32_t site = record_site(session->object, record, len);
 	int kind;
 
+	if (site != UINT32_MAX)
+		session->n_delivered[site]++;
 	text_clear(&session->text);
 	kind = record_text(&session->names, record, len, &session->text);
 	if (kind < 0)

@@ -1,47 +1,133 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * report: what went wrong while probes ran, told at the end with the line of the script that did it.
+ * report: what went wrong while probes ran, and what was lost: counted at the end, told with the line of the script that did it.
  *
  *     script.kp:3: error: division by zero, 12 times [divide-by-zero]
  *         3 | trace syscalls:* { n = 1 / x }
  *           |                        ^~~~~
+ *     script.kp:4: warning: output lost, ring buffer full, 20 of 100 times [record-lost]
  *
- * Counters sit in the globals' memory, one a place and kind, counted by the probes themselves.
+ * Counters sit in the globals' memory, one a place and kind, counted by the probes themselves. What was delivered is counted by us, when
+ * it is read: a record is either in the ring buffer or in its counter, so both together are what was produced.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "session/session_int.h"
 
-static void
-report_counter(const struct object *object, const struct counter *counter, uint64_t n)
+/* ---- the account -------------------------------------------------------- */
+
+static uint64_t
+delivered_at(const struct session *session, struct span span)
 {
-	const char *severity = counter_is_error(counter->kind) ? "error" : "warning";
+	const struct object *object = session->object;
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < object->n_sites; i++)
+		if (object->sites[i]->span.off == span.off)
+			n += session->n_delivered[i];
+	return n;
+}
+
+static void
+add_row(const struct session *session, struct losses *losses, const struct counter *counter, uint64_t n)
+{
+	struct loss *row = &losses->rows[losses->n_rows++];
+
+	*row = (struct loss){ .kind = counter->kind, .span = counter->span, .n = n };
+	if (counter->kind != COUNTER_RECORD_LOST)
+		return;
+	row->n_delivered = delivered_at(session, counter->span);
+	losses->n_lost += n;
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	const struct loss *x = a, *y = b;
+
+	if (x->span.off != y->span.off)
+		return x->span.off < y->span.off ? -1 : 1;
+	return (int)x->kind - (int)y->kind;
+}
+
+static void
+count_rows(const struct session *session, const char *globals, struct losses *losses)
+{
+	const struct object *object = session->object;
+
+	losses->rows = mem_alloc((object->n_counters + 1) * sizeof(*losses->rows));
+	for (uint32_t i = 0; globals && losses->rows && i < object->n_counters; i++) {
+		uint64_t n;
+
+		memcpy(&n, globals + object->counters[i]->off, sizeof(n));
+		if (n)
+			add_row(session, losses, object->counters[i], n);
+	}
+	if (losses->n_rows)
+		qsort(losses->rows, losses->n_rows, sizeof(*losses->rows), compare_rows);
+}
+
+void
+session_count(struct session *session, struct losses *losses)
+{
+	struct source_stats stats = { 0 };
+
+	*losses = (struct losses){ .n_misfits = session->n_bad_records };
+	for (uint32_t i = 0; session->n_delivered && i < session->object->n_sites; i++)
+		losses->n_delivered += session->n_delivered[i];
+	if (!session->source)
+		return;
+	count_rows(session, session->source->ops->globals(session->source), losses);
+	session->source->ops->stats(session->source, &stats);
+	losses->n_nested = stats.n_nested;
+	losses->n_maps_lost = stats.n_maps_lost;
+}
+
+void
+losses_fini(struct losses *losses)
+{
+	free(losses->rows);
+	*losses = (struct losses){ 0 };
+}
+
+/* ---- told on stderr ----------------------------------------------------- */
+
+static void
+report_row(const struct object *object, const struct loss *row)
+{
+	const char *severity = counter_is_error(row->kind) ? "error" : "warning";
 	const struct script *script = object->script;
 
 	if (script)
-		script_print_place(script, counter->span, stderr);
+		script_print_place(script, row->span, stderr);
 	else
 		fprintf(stderr, "%s: ", object->name);
-	fprintf(stderr, "%s: %s, %llu time%s [%s]\n", severity, counter_text(counter->kind),
-		(unsigned long long)n, n == 1 ? "" : "s", counter_slug(counter->kind));
+	fprintf(stderr, "%s: %s, %llu ", severity, counter_text(row->kind), (unsigned long long)row->n);
+	if (row->kind == COUNTER_RECORD_LOST)
+		fprintf(stderr, "of %llu ", (unsigned long long)(row->n + row->n_delivered));
+	fprintf(stderr, "time%s [%s]\n", row->n == 1 && !row->n_delivered ? "" : "s", counter_slug(row->kind));
 	if (script)
-		script_print_quote(script, counter->span, stderr);
+		script_print_quote(script, row->span, stderr);
 }
 
 unsigned
-report_counters(const struct object *object, const void *globals)
+session_report(const struct session *session, const struct losses *losses)
 {
 	unsigned n_errors = 0;
 
-	for (uint32_t i = 0; i < object->n_counters; i++) {
-		const struct counter *counter = object->counters[i];
-		uint64_t n;
-
-		memcpy(&n, (const char *)globals + counter->off, sizeof(n));
-		if (n == 0)
-			continue;
-		n_errors += counter_is_error(counter->kind);
-		report_counter(object, counter, n);
+	for (uint32_t i = 0; i < losses->n_rows; i++) {
+		n_errors += counter_is_error(losses->rows[i].kind);
+		report_row(session->object, &losses->rows[i]);
 	}
+	if (losses->n_nested)
+		complain("warning: %llu event%s skipped: a probe was running already on that CPU",
+			 (unsigned long long)losses->n_nested, losses->n_nested == 1 ? "" : "s");
+	if (losses->n_maps_lost)
+		complain("warning: %llu reports of what processes loaded were lost: names may be missing in user stacks",
+			 (unsigned long long)losses->n_maps_lost);
+	if (losses->n_misfits)
+		complain("warning: %llu records do not fit their print statement and are left out",
+			 (unsigned long long)losses->n_misfits);
 	return n_errors;
 }

@@ -93,7 +93,8 @@ open_control(struct session *session, struct text *why)
 	struct control *control = &session->control;
 
 	session->formats = mem_alloc((session->object->n_sites + 1) * sizeof(*session->formats));
-	if (!session->formats)
+	session->n_delivered = mem_alloc((session->object->n_sites + 1) * sizeof(*session->n_delivered));
+	if (!session->formats || !session->n_delivered)
 		return -ENOMEM;
 	session->names = (struct value_names){ .object = session->object,
 					       .formats = session->formats,
@@ -231,24 +232,15 @@ stop(struct session *session)
 static void
 report_losses(struct session *session)
 {
-	struct source_stats stats = { 0 };
-	void *globals;
+	struct losses losses;
 
-	if (!session->source)
-		return;
-	globals = session->source->ops->globals(session->source);
-	if (globals && report_counters(session->object, globals))
+	session_count(session, &losses);
+	if (session_report(session, &losses))
 		session_fail(session, STATUS_SCRIPT);
-	session->source->ops->stats(session->source, &stats);
-	if (stats.n_nested)
-		complain("warning: %llu event%s skipped: a probe was running already on that CPU",
-		       (unsigned long long)stats.n_nested, stats.n_nested == 1 ? "" : "s");
-	if (stats.n_maps_lost)
-		complain("warning: %llu reports of what processes loaded were lost: names may be missing in user stacks",
-			 (unsigned long long)stats.n_maps_lost);
-	if (session->n_bad_records)
-		complain("warning: %llu records do not fit their print statement and are left out",
-		       (unsigned long long)session->n_bad_records);
+	if (session->options->losses)
+		*session->options->losses = losses;
+	else
+		losses_fini(&losses);
 }
 
 static void
@@ -272,6 +264,7 @@ close_session(struct session *session)
 	for (uint32_t i = 0; session->formats && i < session->object->n_sites; i++)
 		printf_format_free(session->formats[i]);
 	free(session->formats);
+	free(session->n_delivered);
 	text_fini(&session->text);
 }
 

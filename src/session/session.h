@@ -10,6 +10,31 @@
 #include "output/output.h"
 #include "source/source.h"
 
+/* What happened at one place of the script while probes ran; see counters.def. */
+struct loss {
+	enum counter_kind kind;
+	struct span span;
+	uint64_t n;
+	uint64_t n_delivered; /* COUNTER_RECORD_LOST: lines of this place that did come through; else 0 */
+};
+
+/*
+ * The account of a run. Every record that a probe made is either delivered or counted as lost, at the place that made it, so that
+ * n_delivered and the n of all rows of COUNTER_RECORD_LOST add up to what was produced.
+ */
+struct losses {
+	struct loss *rows;    /* in the order of the script's text, only those with n > 0 */
+	uint32_t n_rows;
+	uint64_t n_delivered; /* records */
+	uint64_t n_lost;      /* records */
+	uint64_t n_misfits;   /* of the delivered ones: that did not fit their print statement and were left out */
+	uint64_t n_nested;    /* events that were skipped since a probe was running on that CPU already */
+	uint64_t n_maps_lost; /* see struct source_stats */
+};
+
+void
+losses_fini(struct losses *losses);
+
 struct session_options {
 	struct target target;
 	const char *script_name; /* arg[0] */
@@ -17,6 +42,7 @@ struct session_options {
 	int out_fd;
 	bool quiet;     /* no banner */
 	bool show_time; /* -T, reserved */
+	struct losses *losses; /* filled in at the end, the caller's to free; NULL: not wanted */
 };
 
 enum exit_status { STATUS_OK = 0, STATUS_SCRIPT = 1, STATUS_USAGE = 2, STATUS_WORLD = 3 };

@@ -257,15 +257,6 @@ control_sorted(struct lua_State *L);
 int
 control_print_hist(struct lua_State *L);
 
-/* ---- report.c ----------------------------------------------------------- */
-
-/*
- * Prints what the object's counters in `globals` say, as diagnostics on stderr. Returns how many were
- * errors.
- */
-unsigned
-report_counters(const struct object *object, const void *globals);
-
 /* ---- watch.c: a command or process without a source that follows it ----- */
 
 struct watch {
@@ -304,6 +295,7 @@ struct session {
 	struct control control;
 	struct watch watch;
 	struct text text; /* of one record */
+	uint64_t *n_delivered; /* records read, by site */
 	int *tick_fds;    /* one timerfd a tick */
 	bool is_over;     /* tracing shall end */
 	uint64_t n_bad_records;
@@ -321,6 +313,14 @@ session_loop(struct session *session);
 /* Prints the records that are left, once no more come. */
 void
 session_drain(struct session *session);
+
+/* report.c: draws up the account of the run, to be freed by losses_fini. Where there is no memory it has no rows. */
+void
+session_count(struct session *session, struct losses *losses);
+
+/* Tells it on stderr. Returns how many rows are errors. */
+unsigned
+session_report(const struct session *session, const struct losses *losses);
 
 /* Takes the worse of two statuses. */
 void

@@ -24,6 +24,7 @@
 
 #include "source/kernel_int.h"
 
+#define BATCH_RING_MIN (256u << 10) /* bytes: a smaller ring buffer may be full within the millisecond that a batch takes */
 #define PUMP_MAX 16384 /* records handed over by one pump: a flood must not keep the session from its ticks */
 
 #define INIT_PID_NS 0xEFFFFFFCu /* inode of the first pid namespace; include/linux/proc_ns.h */
@@ -233,6 +234,7 @@ open_ring(struct kernel *kernel, struct text *why)
 		return 0;
 	kernel->ring = ring_open(kernel->tables[kernel->object->table_records],
 				 kernel_ring_size(kernel->object->tables[kernel->object->table_records]));
+	kernel->source.batch_ms = kernel_ring_size(kernel->object->tables[kernel->object->table_records]) >= BATCH_RING_MIN;
 	if (kernel->ring)
 		return 0;
 	text_printf(why, "ring buffer of records: %s", strerror(errno));
@@ -352,7 +354,6 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 
 	kernel->source = (struct source){ .ops = &kernel_ops,
 					  .object = object,
-					  .batch_ms = 1,
 					  .n_cpus = (uint32_t)libbpf_num_possible_cpus() };
 	kernel->arena = arena;
 	kernel->object = object;
