@@ -30,6 +30,9 @@ compile(struct arena *arena, struct script *script, struct events *events, struc
  *     K.tick(ns, fn) K.trace_end(fn)
  *     K.table(i)                               shared table: userdata with __index, __newindex
  *     K.reset(i, contents)                     assignment of a table constructor to a shared table variable
+ *     K.stat(i) K.sample_stat(i, value) K.reset_stat(i, nil)   shared variable i that is a statistic
+ *     K.sample(s, value)                       s <<< value: returns s, or a new statistic where s is nil
+ *     K.sample_index(t, value, k1, ...)        t[k1, ...] <<< value
  *   G            shared variables by index: G[i] reads, G[i] = v writes global i
  *   B            builtins by their name in builtins.def with '.' as '_': B.print(...), B.table_new(...), B.pid(); where
  *                kdebug.* and timer.profile take a function, the number of its handler is passed

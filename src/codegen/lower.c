@@ -592,6 +592,9 @@ lower_simple(struct lowering *l, struct node *node)
 	case NODE_OP_ASSIGN:
 		lower_op_assign(l, node);
 		break;
+	case NODE_SAMPLE:
+		lower_sample(l, node);
+		break;
 	case NODE_CALL_STAT:
 		lower_exp(l, node->a);
 		break;

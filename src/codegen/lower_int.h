@@ -205,6 +205,31 @@ lower_set_index(struct lowering *l, struct node *node, const struct val *val);
 void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand);
 
+/*
+ * The table of the object that a NAME stands for. A variable of the probe itself, or a parameter that got no table, stands for none: that
+ * is known only now that all calls are; it is reported, and the index of any table returned.
+ */
+uint32_t
+table_of(struct lowering *l, const struct node *name);
+
+/* The parts of a key in memory, one behind the other. A nil part goes to `on_nil`. */
+struct mem
+table_key(struct lowering *l, const struct table *table, struct node *keys, uint32_t on_nil);
+
+/* Address of the element's value, as a vreg; 0: there is none. */
+int
+table_lookup(struct lowering *l, uint32_t index, struct mem key);
+
+/* The same, of an element that is inserted as zeros when it is missing. Full: the handler ends, counted. */
+int
+table_element(struct lowering *l, uint32_t index, struct mem key);
+
+/* ---- lower_stat.c ---- */
+
+/* target <<< value */
+void
+lower_sample(struct lowering *l, struct node *node);
+
 /* ---- lower_record.c: print, printf, exit ---- */
 
 void

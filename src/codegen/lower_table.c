@@ -6,12 +6,8 @@
 
 #include "codegen/lower_int.h"
 
-/*
- * The table of the object that a name stands for. A variable of the probe itself, or a parameter that got no table, stands for none: that
- * is known only now that all calls are.
- */
-static uint32_t
-table_index(struct lowering *l, const struct node *name)
+uint32_t
+table_of(struct lowering *l, const struct node *name)
 {
 	const struct variable *var = name->var->table ? name->var->table : name->var;
 	struct diag *diag;
@@ -32,9 +28,8 @@ table_handle(struct lowering *l, uint32_t index)
 	return handle;
 }
 
-/* The parts of a key, one behind the other. A nil part goes to `on_nil`. */
-static struct mem
-build_key(struct lowering *l, const struct table *table, struct node *keys, uint32_t on_nil)
+struct mem
+table_key(struct lowering *l, const struct table *table, struct node *keys, uint32_t on_nil)
 {
 	struct val parts[TABLE_KEY_PARTS_MAX];
 	struct mem mem;
@@ -62,8 +57,8 @@ build_key(struct lowering *l, const struct table *table, struct node *keys, uint
 	return mem;
 }
 
-static int
-lookup(struct lowering *l, uint32_t index, struct mem key)
+int
+table_lookup(struct lowering *l, uint32_t index, struct mem key)
 {
 	return ir_call(&l->ir, BPF_FUNC_map_lookup_elem, (int[]){ table_handle(l, index), memory_address(l, key) }, 2);
 }
@@ -108,7 +103,7 @@ read_element(struct lowering *l, uint32_t index, struct mem key, uint32_t absent
 	} else {
 		val.reg = ir_vreg(ir);
 	}
-	element = lookup(l, index, key);
+	element = table_lookup(l, index, key);
 	ir_branch_imm(ir, BPF_JEQ, element, 0, absent);
 	if (kind == TYPE_STR)
 		memory_copy(l, val.mem, (struct mem){ .base = element }, table->value.size);
@@ -129,8 +124,8 @@ read_element(struct lowering *l, uint32_t index, struct mem key, uint32_t absent
 struct val
 lower_index(struct lowering *l, struct node *node)
 {
-	uint32_t index = table_index(l, node->a), absent = ir_label(&l->ir);
-	struct mem key = build_key(l, l->object->tables[index], node->b, absent);
+	uint32_t index = table_of(l, node->a), absent = ir_label(&l->ir);
+	struct mem key = table_key(l, l->object->tables[index], node->b, absent);
 
 	return read_element(l, index, key, absent, type_find(node->type)->kind);
 }
@@ -175,8 +170,8 @@ write_element(struct lowering *l, uint32_t index, struct mem key, const struct v
 void
 lower_set_index(struct lowering *l, struct node *node, const struct val *val)
 {
-	uint32_t index = table_index(l, node->a);
-	struct mem key = build_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
+	uint32_t index = table_of(l, node->a);
+	struct mem key = table_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
 
 	write_element(l, index, key, val);
 }
@@ -195,7 +190,7 @@ add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
 	int element = ir_pointer(ir), result;
 	struct mem value;
 
-	ir_move(ir, element, lookup(l, index, key));
+	ir_move(ir, element, table_lookup(l, index, key));
 	if (is_array) {
 		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_FULL));
 	} else {
@@ -205,7 +200,7 @@ add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
 		result = update(l, index, key, value, BPF_NOEXIST);
 		ir_branch_imm(ir, BPF_JEQ, result, 0, done);
 		ir_branch_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
-		ir_move(ir, element, lookup(l, index, key));
+		ir_move(ir, element, table_lookup(l, index, key));
 		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_BUSY));
 		ir_bind(ir, add);
 	}
@@ -213,12 +208,32 @@ add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
 	ir_bind(ir, done);
 }
 
+/* Another CPU may insert between search and insertion, then what it inserted is found. */
+int
+table_element(struct lowering *l, uint32_t index, struct mem key)
+{
+	struct ir *ir = &l->ir;
+	uint32_t found = ir_label(ir);
+	int element = ir_pointer(ir), result;
+	struct mem zeros = { .base = ir_pointer(ir) };
+
+	ir_move(ir, element, table_lookup(l, index, key));
+	ir_branch_imm(ir, BPF_JNE, element, 0, found);
+	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = zeros.base, .a = NO_VREG, .b = NO_VREG, .imm = l->object->zeros_off });
+	result = update(l, index, key, zeros, BPF_NOEXIST);
+	ir_branch_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
+	ir_move(ir, element, table_lookup(l, index, key));
+	ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_BUSY));
+	ir_bind(ir, found);
+	return element;
+}
+
 void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand)
 {
-	uint32_t index = table_index(l, node->a);
+	uint32_t index = table_of(l, node->a);
 	struct val by = val_number(TYPE_INT, lower_number(l, operand)), old, now;
-	struct mem key = build_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
+	struct mem key = table_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
 
 	if (op == TOKEN_PLUS) {
 		add_element(l, index, key, by.reg);

@@ -13,7 +13,7 @@ is_plain_target(const struct node *target)
 {
 	if (target->kind == NODE_INDEX)
 		return !target->b->next;
-	return !chunk_is_shared_table(target->var);
+	return !chunk_is_shared_table(target->var) && !chunk_is_shared_stat(target->var);
 }
 
 /* target = value, where `value` is one node. */
@@ -33,7 +33,7 @@ emit_assign_one(struct chunk *chunk, const struct node *target, const struct nod
 		chunk_list(chunk, target->b);
 		chunk_putc(chunk, ')');
 	} else {
-		chunk_printf(chunk, "K.reset(%u, ", target->var->index);
+		chunk_printf(chunk, chunk_is_shared_stat(target->var) ? "K.reset_stat(%u, " : "K.reset(%u, ", target->var->index);
 		chunk_expr(chunk, value);
 		chunk_putc(chunk, ')');
 	}
@@ -169,6 +169,34 @@ chunk_op_assign(struct chunk *chunk, const struct node *node)
 	emit_assign_one(chunk, binary->a, binary);
 	chunk_puts(chunk, indexed ? "end; " : "");
 	chunk->function.n_locals = n_locals;
+}
+
+/* target <<< value: an element, a statistic of the probes, or a variable that holds one of its own. */
+void
+chunk_sample(struct chunk *chunk, const struct node *node)
+{
+	const struct node *target = node->a;
+
+	if (target->kind == NODE_INDEX) {
+		chunk_puts(chunk, "K.sample_index(");
+		chunk_expr(chunk, target->a);
+		chunk_puts(chunk, ", ");
+		chunk_expr(chunk, node->b);
+		chunk_puts(chunk, ", ");
+		chunk_list(chunk, target->b);
+		chunk_puts(chunk, "); ");
+		return;
+	}
+	if (chunk_is_shared_stat(target->var)) {
+		chunk_printf(chunk, "K.sample_stat(%u, ", target->var->index);
+	} else {
+		chunk_expr(chunk, target);
+		chunk_puts(chunk, " = K.sample(");
+		chunk_expr(chunk, target);
+		chunk_puts(chunk, ", ");
+	}
+	chunk_expr(chunk, node->b);
+	chunk_puts(chunk, "); ");
 }
 
 /* ---- declarations ------------------------------------------------------- */

@@ -100,6 +100,8 @@ chunk_name(struct chunk *chunk, const struct node *node)
 			chunk_puts(chunk, "()");
 	} else if (chunk_is_shared_table(var)) {
 		chunk_printf(chunk, "K.table(%u)", var->index);
+	} else if (chunk_is_shared_stat(var)) {
+		chunk_printf(chunk, "K.stat(%u)", var->index);
 	} else if (chunk_is_shared(var)) {
 		chunk_printf(chunk, "G[%u]", var->index);
 	} else {

@@ -111,6 +111,9 @@ chunk_is_shared(const struct variable *var);
 bool
 chunk_is_shared_table(const struct variable *var);
 
+bool
+chunk_is_shared_stat(const struct variable *var);
+
 /* Does this VAR_NAME make a variable of Lua? */
 bool
 chunk_declares(const struct node *name);
@@ -134,6 +137,9 @@ chunk_assign(struct chunk *chunk, const struct node *node);
 
 void
 chunk_op_assign(struct chunk *chunk, const struct node *node);
+
+void
+chunk_sample(struct chunk *chunk, const struct node *node);
 
 void
 chunk_var(struct chunk *chunk, const struct node *node);

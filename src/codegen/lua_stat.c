@@ -329,9 +329,7 @@ emit_stat_kind(struct chunk *chunk, const struct node *node)
 	case NODE_VAR: chunk_var(chunk, node); break;
 	case NODE_ASSIGN: chunk_assign(chunk, node); break;
 	case NODE_OP_ASSIGN: chunk_op_assign(chunk, node); break;
-	case NODE_SAMPLE:
-		diag_error(chunk->diags, node->span, "event-only", "'<<<' adds a sample in a probe only");
-		break;
+	case NODE_SAMPLE: chunk_sample(chunk, node); break;
 	case NODE_CALL_STAT:
 		chunk_expr(chunk, node->a);
 		chunk_puts(chunk, "; ");

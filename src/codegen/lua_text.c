@@ -218,6 +218,12 @@ chunk_is_shared_table(const struct variable *var)
 	return chunk_is_shared(var) && type_find(var->type)->kind == TYPE_TABLE;
 }
 
+bool
+chunk_is_shared_stat(const struct variable *var)
+{
+	return chunk_is_shared(var) && type_find(var->type)->kind == TYPE_STAT;
+}
+
 /* Declares a variable as a local of the Lua function and returns its name. */
 const char *
 chunk_local(struct chunk *chunk, const struct variable *var)

@@ -5,6 +5,8 @@
  *
  *     one event as key, only added to      array, one value a CPU: no lock, no search
  *     only added to                        hash, one value a CPU
+ *     statistics                           the same
+ *     a variable that is a statistic       array of one element, one value a CPU
  *     all others                           hash
  */
 #include "codegen/codegen_int.h"
@@ -32,6 +34,8 @@ value_kind_of(enum type_kind kind)
 		return VALUE_ARGSTR;
 	case TYPE_KSYM:
 		return VALUE_KSYM;
+	case TYPE_STAT:
+		return VALUE_STAT;
 	case TYPE_UNKNOWN:
 	case TYPE_NIL:
 	case TYPE_INT:
@@ -49,7 +53,7 @@ shape_of(struct type *type, bool nullable)
 	return (struct shape){
 		.kind = value_kind_of(type->kind),
 		.nullable = nullable,
-		.size = type->kind == TYPE_STR ? type->str_size : 8,
+		.size = type->kind == TYPE_STR ? type->str_size : type->kind == TYPE_STAT ? stat_size(&type->stat) : 8,
 	};
 }
 
@@ -88,7 +92,8 @@ place_table(struct object *object, const struct typed *typed, struct variable *v
 {
 	const struct type *type = type_find(var->type);
 	struct table *table = arena_alloc(object->arena, sizeof(*table));
-	bool adds_only = type->probe_adds && !type->probe_sets && !type->probe_reads;
+	bool is_stat = type_find(type->value)->kind == TYPE_STAT;
+	bool adds_only = is_stat || (type->probe_adds && !type->probe_sets && !type->probe_reads);
 
 	table->name = var->name;
 	table->span = var->span;
@@ -99,6 +104,7 @@ place_table(struct object *object, const struct typed *typed, struct variable *v
 	table->n_key_parts = type->n_keys;
 	table->value = shape_of(type->value, false);
 	table->value_size = table->value.size;
+	table->stat = type_find(type->value)->stat;
 	table->max_entries = entries_of(type);
 	table->counter = adds_only;
 	table->kind = adds_only ? TABLE_PERCPU_HASH : TABLE_HASH;
@@ -108,6 +114,33 @@ place_table(struct object *object, const struct typed *typed, struct variable *v
 		table->max_entries = typed->n_used_events + OBJECT_EVENTS_SPARE;
 	}
 	var->index = object_add_table(object, table);
+}
+
+/* A single statistic: a table of one element a CPU. */
+static void
+place_statistic(struct object *object, struct variable *var)
+{
+	struct type *type = type_find(var->type);
+	struct table *table = arena_alloc(object->arena, sizeof(*table));
+
+	*table = (struct table){ .name = var->name, .span = var->span, .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .max_entries = 1,
+				 .value = shape_of(type, false), .stat = type->stat, .counter = true };
+	table->value_size = table->value.size;
+	var->index = object_add_table(object, table);
+}
+
+/* Zeros that nothing writes, for new cells of statistics: as many as the largest has. */
+static void
+place_zeros(struct object *object)
+{
+	uint32_t size = 0;
+
+	for (uint32_t i = 0; i < object->n_tables; i++) {
+		if (object->tables[i]->value.kind == VALUE_STAT && object->tables[i]->value.size > size)
+			size = object->tables[i]->value.size;
+	}
+	if (size)
+		object->zeros_off = globals_alloc(object, size);
 }
 
 static uint32_t
@@ -147,11 +180,16 @@ place_variables(struct object *object, const struct typed *typed)
 		.name = ".records", .kind = TABLE_RINGBUF, .max_entries = RECORDS_SIZE });
 	place_event_info(object, typed);
 	for (uint32_t i = 0; i < typed->n_shared; i++) {
-		if (type_find(typed->shared[i]->type)->kind == TYPE_TABLE)
+		enum type_kind kind = type_find(typed->shared[i]->type)->kind;
+
+		if (kind == TYPE_TABLE)
 			place_table(object, typed, typed->shared[i]);
+		else if (kind == TYPE_STAT)
+			place_statistic(object, typed->shared[i]);
 		else
 			place_global(object, typed->shared[i]);
 	}
+	place_zeros(object);
 }
 
 uint32_t

@@ -242,6 +242,74 @@ code_branch_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32
 int
 code_finish(struct code *code);
 
+/* ---- stat.c: statistics ---------------------------------------------------------------------------------- */
+
+/* stats.def: STAT(id, "name", words, merge) */
+enum stat_part {
+#define STAT(id, name, words, merge) STAT_##id,
+#include "ebpf/stats.def"
+#undef STAT
+	N_STAT_PARTS
+};
+
+#define STAT_BUCKETS_MAX 1000 /* of a linear histogram, without the two for what is outside */
+
+/* What a statistic keeps of its samples. */
+struct stat_layout {
+	uint32_t keep;         /* bit STAT_x */
+	int64_t lo, hi, step;  /* LINEAR: buckets [lo, lo + step), ...; lo < hi, step > 0, at most STAT_BUCKETS_MAX */
+};
+
+static inline bool
+stat_keeps(const struct stat_layout *layout, enum stat_part part)
+{
+	return layout->keep >> part & 1;
+}
+
+const char *
+stat_part_name(enum stat_part part);
+
+/* 8-byte words of a part, 0 when it is not kept; words before it in the cell (N_STAT_PARTS: of the whole cell). */
+uint32_t
+stat_words(const struct stat_layout *layout, enum stat_part part);
+
+uint32_t
+stat_word(const struct stat_layout *layout, enum stat_part part);
+
+/* Bytes of a cell. Zeros are the statistic of no samples. */
+uint32_t
+stat_size(const struct stat_layout *layout);
+
+/* Adds what `from` has counted to `into`. */
+void
+stat_merge(const struct stat_layout *layout, uint64_t *into, const uint64_t *from);
+
+/* Adds one sample; not atomic. */
+void
+stat_add(const struct stat_layout *layout, uint64_t *cell, int64_t value);
+
+/* What follows needs the part of its name to be kept; count, one of COUNT, LOG2, LINEAR; stddev, COUNT and SUM too. */
+uint64_t
+stat_count(const struct stat_layout *layout, const uint64_t *cell);
+
+int64_t
+stat_sum(const struct stat_layout *layout, const uint64_t *cell);
+
+/* False: there are no samples. */
+bool
+stat_min(const struct stat_layout *layout, const uint64_t *cell, int64_t *min);
+
+bool
+stat_max(const struct stat_layout *layout, const uint64_t *cell, int64_t *max);
+
+/* Standard deviation of the samples (not an estimate for a larger set), rounded down. */
+uint64_t
+stat_stddev(const struct stat_layout *layout, const uint64_t *cell);
+
+/* The values that a bucket of LOG2 or LINEAR counts: from *first to *last. */
+void
+stat_bucket(const struct stat_layout *layout, enum stat_part part, uint32_t bucket, int64_t *first, int64_t *last);
+
 /* ---- object.c: what a script (or a C file) becomes -------------------------------------------------- */
 
 /* Kinds of value as they stand in tables, records and globals; shape.def: id, name, what it is. */
@@ -255,6 +323,7 @@ enum value_kind {
 	VALUE_USTACK,  /* 8 bytes: process id << 32 | id in the table of user stacks, or negative: -errno of the capture */
 	VALUE_ARGSTR,  /* records only: the raw record of the event, see "the record" below */
 	VALUE_KSYM,    /* 8 bytes: a kernel address, printed as symbol */
+	VALUE_STAT,    /* values of tables only: a cell of struct table.stat, see stat.c */
 };
 
 /* The layout of one value. Sizes are multiples of 8, save for the key of array tables: one number or event of 4 bytes. */
@@ -314,8 +383,9 @@ struct table {
 	struct shape key[TABLE_KEY_PARTS_MAX];
 	uint32_t n_key_parts;
 	struct shape value;
+	struct stat_layout stat; /* of a VALUE_STAT; programs and user space alike lay cells out by it */
 	/*
-	 * The handler adds only, per CPU or not: a value that is absent reads as nil; an array table's entry that is 0 and
+	 * The handler adds only, per CPU or not: a value that is absent reads as nil; an array table's entry that is all zeros and
 	 * was never written counts as absent.
 	 */
 	bool counter;
@@ -487,6 +557,7 @@ struct object {
 	uint32_t table_event_info;     /* ".event_info": per event 8 bytes, see struct event_info */
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
+	uint32_t zeros_off;            /* in globals: as many zeros as a cell of any statistic has, never written; 0 too where there are none */
 	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
 	uint32_t control_len;
 	const void *btf;               /* .BTF of the file that the object was read from; NULL: none */

@@ -29,6 +29,7 @@ static const char *const value_kinds[] = {
 	[VALUE_NONE] = "none",   [VALUE_INT] = "int",       [VALUE_BOOL] = "bool",
 	[VALUE_STR] = "string",  [VALUE_EVENT] = "event",   [VALUE_STACK] = "stack",
 	[VALUE_USTACK] = "ustack", [VALUE_ARGSTR] = "argstr", [VALUE_KSYM] = "ksym",
+	[VALUE_STAT] = "statistic",
 };
 
 static const char *const site_kinds[] = {

@@ -8,7 +8,7 @@
  *
  *     infer_merge.c  merging types           infer_exp.c      expressions    infer_call.c  functions of the script
  *     infer_hint.c   the control half's say  infer_stat.c     statements     infer_table.c elements of tables
- *                                            infer_builtin.c  built-ins      infer_field.c event fields
+ *     infer_sample.c statistics              infer_builtin.c  built-ins      infer_field.c event fields
  *
  * Needs: halves. Leaves: node->type, node->nullable, node->field, node->inlined in all typed programs, variable->type of shared
  * variables.
@@ -163,6 +163,7 @@ infer_types(struct tree *tree, struct events *events, struct diags *diags)
 		else if (type->kind == TYPE_UNKNOWN)
 			type->kind = TYPE_INT;
 	}
+	infer_statistics(&infer);
 	return typed;
 }
 
@@ -174,6 +175,10 @@ print_type(const struct type *type, FILE *out)
 	fputs(type_name(type), out);
 	if (type->kind == TYPE_STR)
 		fprintf(out, "(%u)", type->str_size);
+	for (unsigned part = 0; type->kind == TYPE_STAT && part < N_STAT_PARTS; part++) {
+		if (stat_keeps(&type->stat, part))
+			fprintf(out, " %s", stat_part_name(part));
+	}
 	if (type->kind != TYPE_TABLE)
 		return;
 	for (uint32_t i = 0; i < type->n_keys; i++) {

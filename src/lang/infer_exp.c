@@ -131,13 +131,17 @@ infer_exp(struct infer *infer, struct node *node)
 	case NODE_STR:
 		return infer_str(infer, node);
 	case NODE_NAME:
-		return infer_name(infer, node);
+		type = infer_name(infer, node);
+		infer_check_no_stat(infer, node);
+		return type;
 	case NODE_ARG:
 		return infer_arg(infer, node);
 	case NODE_ARGS:
 		return infer_argstr(infer, node);
 	case NODE_INDEX:
-		return infer_index(infer, node, ACCESS_READ);
+		type = infer_index(infer, node, ACCESS_READ);
+		infer_check_no_stat(infer, node);
+		return type;
 	case NODE_CALL:
 		return infer_call(infer, node);
 	case NODE_UNARY:

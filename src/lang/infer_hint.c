@@ -49,6 +49,8 @@ hint_variable(struct infer *infer, struct variable *var, const struct node *valu
 		return;
 	type = infer_variable(infer, var);
 	if (!value || value->kind == NODE_NIL) {
+		if (type_find(type)->kind == TYPE_STAT)
+			return;
 		if (type_find(type)->kind != TYPE_TABLE)
 			infer_nullable(infer, var);
 		else if (value) {

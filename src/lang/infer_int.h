@@ -20,7 +20,7 @@ struct infer {
 };
 
 /* What a script does with an element of a table. */
-enum access { ACCESS_READ, ACCESS_SET, ACCESS_ADD };
+enum access { ACCESS_READ, ACCESS_SET, ACCESS_ADD, ACCESS_SAMPLE };
 
 /* ---- infer_merge.c ---- */
 
@@ -110,6 +110,20 @@ infer_call(struct infer *infer, struct node *node);
 /* INDEX of a table or of ARGS; `access` is noted in the table's type. */
 struct type *
 infer_index(struct infer *infer, struct node *node, enum access access);
+
+/* ---- infer_sample.c ---- */
+
+/* target <<< value */
+void
+infer_sample(struct infer *infer, struct node *node);
+
+/* Reports an expression of a probe that is a statistic. */
+void
+infer_check_no_stat(struct infer *infer, const struct node *node);
+
+/* Decides what each statistic keeps, once all types are known. */
+void
+infer_statistics(struct infer *infer);
 
 /* ---- infer_hint.c ---- */
 

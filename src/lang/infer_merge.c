@@ -31,6 +31,8 @@ infer_unify(struct infer *infer, struct type *a, struct type *b, struct span spa
 	} else {
 		diag = diag_error(infer->diags, span, "type-conflict", "%s: %s here, but %s elsewhere", what, type_name(right),
 				  type_name(left));
+		if ((left->kind == TYPE_STAT && right->kind == TYPE_TABLE) || (left->kind == TYPE_TABLE && right->kind == TYPE_STAT))
+			diag_help(infer->diags, diag, "a single statistic is declared without a value, `var s`; a table holds several: t[k] <<< x");
 		if ((left->kind == TYPE_EVENT && right->kind == TYPE_STR) || (left->kind == TYPE_STR && right->kind == TYPE_EVENT))
 			diag_help(infer->diags, diag, "probename is a number that is printed as a name; give it a variable or "
 						      "table of its own");

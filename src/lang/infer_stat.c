@@ -153,7 +153,7 @@ infer_stat(struct infer *infer, struct node *node)
 		diag_help(infer->diags, diag, "walk it in tick or trace_end");
 		break;
 	case NODE_SAMPLE:
-		diag_error(infer->diags, node->span, "sample-unsupported", "'<<<' is not there yet");
+		infer_sample(infer, node);
 		break;
 	case NODE_BREAK:
 	case NODE_CONTINUE:

@@ -11,6 +11,7 @@
 #define KTAP_LANG_H
 
 #include "base/base.h"
+#include "ebpf/ebpf.h"
 #include "event/event.h"
 
 /* ---- token.c, lex.c ---------------------------------------------------------------------------------- */
@@ -192,7 +193,7 @@ split_halves(struct tree *tree, struct diags *diags);
 
 /* ---- types.c, layout.c, infer.c ------------------------------------------------------------------------------------------------------- */
 
-enum type_kind { TYPE_UNKNOWN, TYPE_NIL, TYPE_INT, TYPE_BOOL, TYPE_STR, TYPE_EVENT, TYPE_STACK, TYPE_USTACK, TYPE_ARGSTR, TYPE_KSYM, TYPE_TABLE, N_TYPES };
+enum type_kind { TYPE_UNKNOWN, TYPE_NIL, TYPE_INT, TYPE_BOOL, TYPE_STR, TYPE_EVENT, TYPE_STACK, TYPE_USTACK, TYPE_ARGSTR, TYPE_KSYM, TYPE_STAT, TYPE_TABLE, N_TYPES };
 
 #define STR_SIZE_MAX 256 /* bytes of a string in tables and records, with its NUL */
 
@@ -201,6 +202,8 @@ struct type {
 	struct type *same;       /* union-find: unified with that one */
 	uint32_t str_size;       /* STR: bytes with the NUL, multiple of 8, at most STR_SIZE_MAX */
 	struct span span;        /* where the kind was decided, for messages */
+	struct stat_layout stat; /* STAT: what the control half reads of it */
+	bool stat_escapes;       /* STAT: it is handed on where the text does not show what is read of it */
 	/* TABLE */
 	struct type *key[8];
 	uint32_t n_keys;         /* 0: not yet known */

@@ -18,18 +18,18 @@
 
 struct symbol {
 	const char *name;
-	struct binding *top;
+	struct declared *top;
 	struct diag *reported;   /* that it is unknown: once is enough */
 	bool declared_late;      /* and that was noted */
 	struct symbol *next;     /* in the slot */
 };
 
 /* A variable that is visible. */
-struct binding {
+struct declared {
 	struct variable *var;
 	struct symbol *symbol;
-	struct binding *outer;   /* the variable of the same name that it hides */
-	struct binding *before;  /* declared before this one, anywhere */
+	struct declared *outer;   /* the variable of the same name that it hides */
+	struct declared *before;  /* declared before this one, anywhere */
 };
 
 /* `function f` and `var f = function`: constant unless the variable is assigned later. */
@@ -44,10 +44,11 @@ struct names {
 	struct diags *diags;
 	struct symbol **slots;
 	uint32_t n_symbols, cap;
-	struct binding *visible; /* all, the last one first */
+	struct declared *visible; /* all, the last one first */
 	struct function *function;
 	unsigned n_loops;        /* around the statement, in this function */
 	bool in_filter;
+	const struct node *callee; /* what the call that is looked at calls */
 	struct candidate *candidates;
 };
 
@@ -111,7 +112,7 @@ find_symbol(struct names *names, const char *name)
 static struct variable *
 find_variable(struct names *names, const char *name)
 {
-	struct binding *top = find_symbol(names, name)->top;
+	struct declared *top = find_symbol(names, name)->top;
 
 	return top ? top->var : NULL;
 }
@@ -129,7 +130,7 @@ note_late(struct names *names, struct symbol *symbol, const struct variable *var
 static void
 bind(struct names *names, struct variable *var)
 {
-	struct binding *binding = arena_alloc(names->arena, sizeof(*binding));
+	struct declared *binding = arena_alloc(names->arena, sizeof(*binding));
 
 	binding->var = var;
 	binding->symbol = find_symbol(names, var->name);
@@ -142,7 +143,7 @@ bind(struct names *names, struct variable *var)
 
 /* Makes all variables declared since `until` invisible again. */
 static void
-unbind(struct names *names, struct binding *until)
+unbind(struct names *names, struct declared *until)
 {
 	for (; names->visible != until; names->visible = names->visible->before)
 		names->visible->symbol->top = names->visible->outer;
@@ -196,8 +197,6 @@ static const struct foreign {
 	{ "argevent", "argstr is the event as text" },
 	{ "ppid", "the parent's id is not there yet" },
 	{ "ffi", "kernel functions cannot be called" },
-	{ "count", "t[key] += 1 counts" },
-	{ "sum", "t[key] += x sums" },
 	{ "clear", "delete(t) empties a table" },
 	{ "strftime", "gettimeofday_s() is the time in seconds" },
 	{ "elapsed", "keep nsecs in a variable and subtract" },
@@ -240,7 +239,7 @@ suggest(const struct names *names, const char *name, bool with_builtins)
 
 	if (names->diags->n_errors > DIAGS_MAX)
 		return NULL; /* nobody will see it */
-	for (const struct binding *binding = names->visible; binding; binding = binding->before)
+	for (const struct declared *binding = names->visible; binding; binding = binding->before)
 		consider(&nearest, name, binding->var->name);
 	for (unsigned id = 0; with_builtins && id < N_BUILTINS; id++)
 		consider(&nearest, name, builtin_get(id)->name);
@@ -338,8 +337,10 @@ resolve_name(struct names *names, struct node *node)
 	if (node->var)
 		return;
 	node->builtin = builtin_find(node->s);
-	if (node->builtin)
+	/* In a filter, `count` is a field and `count()` the function. */
+	if (node->builtin && !(names->in_filter && node->builtin->is_call && node != names->callee))
 		return;
+	node->builtin = NULL;
 	if (strcmp(node->s, "args") == 0)
 		node->kind = NODE_ARGS;
 	else if (names->in_filter && !is_library(node->s))
@@ -421,6 +422,7 @@ resolve_call(struct names *names, struct node *node)
 	const struct builtin *builtin;
 	struct diag *diag;
 
+	names->callee = node->a;
 	resolve_list(names, node->a);
 	resolve_list(names, node->b);
 	builtin = node->a->builtin;
@@ -441,7 +443,7 @@ static void
 resolve_function(struct names *names, struct function *function)
 {
 	struct function *outer = names->function;
-	struct binding *until = names->visible;
+	struct declared *until = names->visible;
 	unsigned n_loops = names->n_loops;
 	bool in_filter = names->in_filter;
 
@@ -526,20 +528,12 @@ resolve_assign(struct names *names, struct node *node)
 	resolve_list(names, node->b);
 }
 
-static void
-report_sample(struct names *names, const struct node *node)
-{
-	struct diag *diag = diag_error(names->diags, node->span, "sample-unsupported", "statistics (<<<) are not there yet");
-
-	diag_help(names->diags, diag, "n[key] += 1 and sum[key] += x give count, sum and, divided, the average; h[key, x / 1000] += 1 a histogram");
-}
-
 /* ---- blocks and loops ---- */
 
 static void
 resolve_block(struct names *names, struct node *block)
 {
-	struct binding *until = names->visible;
+	struct declared *until = names->visible;
 
 	resolve_list(names, block->a);
 	unbind(names, until);
@@ -557,7 +551,7 @@ resolve_body(struct names *names, struct node *block)
 static void
 resolve_repeat(struct names *names, struct node *node)
 {
-	struct binding *until = names->visible;
+	struct declared *until = names->visible;
 
 	names->n_loops++;
 	resolve_list(names, node->a->a);
@@ -570,7 +564,7 @@ resolve_repeat(struct names *names, struct node *node)
 static void
 resolve_for_range(struct names *names, struct node *node)
 {
-	struct binding *until = names->visible;
+	struct declared *until = names->visible;
 
 	resolve_list(names, node->a->next);
 	names->n_loops++;
@@ -583,7 +577,7 @@ resolve_for_range(struct names *names, struct node *node)
 static void
 resolve_for_in(struct names *names, struct node *node)
 {
-	struct binding *until = names->visible;
+	struct declared *until = names->visible;
 
 	resolve_list(names, node->b);
 	names->n_loops++;
@@ -596,7 +590,7 @@ resolve_for_in(struct names *names, struct node *node)
 static void
 resolve_for_step(struct names *names, struct node *node)
 {
-	struct binding *until = names->visible;
+	struct declared *until = names->visible;
 
 	resolve_list(names, node->a);
 	resolve_list(names, node->b);
@@ -629,11 +623,7 @@ resolve_node(struct names *names, struct node *node)
 		resolve_assign(names, node);
 		return;
 	case NODE_OP_ASSIGN:
-		resolve_target(names, node->a);
-		resolve_list(names, node->b);
-		return;
 	case NODE_SAMPLE:
-		report_sample(names, node);
 		resolve_target(names, node->a);
 		resolve_list(names, node->b);
 		return;

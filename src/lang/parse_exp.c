@@ -10,7 +10,7 @@
  * Powers with which an operator binds its left and right operand; an operand goes to the side that binds it more. Left-associative: left
  * below right. Bit operators stand where Lua 5.4 puts them, so `flags & 1 == 1` is `(flags & 1) == 1`.
  */
-static const struct binding {
+static const struct binary {
 	uint8_t left, right;
 } bindings[N_TOKENS] = {
 	[TOKEN_QUESTION] = { 2, 1 },

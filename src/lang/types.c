@@ -10,7 +10,7 @@
 static const char *const names[] = {
 	[TYPE_UNKNOWN] = "unknown", [TYPE_NIL] = "nil",     [TYPE_INT] = "int",       [TYPE_BOOL] = "bool",
 	[TYPE_STR] = "string",	    [TYPE_EVENT] = "event", [TYPE_STACK] = "stack",   [TYPE_USTACK] = "user stack",
-	[TYPE_ARGSTR] = "argstr",   [TYPE_KSYM] = "kernel address", [TYPE_TABLE] = "table",
+	[TYPE_ARGSTR] = "argstr",   [TYPE_KSYM] = "kernel address", [TYPE_STAT] = "statistic", [TYPE_TABLE] = "table",
 };
 
 struct type *

@@ -93,19 +93,43 @@ row_text(const struct hist_row *row, __int128 sum, struct text *out)
 	text_printf(out, " |%s%-7lld\n", bar, (long long)row->count);
 }
 
-void
-hist_text(struct hist_row *rows, uint32_t n_rows, int64_t max_rows, struct text *out)
+static void
+header_text(struct text *out)
 {
-	uint32_t limit = (max_rows < ROWS_MIN ? ROWS_MIN : max_rows > ROWS_MAX ? ROWS_MAX : max_rows) - 1;
+	text_printf(out, "%31s%s%s\n", "value ", "------------- Distribution -------------", " count");
+}
+
+static __int128
+sum_of(const struct hist_row *rows, uint32_t n_rows)
+{
 	__int128 sum = 0;
 
 	for (uint32_t i = 0; i < n_rows; i++)
 		sum += rows[i].count;
+	return sum;
+}
+
+void
+hist_text(struct hist_row *rows, uint32_t n_rows, int64_t max_rows, struct text *out)
+{
+	uint32_t limit = (max_rows < ROWS_MIN ? ROWS_MIN : max_rows > ROWS_MAX ? ROWS_MAX : max_rows) - 1;
+	__int128 sum = sum_of(rows, n_rows);
+
 	if (n_rows)
 		qsort(rows, n_rows, sizeof(*rows), compare_rows);
-	text_printf(out, "%31s%s%s\n", "value ", "------------- Distribution -------------", " count");
+	header_text(out);
 	for (uint32_t i = 0; i < n_rows && i < limit; i++)
 		row_text(&rows[i], sum, out);
 	if (n_rows > limit)
 		text_printf(out, "%31s |\n", "...");
+}
+
+void
+hist_rows_text(const struct hist_row *rows, uint32_t n_rows, struct text *out)
+{
+	__int128 sum = sum_of(rows, n_rows);
+
+	header_text(out);
+	for (uint32_t i = 0; i < n_rows; i++)
+		row_text(&rows[i], sum, out);
 }

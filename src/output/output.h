@@ -129,6 +129,10 @@ struct hist_row {
 void
 hist_text(struct hist_row *rows, uint32_t n_rows, int64_t max_rows, struct text *out);
 
+/* The same form, all rows in the order given. */
+void
+hist_rows_text(const struct hist_row *rows, uint32_t n_rows, struct text *out);
+
 /* ---- symbols.c -------------------------------------------------------------------------------------------------- */
 
 /* Kernel symbols from /proc/kallsyms, read at the first question. */

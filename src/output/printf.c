@@ -121,6 +121,7 @@ kind_name(enum value_kind kind)
 	case VALUE_STACK:
 	case VALUE_USTACK: return "a stack";
 	case VALUE_ARGSTR: return "argstr";
+	case VALUE_STAT: return "a statistic";
 	}
 	return "?";
 }

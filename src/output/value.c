@@ -36,6 +36,9 @@ value_load(const struct shape *shape, const void *bytes)
 	if (shape->kind == VALUE_STR) {
 		value.s = at;
 		value.len = strnlen(at, shape->size);
+	} else if (shape->kind == VALUE_STAT) {
+		value.s = at;
+		value.len = shape->size;
 	} else if (shape->size >= 8) {
 		value.number = load64(at);
 	}
@@ -203,6 +206,7 @@ value_text(const struct value_names *names, const struct value *value, const str
 			event_format(names->events, event, value->s, value->len, out);
 		break;
 	case VALUE_KSYM: address_text(names, value->number, out); break;
+	case VALUE_STAT: text_puts(out, "statistic"); break;
 	}
 }
 

@@ -236,7 +236,7 @@ alloc_buffers(struct control *control)
 		size_t len =
 			round_up(table->value_size, 8) * (table_kind_is_per_cpu(table->kind) ? n_cpus : 1);
 
-		if (table->n_key_parts == 0)
+		if (table->n_key_parts == 0 && table->value.kind != VALUE_STAT)
 			continue;
 		key = table->key_size > key ? table->key_size : key;
 		value = len > value ? len : value;

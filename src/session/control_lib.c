@@ -51,7 +51,9 @@ control_value_text(lua_State *L, int index, struct text *out)
 {
 	struct value value;
 
-	if (control_value(L, index, &value))
+	if (control_stat(L, index))
+		control_stat_text(control_stat(L, index), out);
+	else if (control_value(L, index, &value))
 		value_text(control_of(L)->names, &value, NULL, out);
 	else if (lua_isfunction(L, index))
 		text_puts(out, "function");
@@ -325,6 +327,50 @@ builtin_TABLE_NEW(lua_State *L)
 {
 	lua_createtable(L, clamp_size(luaL_optinteger(L, 1, 0)), clamp_size(luaL_optinteger(L, 2, 0)));
 	return 1;
+}
+
+/* ---- B: statistics ------------------------------------------------------ */
+
+static int
+builtin_COUNT(lua_State *L)
+{
+	return control_read_stat(L, READ_COUNT);
+}
+
+static int
+builtin_SUM(lua_State *L)
+{
+	return control_read_stat(L, READ_SUM);
+}
+
+static int
+builtin_AVG(lua_State *L)
+{
+	return control_read_stat(L, READ_AVG);
+}
+
+static int
+builtin_MIN(lua_State *L)
+{
+	return control_read_stat(L, READ_MIN);
+}
+
+static int
+builtin_MAX(lua_State *L)
+{
+	return control_read_stat(L, READ_MAX);
+}
+
+static int
+builtin_STDDEV(lua_State *L)
+{
+	return control_read_stat(L, READ_STDDEV);
+}
+
+static int
+builtin_HIST_LINEAR(lua_State *L)
+{
+	return control_hist_linear(L);
 }
 
 /* ---- B: the run --------------------------------------------------------- */

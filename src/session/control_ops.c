@@ -190,6 +190,23 @@ k_add_index(lua_State *L)
 	return 0;
 }
 
+/* t[keys] <<< value: arguments t, value, keys. */
+static int
+k_sample_index(lua_State *L)
+{
+	int64_t shared = shared_table(L, 1);
+	int last = lua_gettop(L);
+
+	if (shared >= 0) {
+		shared_sample(L, (uint32_t)shared, 3, last - 2, 2);
+		return 0;
+	}
+	push_element(L, 3, last);
+	control_sample(L, lua_gettop(L), 2);
+	set_element(L, 3, last, lua_gettop(L));
+	return 0;
+}
+
 /* ---- K: registration ---------------------------------------------------- */
 
 static int
@@ -226,6 +243,11 @@ static const luaL_Reg k_functions[] = {
 	{ "index", k_index },
 	{ "set_index", k_set_index },
 	{ "add_index", k_add_index },
+	{ "sample", control_k_sample },
+	{ "sample_index", k_sample_index },
+	{ "stat", control_stat_get },
+	{ "sample_stat", control_stat_sample },
+	{ "reset_stat", control_stat_reset },
 	{ "table", control_table_get },
 	{ "reset", control_table_reset },
 	{ "trace", k_trace },

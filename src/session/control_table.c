@@ -41,6 +41,7 @@ push_value(lua_State *L, const struct value *value)
 
 	switch (value->kind) {
 	case VALUE_NONE:
+	case VALUE_STAT: /* only with its layout: push_entry */
 	case VALUE_ARGSTR: lua_pushnil(L); break;
 	case VALUE_INT: lua_pushinteger(L, value->number); break;
 	case VALUE_BOOL: lua_pushboolean(L, value->number != 0); break;
@@ -70,6 +71,7 @@ kind_name(enum value_kind kind)
 	case VALUE_STACK:
 	case VALUE_USTACK: return "a stack";
 	case VALUE_KSYM: return "a kernel address";
+	case VALUE_STAT: return "a statistic";
 	case VALUE_NONE:
 	case VALUE_ARGSTR: break;
 	}
@@ -148,6 +150,7 @@ to_number(lua_State *L, int index, enum value_kind kind, int64_t *number)
 		return true;
 	case VALUE_STR:
 	case VALUE_NONE:
+	case VALUE_STAT:
 	case VALUE_ARGSTR: break;
 	}
 	return false;
@@ -264,13 +267,34 @@ cpu_stride(const struct table *table)
 	return round_up(table->value_size, 8);
 }
 
+static bool
+is_zero(const char *bytes, size_t len)
+{
+	return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
+}
+
+/* The cells of all CPUs become one, the first. */
+static struct value
+merge_cells(const struct table *table, char *bytes, uint32_t n_cpus)
+{
+	struct value value = value_load(&table->value, bytes);
+
+	for (uint32_t cpu = 1; cpu < n_cpus; cpu++)
+		stat_merge(&table->stat, (uint64_t *)(void *)bytes, (uint64_t *)(void *)(bytes + cpu * cpu_stride(table)));
+	if (is_array(table) && is_zero(bytes, value.len))
+		value.kind = VALUE_NONE;
+	return value;
+}
+
 /* The value of an entry as lookup gave it; VALUE_NONE: absent. Per-CPU numbers are summed. */
 static struct value
-entry_value(const struct control *control, const struct table *table, const char *bytes)
+entry_value(const struct control *control, const struct table *table, char *bytes)
 {
 	uint32_t n_cpus = table_kind_is_per_cpu(table->kind) ? control->source->n_cpus : 1;
 	struct value sum = value_load(&table->value, bytes);
 
+	if (sum.kind == VALUE_STAT)
+		return merge_cells(table, bytes, n_cpus);
 	for (uint32_t cpu = 1; cpu < n_cpus; cpu++) {
 		struct value value = value_load(&table->value, bytes + cpu * cpu_stride(table));
 
@@ -299,6 +323,15 @@ lookup(lua_State *L, uint32_t index)
 	return entry_value(control, table, control->value);
 }
 
+static void
+push_entry(lua_State *L, uint32_t index, const struct value *value)
+{
+	if (value->kind == VALUE_STAT)
+		control_push_stat(L, &table_at(L, index)->stat, value->s);
+	else
+		push_value(L, value);
+}
+
 void
 shared_get(lua_State *L, uint32_t table, int first, int n)
 {
@@ -306,7 +339,7 @@ shared_get(lua_State *L, uint32_t table, int first, int n)
 
 	if (store_key(L, table_at(L, table), first, n, control_of(L)->key) == STORED)
 		value = lookup(L, table);
-	push_value(L, &value);
+	push_entry(L, table, &value);
 }
 
 static void
@@ -343,13 +376,11 @@ erase(lua_State *L, uint32_t index)
 		luaL_error(L, "table '%s': an entry cannot be removed: %s", table->name, strerror(-err));
 }
 
-void
-shared_set(lua_State *L, uint32_t index, int first, int n, int value)
+/* Lays the n values from `first` on out as the key of an entry to be written. */
+static void
+store_own_key(lua_State *L, const struct table *table, int first, int n)
 {
 	struct control *control = control_of(L);
-	const struct table *table = table_at(L, index);
-	uint32_t n_cpus = table_kind_is_per_cpu(table->kind) ? control->source->n_cpus : 1;
-	const char *what;
 
 	switch (store_key(L, table, first, n, control->key)) {
 	case STORED: break;
@@ -361,6 +392,17 @@ shared_set(lua_State *L, uint32_t index, int first, int n, int value)
 			   table->name, (int)(is_array(table) ? table->max_entries : table->key_size - 1));
 		break;
 	}
+}
+
+void
+shared_set(lua_State *L, uint32_t index, int first, int n, int value)
+{
+	struct control *control = control_of(L);
+	const struct table *table = table_at(L, index);
+	uint32_t n_cpus = table_kind_is_per_cpu(table->kind) ? control->source->n_cpus : 1;
+	const char *what;
+
+	store_own_key(L, table, first, n);
 	if (lua_isnil(L, value)) {
 		erase(L, index);
 		return;
@@ -371,6 +413,81 @@ shared_set(lua_State *L, uint32_t index, int first, int n, int value)
 		luaL_error(L, "%s is too long, it can have %d bytes", what, (int)table->value.size - 1);
 	lua_pop(L, 1);
 	update(L, index);
+}
+
+/* ---- statistics --------------------------------------------------------- */
+
+/*
+ * Adds a sample to the entry of control->key, in the cell of the first CPU. A probe that samples the same entry on that CPU between
+ * reading and writing loses its sample; so the control half should not sample what busy probes sample.
+ */
+static void
+sample(lua_State *L, uint32_t index, int64_t number)
+{
+	struct control *control = control_of(L);
+	const struct table *table = table_at(L, index);
+	int err = control->source->ops->lookup(control->source, index, control->key, control->value);
+
+	if (err == -ENOENT)
+		memset(control->value, 0, cpu_stride(table) * control->source->n_cpus);
+	else if (err < 0)
+		luaL_error(L, "table '%s' cannot be read: %s", table->name, strerror(-err));
+	stat_add(&table->stat, (uint64_t *)(void *)control->value, number);
+	update(L, index);
+}
+
+void
+shared_sample(lua_State *L, uint32_t index, int first, int n, int value)
+{
+	const struct table *table = table_at(L, index);
+
+	if (table->value.kind != VALUE_STAT)
+		luaL_error(L, "the elements of '%s' are %s in the probes, not a statistic", table->name, kind_name(table->value.kind));
+	store_own_key(L, table, first, n);
+	sample(L, index, control_operand(L, value));
+}
+
+/* A statistic that is a variable: entry 0 of its table, whose key is made here. */
+static uint32_t
+check_stat(lua_State *L)
+{
+	struct control *control = control_of(L);
+	lua_Integer number = luaL_checkinteger(L, 1);
+
+	if (!control->source || number < 0 || number >= control->object->n_tables ||
+	    control->object->tables[number]->value.kind != VALUE_STAT)
+		luaL_error(L, "statistic %d does not exist", (int)number);
+	memset(control->key, 0, 4);
+	return (uint32_t)number;
+}
+
+int
+control_stat_get(lua_State *L)
+{
+	uint32_t index = check_stat(L);
+
+	lookup(L, index); /* leaves the cell, zeros if there are no samples */
+	control_push_stat(L, &table_at(L, index)->stat, control_of(L)->value);
+	return 1;
+}
+
+int
+control_stat_sample(lua_State *L)
+{
+	sample(L, check_stat(L), control_operand(L, 2));
+	return 0;
+}
+
+int
+control_stat_reset(lua_State *L)
+{
+	uint32_t index = check_stat(L);
+
+	if (!lua_isnil(L, 2))
+		luaL_error(L, "'%s' is a statistic that probes use: it can be set to nil, not to a %s", table_at(L, index)->name,
+			   luaL_typename(L, 2));
+	erase(L, index);
+	return 0;
 }
 
 /* ---- walks -------------------------------------------------------------- */
@@ -417,7 +534,7 @@ shared_each(lua_State *L, uint32_t index, void (*fn)(lua_State *L, void *arg), v
 		if (value.kind == VALUE_NONE)
 			continue;
 		push_key(L, table, control->next_key);
-		push_value(L, &value);
+		push_entry(L, index, &value);
 		fn(L, arg);
 	}
 }

@@ -2,9 +2,10 @@
 /*
  * session_int: for the files of session/ only.
  *
- * The control half is spread over control.c (its life, registration), control_ops.c (operators), control_lib.c
- * (built-ins), control_option.c (options of scripts), control_table.c (variables and tables shared with probes) and control_order.c (walks in a fixed
- * order). These six alone know Lua.
+ * The control half is spread over control*.c: control.c (its life, registration), control_ops.c (operators), control_lib.c
+ * (built-ins), control_table.c (variables and tables shared with probes), control_stat.c (statistics),
+ * control_option.c (options of scripts), control_box.c (values that
+ * Lua has no type for), control_order.c (walks in a fixed order), control_hist.c (print_hist). These alone know Lua.
  */
 #ifndef KTAP_SESSION_INT_H
 #define KTAP_SESSION_INT_H
@@ -192,7 +193,20 @@ shared_table(struct lua_State *L, int index);
 bool
 is_globals(struct lua_State *L, int index);
 
+/* t[keys] <<< the sample at `value`, the keys being the n values from `first` on. */
+void
+shared_sample(struct lua_State *L, uint32_t table, int first, int n, int value);
+
 /* Functions of K: see codegen.h. */
+int
+control_stat_get(struct lua_State *L); /* K.stat */
+
+int
+control_stat_sample(struct lua_State *L); /* K.sample_stat */
+
+int
+control_stat_reset(struct lua_State *L); /* K.reset_stat */
+
 int
 control_table_get(struct lua_State *L); /* K.table */
 
@@ -224,7 +238,54 @@ shared_count(struct lua_State *L, uint32_t table);
 void
 shared_each(struct lua_State *L, uint32_t table, void (*fn)(struct lua_State *L, void *arg), void *arg);
 
-/* ---- control_order.c ---------------------------------------------------- */
+/* ---- control_stat.c ------------------------------------------------------ */
+
+/*
+ * A statistic as a Lua value: of the probes, a copy of what it was when it was read; of the control half itself, the only one, which also
+ * keeps how often each value was sampled, in a Lua table, its user value.
+ */
+struct stat {
+	struct stat_layout layout;
+	uint64_t cell[];
+};
+
+/* The statistic at `index`, or NULL. */
+const struct stat *
+control_stat(struct lua_State *L, int index);
+
+/* Pushes a copy of a cell. */
+void
+control_push_stat(struct lua_State *L, const struct stat_layout *layout, const void *cell);
+
+/* Appends "count 3, sum 12, min 1, max 8", of what it keeps. */
+void
+control_stat_text(const struct stat *stat, struct text *out);
+
+/* Is there at `index` what hist_linear() gives? The statistic at `index` in that form; a Lua error if it does not keep it. */
+bool
+control_is_linear(struct lua_State *L, int index);
+
+const struct stat *
+control_linear(struct lua_State *L, int index, int form);
+
+/* Pushes `old` (a statistic of the control half at that index, or nil) with the sample at `value` added. */
+void
+control_sample(struct lua_State *L, int old, int value);
+
+/* Functions of K and B: see codegen.h and builtins.def. */
+int
+control_k_sample(struct lua_State *L);
+
+int
+control_hist_linear(struct lua_State *L);
+
+enum stat_reader { READ_COUNT, READ_SUM, READ_AVG, READ_MIN, READ_MAX, READ_STDDEV };
+
+/* Pushes what a reader gives for the statistic at 1; nil has no samples. Returns 1. */
+int
+control_read_stat(struct lua_State *L, enum stat_reader what);
+
+/* ---- control_box.c ------------------------------------------------------ */
 
 /*
  * A box is a Lua value for what Lua has no type for: a key of several parts, a stack, a kernel address.
@@ -246,6 +307,22 @@ unbox_key(struct lua_State *L, int index);
 /* The value in a box; false when there is no such box at `index`, or a tuple. */
 bool
 unbox_value(struct lua_State *L, int index, struct value *value);
+
+/* The bytes that a box is told apart by; those of tuples sort as their parts do. NULL: no box. Borrowed. */
+const char *
+box_bytes(struct lua_State *L, int index, uint32_t *len);
+
+/* ---- control_order.c, control_hist.c ------------------------------------- */
+
+/*
+ * Pushes two values that hold the entries of the table at `index` (absolute), those with the largest values first. Returns how many
+ * there are. An entry is read with the index of the first of the two: pushes key and value.
+ */
+uint32_t
+control_snapshot(struct lua_State *L, int index);
+
+void
+control_snapshot_entry(struct lua_State *L, int anchor, uint32_t i);
 
 /* Built-ins. */
 int

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Statistics (ebpf/stat.c) against sums over the samples themselves, and against the definition of a bucket.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ebpf/ebpf.h"
+
+static const struct stat_layout all = { .keep = (1u << N_STAT_PARTS) - 1, .lo = -100, .hi = 1005, .step = 10 };
+
+static uint64_t seed = 88172645463325252u;
+
+static int64_t
+random_sample(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (int64_t)seed >> (seed >> 20) % 64;
+}
+
+/* Each bucket counts the samples from its first to its last value, and buckets cover all numbers without gaps. */
+static void
+check_buckets(const uint64_t *cell, enum stat_part part, const int64_t *samples, uint32_t n)
+{
+	int64_t next = INT64_MIN, first, last;
+
+	for (uint32_t i = 0; i < stat_words(&all, part); i++) {
+		uint64_t count = 0;
+
+		stat_bucket(&all, part, i, &first, &last);
+		assert_int_equal(first, next);
+		for (uint32_t k = 0; k < n; k++)
+			count += samples[k] >= first && samples[k] <= last;
+		assert_int_equal(cell[stat_word(&all, part) + i], count);
+		next = (int64_t)((uint64_t)last + 1);
+	}
+	assert_int_equal(last, INT64_MAX);
+}
+
+static void
+test_random(void **state)
+{
+	uint64_t cells[3][256] = { 0 };
+	int64_t samples[500], sum = 0, min = INT64_MAX, max = INT64_MIN, read;
+
+	assert_true(stat_size(&all) <= sizeof(cells[0]));
+	for (uint32_t i = 0; i < ARRAY_SIZE(samples); i++) {
+		samples[i] = random_sample();
+		sum = (int64_t)((uint64_t)sum + (uint64_t)samples[i]);
+		min = samples[i] < min ? samples[i] : min;
+		max = samples[i] > max ? samples[i] : max;
+		stat_add(&all, cells[i % 3], samples[i]);
+	}
+	stat_merge(&all, cells[0], cells[1]);
+	stat_merge(&all, cells[0], cells[2]);
+	assert_int_equal(stat_count(&all, cells[0]), ARRAY_SIZE(samples));
+	assert_int_equal(stat_sum(&all, cells[0]), sum);
+	assert_true(stat_min(&all, cells[0], &read));
+	assert_int_equal(read, min);
+	assert_true(stat_max(&all, cells[0], &read));
+	assert_int_equal(read, max);
+	check_buckets(cells[0], STAT_LOG2, samples, ARRAY_SIZE(samples));
+	check_buckets(cells[0], STAT_LINEAR, samples, ARRAY_SIZE(samples));
+}
+
+/* 0 to 2n have the average n and the variance n (n + 1) / 3, wherever they begin. */
+static void
+test_deviation(void **state)
+{
+	static const int64_t starts[] = { 0, -1000, 1000000000000, -4000000000000000, 1ll << 53 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
+		uint64_t cell[256] = { 0 };
+
+		for (int64_t k = 0; k <= 2 * 147; k++)
+			stat_add(&all, cell, starts[i] + k);
+		assert_int_equal(stat_stddev(&all, cell), 85); /* sqrt(7252) */
+	}
+}
+
+static void
+test_empty(void **state)
+{
+	uint64_t cell[256] = { 0 };
+	int64_t read;
+
+	assert_int_equal(stat_count(&all, cell), 0);
+	assert_false(stat_min(&all, cell, &read));
+	assert_false(stat_max(&all, cell, &read));
+	assert_int_equal(stat_stddev(&all, cell), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_deviation),
+		cmocka_unit_test(test_empty),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
