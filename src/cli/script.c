@@ -60,7 +60,9 @@ compile_script(struct run *run)
 
 	diags_init(&diags, run->arena, &run->script);
 	run->events = events_new(run->arena, run->origin);
-	run->object = compile(run->arena, &run->script, run->events, &diags);
+	run->object = run->origin == EVENTS_KERNEL ?
+			      compile_for(run->arena, &run->script, run->events, source_kernel_has_helper, &diags) :
+			      compile(run->arena, &run->script, run->events, &diags);
 	if (run->object)
 		return STATUS_OK;
 	/* When an event is to blame, the line on the engine that does not have it goes before. */

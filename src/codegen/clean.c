@@ -21,6 +21,7 @@ has_effect(const struct ir_insn *insn)
 	case IR_SCRATCH:
 	case IR_TABLE:
 	case IR_GLOBAL:
+	case IR_FUNC:
 		return false;
 	case IR_STORE:
 	case IR_ATOMIC_ADD:

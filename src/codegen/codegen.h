@@ -17,6 +17,13 @@ struct object *
 compile(struct arena *arena, struct script *script, struct events *events, struct diags *diags);
 
 /*
+ * The same for a machine that may not have every helper: has_helper(BPF_FUNC_x) is asked before one is used that can be done without. So
+ * far this is bpf_loop (Linux 5.17); without it a loop whose rounds are not few and known has a low limit of rounds.
+ */
+struct object *
+compile_for(struct arena *arena, struct script *script, struct events *events, bool (*has_helper)(int32_t helper), struct diags *diags);
+
+/*
  * The control half as a Lua chunk (lua.c). The chunk is run with these globals only, which session/control.c provides:
  *
  *   K            library of the run, by name of the function:

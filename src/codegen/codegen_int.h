@@ -70,12 +70,27 @@ struct ir {
 	int params[N_PARAMS];
 	struct span span;        /* given to instructions that follow */
 	uint32_t frame_now, frame_max;     /* bytes of frame objects in use, most ever in use */
+	uint32_t frame_limit;              /* for them; larger ones and what is more goes to scratch memory */
+	uint32_t stack_max;                /* bytes of stack for them and for spill slots */
+	uint32_t callee_stack;             /* bytes of stack of the functions that are called back from here */
+	/* Of a function that is called back, else NO_VREG: the address of the block with the handler's parameters; the element's key and value. */
+	int context, element_key, element_value;
 	uint32_t scratch_now, scratch_max;
 	uint32_t n_spill_stack, n_spill_scratch; /* bytes */
 };
 
 void
 ir_init(struct ir *ir, struct arena *arena);
+
+/* Arguments of functions that helpers call back, counted from 0: where the context is. */
+enum { CONTEXT_OF_LOOP = 1, CONTEXT_OF_EACH = 3 };
+
+/*
+ * The same for a function that a helper calls back. Its params are those of the handler, loaded from the block that argument `context`
+ * points to, 8 bytes each.
+ */
+void
+ir_init_callback(struct ir *ir, struct arena *arena, unsigned context);
 
 /* Appends; the span is ir->span. */
 struct ir_insn *
@@ -161,9 +176,10 @@ ir_emit(const struct object *object, struct ir *ir, struct code *code);
 
 /* ---- lower.c ---- */
 
-/* Lowers one typed program to IR and on to a function and a program of the object. False: reported in diags. */
+/* Lowers one typed program to IR and on to functions and a program of the object. False: reported in diags. */
 bool
-lower_program(struct object *object, const struct typed *typed, const struct typed_program *program, struct diags *diags);
+lower_program(struct object *object, const struct typed *typed, const struct typed_program *program, bool (*has_helper)(int32_t helper),
+	      struct diags *diags);
 
 /* place.c: `size` bytes of the globals table, 8-byte aligned; returns their offset. */
 uint32_t

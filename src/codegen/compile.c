@@ -75,7 +75,7 @@ bind_program(struct object *object, const struct typed_program *typed_program)
 }
 
 static bool
-compile_programs(struct object *object, const struct typed *typed, struct diags *diags)
+compile_programs(struct object *object, const struct typed *typed, bool (*has_helper)(int32_t helper), struct diags *diags)
 {
 	bool ok = true;
 
@@ -84,7 +84,7 @@ compile_programs(struct object *object, const struct typed *typed, struct diags 
 	place_variables(object, typed);
 	place_exit_flag(object, typed);
 	for (const struct typed_program *program = typed->programs; program; program = program->next) {
-		if (lower_program(object, typed, program, diags))
+		if (lower_program(object, typed, program, has_helper, diags))
 			bind_program(object, program);
 		else
 			ok = false;
@@ -107,8 +107,20 @@ print_time(const char *pass, struct timespec *since)
 	*since = now;
 }
 
+static bool
+has_all(int32_t helper)
+{
+	return true;
+}
+
 struct object *
 compile(struct arena *arena, struct script *script, struct events *events, struct diags *diags)
+{
+	return compile_for(arena, script, events, has_all, diags);
+}
+
+struct object *
+compile_for(struct arena *arena, struct script *script, struct events *events, bool (*has_helper)(int32_t helper), struct diags *diags)
 {
 	struct object *object = object_new(arena, script->name, script);
 	struct timespec since;
@@ -134,7 +146,7 @@ compile(struct arena *arena, struct script *script, struct events *events, struc
 	if (diags->n_errors)
 		return NULL;
 	add_handlers(object, tree);
-	if (typed->programs && !compile_programs(object, typed, diags))
+	if (typed->programs && !compile_programs(object, typed, has_helper, diags))
 		return NULL;
 	print_time("codegen", &since);
 	object->control = lua_emit(arena, typed, diags, &object->control_len);

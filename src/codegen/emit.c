@@ -308,6 +308,11 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 		code_table_value(emit->code, reg, object->table_globals, (uint32_t)insn->imm);
 		store_place(emit, insn->dst, reg);
 		break;
+	case IR_FUNC:
+		reg = target(emit, insn->dst);
+		code_func_addr(emit->code, reg, (uint32_t)insn->imm);
+		store_place(emit, insn->dst, reg);
+		break;
 	case IR_CALL:
 		emit_call(emit, insn);
 		break;
@@ -321,7 +326,7 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 		emit_branch(emit, insn);
 		break;
 	case IR_END:
-		code_emit(emit->code, insn_mov_imm(BPF_REG_0, 0));
+		code_emit(emit->code, insn_mov_imm(BPF_REG_0, (int32_t)insn->imm));
 		code_emit(emit->code, insn_exit());
 		break;
 	case IR_PARAM: /* all at the start, by emit_params */

@@ -12,16 +12,49 @@ static const char *const op_names[] = {
 #undef OP
 };
 
-void
-ir_init(struct ir *ir, struct arena *arena)
+static void
+init(struct ir *ir, struct arena *arena)
 {
-	*ir = (struct ir){ .arena = arena };
+	*ir = (struct ir){ .arena = arena, .frame_limit = FRAME_OBJECTS_MAX, .stack_max = STACK_MAX, .context = NO_VREG,
+			   .element_key = NO_VREG, .element_value = NO_VREG };
 	for (int i = 0; i <= FP_VREG; i++)
 		ir_vreg(ir);
 	ir->vregs[FP_VREG] = (struct vreg){ .is_pointer = true, .place = PLACE_REG, .reg = BPF_REG_10 };
 	for (int i = 0; i < N_PARAMS; i++) {
 		ir->params[i] = i;
 		ir->vregs[ir->params[i]].is_pointer = i != PARAM_EVENT;
+	}
+}
+
+static int
+param(struct ir *ir, unsigned n)
+{
+	int dst = ir_pointer(ir);
+
+	ir_add(ir, (struct ir_insn){ .op = IR_PARAM, .dst = dst, .a = NO_VREG, .b = NO_VREG, .imm = n });
+	return dst;
+}
+
+void
+ir_init_callback(struct ir *ir, struct arena *arena, unsigned context)
+{
+	init(ir, arena);
+	if (context == CONTEXT_OF_EACH) {
+		ir->element_key = param(ir, 1);
+		ir->element_value = param(ir, 2);
+	}
+	ir->context = param(ir, context);
+	/* Scratch memory first, where the others may be spilled to. */
+	for (int i = N_PARAMS; i-- > 0;)
+		ir_add(ir, (struct ir_insn){ .op = IR_LOAD, .size = BPF_DW, .dst = ir->params[i], .a = ir->context, .b = NO_VREG,
+					     .off = 8 * i });
+}
+
+void
+ir_init(struct ir *ir, struct arena *arena)
+{
+	init(ir, arena);
+	for (int i = 0; i < N_PARAMS; i++) {
 		ir_add(ir, (struct ir_insn){ .op = IR_PARAM, .dst = ir->params[i], .a = NO_VREG, .b = NO_VREG, .imm = i });
 	}
 }
@@ -243,7 +276,7 @@ print_insn(const struct ir *ir, const struct ir_insn *insn, FILE *out)
 		print_vreg(ir, insn->b, out);
 	}
 	if (insn->has_imm || insn->op == IR_CONST || insn->op == IR_PARAM || insn->op == IR_FRAME || insn->op == IR_SCRATCH ||
-	    insn->op == IR_TABLE || insn->op == IR_GLOBAL || insn->op == IR_CALL)
+	    insn->op == IR_TABLE || insn->op == IR_FUNC || insn->op == IR_END || insn->op == IR_GLOBAL || insn->op == IR_CALL)
 		fprintf(out, " %" PRId64, insn->imm);
 	for (unsigned i = 0; i < insn->n_args; i++) {
 		fputs(i ? ", " : " (", out);

@@ -128,16 +128,6 @@ lower_builtin_value(struct lowering *l, struct node *node)
 }
 
 static struct val
-lower_local(const struct variable *var)
-{
-	const struct local *local = var->lowered;
-	struct type *type = type_find(var->type);
-
-	return (struct val){ .kind = type->kind == TYPE_UNKNOWN ? TYPE_NIL : type->kind, .present = local->present,
-			     .reg = local->reg, .mem = local->mem, .str_size = type->str_size };
-}
-
-static struct val
 lower_global(struct lowering *l, const struct variable *var)
 {
 	const struct global *global = l->object->globals[var->index];
@@ -165,7 +155,7 @@ lower_name(struct lowering *l, struct node *node)
 		return lower_builtin_value(l, node);
 	if (!node->var || node->var->constant || type_find(node->type)->kind == TYPE_TABLE)
 		return val_nil();
-	return node->var->lowered ? lower_local(node->var) : lower_global(l, node->var);
+	return node->var->lowered ? local_value(l, node->var->lowered, node->var->type) : lower_global(l, node->var);
 }
 
 /* ---- arithmetic ---- */

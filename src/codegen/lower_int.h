@@ -7,7 +7,8 @@
 
 #include "codegen/codegen_int.h"
 
-#define LOOP_MAX 1024 /* iterations of one loop in a probe whose number is not known when it is compiled */
+#define LOOP_MAX 100000       /* rounds of all loops in one call of a handler, as in ktap 0.4 */
+#define LOOP_COUNTED_MAX 1024 /* rounds of one loop that is not called back and whose number is not known when it is compiled */
 
 /* Bytes in memory: `off` from a vreg that holds an address (the frame pointer, the scratch parameter, a table's value). */
 struct mem {
@@ -36,6 +37,8 @@ struct local {
 	int reg;              /* number */
 	int present;          /* NO_VREG when never nil */
 	struct mem mem;       /* string */
+	/* Captured (loops.c): a number is in memory, its presence behind it. */
+	bool in_memory, nullable;
 };
 
 /* Code out of line: counts what went wrong at a place, ends the handler. */
@@ -72,9 +75,29 @@ struct lowering {
 	bool uses_context;
 	uint32_t record_size;         /* bytes of the record that are read */
 	bool too_large;
+	const char *name;             /* of the handler's function */
+	/* Loops that are called back. */
+	uint32_t n_callbacks;
+	unsigned params_read;         /* by their functions: bit PARAM_x */
+	struct mem parameters;        /* block in the handler's frame */
+	struct mem rounds;            /* of all loops so far, in scratch memory */
 };
 
-/* ---- lower.c: statements, variables ---- */
+/* A function that a helper calls back, while it is lowered: the code around it, to go back to. */
+struct callback {
+	struct ir outer;
+	struct failure *failures;
+	struct loop *loop;
+	uint32_t end, on_return;
+	struct mem exit;
+	bool ends, returns;           /* leaves for the end of the handler, of the function of the script around it */
+	uint32_t func;                /* index in the object */
+};
+
+/* ---- lower.c: statements ---- */
+
+void
+lower_stat(struct lowering *l, struct node *node);
 
 /* Counter of a kind at ir->span; each kind and place has one. */
 uint32_t
@@ -84,18 +107,114 @@ lower_counter(struct lowering *l, enum counter_kind kind);
 uint32_t
 lower_failure(struct lowering *l, enum counter_kind kind);
 
+/* The code for what went wrong since l->failures was empty. */
+void
+lower_failures(struct lowering *l);
+
+/* Registers and instructions for l->ir: a new function of the object. Returns its index; *stack: bytes of its stack. */
+uint32_t
+lower_func(struct lowering *l, const char *name, uint32_t *stack);
+
 /* Counts and goes on. */
 void
 lower_count(struct lowering *l, enum counter_kind kind);
 
+/* ---- lower_var.c: variables ---- */
+
+/* A new place for values of a type, without a value yet. In the arena. */
+enum local_place { LOCAL_REGISTERS, LOCAL_CAPTURED };
+
+struct local *
+local_new(struct lowering *l, struct type *type, bool nullable, enum local_place place);
+
+/* Its value now. */
+struct val
+local_value(struct lowering *l, const struct local *local, struct type *type);
+
+/* Assigns to a variable, or to any place of its kind. */
+void
+local_assign(struct lowering *l, const struct local *local, const struct type *type, const struct val *val);
+
+/* Gives a variable of the probe its place. */
+void
+variable_declare(struct lowering *l, struct variable *var);
+
+void
+variable_assign(struct lowering *l, const struct variable *var, const struct val *val);
+
+/* A copy that later assignments of the same statement do not change. */
+struct val
+val_hold(struct lowering *l, const struct val *val);
+
+/* targets = values, lists as in NODE_ASSIGN and NODE_VAR. */
+void
+lower_assign(struct lowering *l, struct node *targets, struct node *values);
+
+void
+lower_var(struct lowering *l, struct node *node);
+
+void
+lower_op_assign(struct lowering *l, struct node *node);
+
+/* ---- lower_call.c ---- */
+
 struct val
 lower_call(struct lowering *l, struct node *node);
+
+void
+lower_return(struct lowering *l, struct node *node);
+
+/* ---- lower_loop.c ---- */
+
+void
+lower_while(struct lowering *l, struct node *node);
+
+void
+lower_repeat(struct lowering *l, struct node *node);
+
+void
+lower_for_step(struct lowering *l, struct node *node);
+
+void
+lower_for_range(struct lowering *l, struct node *node);
+
+void
+lower_for_in(struct lowering *l, struct node *node);
+
+/* ---- loops.c, lower_callback.c ---- */
+
+/* Loops whose rounds are not few and known: functions that are called back, or jumps with a low limit of rounds. */
+enum loop_form { LOOPS_CALLED_BACK, LOOPS_COUNTED };
+
+/* See the file. Returns how deep functions that are called back are nested; 0: there are none. */
+unsigned
+loops_find(const struct typed_program *program, enum loop_form form);
+
+/* What is lowered from here on goes into a function of its own; `context`: CONTEXT_OF_x. */
+void
+callback_begin(struct lowering *l, struct callback *callback, unsigned context);
+
+/* The function returns. */
+void
+callback_exit(struct lowering *l, int64_t result);
+
+/* Ends the function, adds it to the object, and goes back to the code around it. */
+void
+callback_end(struct lowering *l, struct callback *callback);
+
+/* helper(first, function, parameters, 0), and what follows from how the function left. */
+void
+callback_call(struct lowering *l, const struct callback *callback, int32_t helper, int first);
 
 /* ---- lower_memory.c: frame objects, strings ---- */
 
 /* `size` bytes, not initialised, on the stack if small, else in scratch memory, until the enclosing statement ends. */
 struct mem
 memory_new(struct lowering *l, uint32_t size);
+
+/* The same, in scratch memory. */
+struct mem
+memory_scratch(struct lowering *l, uint32_t size);
 
 struct memory_mark { uint32_t frame, scratch; };
 
@@ -166,10 +285,6 @@ val_const(enum type_kind kind, int64_t imm);
 struct val
 val_nil(void);
 
-/* Assigns to a variable, or to any place of its kind. */
-void
-local_assign(struct lowering *l, const struct local *local, const struct type *type, const struct val *val);
-
 /* Index of the event of this name, or -1. */
 int64_t
 event_number(const struct lowering *l, const char *name);
@@ -211,6 +326,10 @@ lower_update_index(struct lowering *l, struct node *node, enum token_kind op, st
  */
 uint32_t
 table_of(struct lowering *l, const struct node *name);
+
+/* Its handle, as helpers take it. */
+int
+table_handle(struct lowering *l, uint32_t index);
 
 /* The parts of a key in memory, one behind the other. A nil part goes to `on_nil`. */
 struct mem

@@ -16,15 +16,24 @@ struct mem
 memory_new(struct lowering *l, uint32_t size)
 {
 	struct ir *ir = &l->ir;
-	struct mem mem;
 
 	size = (uint32_t)round_up(size, 8);
-	if (size <= FRAME_OBJECT_MAX && ir->frame_now + size <= FRAME_OBJECTS_MAX) {
+	if (size <= FRAME_OBJECT_MAX && ir->frame_now + size <= ir->frame_limit) {
 		ir->frame_now += size;
 		if (ir->frame_now > ir->frame_max)
 			ir->frame_max = ir->frame_now;
 		return (struct mem){ .base = FP_VREG, .off = -(int32_t)ir->frame_now };
 	}
+	return memory_scratch(l, size);
+}
+
+struct mem
+memory_scratch(struct lowering *l, uint32_t size)
+{
+	struct ir *ir = &l->ir;
+	struct mem mem;
+
+	size = (uint32_t)round_up(size, 8);
 	mem = (struct mem){ .base = ir->params[PARAM_SCRATCH], .off = (int32_t)ir->scratch_now };
 	ir->scratch_now += size;
 	if (ir->scratch_now > ir->scratch_max)

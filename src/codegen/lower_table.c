@@ -19,7 +19,7 @@ table_of(struct lowering *l, const struct node *name)
 	return l->object->table_event_info; /* any table, so that the rest is looked at */
 }
 
-static int
+int
 table_handle(struct lowering *l, uint32_t index)
 {
 	int handle = ir_pointer(&l->ir);

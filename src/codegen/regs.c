@@ -407,7 +407,7 @@ static void
 give_slots(struct scan *scan, const struct order *order, uint32_t n)
 {
 	struct ir *ir = scan->ir;
-	uint32_t max_slots = (STACK_MAX - ir->frame_max) / 8;
+	uint32_t max_slots = ir->stack_max > ir->frame_max ? (ir->stack_max - ir->frame_max) / 8 : 0;
 
 	for (int round = 0; round < 2; round++) {
 		uint32_t first = scan->n_slots;
@@ -473,6 +473,8 @@ restore_scratch_param(struct ir *ir)
 	struct ir_insn param = { .op = IR_PARAM, .dst = ir->params[PARAM_SCRATCH], .a = NO_VREG, .b = NO_VREG,
 				 .imm = PARAM_SCRATCH };
 
+	if (ir->context != NO_VREG)
+		return; /* functions that are called back load it, to count their rounds */
 	for (uint32_t i = 0; i < ir->n && ir->insns[i].op == IR_PARAM; i++) {
 		if (ir->insns[i].imm == PARAM_SCRATCH)
 			return;

@@ -381,7 +381,6 @@ static const struct refusal {
 	  "register it in the main chunk, and let it test a variable" },
 	{ NODE_VARARG, "vararg-in-probe", "'...' cannot be used in a probe", "give the function as many parameters as it needs" },
 	{ NODE_METHOD, "method-in-probe", "a probe cannot call a method", "call a function by its name and hand the table to it" },
-	{ NODE_FOR_IN, "for-in-probe", "a probe cannot walk a table", "walk it in tick or trace_end" },
 };
 
 static const struct refusal *
@@ -477,6 +476,20 @@ probe_call(struct halves *halves, struct node *call)
 	probe_list(halves, call->b);
 }
 
+/* for (k, v in pairs(t)) and no other form. */
+static void
+probe_for_in(struct halves *halves, struct node *node)
+{
+	const struct builtin *builtin = called_builtin(node->b);
+
+	if (!builtin || builtin->id != BUILTIN_PAIRS || node->b->next)
+		refuse_with(halves, node->b, "for-in-probe", "a probe walks a table by pairs(t) only",
+			    "by value, or what is no table, it is walked in tick or trace_end");
+	else
+		probe_list(halves, node->b->b);
+	probe_list(halves, node->c);
+}
+
 static void
 probe_node(struct halves *halves, struct node *node)
 {
@@ -486,8 +499,8 @@ probe_node(struct halves *halves, struct node *node)
 		refuse_with(halves, node, refusal->slug, refusal->what, refusal->cure);
 	if (node->kind == NODE_FUNCTION_STAT || node->kind == NODE_FUNCTION)
 		return;
-	if (node->kind == NODE_FOR_IN) { /* pairs() is refused by this already */
-		probe_list(halves, node->c);
+	if (node->kind == NODE_FOR_IN) {
+		probe_for_in(halves, node);
 		return;
 	}
 	if (node->kind == NODE_CALL) {

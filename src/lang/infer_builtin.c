@@ -132,6 +132,8 @@ check_len(struct infer *infer, struct node *node)
 struct type *
 infer_builtin_call(struct infer *infer, struct node *node, const struct builtin *builtin)
 {
+	struct diag *diag;
+
 	node->builtin = builtin;
 	switch ((int)builtin->id) {
 	case BUILTIN_STACK:
@@ -145,6 +147,11 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 		check_len(infer, node);
 		break;
 	case BUILTIN_PRINT:
+		infer_list(infer, node->b);
+		break;
+	case BUILTIN_PAIRS:
+		diag = diag_error(infer->diags, node->span, "for-in-probe", "pairs() is no value in a probe");
+		diag_help(infer->diags, diag, "it stands in a loop: for (k, v in pairs(t))");
 		infer_list(infer, node->b);
 		break;
 	default: /* the others take numbers */

@@ -36,6 +36,23 @@ infer_equal(struct infer *infer, struct node *node)
 	}
 }
 
+/* A string that grows from walk to walk is joined to itself, in a loop or from event to event: it gets the largest size. */
+static struct type *
+infer_concat(struct infer *infer, struct node *node)
+{
+	struct type *type = infer_type(infer, TYPE_STR, node->span);
+	uint32_t before = node->type ? type_find(node->type)->str_size : 0;
+
+	infer_require(infer, node->a, TYPE_STR, "operand of '..'");
+	infer_require(infer, node->b, TYPE_STR, "operand of '..'");
+	type->str_size = type_str_size(type_find(node->a->type)->str_size + type_find(node->b->type)->str_size - 2);
+	if (before && before < type->str_size)
+		type->str_size = STR_SIZE_MAX;
+	infer_settle(infer, node, type, false);
+	infer->changed |= type_find(node->type)->str_size != before;
+	return node->type;
+}
+
 static struct type *
 infer_binary(struct infer *infer, struct node *node)
 {
@@ -60,11 +77,7 @@ infer_binary(struct infer *infer, struct node *node)
 		infer_require(infer, node->b, TYPE_INT, "comparison by order");
 		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
 	case TOKEN_CONCAT:
-		infer_require(infer, node->a, TYPE_STR, "operand of '..'");
-		infer_require(infer, node->b, TYPE_STR, "operand of '..'");
-		left = infer_type(infer, TYPE_STR, node->span);
-		left->str_size = type_str_size(type_find(node->a->type)->str_size + type_find(node->b->type)->str_size - 2);
-		return infer_settle(infer, node, left, false);
+		return infer_concat(infer, node);
 	default:
 		infer_require(infer, node->a, TYPE_INT, "operand of an arithmetic operator");
 		infer_require(infer, node->b, TYPE_INT, "operand of an arithmetic operator");

@@ -111,6 +111,10 @@ infer_call(struct infer *infer, struct node *node);
 struct type *
 infer_index(struct infer *infer, struct node *node, enum access access);
 
+/* The table that a probe walks; NULL: it is none, which is reported. */
+struct type *
+infer_walked(struct infer *infer, struct node *name);
+
 /* ---- infer_sample.c ---- */
 
 /* target <<< value */

@@ -100,11 +100,29 @@ infer_for_range(struct infer *infer, struct node *node)
 	infer_list(infer, node->b);
 }
 
+/* for (k1, k2, v in pairs(t)): a variable a part of the key, and one for the value; fewer leave the rest out. */
+static void
+infer_for_in(struct infer *infer, struct node *node)
+{
+	struct type *table = infer_walked(infer, node->b->b);
+	uint32_t n = 0;
+
+	for (struct node *name = node->a; name && table; name = name->next, n++) {
+		struct type *type = infer_variable(infer, name->var);
+
+		if (n < table->n_keys)
+			infer_unify(infer, table->key[n], type, name->span, name->s);
+		else if (n == table->n_keys && table->value)
+			infer_unify(infer, table->value, type, name->span, name->s);
+		else if (n > table->n_keys && table->n_keys)
+			infer_nullable(infer, name->var);
+	}
+	infer_list(infer, node->c);
+}
+
 void
 infer_stat(struct infer *infer, struct node *node)
 {
-	struct diag *diag;
-
 	switch (node->kind) {
 	case NODE_BLOCK:
 		infer_list(infer, node->a);
@@ -149,8 +167,7 @@ infer_stat(struct infer *infer, struct node *node)
 		infer_return(infer, node);
 		break;
 	case NODE_FOR_IN:
-		diag = diag_error(infer->diags, node->span, "for-in-probe", "a probe cannot walk a table");
-		diag_help(infer->diags, diag, "walk it in tick or trace_end");
+		infer_for_in(infer, node);
 		break;
 	case NODE_SAMPLE:
 		infer_sample(infer, node);

@@ -42,6 +42,39 @@ infer_keys(struct infer *infer, struct node *node, struct type *table)
 	}
 }
 
+/* A name that is used as a table is one. */
+static struct type *
+name_table(struct infer *infer, struct node *name)
+{
+	struct type *table;
+
+	infer_exp(infer, name);
+	table = type_find(name->type);
+	if (table->kind == TYPE_UNKNOWN && name->kind == NODE_NAME) {
+		table->kind = TYPE_TABLE;
+		table->span = name->span;
+		infer->changed = true;
+	}
+	return table;
+}
+
+struct type *
+infer_walked(struct infer *infer, struct node *name)
+{
+	struct type *table = name_table(infer, name);
+
+	if (table->kind != TYPE_TABLE || name->kind != NODE_NAME) {
+		diag_error(infer->diags, name->span, "not-a-table", "pairs() needs a table's name in a probe, not %s", type_name(table));
+		return NULL;
+	}
+	table->probe_reads = true;
+	if (!table->value) {
+		table->value = infer_type(infer, TYPE_UNKNOWN, name->span);
+		infer->changed = true;
+	}
+	return table;
+}
+
 struct type *
 infer_index(struct infer *infer, struct node *node, enum access access)
 {
@@ -50,13 +83,7 @@ infer_index(struct infer *infer, struct node *node, enum access access)
 
 	if (node->a->kind == NODE_ARGS)
 		return infer_args_name(infer, node);
-	infer_exp(infer, node->a);
-	table = type_find(node->a->type);
-	if (table->kind == TYPE_UNKNOWN && node->a->kind == NODE_NAME) {
-		table->kind = TYPE_TABLE;
-		table->span = node->span;
-		infer->changed = true;
-	}
+	table = name_table(infer, node->a);
 	if (table->kind != TYPE_TABLE || node->a->kind != NODE_NAME) {
 		if (table->kind == TYPE_UNKNOWN || table->kind == TYPE_TABLE) {
 			diag = diag_error(infer->diags, node->span, "nested-table", "a probe cannot look into a table inside a table");

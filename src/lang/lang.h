@@ -66,6 +66,7 @@ struct node {
 	bool nullable;                  /* probe half: the value may be nil at run time; set by infer.c */
 	const struct field *field;      /* event field that an ARG or args.NAME reads: set by types.c; NULL: absent, nil */
 	struct inlined *inlined;        /* CALL of a function of the script in the probe half: set by types.c */
+	bool called_back;               /* loop of the probe half: becomes a function of its own; codegen's */
 };
 
 struct variable {
@@ -82,6 +83,8 @@ struct variable {
 	struct variable *table;         /* parameter of an inlined call that stands for a table of the script: that table's variable */
 	uint32_t index;                 /* shared: index of the global or table in the object; codegen's */
 	void *lowered;                  /* codegen's */
+	const struct node *home;        /* loop that becomes a function, in which it is declared; NULL: the handler; codegen's */
+	bool captured;                  /* used by a function other than its home; codegen's */
 };
 
 /* Used by both halves: lives in the globals table, or is a table of the object. */
@@ -232,6 +235,7 @@ struct inlined {
 	struct node *body;
 	struct type *result;
 	bool result_nullable;
+	bool result_captured;   /* a loop that becomes a function returns from here; codegen's */
 };
 
 struct typed {

@@ -7,6 +7,7 @@
  * of the verifier's log.
  */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -32,6 +33,12 @@ kernel_has_helper(enum bpf_prog_type type, int32_t helper)
 		return false;
 	close(fd);
 	return true;
+}
+
+bool
+source_kernel_has_helper(int32_t helper)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, (enum bpf_func_id)helper, NULL) == 1;
 }
 
 /* ---- refusals -------------------------------------------------------------------------------- */

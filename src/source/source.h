@@ -90,6 +90,10 @@ source_set_exec(struct source *source, enum vm_exec exec);
 int
 source_kernel_permitted(struct text *why);
 
+/* Does this kernel have the helper BPF_FUNC_x, for tracing? One attempt. */
+bool
+source_kernel_has_helper(int32_t helper);
+
 /* ---- spaces.c: which file's code was where in which process ---------------------------------------------- */
 
 struct spaces;

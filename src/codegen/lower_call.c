@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Calls in the probe half: built-ins, and functions of the script, lowered in place of each call (infer_call.c made a typed copy for each).
+ */
+#include "codegen/lower_int.h"
+
+static struct val
+lower_inlined(struct lowering *l, struct node *node)
+{
+	struct inlined *inlined = node->inlined;
+	struct inlining *outer = l->inlining;
+	struct type *type = type_find(inlined->result);
+	struct inlining inlining = { .on_return = ir_label(&l->ir), .inlined = inlined };
+	struct loop *outer_loop = l->loop;
+	struct node *arg = node->b;
+	struct val nil = val_nil();
+	uint32_t i = 0;
+
+	inlining.result = *local_new(l, type, inlined->result_nullable, inlined->result_captured ? LOCAL_CAPTURED : LOCAL_REGISTERS);
+	for (; arg; arg = arg->next, i++) {
+		struct val val;
+
+		if (arg->type && type_find(arg->type)->kind == TYPE_TABLE)
+			continue;
+		val = lower_exp(l, arg);
+		if (i >= inlined->n_params)
+			continue;
+		variable_declare(l, inlined->params[i]);
+		variable_assign(l, inlined->params[i], &val);
+	}
+	for (; i < inlined->n_params; i++) {
+		variable_declare(l, inlined->params[i]);
+		variable_assign(l, inlined->params[i], &nil);
+	}
+	l->inlining = &inlining;
+	l->loop = NULL;
+	lower_stat(l, inlined->body);
+	if (inlined->result_nullable || type->kind != TYPE_STR)
+		local_assign(l, &inlining.result, type, &nil);
+	ir_bind(&l->ir, inlining.on_return);
+	l->loop = outer_loop;
+	l->inlining = outer;
+	return local_value(l, &inlining.result, type);
+}
+
+void
+lower_return(struct lowering *l, struct node *node)
+{
+	struct val val;
+
+	if (!l->inlining) {
+		for (struct node *value = node->a; value; value = value->next)
+			lower_exp(l, value);
+		ir_jump(&l->ir, l->end);
+		return;
+	}
+	val = node->a ? lower_exp(l, node->a) : val_nil();
+	local_assign(l, &l->inlining->result, type_find(l->inlining->inlined->result), &val);
+	ir_jump(&l->ir, l->inlining->on_return);
+}
+
+static struct val
+lower_string_at(struct lowering *l, struct node *node, int32_t helper)
+{
+	return string_read(l, helper, lower_number(l, node->b), STR_SIZE_MAX);
+}
+
+static struct val
+lower_len(struct lowering *l, struct node *node)
+{
+	struct val val = lower_exp(l, node->b);
+
+	val_require(l, &val, COUNTER_NIL_VALUE);
+	return val_number(TYPE_INT, string_len(l, &val));
+}
+
+static struct val
+lower_xor(struct lowering *l, struct node *node)
+{
+	struct val a = val_number(TYPE_INT, lower_number(l, node->b)), b = val_number(TYPE_INT, lower_number(l, node->b->next));
+
+	return lower_arithmetic(l, TOKEN_TILDE, &a, &b);
+}
+
+/* The wall clock is the monotonic one plus an offset that user space stores when the run starts. */
+static struct val
+lower_wall_clock(struct lowering *l, int64_t unit)
+{
+	struct object *object = l->object;
+	struct ir *ir = &l->ir;
+	int address = ir_pointer(ir), now;
+
+	if (object->wall_offset_off == UINT32_MAX)
+		object->wall_offset_off = globals_alloc(object, 8);
+	now = ir_call(ir, BPF_FUNC_ktime_get_ns, NULL, 0);
+	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = address, .a = NO_VREG, .b = NO_VREG, .imm = object->wall_offset_off });
+	now = ir_alu(ir, BPF_ADD, now, ir_load(ir, BPF_DW, address, 0));
+	return val_number(TYPE_INT, unit == 1 ? now : ir_alu_imm(ir, BPF_DIV, now, unit));
+}
+
+struct val
+lower_call(struct lowering *l, struct node *node)
+{
+	if (node->inlined)
+		return lower_inlined(l, node);
+	if (!node->builtin)
+		return val_nil();
+	switch ((int)node->builtin->id) {
+	case BUILTIN_PRINT:
+		lower_output(l, SITE_PRINT, node->b);
+		break;
+	case BUILTIN_PRINTF:
+		lower_output(l, SITE_PRINTF, node->b);
+		break;
+	case BUILTIN_EXIT:
+		lower_exit(l);
+		break;
+	case BUILTIN_STACK:
+	case BUILTIN_USTACK:
+		return lower_stack(l, node);
+	case BUILTIN_KERNEL_STRING:
+		return lower_string_at(l, node, BPF_FUNC_probe_read_kernel_str);
+	case BUILTIN_USER_STRING:
+		return lower_string_at(l, node, BPF_FUNC_probe_read_user_str);
+	case BUILTIN_LEN:
+		return lower_len(l, node);
+	case BUILTIN_XOR:
+		return lower_xor(l, node);
+	case BUILTIN_GETTIMEOFDAY_NS:
+		return lower_wall_clock(l, 1);
+	case BUILTIN_GETTIMEOFDAY_US:
+		return lower_wall_clock(l, 1000);
+	case BUILTIN_GETTIMEOFDAY_MS:
+		return lower_wall_clock(l, 1000000);
+	case BUILTIN_GETTIMEOFDAY_S:
+		return lower_wall_clock(l, 1000000000);
+	default: /* halves.c lets no other through */
+		break;
+	}
+	return val_nil();
+}
