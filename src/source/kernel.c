@@ -282,7 +282,7 @@ kernel_stats(struct source *source, struct source_stats *stats)
 	struct bpf_prog_info info;
 	uint32_t i, len;
 
-	*stats = (struct source_stats){ 0 };
+	*stats = (struct source_stats){ .n_nested = kernel_guard_skipped(kernel) };
 	for (i = 0; i < kernel->n_units; i++) {
 		memset(&info, 0, sizeof(info));
 		len = sizeof(info);
@@ -362,7 +362,7 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 		kernel->target = *target;
 	kernel->has_target = kernel->target.argv || kernel->target.pid;
 	kernel->self = own_process();
-	kernel->pidfd = kernel->targets_fd = kernel->scratch_fd = -1;
+	kernel->pidfd = kernel->targets_fd = kernel->scratch_fd = kernel->guard_fd = -1;
 	return kernel;
 }
 

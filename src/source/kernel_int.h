@@ -60,6 +60,12 @@ struct syscall_entry {
 
 #define UNIT_SLOTS 32
 
+/* Of one CPU; shared by all programs of a run. */
+struct guard {
+	uint64_t n_running; /* programs that are between their first instruction and their last */
+	uint64_t n_skipped; /* runs that were not made, because one was running */
+};
+
 /* Bytes: process ids are below 1 << 22 (include/linux/threads.h, PID_MAX_LIMIT). */
 #define TARGETS_SIZE (1u << 22 >> 3)
 
@@ -76,6 +82,7 @@ struct unit {
 	uint32_t n_events, cap_events;
 	bool by_cookie;           /* the attachment says which event it is; else the unit serves one event */
 	bool typed;               /* attached through BTF: arguments are pointers that may be followed */
+	bool may_nest;            /* its events can happen inside a program that holds a lock of the kernel's: see kernel_plan.c */
 	uint32_t scratch_slot;    /* in the scratch table, when a program asks for scratch memory */
 	struct syscall_entry *syscalls; /* [SYSCALLS_MAX]; of system calls only */
 	uint32_t n_syscalls;      /* entries that are set */
@@ -125,6 +132,8 @@ struct kernel {
 	int targets_fd;           /* array of one value: a bit for each process id; -1: no target */
 	int scratch_fd;
 	uint32_t scratch_size, n_scratch;
+	bool guarded;             /* programs say that they run, so that no program of a unit that may_nest runs inside one */
+	int guard_fd;             /* per CPU: struct guard */
 
 	struct registration *registrations;
 	uint32_t n_registrations, cap_registrations;
@@ -155,6 +164,10 @@ kernel_tables_freeze(struct kernel *kernel);
 /* Tables of the source itself. Need the plan. */
 int
 kernel_own_tables_create(struct kernel *kernel, struct text *why);
+
+/* Runs that were skipped, on all CPUs, by our own guard. 0 without one. */
+uint64_t
+kernel_guard_skipped(const struct kernel *kernel);
 
 /* A process's bit among the targets, mapped so that setting it is one instruction. */
 struct target_bit {

@@ -245,6 +245,48 @@ plan_scratch(struct kernel *kernel)
 	}
 }
 
+/*
+ * Programs take locks of the kernel's (ring buffer, elements of tables). An event that happens while such a lock is taken would, if a
+ * program ran there that takes the same one, stop the CPU for good: the kernel keeps a program from running inside itself, not
+ * inside another, and only since 6.15 its locks notice. These are the tracepoints of locks and those of every change of the interrupt and preemption
+ * state; functions of the kernel may be anything.
+ */
+static bool
+may_nest(const struct unit *unit)
+{
+	const char *system = unit->n_events ? unit->events[0]->system : "";
+
+	switch (unit->kind) {
+	case UNIT_RAW:
+	case UNIT_TRACEPOINT: return strcmp(system, "lock") == 0 || strcmp(system, "preemptirq") == 0;
+	case UNIT_KPROBE:
+	case UNIT_KRETPROBE: return true;
+	case UNIT_SYS_ENTER:
+	case UNIT_SYS_EXIT:
+	case UNIT_UPROBE:
+	case UNIT_URETPROBE:
+	case UNIT_PROFILE:
+	case UNIT_FORK:
+	case UNIT_FREE:
+	case N_UNIT_KINDS: break;
+	}
+	return false;
+}
+
+/* One program alone is kept from itself by the kernel; followers take no locks. */
+static void
+plan_guard(struct kernel *kernel)
+{
+	uint32_t i, n_handling = 0, n_nesting = 0;
+
+	for (i = 0; i < kernel->n_units; i++) {
+		kernel->units[i]->may_nest = may_nest(kernel->units[i]);
+		n_nesting += kernel->units[i]->may_nest;
+		n_handling += kernel->units[i]->n_slots > 0;
+	}
+	kernel->guarded = n_nesting && n_handling > 1;
+}
+
 static void
 print_plan(const struct kernel *kernel)
 {
@@ -285,6 +327,7 @@ kernel_plan(struct kernel *kernel, struct text *why)
 			plan_other(kernel, registration);
 	}
 	plan_scratch(kernel);
+	plan_guard(kernel);
 	if (debug_on(DEBUG_EVENTS))
 		print_plan(kernel);
 	return 0;

@@ -18,7 +18,7 @@
  * counting by event in an array 20. With the kernel's type information (BTF) registers are plain loads;
  * without, each is a helper call: 20 ns more, 180 for a whole record.
  *
- *     stub's stack   -8 key   -16 value read   -24 scratch   -120..-25 record
+ *     stub's stack   -8 key   -16 value read   -24 scratch   -32 guard   -128..-33 record
  */
 #include <asm/ptrace.h>
 #include <errno.h>
@@ -35,7 +35,8 @@
 #define OFF_READ    (-16)
 #define OFF_SCRATCH (-24)
 #define RECORD_MAX  (24 + 8 * (PROBE_ARGS_MAX + 1)) /* of a probe at a function's return; a system call's is shorter */
-#define OFF_RECORD  (OFF_SCRATCH - RECORD_MAX)
+#define OFF_GUARD   (-32)
+#define OFF_RECORD  (OFF_GUARD - RECORD_MAX)
 #define STUB_STACK  (-OFF_RECORD)
 
 #define STACK_MAX   512 /* of all frames together, each rounded up to STACK_ROUND; kernel/bpf/verifier.c */
@@ -154,6 +155,42 @@ emit_scratch(struct stub *stub)
 	emit_lookup(stub, stub->kernel->scratch_fd);
 	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
 	emit(stub, insn_store(BPF_DW, 10, 0, OFF_SCRATCH));
+}
+
+/*
+ * Says that a program runs on this CPU, or leaves for `out` where this one may not run inside another. Every way from here to the end
+ * leads through emit_unguard. Clobbers r0 to r5.
+ */
+static void
+emit_guard(struct stub *stub)
+{
+	uint32_t enter = code_label(&stub->code);
+
+	if (!stub->kernel->guarded)
+		return;
+	emit(stub, insn_store_imm(BPF_W, 10, OFF_KEY, 0));
+	emit_lookup(stub, stub->kernel->guard_fd);
+	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
+	emit(stub, insn_mov_imm(1, 1));
+	if (stub->unit->may_nest) {
+		emit(stub, insn_load(BPF_DW, 2, 0, offsetof(struct guard, n_running)));
+		code_branch_imm(&stub->code, BPF_JEQ, 2, 0, enter);
+		emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1, offsetof(struct guard, n_skipped)));
+		code_jump(&stub->code, stub->out);
+	}
+	code_bind(&stub->code, enter);
+	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1, offsetof(struct guard, n_running)));
+	emit(stub, insn_store(BPF_DW, 10, 0, OFF_GUARD));
+}
+
+static void
+emit_unguard(struct stub *stub)
+{
+	if (!stub->kernel->guarded)
+		return;
+	emit(stub, insn_load(BPF_DW, 1, 10, OFF_GUARD));
+	emit(stub, insn_mov_imm(2, -1));
+	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, offsetof(struct guard, n_running)));
 }
 
 /* Calls one handler; r3, the event, is set by the caller, r1, the record, too. */
@@ -279,10 +316,12 @@ stub_syscall(struct stub *stub)
 	code_branch_imm(code, BPF_JEQ, 1, COMPAT_CS, stub->out);
 	emit_filter(stub);
 	emit_scratch(stub);
+	emit_guard(stub);
 	if (wants_record(stub->unit))
 		emit_record(stub);
 	for (i = 0; i < stub->unit->n_slots; i++)
 		emit_slot(stub, i);
+	emit_unguard(stub);
 	emit_return(stub);
 }
 
@@ -363,6 +402,7 @@ stub_event(struct stub *stub)
 	emit(stub, insn_mov(6, 1));
 	emit_filter(stub);
 	emit_scratch(stub);
+	emit_guard(stub);
 	if (has_record)
 		emit_probe_record(stub, stub->unit->events[0], program->record_size);
 	if (stub->unit->by_cookie) {
@@ -379,6 +419,7 @@ stub_event(struct stub *stub)
 	else
 		emit(stub, insn_mov_imm(1, 0));
 	emit_call(stub, program);
+	emit_unguard(stub);
 	emit_return(stub);
 }
 

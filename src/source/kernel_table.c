@@ -274,6 +274,31 @@ create_scratch(struct kernel *kernel)
 	return kernel->scratch_fd < 0 ? kernel->scratch_fd : 0;
 }
 
+static int
+create_guard(struct kernel *kernel)
+{
+	if (!kernel->guarded)
+		return 0;
+	kernel->guard_fd = create(".guard", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct guard), 1, 0);
+	return kernel->guard_fd < 0 ? kernel->guard_fd : 0;
+}
+
+uint64_t
+kernel_guard_skipped(const struct kernel *kernel)
+{
+	struct guard *guards;
+	uint32_t cpu, zero = 0;
+	uint64_t n = 0;
+
+	if (kernel->guard_fd < 0)
+		return 0;
+	guards = arena_alloc(kernel->arena, kernel->source.n_cpus * sizeof(*guards));
+	if (bpf_map_lookup_elem(kernel->guard_fd, &zero, guards) == 0)
+		for (cpu = 0; cpu < kernel->source.n_cpus; cpu++)
+			n += guards[cpu].n_skipped;
+	return n;
+}
+
 /* One value holds all entries: a program then reads it by address and index, without a lookup. */
 static int
 create_syscalls(struct unit *unit)
@@ -296,6 +321,8 @@ kernel_own_tables_create(struct kernel *kernel, struct text *why)
 
 	if (err == 0)
 		err = create_scratch(kernel);
+	if (err == 0)
+		err = create_guard(kernel);
 	for (i = 0; i < kernel->n_units && err == 0; i++)
 		if (kernel->units[i]->syscalls)
 			err = create_syscalls(kernel->units[i]);
@@ -322,6 +349,7 @@ kernel_tables_close(struct kernel *kernel)
 		close_fd(kernel->tables[i]);
 	close_fd(kernel->targets_fd);
 	close_fd(kernel->scratch_fd);
+	close_fd(kernel->guard_fd);
 	for (i = 0; i < kernel->n_units; i++)
 		close_fd(kernel->units[i]->syscalls_fd);
 }
