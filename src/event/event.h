@@ -47,13 +47,14 @@ struct field {
 enum fetch_from {
 	FETCH_REG,   /* register, plus `value` */
 	FETCH_CONST, /* `value` */
+	FETCH_IP,    /* address of the instruction at which the probe is */
 	FETCH_FUNC,  /* address of the function that returns; 0 where the kernel does not tell */
 };
 
 #define FETCH_STEPS_MAX  6
 #define PROBE_ARGS_MAX   8  /* fetch arguments of a definition */
 #define PROBE_FIELDS_MAX 12 /* with those that are always there */
-#define PROBES_MAX       512 /* functions that one pattern may fit */
+#define PROBES_MAX       20000 /* functions that one pattern may fit */
 
 struct fetch {
 	enum fetch_from from;
@@ -70,6 +71,7 @@ struct probe {
 	const char *symbol;     /* function; of a place in a file its offset, as written */
 	const char *path;       /* of the program or library; NULL: the kernel */
 	uint64_t offset;        /* kernel: bytes behind the symbol; else the instruction's place in the file */
+	uint64_t semaphore;     /* file: where the count of those who watch the place lies; 0: there is none */
 	const char *args;       /* fetch arguments as written; equal texts: equal fetches */
 	const struct fetch *fetches; /* one a field of the event */
 };

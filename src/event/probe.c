@@ -360,12 +360,10 @@ add_implicit(struct definition *d, const char *name, const struct fetch *fetch, 
 	add_field(d, &field, fetch, offset);
 }
 
-/* A breakpoint of the kernel has run when its probe is called: ip is one byte behind the function's start. */
 static void
 add_ip(struct definition *d)
 {
-	add_implicit(d, "__probe_ip",
-		     &(struct fetch){ .reg = offsetof(struct pt_regs, rip), .value = d->file ? 0 : UINT64_MAX }, 8);
+	add_implicit(d, "__probe_ip", &(struct fetch){ .from = FETCH_IP }, 8);
 }
 
 static void

@@ -20,6 +20,8 @@
 
 #include "source/kernel_int.h"
 
+#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not for users, but uprobes let it out */
+
 #define PMUS "/sys/bus/event_source/devices/"
 
 static void
@@ -229,7 +231,7 @@ probe_cause(const struct event *event, int err)
 		return is_user(event) ? "this kernel has no probes of user functions (CONFIG_UPROBES)"
 				      : "this kernel has no probes of kernel functions (CONFIG_KPROBES)";
 	if (is_user(event))
-		return err == -EINVAL ? "the kernel permits no probe at this instruction" : NULL;
+		return err == -EINVAL || err == -KERNEL_ENOTSUPP ? "the kernel permits no probe at this instruction" : NULL;
 	if (err == -ENOENT)
 		return "the kernel has no such function, or it was inlined";
 	if (err == -EADDRNOTAVAIL)
@@ -317,32 +319,98 @@ check_accounts(const struct kernel *kernel, struct text *why)
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
+/*
+ * Prefixes of x86 with which uprobes take no instruction: segments and lock (is_prefix_bad, arch/x86/kernel/uprobes.c). The kernel finds that only
+ * when a process maps the file, and then leaves the place out without a word.
+ */
+static bool
+is_refused_prefix(unsigned char byte)
+{
+	return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e || byte == 0xf0;
+}
+
+static bool
+is_refused_place(const struct probe *probe)
+{
+	unsigned char bytes[4] = { 0 };
+	int i, fd = open(probe->path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : pread(fd, bytes, sizeof(bytes), (off_t)probe->offset);
+
+	if (fd >= 0)
+		close(fd);
+	/* Operand size, address size and repeat may stand in front of them. */
+	for (i = 0; i < n && (bytes[i] == 0x66 || bytes[i] == 0x67 || bytes[i] == 0xf2 || bytes[i] == 0xf3); i++)
+		;
+	return i < n && is_refused_prefix(bytes[i]);
+}
+
+/* Takes events out whose places the kernel would pass over. */
+static void
+leave_out_refused(struct kernel *kernel, struct unit *unit)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < unit->n_events; i++) {
+		if (is_user(unit->events[i]) && is_refused_place(unit->events[i]->probe))
+			note(kernel, unit, unit->events[i], -KERNEL_ENOTSUPP);
+		else
+			unit->events[n++] = unit->events[i];
+	}
+	unit->n_events = n;
+}
+
+static void
+note_multi(const struct multi_result *result)
+{
+	uint32_t i;
+
+	if (result->fd >= 0)
+		add_link(result->kernel, result->fd);
+	for (i = 0; i < result->n_events; i++)
+		note(result->kernel, result->unit, result->events[i], result->fd < 0 ? result->fd : 0);
+}
+
+/* A unit that has a tracepoint of its own. */
 static int
-attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
+attach_own(struct kernel *kernel, struct unit *unit, struct text *why)
+{
+	int err = attach[unit->kind](kernel, unit, NULL);
+
+	note(kernel, unit, NULL, err);
+	if (err < 0)
+		text_printf(why, "cannot attach to raw tracepoint %s (%s): %s", unit_infos[unit->kind].point,
+			    unit_infos[unit->kind].name, cause_text(NULL, err));
+	return err;
+}
+
+static int
+attach_events(struct kernel *kernel, struct unit *unit, struct text *why)
 {
 	uint32_t i;
 	int err;
 
-	if (unit->n_events == 0) {
-		err = attach[unit->kind](kernel, unit, NULL);
-		note(kernel, unit, NULL, err);
-		if (err < 0)
-			text_printf(why, "cannot attach to raw tracepoint %s (%s): %s",
-				    unit_infos[unit->kind].point, unit_infos[unit->kind].name,
-				    cause_text(NULL, err));
-		return err;
-	}
 	for (i = 0; i < unit->n_events; i++) {
 		err = attach[unit->kind](kernel, unit, unit->events[i]);
 		note(kernel, unit, unit->events[i], err);
 		if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
 			/* Not the event's fault, and the rest would fare the same. */
-			text_printf(why, "cannot attach to %s:%s, after %u others: %s",
-				    unit->events[i]->system, unit->events[i]->name, kernel->n_links,
-				    cause_text(NULL, err));
+			text_printf(why, "cannot attach to %s:%s, after %u others: %s", unit->events[i]->system,
+				    unit->events[i]->name, kernel->n_links, cause_text(NULL, err));
 			return err;
 		}
 	}
+	return 0;
+}
+
+static int
+attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
+{
+	if (unit->n_events == 0)
+		return attach_own(kernel, unit, why);
+	leave_out_refused(kernel, unit);
+	if (!unit->multi)
+		return attach_events(kernel, unit, why);
+	kernel_multi_attach(kernel, unit, note_multi);
 	return 0;
 }
 
@@ -367,7 +435,7 @@ kernel_prepare_descriptors(const struct kernel *kernel)
 	uint32_t i, n = 0;
 
 	for (i = 0; i < kernel->n_units; i++)
-		n += 1 + 2 * kernel->units[i]->n_events;
+		n += 1 + (kernel->units[i]->multi ? 2 : 2 * kernel->units[i]->n_events);
 	if (n > 512)
 		raise_file_limit();
 }

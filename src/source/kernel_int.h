@@ -11,6 +11,7 @@
  *     kernel_attach.c attaching units to tracepoints, functions, timers
  *     kernel_ring.c   the ring buffer of records
  *     kernel_spaces.c what processes load, for the names of user stacks
+ *     kernel_multi.c  one attachment for many functions
  *     kernel_btf.c    the few type numbers and offsets that stubs need from the kernel's BTF
  */
 #ifndef KTAP_KERNEL_INT_H
@@ -80,6 +81,7 @@ struct unit {
 	uint32_t n_slots;
 	struct event **events;    /* to attach to; not of system calls */
 	uint32_t n_events, cap_events;
+	bool multi;               /* probes of functions: attached by kernel_multi.c */
 	bool by_cookie;           /* the attachment says which event it is; else the unit serves one event */
 	bool typed;               /* attached through BTF: arguments are pointers that may be followed */
 	bool may_nest;            /* its events can happen inside a program that holds a lock of the kernel's: see kernel_plan.c */
@@ -141,7 +143,7 @@ struct kernel {
 	uint32_t n_units, cap_units;
 	struct handler_account *accounts; /* by handler */
 	struct kernel_types types;
-	enum feature raw_cookie, perf_cookie;
+	enum feature raw_cookie, perf_cookie, kprobe_multi, uprobe_multi;
 
 	int *links;               /* descriptors whose closing detaches */
 	uint32_t n_links, cap_links;
@@ -316,6 +318,29 @@ kernel_spaces_lost(const struct kernel *kernel);
 
 void
 kernel_spaces_close(struct kernel *kernel);
+
+/* ---- kernel_multi.c -------------------------------------------------------------------------- */
+
+/* Can functions of this kind be attached to many at once? Asks the kernel the first time. */
+bool
+kernel_has_multi(struct kernel *kernel, enum unit_kind kind);
+
+/* The expected_attach_type (bpf(2)) with which a unit of this kind is loaded for it. */
+uint32_t
+kernel_multi_attach_type(enum unit_kind kind);
+
+/* What became of some of a unit's events: `fd`, which the receiver then owns, or -errno. */
+struct multi_result {
+	struct kernel *kernel;
+	const struct unit *unit;
+	struct event **events;
+	uint32_t n_events;
+	int fd;
+};
+
+/* Attaches a unit that is `multi` to all its events; tells `note` of each once, those refused one by one. */
+void
+kernel_multi_attach(struct kernel *kernel, const struct unit *unit, void (*note)(const struct multi_result *result));
 
 /* ---- kernel_btf.c ---------------------------------------------------------------------------- */
 

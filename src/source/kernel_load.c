@@ -227,6 +227,8 @@ load_image(const struct kernel *kernel, const struct unit *unit, const struct im
 	if (unit->typed) {
 		opts->expected_attach_type = BPF_TRACE_RAW_TP;
 		opts->attach_btf_id = kernel->types.point_ids[unit->kind];
+	} else if (unit->multi) {
+		opts->expected_attach_type = kernel_multi_attach_type(unit->kind);
 	}
 	return bpf_prog_load(unit_type(unit), "ktap", LICENSE, image->insns, image->n_insns, opts);
 }

@@ -8,6 +8,7 @@
  *     tracepoint         yes                          perf tracepoint, whose context is the record: detaches in 50 ms
  *     kernel function    any                          kprobe, kretprobe: the stub builds the record from the registers
  *     user function      any                          uprobe, uretprobe: likewise
+ *                                                     (many of them: through one attachment, kernel_multi.c, where the kernel has that)
  *     profile            no                           perf event on every CPU
  *
  * A unit serves all events of its kind and program (raw tracepoints: and system) where an attachment can
@@ -226,6 +227,51 @@ plan_followers(struct kernel *kernel, struct text *why)
 	return 0;
 }
 
+/* ---- many functions at once ------------------------------------------------------------------ */
+
+#define SINGLES_MAX 512 /* functions that are attached one by one: each costs two descriptors, and a user function 0.15 s in the end */
+
+static bool
+has_offset(const struct unit *unit)
+{
+	uint32_t i;
+
+	for (i = 0; i < unit->n_events; i++)
+		if (unit->events[i]->probe->offset)
+			return true;
+	return false;
+}
+
+/*
+ * One function of the kernel is a kprobe, whose refusals say more, and which may be anywhere in the function. User functions are always
+ * better off.
+ */
+static bool
+wants_multi(const struct unit *unit)
+{
+	if (unit->kind == UNIT_KPROBE || unit->kind == UNIT_KRETPROBE)
+		return unit->n_events > 1 && !has_offset(unit);
+	return unit->kind == UNIT_UPROBE || unit->kind == UNIT_URETPROBE;
+}
+
+static int
+plan_multi(struct kernel *kernel, struct text *why)
+{
+	struct unit *unit;
+	uint32_t i;
+
+	for (i = 0; i < kernel->n_units; i++) {
+		unit = kernel->units[i];
+		unit->multi = wants_multi(unit) && kernel_has_multi(kernel, unit->kind);
+		if (unit->multi || unit->n_events <= SINGLES_MAX || !event_is_probe(unit->events[0]))
+			continue;
+		text_printf(why, "%u functions at once (%s:%s and others): this kernel attaches to each one by one, which takes long from %d on; "
+			    "a narrower pattern will do", unit->n_events, unit->events[0]->system, unit->events[0]->name, SINGLES_MAX);
+		return -E2BIG;
+	}
+	return 0;
+}
+
 /* A loaded program never runs inside itself on a CPU, so a slot a unit is enough. */
 static void
 plan_scratch(struct kernel *kernel)
@@ -326,6 +372,9 @@ kernel_plan(struct kernel *kernel, struct text *why)
 		else
 			plan_other(kernel, registration);
 	}
+	err = plan_multi(kernel, why);
+	if (err < 0)
+		return err;
 	plan_scratch(kernel);
 	plan_guard(kernel);
 	if (debug_on(DEBUG_EVENTS))

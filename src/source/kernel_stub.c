@@ -333,6 +333,35 @@ size_code(uint32_t bytes)
 	return bytes == 1 ? BPF_B : bytes == 2 ? BPF_H : bytes == 4 ? BPF_W : BPF_DW;
 }
 
+/* r7 = address of the function that is entered or returns, 0 where the kernel does not tell. */
+static void
+emit_function_ip(struct stub *stub)
+{
+	if (!kernel_has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_func_ip)) {
+		emit(stub, insn_mov_imm(7, 0));
+		return;
+	}
+	emit(stub, insn_mov(1, 6));
+	emit(stub, insn_call(BPF_FUNC_get_func_ip));
+	emit(stub, insn_mov(7, 0));
+}
+
+/*
+ * r7 = address of the probed instruction. A breakpoint of the kernel has run when its probe is called: ip is one byte behind its
+ * place. Through ftrace (multi) ip is somewhere in the function's first instructions.
+ */
+static void
+emit_ip(struct stub *stub)
+{
+	if (stub->unit->kind == UNIT_KPROBE && stub->unit->multi) {
+		emit_function_ip(stub);
+		return;
+	}
+	emit(stub, insn_load(BPF_DW, 7, 6, offsetof(struct pt_regs, rip)));
+	if (stub->unit->kind == UNIT_KPROBE)
+		emit(stub, insn_alu_imm(BPF_SUB, 7, 1));
+}
+
 /* r7 = what the first step starts from. The context is the registers, r6. */
 static void
 emit_fetch_base(struct stub *stub, const struct fetch *fetch)
@@ -346,14 +375,11 @@ emit_fetch_base(struct stub *stub, const struct fetch *fetch)
 	case FETCH_CONST:
 		code_const(&stub->code, 7, (int64_t)fetch->value);
 		break;
+	case FETCH_IP:
+		emit_ip(stub);
+		break;
 	case FETCH_FUNC:
-		if (!kernel_has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_func_ip)) {
-			emit(stub, insn_mov_imm(7, 0));
-			break;
-		}
-		emit(stub, insn_mov(1, 6));
-		emit(stub, insn_call(BPF_FUNC_get_func_ip));
-		emit(stub, insn_mov(7, 0));
+		emit_function_ip(stub);
 		break;
 	}
 }
