@@ -496,7 +496,7 @@ give_functions(struct definition *d, const struct functions *list, const char *p
 					       "'%s' fits %" PRIu32 " functions; at most %d are probed by one pattern",
 					       d->symbol, list->n, PROBES_MAX);
 
-		diag_help(d->diags, diag, "each costs time to attach and to detach; a narrower pattern, or several of them, will do");
+		diag_help(d->diags, diag, "each changes the code of what is traced; a narrower pattern, or several of them, will do");
 		return -E2BIG;
 	}
 	for (i = 0; i < list->n; i++) {
