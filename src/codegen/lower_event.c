@@ -248,6 +248,9 @@ lower_argstr(struct lowering *l, struct mem dst, int tail)
 	case EVENT_KRETPROBE:
 	case EVENT_UPROBE:
 	case EVENT_URETPROBE:
+	case EVENT_FENTRY:
+	case EVENT_FEXIT:
+	case EVENT_RAWTP:
 		copy_probe_record(l, dst, tail, event);
 		break;
 	case EVENT_PROFILE:

@@ -330,21 +330,17 @@ format_fields(const struct event *event, const struct bytes *record, struct text
 	}
 }
 
-/* `SYM: (0xADDRESS) name=value ...`; of a return `ret_SYM: (0xADDRESS <- SYM) ...`, the address that it returns to. */
+/* ` name=value ...` */
 static void
-format_probe(const struct event *event, const struct bytes *record, struct text *out)
+format_values(const struct event *event, const struct bytes *record, struct text *out)
 {
-	bool is_return = event->kind == EVENT_KRETPROBE || event->kind == EVENT_URETPROBE;
-	const struct field *ip = event_field(event, is_return ? "__probe_ret_ip" : "__probe_ip"), *field;
 	struct bytes tail = { 0 };
+	const struct field *field;
 	uint64_t value = 0;
 	uint32_t i;
 
 	if (record->len > event->record_size)
 		tail = (struct bytes){ record->at + event->record_size, record->len - event->record_size };
-	read_number(record, ip->offset, 8, false, &value);
-	text_printf(out, "%s: (0x%" PRIx64 "%s%s)", event->name, value, is_return ? " <- " : "",
-		    is_return ? event->probe->symbol : "");
 	for (i = 0; i < event->n_fields; i++) {
 		field = &event->fields[i];
 		if (field->show == SHOW_NOT)
@@ -352,11 +348,25 @@ format_probe(const struct event *event, const struct bytes *record, struct text 
 		text_printf(out, " %s=", field->name);
 		if (!read_number(record, field->offset, 8, field->is_signed, &value))
 			text_puts(out, "...");
-		else if (field->kind != FIELD_INT)
+		else if (field->kind == FIELD_ANY_STR || field->kind == FIELD_USER_STR)
 			put_string(out, &tail, value);
 		else
 			put_number(out, value, field);
 	}
+}
+
+/* `SYM: (0xADDRESS) name=value ...`; of a return `ret_SYM: (0xADDRESS <- SYM) ...`, the address that it returns to. */
+static void
+format_probe(const struct event *event, const struct bytes *record, struct text *out)
+{
+	bool is_return = event->kind == EVENT_KRETPROBE || event->kind == EVENT_URETPROBE;
+	const struct field *ip = event_field(event, is_return ? "__probe_ret_ip" : "__probe_ip");
+	uint64_t value = 0;
+
+	read_number(record, ip->offset, 8, false, &value);
+	text_printf(out, "%s: (0x%" PRIx64 "%s%s)", event->name, value, is_return ? " <- " : "",
+		    is_return ? event->probe->symbol : "");
+	format_values(event, record, out);
 }
 
 /*
@@ -425,6 +435,12 @@ event_format(struct events *events, const struct event *event, const void *bytes
 	case EVENT_UPROBE:
 	case EVENT_URETPROBE:
 		format_probe(event, &record, out);
+		return;
+	case EVENT_FENTRY:
+	case EVENT_FEXIT:
+	case EVENT_RAWTP:
+		text_printf(out, "%s:", event->name);
+		format_values(event, &record, out);
 		return;
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS:

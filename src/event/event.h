@@ -16,6 +16,9 @@ enum event_kind {
 	EVENT_KRETPROBE,     /* probe:SYM%return: the return of a kernel function */
 	EVENT_UPROBE,        /* probe:FILE:SYM, probe:FILE:0xOFFSET: a place in a program or library */
 	EVENT_URETPROBE,     /* probe:FILE:SYM%return */
+	EVENT_FENTRY,        /* fentry:FUNCTION: entry of a kernel function, arguments typed by BTF */
+	EVENT_FEXIT,         /* fexit:FUNCTION: its return */
+	EVENT_RAWTP,         /* rawtp:NAME: a tracepoint with its arguments as they are passed */
 	EVENT_PROFILE,       /* profile-N: a timer on every CPU */
 	N_EVENT_KINDS
 };
@@ -47,6 +50,7 @@ struct field {
 enum fetch_from {
 	FETCH_REG,   /* register, plus `value` */
 	FETCH_CONST, /* `value` */
+	FETCH_CONTEXT, /* word of a program's typed context, `reg` bytes behind its start; may be a pointer */
 	FETCH_IP,    /* address of the instruction at which the probe is */
 	FETCH_FUNC,  /* address of the function that returns; 0 where the kernel does not tell */
 };
@@ -58,7 +62,7 @@ enum fetch_from {
 
 struct fetch {
 	enum fetch_from from;
-	int16_t reg;      /* bytes in struct pt_regs */
+	int16_t reg;      /* bytes in struct pt_regs, in the context */
 	uint64_t value;
 	uint32_t n_steps;
 	/* Then so many times: value = memory at value + offset, of the process (user) or of whoever owns the address. */
@@ -67,13 +71,14 @@ struct fetch {
 };
 
 struct probe {
-	const char *definition; /* as written behind "probe:"; of a glob, for this function */
+	const char *definition; /* as written behind "probe:" (or "fentry:", ...); of a glob, for this function */
 	const char *symbol;     /* function; of a place in a file its offset, as written */
 	const char *path;       /* of the program or library; NULL: the kernel */
 	uint64_t offset;        /* kernel: bytes behind the symbol; else the instruction's place in the file */
 	uint64_t semaphore;     /* file: where the count of those who watch the place lies; 0: there is none */
 	const char *args;       /* fetch arguments as written; equal texts: equal fetches */
 	const struct fetch *fetches; /* one a field of the event */
+	uint32_t btf_id;        /* typed events: the type that their program is loaded for; 0: another kind */
 };
 
 struct event {
@@ -150,16 +155,21 @@ events_suggest(struct events *events, const char *name);
 struct event *
 events_profile(struct events *events, uint64_t period_ns);
 
-/* ---- probe.c: functions of the kernel and of programs --------------------------------------------------------- */
+/* ---- define.c: events that a script makes -------------------------------------------------------------------- */
+
+/* Is this the definition of an event, "probe:...", "fentry:...", and not a pattern for those that exist? */
+bool
+events_is_definition(const char *pattern);
 
 /*
- * Makes the events of a definition, "probe:PLACE ARGUMENTS" (grammar in probe.c), fields and all, and calls fn for each; the event
- * of an equal definition is the same struct. `span`: the pattern's place in the script. Returns how many, or -errno with an
- * error in *diags. Symbols of files are looked up at once; those of the kernel only to expand a glob.
+ * Makes the events of a definition, fields and all, and calls fn for each; the event of an equal definition is the same
+ * struct. `span`: the pattern's place in the script. Returns how many, or -errno with an error in *diags.
  */
 int
-events_probe(struct events *events, const char *pattern, struct span span, struct diags *diags,
-	     void (*fn)(struct event *event, void *arg), void *arg);
+events_define(struct events *events, const char *pattern, struct span span, struct diags *diags,
+	      void (*fn)(struct event *event, void *arg), void *arg);
+
+/* ---- probe.c: functions of the kernel and of programs --------------------------------------------------------- */
 
 /* The event probe:SYMBOL. The name is not checked here. */
 struct event *

@@ -64,7 +64,31 @@ events_make(struct events *events, enum event_kind kind, const char *system, con
 struct event *
 events_find_probe(struct events *events, const char *name, const char *definition, uint64_t offset);
 
+/* The event of this system and name, if it was made already, or NULL. */
+struct event *
+events_find_made(struct events *events, const char *system, const char *name);
+
+/* ---- define.c ---- */
+
+/* events_list for the pattern of a definition. */
+int
+events_list_definitions(struct events *events, const char *pattern, FILE *out, struct text *why);
+
+/* ---- typed.c: as events_define and events_list, for definitions.def ---- */
+
+int
+events_typed(struct events *events, const char *pattern, struct span span, struct diags *diags,
+	     void (*fn)(struct event *event, void *arg), void *arg);
+
+int
+events_list_typed(struct events *events, const char *pattern, FILE *out, struct text *why);
+
 /* ---- probe.c ---- */
+
+/* "probe:PLACE ARGUMENTS" (grammar in probe.c); as events_define. Symbols of files are looked up at once; those of the kernel only to expand a glob. */
+int
+events_probe(struct events *events, const char *pattern, struct span span, struct diags *diags,
+	     void (*fn)(struct event *event, void *arg), void *arg);
 
 /* The functions that "probe:GLOB" or "probe:FILE:GLOB" fits, one a line. Returns their number, or -errno with *why. */
 int

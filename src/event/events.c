@@ -359,6 +359,12 @@ events_make(struct events *events, enum event_kind kind, const char *system, con
 }
 
 struct event *
+events_find_made(struct events *events, const char *system, const char *name)
+{
+	return find(events, system, name);
+}
+
+struct event *
 events_find_probe(struct events *events, const char *name, const char *definition, uint64_t offset)
 {
 	struct entry *entry;
@@ -422,8 +428,8 @@ events_list(struct events *events, const char *pattern, FILE *out, struct text *
 {
 	int n;
 
-	if (pattern && strncmp(pattern, "probe:", 6) == 0)
-		return events_list_functions(events, pattern, out, why);
+	if (pattern && events_is_definition(pattern))
+		return events_list_definitions(events, pattern, out, why);
 	n = events_match(events, pattern ? pattern : "*:*", list_one, out);
 	if (n < 0)
 		text_printf(why, "'%s' is no pattern for events: SYSTEM:NAME is needed, for example 'sched:*'", pattern);

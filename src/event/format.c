@@ -296,12 +296,15 @@ event_retval(const struct event *event)
 {
 	switch (event->kind) {
 	case EVENT_SYSCALL_EXIT: return event_field(event, "ret");
+	case EVENT_FEXIT:
 	case EVENT_KRETPROBE:
 	case EVENT_URETPROBE: return event_field(event, "retval");
 	case EVENT_SYSCALL_ENTER:
 	case EVENT_TRACEPOINT:
 	case EVENT_KPROBE:
 	case EVENT_UPROBE:
+	case EVENT_FENTRY:
+	case EVENT_RAWTP:
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS: break;
 	}

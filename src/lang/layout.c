@@ -149,8 +149,8 @@ match_patterns(struct events *events, const struct function *handler, struct mat
 	for (const struct node *pattern = handler->patterns; pattern; pattern = pattern->next) {
 		int n;
 
-		if (!strncmp(pattern->s, "probe:", 6)) {
-			events_probe(events, pattern->s, pattern->span, diags, add_event, match);
+		if (events_is_definition(pattern->s)) {
+			events_define(events, pattern->s, pattern->span, diags, add_event, match);
 			continue;
 		}
 		if (!strncmp(pattern->s, "sdt:", 4)) {

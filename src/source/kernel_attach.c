@@ -58,7 +58,7 @@ attach_raw(struct kernel *kernel, struct unit *unit, struct event *event)
 	 * A typed program knows its tracepoint; the system calls' and followers' units are for one that is
 	 * theirs.
 	 */
-	const char *name = unit->typed ? NULL : event ? event->name : unit_infos[unit->kind].point;
+	const char *name = unit->btf_id ? NULL : event ? event->name : unit_infos[unit->kind].point;
 	int fd = raw_tracepoint_open(unit->fd, name, unit->by_cookie ? event->index : 0);
 
 	if (fd < 0)
@@ -217,7 +217,8 @@ static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *uni
 	[UNIT_RAW] = attach_raw,       [UNIT_TRACEPOINT] = attach_tracepoint,
 	[UNIT_KPROBE] = attach_probe,  [UNIT_KRETPROBE] = attach_probe,
 	[UNIT_UPROBE] = attach_probe,  [UNIT_URETPROBE] = attach_probe,
-	[UNIT_PROFILE] = attach_profile,
+	[UNIT_FENTRY] = attach_raw,    [UNIT_FEXIT] = attach_raw,
+	[UNIT_RAWTP] = attach_raw,     [UNIT_PROFILE] = attach_profile,
 	[UNIT_FORK] = attach_raw,      [UNIT_FREE] = attach_raw,
 };
 
@@ -447,7 +448,8 @@ kernel_prepare_descriptors(const struct kernel *kernel)
 static bool
 runs_newest_first(const struct unit *unit)
 {
-	return unit->kind == UNIT_KPROBE || unit->kind == UNIT_UPROBE || unit->kind == UNIT_URETPROBE;
+	return unit->kind == UNIT_KPROBE || unit->kind == UNIT_UPROBE || unit->kind == UNIT_URETPROBE ||
+	       unit->kind == UNIT_FENTRY || unit->kind == UNIT_FEXIT;
 }
 
 int
@@ -480,7 +482,7 @@ kernel_detach_all(struct kernel *kernel)
 int
 kernel_attachable(const struct event *event, struct text *why)
 {
-	if (!event_is_probe(event) || probe_type(event) >= 0)
+	if (!event_is_probe(event) || event->probe->btf_id || probe_type(event) >= 0)
 		return 0;
 	if (is_user(event))
 		text_printf(why, "probe:%s: user function probes are not available: this kernel has no uprobes (CONFIG_UPROBES)",

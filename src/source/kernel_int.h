@@ -34,6 +34,9 @@
 	UNIT(KRETPROBE, "kretprobe", BPF_PROG_TYPE_KPROBE, NULL)                                        \
 	UNIT(UPROBE, "uprobe", BPF_PROG_TYPE_KPROBE, NULL)                                              \
 	UNIT(URETPROBE, "uretprobe", BPF_PROG_TYPE_KPROBE, NULL)                                        \
+	UNIT(FENTRY, "fentry", BPF_PROG_TYPE_TRACING, NULL)                                             \
+	UNIT(FEXIT, "fexit", BPF_PROG_TYPE_TRACING, NULL)                                               \
+	UNIT(RAWTP, "typed raw tracepoint", BPF_PROG_TYPE_TRACING, NULL)                                \
 	UNIT(PROFILE, "profile", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
 	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACING, "sched_process_fork")                          \
 	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACING, "sched_process_free")
@@ -83,7 +86,7 @@ struct unit {
 	uint32_t n_events, cap_events;
 	bool multi;               /* probes of functions: attached by kernel_multi.c */
 	bool by_cookie;           /* the attachment says which event it is; else the unit serves one event */
-	bool typed;               /* attached through BTF: arguments are pointers that may be followed */
+	uint32_t btf_id;          /* attached through BTF, for this type: arguments are pointers that may be followed; 0: not */
 	bool may_nest;            /* its events can happen inside a program that holds a lock of the kernel's: see kernel_plan.c */
 	uint32_t scratch_slot;    /* in the scratch table, when a program asks for scratch memory */
 	struct syscall_entry *syscalls; /* [SYSCALLS_MAX]; of system calls only */

@@ -200,6 +200,13 @@ static void
 explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, const char *log,
 		struct text *why)
 {
+	if (!*log && (unit->kind == UNIT_FENTRY || unit->kind == UNIT_FEXIT)) {
+		/* Others of our programs are taken, so it is not the privilege that is missing. */
+		text_printf(why, "%s:%s: this kernel calls no programs at its functions directly (built without CONFIG_FUNCTION_TRACER, "
+			    "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS): %s; probe:%s does not need that", unit_infos[unit->kind].name,
+			    unit->events[0]->name, strerror(-err), unit->events[0]->name);
+		return;
+	}
 	if (!*log) {
 		kernel_explain(err, unit_infos[unit->kind].name, why);
 		return;
@@ -217,16 +224,18 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 static enum bpf_prog_type
 unit_type(const struct unit *unit)
 {
-	return unit->typed ? BPF_PROG_TYPE_TRACING : unit_infos[unit->kind].type;
+	return unit->btf_id ? BPF_PROG_TYPE_TRACING : unit_infos[unit->kind].type;
 }
 
 static int
-load_image(const struct kernel *kernel, const struct unit *unit, const struct image *image,
+load_image(const struct unit *unit, const struct image *image,
 	   struct bpf_prog_load_opts *opts)
 {
-	if (unit->typed) {
-		opts->expected_attach_type = BPF_TRACE_RAW_TP;
-		opts->attach_btf_id = kernel->types.point_ids[unit->kind];
+	if (unit->btf_id) {
+		opts->expected_attach_type = unit->kind == UNIT_FENTRY  ? BPF_TRACE_FENTRY
+					     : unit->kind == UNIT_FEXIT ? BPF_TRACE_FEXIT
+									: BPF_TRACE_RAW_TP;
+		opts->attach_btf_id = unit->btf_id;
 	} else if (unit->multi) {
 		opts->expected_attach_type = kernel_multi_attach_type(unit->kind);
 	}
@@ -268,7 +277,7 @@ load_to_explain(const struct kernel *kernel, const struct unit *unit, const stru
 	struct btf_info info = { 0 };
 	int fd, btf_fd = add_lines(kernel, image, &info, &opts);
 
-	fd = opts.log_buf ? load_image(kernel, unit, image, &opts) : err;
+	fd = opts.log_buf ? load_image(unit, image, &opts) : err;
 	if (fd < 0) {
 		if (debug_on(DEBUG_KERNEL) && opts.log_buf)
 			fprintf(stderr, "kernel: the verifier's log:\n%s", opts.log_buf);
@@ -290,7 +299,7 @@ load_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 	int err = kernel_stub(kernel, unit, arena, &image, why);
 
 	if (err == 0) {
-		unit->fd = load_image(kernel, unit, &image, &opts);
+		unit->fd = load_image(unit, &image, &opts);
 		if (unit->fd < 0)
 			unit->fd = load_to_explain(kernel, unit, &image, unit->fd, why);
 		err = unit->fd < 0 ? unit->fd : 0;

@@ -7,6 +7,8 @@
  *     tracepoint         no                           raw tracepoint: detaches in 0.1 to 1 ms
  *     tracepoint         yes                          perf tracepoint, whose context is the record: detaches in 50 ms
  *     kernel function    any                          kprobe, kretprobe: the stub builds the record from the registers
+ *     fentry, fexit      any                          a program for that function, called without a breakpoint
+ *     rawtp              any                          a program for that tracepoint
  *     user function      any                          uprobe, uretprobe: likewise
  *                                                     (many of them: through one attachment, kernel_multi.c, where the kernel has that)
  *     profile            no                           perf event on every CPU
@@ -51,7 +53,7 @@ add_unit(struct kernel *kernel, enum unit_kind kind)
 	 * With the kernel's type information arguments are plain pointers; without, they are read through
 	 * a helper.
 	 */
-	unit->typed = kernel->types.point_ids[kind] != 0;
+	unit->btf_id = kernel->types.point_ids[kind];
 	kernel->units = arena_grow(kernel->arena, kernel->units, kernel->n_units, &kernel->cap_units,
 				   sizeof(*kernel->units));
 	kernel->units[kernel->n_units++] = unit;
@@ -154,6 +156,9 @@ kind_for(const struct registration *registration)
 	case EVENT_KRETPROBE: return UNIT_KRETPROBE;
 	case EVENT_UPROBE: return UNIT_UPROBE;
 	case EVENT_URETPROBE: return UNIT_URETPROBE;
+	case EVENT_FENTRY: return UNIT_FENTRY;
+	case EVENT_FEXIT: return UNIT_FEXIT;
+	case EVENT_RAWTP: return UNIT_RAWTP;
 	case EVENT_PROFILE: return UNIT_PROFILE;
 	case N_EVENT_KINDS: break;
 	}
@@ -172,6 +177,8 @@ kind_for(const struct registration *registration)
 static bool
 may_share(const struct unit *unit, const struct event *event)
 {
+	if (unit->btf_id)
+		return false; /* its program is loaded for one function */
 	if (event_is_probe(event))
 		return !unit->slots[0]->record_size || strcmp(unit->events[0]->probe->args, event->probe->args) == 0;
 	return unit->kind != UNIT_RAW || strcmp(unit->events[0]->system, event->system) == 0;
@@ -193,6 +200,8 @@ unit_for(struct kernel *kernel, enum unit_kind kind, const struct registration *
 	unit = add_unit(kernel, kind);
 	unit->slots[0] = registration->program;
 	unit->n_slots = 1;
+	if (event_is_probe(registration->event))
+		unit->btf_id = registration->event->probe->btf_id;
 	return unit;
 }
 
@@ -305,6 +314,9 @@ may_nest(const struct unit *unit)
 	switch (unit->kind) {
 	case UNIT_RAW:
 	case UNIT_TRACEPOINT: return strcmp(system, "lock") == 0 || strcmp(system, "preemptirq") == 0;
+	case UNIT_RAWTP: /* it may be one of them */
+	case UNIT_FENTRY:
+	case UNIT_FEXIT:
 	case UNIT_KPROBE:
 	case UNIT_KRETPROBE: return true;
 	case UNIT_SYS_ENTER:
@@ -346,7 +358,7 @@ print_plan(const struct kernel *kernel)
 		      : unit->kind == UNIT_TRACEPOINT ? ", a handler reads fields"
 						      : "";
 		fprintf(stderr, "events: %s (%s%s): %u program(s), %u event(s), %s%s\n",
-			unit_infos[unit->kind].name, unit->typed ? "typed by BTF" : "untyped", why,
+			unit_infos[unit->kind].name, unit->btf_id ? "typed by BTF" : "untyped", why,
 			unit->n_slots, unit->syscalls ? unit->n_syscalls : unit->n_events,
 			unit->syscalls    ? "told apart by number"
 			: unit->by_cookie ? "told apart by cookie"

@@ -92,7 +92,7 @@ emit_read_by(struct stub *stub, int32_t helper, uint8_t size, uint8_t dst, uint8
 static void
 emit_read(struct stub *stub, uint8_t size, uint8_t dst, uint8_t src, int16_t off)
 {
-	if (stub->unit->typed)
+	if (stub->unit->btf_id)
 		emit(stub, insn_load(size, dst, src, off));
 	else
 		emit_read_by(stub, BPF_FUNC_probe_read_kernel, size, dst, src, off);
@@ -372,6 +372,12 @@ emit_fetch_base(struct stub *stub, const struct fetch *fetch)
 		if (fetch->value)
 			emit(stub, insn_alu_imm(BPF_ADD, 7, (int32_t)fetch->value));
 		break;
+	case FETCH_CONTEXT:
+		emit(stub, insn_load(BPF_DW, 7, 6, fetch->reg));
+		/* What the verifier knows as a pointer is a number to scripts: it forgets that here, and the value is the same. */
+		emit(stub, insn_make(BPF_ALU64 | BPF_NEG, 7, 0, 0, 0));
+		emit(stub, insn_make(BPF_ALU64 | BPF_NEG, 7, 0, 0, 0));
+		break;
 	case FETCH_CONST:
 		code_const(&stub->code, 7, (int64_t)fetch->value);
 		break;
@@ -493,6 +499,7 @@ static void (*const stubs[N_UNIT_KINDS])(struct stub *stub) = {
 	[UNIT_SYS_ENTER] = stub_syscall, [UNIT_SYS_EXIT] = stub_syscall, [UNIT_RAW] = stub_event,
 	[UNIT_TRACEPOINT] = stub_event,  [UNIT_KPROBE] = stub_event,     [UNIT_KRETPROBE] = stub_event,
 	[UNIT_UPROBE] = stub_event,      [UNIT_URETPROBE] = stub_event,  [UNIT_PROFILE] = stub_event,
+	[UNIT_FENTRY] = stub_event,      [UNIT_FEXIT] = stub_event,      [UNIT_RAWTP] = stub_event,
 	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,
 };
 

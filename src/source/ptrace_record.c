@@ -51,6 +51,9 @@ hooks_of(struct tracer *tracer, const struct event *event)
 	case EVENT_KRETPROBE:
 	case EVENT_UPROBE:
 	case EVENT_URETPROBE:
+	case EVENT_FENTRY:
+	case EVENT_FEXIT:
+	case EVENT_RAWTP:
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS:
 		break;

@@ -38,7 +38,7 @@ define(struct seen *seen, enum events_origin origin, const char *pattern)
 	*seen = (struct seen){ .arena = arena_new() };
 	seen->events = events_new(seen->arena, origin);
 	diags_init(&seen->diags, seen->arena, NULL);
-	events_probe(seen->events, pattern, (struct span){ 0, 1 }, &seen->diags, see, seen);
+	events_define(seen->events, pattern, (struct span){ 0, 1 }, &seen->diags, see, seen);
 }
 
 int
@@ -150,13 +150,13 @@ equal_definitions(void **state)
 
 	define(&seen, EVENTS_KERNEL, "probe:f a=%di");
 	first = seen.first;
-	events_probe(seen.events, "probe:f a=%di", (struct span){ 0, 1 }, &seen.diags, see, &seen);
+	events_define(seen.events, "probe:f a=%di", (struct span){ 0, 1 }, &seen.diags, see, &seen);
 	assert_int_equal(seen.n, 2);
 	seen.n = 0;
-	events_probe(seen.events, "probe:f a=%di", (struct span){ 0, 1 }, &seen.diags, see, &seen);
+	events_define(seen.events, "probe:f a=%di", (struct span){ 0, 1 }, &seen.diags, see, &seen);
 	assert_ptr_equal(seen.first, first);
 	seen.n = 0;
-	events_probe(seen.events, "probe:f a=%si", (struct span){ 0, 1 }, &seen.diags, see, &seen);
+	events_define(seen.events, "probe:f a=%si", (struct span){ 0, 1 }, &seen.diags, see, &seen);
 	assert_ptr_not_equal(seen.first, first);
 	arena_free(seen.arena);
 }
