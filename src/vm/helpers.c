@@ -254,19 +254,37 @@ HELPER_FN(ringbuf_output)
 	return 0;
 }
 
+/* A program that may be stopped leaves a note of what it holds: `old` becomes `new`, where NULL is a free place. */
+static void
+note_held(struct vm_run *run, void *old, void *new)
+{
+	for (int i = 0; run->has_budget && i < VM_REFS_MAX; i++) {
+		if (run->held[i] == old) {
+			run->held[i] = new;
+			return;
+		}
+	}
+}
+
 HELPER_FN(ringbuf_reserve)
 {
-	return r3 ? 0 : (uintptr_t)ringbuf_reserve(table_of(r1)->ringbuf, r2);
+	void *record = r3 ? NULL : ringbuf_reserve(table_of(r1)->ringbuf, r2);
+
+	if (record)
+		note_held(run, NULL, record);
+	return (uintptr_t)record;
 }
 
 HELPER_FN(ringbuf_submit)
 {
+	note_held(run, ptr(r1), NULL);
 	ringbuf_commit(ptr(r1), false);
 	return 0;
 }
 
 HELPER_FN(ringbuf_discard)
 {
+	note_held(run, ptr(r1), NULL);
 	ringbuf_commit(ptr(r1), true);
 	return 0;
 }

@@ -27,6 +27,13 @@ struct op {
 	};
 };
 
+/* What decoding adds to the instructions of programs that have a budget. */
+enum {
+	OP_CHARGE = N_INSNS, /* before a jump backward: pays for it or ends the run */
+	OP_CHECK,            /* behind a helper that calls back: ends the run where the budget was used up there */
+	N_OPS
+};
+
 struct vm_func {
 	struct vm_func *next;
 	const struct func *func;
@@ -40,7 +47,18 @@ struct vm_program {
 	struct vm_func *funcs; /* all that it calls; the last is the entry */
 	const struct vm_func *entry;
 	struct vm_signature signature;
+	uint32_t budget;       /* 0: none */
 };
+
+bool
+insn_jumps_back(const struct bpf_insn *insn)
+{
+	const struct insn_info *info = insn_info(insn);
+
+	if (info->shape != SHAPE_JUMP && info->shape != SHAPE_COND)
+		return false;
+	return (info->id == INSN_JA32 ? insn->imm : insn->off) < 0;
+}
 
 /* ---- decoding -------------------------------------------------------------------------------------------- */
 
@@ -83,9 +101,26 @@ wide_imm(struct vm *vm, const struct func *func, uint32_t pc)
 static const struct vm_func *
 decode_func(struct vm *vm, struct vm_program *program, const struct func *func);
 
-/* Decodes the instruction at pc. index[pc] is the number of the op of each instruction. False: out of memory. */
+/* Ops that stand before and behind the instruction at pc, in a program that has a budget. */
+static uint32_t
+n_before(const struct vm_program *program, const struct func *func, uint32_t pc)
+{
+	return program->budget && insn_jumps_back(&func->insns[pc]);
+}
+
+static uint32_t
+n_behind(const struct vm_program *program, const struct func *func, uint32_t pc)
+{
+	return program->budget && insn_calls_back(&func->insns[pc]);
+}
+
+/*
+ * Decodes the instruction at pc. index[pc] is the number of the first op of each instruction, `at` of its own one. False: out of
+ * memory.
+ */
 static bool
-decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, uint32_t pc, const uint32_t *index, struct op *op)
+decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, uint32_t pc, const uint32_t *index, uint32_t at,
+	    struct op *op)
 {
 	const struct bpf_insn *insn = &func->insns[pc];
 	const struct insn_info *info = insn_info(insn);
@@ -103,7 +138,7 @@ decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, 
 	case SHAPE_JUMP:
 	case SHAPE_COND:
 		op->id = info->id == INSN_JA32 ? INSN_JA : info->id;
-		op->jump = (int32_t)index[pc + 1 + (uint32_t)(info->id == INSN_JA32 ? insn->imm : insn->off)] - (int32_t)index[pc] - 1;
+		op->jump = (int32_t)index[pc + 1 + (uint32_t)(info->id == INSN_JA32 ? insn->imm : insn->off)] - (int32_t)at - 1;
 		return true;
 	case SHAPE_CALL:
 		if (info->id == INSN_CALL) {
@@ -128,15 +163,23 @@ static bool
 decode_insns(struct vm *vm, struct vm_program *program, struct vm_func *f)
 {
 	const struct func *func = f->func;
-	uint32_t *index = mem_alloc(func->n_insns * sizeof(*index));
+	uint32_t *index = mem_alloc(func->n_insns * sizeof(*index)), n = 0;
 	bool ok = index;
 
-	for (uint32_t pc = 0, n = 0; ok && pc < func->n_insns; pc++) {
-		index[pc] = n++;
+	for (uint32_t pc = 0; ok && pc < func->n_insns; pc++) {
+		index[pc] = n;
+		n += n_before(program, func, pc) + 1 + n_behind(program, func, pc);
 		pc += insn_is_wide(&func->insns[pc]);
 	}
+	f->ops = ok ? mem_alloc(n * sizeof(*f->ops)) : NULL;
+	ok = f->ops;
 	for (uint32_t pc = 0; ok && pc < func->n_insns; pc++) {
-		ok = decode_insn(vm, program, func, pc, index, &f->ops[index[pc]]);
+		uint32_t at = index[pc] + n_before(program, func, pc);
+
+		f->ops[index[pc]].id = OP_CHARGE;
+		ok = decode_insn(vm, program, func, pc, index, at, &f->ops[at]);
+		if (n_behind(program, func, pc))
+			f->ops[at + 1].id = OP_CHECK;
 		pc += insn_is_wide(&func->insns[pc]);
 	}
 	free(index);
@@ -158,14 +201,25 @@ decode_func(struct vm *vm, struct vm_program *program, const struct func *func)
 	f->func = func;
 	f->next = program->funcs;
 	program->funcs = f;
-	f->ops = mem_alloc(func->n_insns * sizeof(*f->ops));
-	return f->ops && decode_insns(vm, program, f) ? f : NULL;
+	return decode_insns(vm, program, f) ? f : NULL;
 }
 
 void
 vm_set_exec(struct vm *vm, enum vm_exec exec)
 {
 	vm->exec = exec;
+}
+
+void
+vm_set_constants(struct vm *vm, enum vm_constants constants)
+{
+	vm->constants = constants;
+}
+
+void
+vm_set_budget(struct vm *vm, uint32_t budget)
+{
+	vm->budget = budget;
 }
 
 enum vm_exec
@@ -214,6 +268,7 @@ vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signa
 	}
 	program->func = func;
 	program->signature = *signature;
+	program->budget = vm->budget;
 	*err = prepare(vm, program, why);
 	if (*err) {
 		program_free(program);
@@ -244,7 +299,7 @@ address(uint64_t base, int16_t off)
 static uint64_t
 execute(struct vm_run *run, const struct op *op, uint64_t reg[11])
 {
-	static const void *const code[N_INSNS] = {
+	static const void *const code[N_OPS] = {
 #define ALU(id, ...) [INSN_##id] = &&do_##id,
 #define COND(id, ...) [INSN_##id] = &&do_##id,
 #define LOAD(id, ...) [INSN_##id] = &&do_##id,
@@ -257,6 +312,8 @@ execute(struct vm_run *run, const struct op *op, uint64_t reg[11])
 		[INSN_CALL] = &&do_CALL,
 		[INSN_CALL_LOCAL] = &&do_CALL_LOCAL,
 		[INSN_EXIT] = &&do_EXIT,
+		[OP_CHARGE] = &&do_CHARGE,
+		[OP_CHECK] = &&do_CHECK,
 	};
 	struct saved saved[VM_FRAMES_MAX];
 	uint32_t depth = 0;
@@ -342,6 +399,18 @@ do_EXIT:
 	memcpy(&reg[6], saved[depth].regs, sizeof(saved[depth].regs));
 	op = saved[depth].op;
 	NEXT();
+
+do_CHARGE:
+	if (--run->budget < 0)
+		return 0;
+	op++;
+	NEXT();
+
+do_CHECK:
+	if (run->budget < 0)
+		return 0;
+	op++;
+	NEXT();
 }
 
 /* call_back of a run in the interpreter; `function` is a decoded function. */
@@ -351,6 +420,8 @@ interp_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const ui
 	const struct vm_func *f = (const struct vm_func *)(uintptr_t)function;
 	uint64_t reg[11] = { [10] = frame + VM_STACK_SIZE };
 
+	if (!run_may_call_back(run))
+		return 1; /* whoever loops stops */
 	memcpy(&reg[1], args, VM_CALLBACK_ARGS * sizeof(reg[1]));
 	return execute(run, f->ops, reg);
 }
@@ -365,7 +436,7 @@ add_range(struct vm_run *run, const void *base, size_t len)
 /* What helpers see of a run. Of whom nobody knows anything, everything is 0. */
 static void
 run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5],
-	 const char *stack)
+	 char *stack)
 {
 	static const struct vm_env nobody;
 
@@ -374,6 +445,9 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	run->env = env ? env : &nobody;
 	run->cpu = run->env->cpu < vm->n_cpus ? run->env->cpu : 0;
 	run->n_ranges = 0;
+	run->has_budget = program->budget;
+	run->budget = program->budget;
+	memset(run->held, 0, sizeof(run->held));
 	add_range(run, stack, VM_STACK_SIZE);
 	for (int i = 0; i < 5; i++) {
 		enum vm_arg_kind kind = program->signature.args[i].kind;
@@ -384,23 +458,61 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	}
 }
 
+/* `stack`: all frames of the run. It is not cleared: no verified program reads what it did not write. */
+static uint64_t
+run_program(struct vm_run *run, const struct vm_program *program, const uint64_t args[5], char *stack)
+{
+	uint64_t reg[11] = { 0 };
+
+	if (debug_on(DEBUG_VM))
+		fprintf(stderr, "vm: run %s\n", program->func->name ? program->func->name : "?");
+	if (program->code)
+		return program->code->entry(run, args, stack + VM_STACK_SIZE);
+	for (int i = 0; i < 5; i++)
+		if (program->signature.args[i].kind != VM_ARG_NONE)
+			reg[i + 1] = args[i];
+	reg[10] = (uintptr_t)stack + VM_STACK_SIZE;
+	return execute(run, program->entry->ops, reg);
+}
+
+/* The budget was used up: what the program holds is given back for it. */
+static void
+run_stopped(struct vm_run *run)
+{
+	for (int i = 0; i < VM_REFS_MAX; i++)
+		if (run->held[i])
+			ringbuf_commit(run->held[i], true);
+}
+
+int
+vm_run_bounded(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5], uint64_t *r0)
+{
+	_Alignas(16) char stack[VM_FRAMES_MAX * VM_STACK_SIZE];
+	struct vm_run run;
+	uint64_t result;
+
+	run_init(&run, vm, program, env, args, stack);
+	result = run_program(&run, program, args, stack);
+	if (run.budget < 0) {
+		run_stopped(&run);
+		return -ETIME;
+	}
+	*r0 = result;
+	return 0;
+}
+
 uint64_t
 vm_run(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5])
 {
 	_Alignas(16) char stack[VM_FRAMES_MAX * VM_STACK_SIZE];
 	struct vm_run run;
-	uint64_t reg[11] = { 0 };
+	uint64_t r0 = 0;
 
-	if (debug_on(DEBUG_VM))
-		fprintf(stderr, "vm: run %s\n", program->func->name ? program->func->name : "?");
+	if (program->budget) {
+		vm_run_bounded(vm, program, env, args, &r0);
+		return r0;
+	}
 	if (!program->code || program->code->uses_run)
 		run_init(&run, vm, program, env, args, stack);
-	/* The stack is not cleared: no verified program reads what it did not write. */
-	if (program->code)
-		return program->code->entry(&run, args, stack + VM_STACK_SIZE);
-	for (int i = 0; i < 5; i++)
-		if (program->signature.args[i].kind != VM_ARG_NONE)
-			reg[i + 1] = args[i];
-	reg[10] = (uintptr_t)stack + VM_STACK_SIZE;
-	return execute(&run, program->entry->ops, reg);
+	return run_program(&run, program, args, stack);
 }

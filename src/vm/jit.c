@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vm/jit.h"
@@ -102,6 +104,8 @@ jit_addressed(struct jit *jit, struct jit_func *f, uint32_t pc)
 uint64_t
 jit_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS])
 {
+	if (!run_may_call_back(run))
+		return 1; /* whoever loops stops */
 	return ((jit_callback *)(uintptr_t)function)(run, frame + VM_STACK_SIZE, args[0], args[1], args[2], args[3]);
 }
 
@@ -117,6 +121,55 @@ jit_wide(struct jit *jit, struct jit_func *f, uint32_t pc)
 	if (reloc->kind == RELOC_TABLE)
 		return (uintptr_t)&jit->vm->tables[reloc->index];
 	return (uintptr_t)array_memory(&jit->vm->tables[reloc->index], &len) + reloc->addend;
+}
+
+/* ---- constants that are not to be seen ---------------------------------------------------------------------- */
+
+bool
+jit_hides_constant(const struct jit *jit, const struct bpf_insn *insn)
+{
+	if (jit->vm->constants == VM_CONSTANTS_PLAIN)
+		return false;
+	switch ((enum insn_shape)insn_info(insn)->shape) {
+	case SHAPE_ALU:
+	case SHAPE_COND:
+		return BPF_SRC(insn->code) == BPF_K;
+	case SHAPE_STORE:
+		return BPF_CLASS(insn->code) == BPF_ST;
+	case SHAPE_UNARY:
+	case SHAPE_LD64:
+	case SHAPE_LOAD:
+	case SHAPE_ATOMIC:
+	case SHAPE_JUMP:
+	case SHAPE_CALL:
+	case SHAPE_EXIT:
+	case SHAPE_PACKET:
+		break;
+	}
+	return false;
+}
+
+struct bpf_insn
+jit_with_register(const struct bpf_insn *insn)
+{
+	struct bpf_insn with = *insn;
+
+	with.code = BPF_CLASS(insn->code) == BPF_ST ? (insn->code & ~BPF_ST) | BPF_STX : insn->code | BPF_X;
+	with.src_reg = JIT_BLIND_REG;
+	with.imm = 0;
+	return with;
+}
+
+uint64_t
+jit_random(struct jit *jit)
+{
+	if (!jit->random && getrandom(&jit->random, sizeof(jit->random), GRND_NONBLOCK) != sizeof(jit->random))
+		jit->random = (uintptr_t)jit ^ (uint64_t)clock();
+	/* xorshift64 (Marsaglia 2003), as good for this as any: a key is looked at once. */
+	jit->random ^= jit->random << 13;
+	jit->random ^= jit->random >> 7;
+	jit->random ^= jit->random << 17;
+	return jit->random;
 }
 
 /* ---- the functions of a program ---------------------------------------------------------------------------- */

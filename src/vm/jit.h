@@ -49,6 +49,7 @@ struct jit {
 	struct jit_buf buf;
 	uint64_t address;       /* of buf.out */
 	bool first_pass;
+	uint64_t random;        /* 0: not yet */
 	bool uses_run;          /* code needs struct vm_run: after the first pass it is known */
 };
 
@@ -108,6 +109,22 @@ struct jit_op {
 /* What begins at pc as more than one instruction, or as nothing. Returns op->n; 0: an instruction as any other. */
 uint32_t
 jit_fuse(const struct jit_func *f, uint32_t pc, struct jit_op *op);
+
+/* ---- jit.c: constants that are not to be seen (vm_set_constants) ------------------------------------------- */
+
+#define JIT_BLIND_REG 11 /* a register that eBPF has not: the backend has one for it, free between instructions */
+
+/* Has the instruction a constant that must not stand in the code? Those of ld_imm64 neither: without relocation, they too. */
+bool
+jit_hides_constant(const struct jit *jit, const struct bpf_insn *insn);
+
+/* The instruction with JIT_BLIND_REG in the place of its constant. */
+struct bpf_insn
+jit_with_register(const struct bpf_insn *insn);
+
+/* A random number to hide a constant with. */
+uint64_t
+jit_random(struct jit *jit);
 
 /* ---- jit.c ------------------------------------------------------------------------------------------------ */
 

@@ -25,7 +25,7 @@
 #define SCRATCH3 R11
 #define RUN R12
 
-static const uint8_t reg_of[11] = { RAX, RSI, RDX, RCX, R8, R9, RBX, R13, R14, R15, RBP };
+static const uint8_t reg_of[12] = { RAX, RSI, RDX, RCX, R8, R9, RBX, R13, R14, R15, RBP, [JIT_BLIND_REG] = SCRATCH3 };
 
 /* A function in the making. */
 struct gen {
@@ -34,6 +34,8 @@ struct gen {
 	struct jit_buf *b;
 	bool is_entry;
 	bool has_bmi2;
+	bool hides;      /* constants are not to be seen: no short cuts then */
+	bool has_budget;
 	const struct vm_table *known[11]; /* the table whose handle a register holds for certain */
 };
 
@@ -617,16 +619,16 @@ is_move_under_condition(const struct gen *g, uint32_t pc)
 
 /* Returns how many instructions it took. */
 static uint32_t
-emit_cond(struct gen *g, uint32_t pc)
+emit_cond(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 {
-	const struct bpf_insn *insn = &g->f->func->insns[pc];
+	const struct bpf_insn *move = &g->f->func->insns[pc + 1];
 	uint32_t target = jit_target(g->f, pc);
 
 	if (target == pc + 1)
 		return 1;
 	put_compare(g, insn, width_of(insn));
 	if (is_move_under_condition(g, pc)) {
-		put_rr(g->b, OP_W | OP_0F | 0x40 | (condition_of(insn) ^ 1), reg_of[insn[1].dst_reg], reg_of[insn[1].src_reg]);
+		put_rr(g->b, OP_W | OP_0F | 0x40 | (condition_of(insn) ^ 1), reg_of[move->dst_reg], reg_of[move->src_reg]);
 		return 2;
 	}
 	put_jump(g, pc, target, condition_of(insn), 0);
@@ -707,6 +709,46 @@ emit_exit(struct gen *g)
 	put8(g->b, 0xc3);
 }
 
+/* ---- a budget --------------------------------------------------------------------------------------------------------- */
+
+/* The function returns if the flags say that the budget is below 0. Its caller then finds it so, too. */
+static void
+put_exit_if_spent(struct gen *g)
+{
+	uint32_t skip = put_skip(g->b, SKIP_IF(CC_NS));
+
+	emit_exit(g);
+	land(g->b, skip);
+}
+
+/* Before a jump backward. */
+static void
+put_charge(struct gen *g)
+{
+	g->jit->uses_run = true;
+	put_rm(g->b, OP_W | 0x83, G1_SUB, RUN, offsetof(struct vm_run, budget));
+	put8(g->b, 1);
+	put_exit_if_spent(g);
+}
+
+/* Behind a call of a function of the program, be it by a helper. */
+static void
+put_check_budget(struct gen *g)
+{
+	if (!g->has_budget)
+		return;
+	g->jit->uses_run = true;
+	put_rm(g->b, OP_W | 0x83, G1_CMP, RUN, offsetof(struct vm_run, budget));
+	put8(g->b, 0);
+	put_exit_if_spent(g);
+}
+
+static bool
+is_charged(const struct gen *g, uint32_t pc)
+{
+	return g->has_budget && insn_jumps_back(&g->f->func->insns[pc]);
+}
+
 /* ---- calls ---------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -738,6 +780,7 @@ emit_call_local(struct gen *g, uint32_t pc)
 	put32(b, callee->start - (b->n + 4));
 	if (callee->uses_stack)
 		put_imm(b, OP_W, G1_SUB, RBP, VM_STACK_SIZE);
+	put_check_budget(g);
 }
 
 /* Most bytes of put_entry. */
@@ -775,7 +818,8 @@ is_null_check(const struct gen *g, uint32_t pc)
 {
 	const struct bpf_insn *insn = &g->f->func->insns[pc];
 
-	return insn->code == (BPF_JMP | BPF_JEQ | BPF_K) && !insn->dst_reg && !insn->imm && insn->off && !g->f->insns[pc].target;
+	return insn->code == (BPF_JMP | BPF_JEQ | BPF_K) && !insn->dst_reg && !insn->imm && insn->off && !g->f->insns[pc].target &&
+	       !is_charged(g, pc);
 }
 
 /* rax = value of the entry whose number r2 points to, or 0. A null check behind it becomes part of it. */
@@ -848,7 +892,7 @@ emit_call(struct gen *g, uint32_t pc)
 	int32_t number = g->f->func->insns[pc].imm;
 	const struct vm_table *t = g->known[1];
 
-	if (number == BPF_FUNC_map_lookup_elem && t && (t->ops == &array_ops || t->n_cpus == 1))
+	if (number == BPF_FUNC_map_lookup_elem && t && !g->hides && (t->ops == &array_ops || t->n_cpus == 1))
 		return emit_lookup(g, pc, t);
 	if (emit_env_helper(g, number))
 		return 1;
@@ -857,6 +901,8 @@ emit_call(struct gen *g, uint32_t pc)
 		put_rm(g->b, OP_W | OP_STORE, RBP, RUN, offsetof(struct vm_run, frame));
 	put_mov(g->b, OP_W, RDI, RUN);
 	put_call(g, (uintptr_t)helper_code(number));
+	if (insn_calls_back(&g->f->func->insns[pc]))
+		put_check_budget(g);
 	return 1;
 }
 
@@ -1041,29 +1087,58 @@ emit_op(struct gen *g, uint32_t pc, const struct jit_op *op)
 
 /* ---- a function ------------------------------------------------------------------------------------------------------ */
 
-/* Emits the instruction at pc, perhaps with the next. Returns how many instructions these were. */
-static uint32_t
-emit_insn(struct gen *g, uint32_t pc)
+/* reg = value, 32 bits with their sign, put together from two that nobody knows. Always as long. */
+static void
+put_hidden(struct gen *g, unsigned reg, int32_t value)
 {
-	const struct bpf_insn *insn = &g->f->func->insns[pc];
-	const struct insn_info *info = insn_info(insn);
-	struct jit_op op;
+	uint32_t key = (uint32_t)jit_random(g->jit);
 
-	if (jit_fuse(g->f, pc, &op)) {
-		emit_op(g, pc, &op);
-		return op.n;
-	}
+	put_op(g->b, 0xb8 | (reg & 7), 0, 0, reg, false);
+	put32(g->b, (uint32_t)value ^ key);
+	put_rr(g->b, 0x81, G1_XOR, reg);
+	put32(g->b, key);
+	put_rr(g->b, OP_W | 0x63, reg, reg);
+}
+
+static void
+put_hidden64(struct gen *g, unsigned reg, uint64_t value)
+{
+	uint64_t key = jit_random(g->jit);
+
+	put_op(g->b, OP_W | 0xb8 | (reg & 7), 0, 0, reg, false);
+	put64(g->b, value ^ key);
+	put_op(g->b, OP_W | 0xb8 | (SCRATCH3 & 7), 0, 0, SCRATCH3, false);
+	put64(g->b, key);
+	put_rr(g->b, OP_W | 0x33, reg, SCRATCH3);
+}
+
+static void
+emit_wide(struct gen *g, uint32_t pc)
+{
+	const struct jit_func *addressed = jit_addressed(g->jit, g->f, pc);
+	unsigned dst = reg_of[g->f->func->insns[pc].dst_reg];
+
+	if (addressed)
+		emit_func_address(g, dst, addressed);
+	else if (g->hides && !func_reloc(g->f->func, pc))
+		put_hidden64(g, dst, jit_wide(g->jit, g->f, pc));
+	else
+		put_address(g, dst, jit_wide(g->jit, g->f, pc));
+}
+
+/* Emits `insn`, which stands at pc, perhaps with the next. Returns how many instructions these were. */
+static uint32_t
+emit_one(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
+{
+	const struct insn_info *info = insn_info(insn);
+
 	switch ((enum insn_shape)info->shape) {
 	case SHAPE_ALU:
 	case SHAPE_UNARY:
 		emit_alu(g, insn);
 		break;
 	case SHAPE_LD64:
-		if (jit_addressed(g->jit, g->f, pc)) {
-			emit_func_address(g, reg_of[insn->dst_reg], jit_addressed(g->jit, g->f, pc));
-			return 2;
-		}
-		put_address(g, reg_of[insn->dst_reg], jit_wide(g->jit, g->f, pc));
+		emit_wide(g, pc);
 		return 2;
 	case SHAPE_LOAD:
 		emit_load(g, insn);
@@ -1079,7 +1154,7 @@ emit_insn(struct gen *g, uint32_t pc)
 			put_jump(g, pc, jit_target(g->f, pc), CC_ALWAYS, 0);
 		break;
 	case SHAPE_COND:
-		return emit_cond(g, pc);
+		return emit_cond(g, pc, insn);
 	case SHAPE_CALL:
 		if (info->id == INSN_CALL)
 			return emit_call(g, pc);
@@ -1092,6 +1167,27 @@ emit_insn(struct gen *g, uint32_t pc)
 		assert(!"packet access was verified");
 	}
 	return 1;
+}
+
+/* Emits what begins at pc. Returns how many instructions of eBPF that is. */
+static uint32_t
+emit_insn(struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *insn = &g->f->func->insns[pc];
+	struct bpf_insn with;
+	struct jit_op op;
+
+	if (is_charged(g, pc))
+		put_charge(g);
+	if (!g->hides && jit_fuse(g->f, pc, &op) && !(op.kind == JIT_JUMP_UNLESS && is_charged(g, op.at + 1))) {
+		emit_op(g, pc, &op);
+		return op.n;
+	}
+	if (!jit_hides_constant(g->jit, insn))
+		return emit_one(g, pc, insn);
+	put_hidden(g, SCRATCH3, insn->imm);
+	with = jit_with_register(insn);
+	return emit_one(g, pc, &with);
 }
 
 /* What registers are known to hold after the instruction at pc. */
@@ -1138,6 +1234,7 @@ x86_func(struct jit *jit, struct jit_func *f)
 {
 	struct gen g = {
 		.jit = jit, .f = f, .b = &jit->buf, .is_entry = f == jit->last,
+		.hides = jit->vm->constants != VM_CONSTANTS_PLAIN, .has_budget = jit->vm->budget,
 		.has_bmi2 = !jit->vm->no_bmi2 && __builtin_cpu_supports("bmi2"),
 	};
 

@@ -17,7 +17,7 @@ enum x86_reg { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R1
 
 /* Conditions of jumps and moves: the low four bits of their opcodes. cc ^ 1 is the opposite. */
 enum x86_cc {
-	CC_B = 2, CC_AE = 3, CC_E = 4, CC_NE = 5, CC_BE = 6, CC_A = 7, CC_L = 12, CC_GE = 13, CC_LE = 14, CC_G = 15
+	CC_B = 2, CC_AE = 3, CC_E = 4, CC_NE = 5, CC_BE = 6, CC_A = 7, CC_NS = 9, CC_L = 12, CC_GE = 13, CC_LE = 14, CC_G = 15
 };
 
 #define OP_0F   0x0100u  /* behind the escape byte */

@@ -124,6 +124,28 @@ enum vm_exec {
 void
 vm_set_exec(struct vm *vm, enum vm_exec exec);
 
+/* Constants of programs in machine code. */
+enum vm_constants {
+	VM_CONSTANTS_PLAIN,   /* as they are */
+	/*
+	 * Blinded: none stands in executable memory as it was written, each is put together from two random halves, so that who
+	 * chooses a program's constants does not choose bytes that can be jumped into. Costs speed.
+	 */
+	VM_CONSTANTS_BLINDED,
+};
+
+/* For programs that are loaded from now on; VM_CONSTANTS_PLAIN at first. */
+void
+vm_set_constants(struct vm *vm, enum vm_constants constants);
+
+/*
+ * What a run of a program that is loaded from now on may use up: one for each execution of a jump backward, taken or not, and one for
+ * each function called back by a helper. 0, as at first: as much as it wants (every verified program ends, but not soon: bpf_loop goes
+ * round 8 million times). Costs nothing where it is 0.
+ */
+void
+vm_set_budget(struct vm *vm, uint32_t budget);
+
 /* How a loaded program runs: VM_EXEC_INTERP or VM_EXEC_JIT. */
 enum vm_exec
 vm_program_exec(const struct vm_program *program);
@@ -132,8 +154,15 @@ vm_program_exec(const struct vm_program *program);
 struct vm_program *
 vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signature, struct text *why, int *err);
 
-/* Runs it; args[i] goes to r(i+1): addresses as integers. Returns r0. */
+/* Runs it; args[i] goes to r(i+1): addresses as integers. Returns r0, or 0 if the budget was used up. */
 uint64_t
 vm_run(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5]);
+
+/*
+ * The same: 0 and *r0; or -ETIME, *r0 untouched: the budget was used up. What the program did to tables and memory up to there stays;
+ * records of ring buffers that it had reserved and not given back are discarded.
+ */
+int
+vm_run_bounded(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5], uint64_t *r0);
 
 #endif

@@ -11,6 +11,7 @@
 #define VM_FRAMES_MAX 8
 #define VM_LOOPS_MAX (1u << 23) /* of the helper loop, as in the kernel */
 #define VM_STACK_DEPTH_MAX 255 /* frames of a stack in a table of stacks */
+#define VM_REFS_MAX 8       /* records that a program holds at once */
 #define VM_KEY_MAX 512      /* bytes of a key: it has to fit into a program's stack */
 #define VM_TABLE_BYTES_MAX (1ull << 30) /* of a table that takes its memory at once, and of one value */
 
@@ -138,6 +139,8 @@ struct vm {
 	uint64_t random;               /* state of get_prandom_u32 */
 	int64_t boot_minus_monotonic, tai_minus_monotonic; /* ns */
 	enum vm_exec exec;
+	enum vm_constants constants;
+	uint32_t budget;               /* 0: none */
 	bool no_bmi2;                  /* for tests: as if the processor were an old one */
 };
 
@@ -161,7 +164,18 @@ struct vm_run {
 	/* Memory of the engine that this run knows to be readable: stack, record, scratch. The rest is read by system call. */
 	struct vm_range { const void *base; size_t len; } ranges[6];
 	uint32_t n_ranges;
+	/* Of programs that have a budget: */
+	bool has_budget;
+	int64_t budget;                /* what is left; below 0: used up, everybody returns */
+	void *held[VM_REFS_MAX];       /* records reserved and not yet given back */
 };
+
+/* Pays for a call back. False: it may not happen. */
+static inline bool
+run_may_call_back(struct vm_run *run)
+{
+	return !run->has_budget || --run->budget >= 0;
+}
 
 /* ---- jit.c: programs as machine code ------------------------------------------------------------------- */
 
@@ -391,8 +405,6 @@ struct frame {
 	struct reg regs[11];
 	struct slot slots[]; /* VM_SLOTS in a current state, n_slots in a saved one */
 };
-
-#define VM_REFS_MAX 8
 
 struct state {
 	struct frame *frames[VM_FRAMES_MAX];
@@ -638,6 +650,10 @@ check_call_graph(struct verifier *v);
 int
 verify_watched(const struct object *object, const struct func *func, const struct vm_signature *signature,
 	       const struct verify_watch *watch, struct text *why);
+
+/* Is it a jump that goes back, if it is taken? */
+bool
+insn_jumps_back(const struct bpf_insn *insn);
 
 /* The relocation at an instruction, or NULL. */
 const struct reloc *

@@ -30,6 +30,13 @@ static const struct vm_signature signature = { .args = {
 	{ VM_ARG_SCALAR, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
 } };
 
+/* Machine code for which processor, and how. */
+enum mode {
+	MODE_USUAL,
+	MODE_OLD,    /* a processor without BMI2 */
+	MODE_HIDING, /* constants blinded */
+};
+
 /* A machine and programs for it, one after the other. */
 struct bench {
 	struct arena *arena;
@@ -38,7 +45,7 @@ struct bench {
 };
 
 static void
-bench_open(struct bench *bench, enum vm_exec exec, bool no_bmi2)
+bench_open(struct bench *bench, enum vm_exec exec, enum mode mode)
 {
 	struct text why = { 0 };
 
@@ -47,7 +54,8 @@ bench_open(struct bench *bench, enum vm_exec exec, bool no_bmi2)
 	bench->vm = vm_new(bench->object, 2, &why);
 	assert_non_null(bench->vm);
 	vm_set_exec(bench->vm, exec);
-	bench->vm->no_bmi2 = no_bmi2;
+	bench->vm->no_bmi2 = mode == MODE_OLD;
+	vm_set_constants(bench->vm, mode == MODE_HIDING ? VM_CONSTANTS_BLINDED : VM_CONSTANTS_PLAIN);
 }
 
 static void
@@ -153,7 +161,7 @@ check(struct bench *bench, const struct bpf_insn *insn, const struct vm_program 
 
 /* One instruction on all operands. Where there is one operand, src is dst. */
 static unsigned
-try_insn(enum vm_exec exec, bool no_bmi2, const struct insn_info *info, unsigned dst, unsigned src, int32_t imm)
+try_insn(enum vm_exec exec, enum mode mode, const struct insn_info *info, unsigned dst, unsigned src, int32_t imm)
 {
 	bool is_x = has_src(info);
 	struct bpf_insn insn = insn_of(info, dst, src, imm);
@@ -161,7 +169,7 @@ try_insn(enum vm_exec exec, bool no_bmi2, const struct insn_info *info, unsigned
 	struct bench bench;
 	struct code code;
 
-	bench_open(&bench, exec, no_bmi2);
+	bench_open(&bench, exec, mode);
 	code_init(&code, bench.arena);
 	around(&code, &insn, dst, src);
 	program = load(&bench, &code);
@@ -173,16 +181,16 @@ try_insn(enum vm_exec exec, bool no_bmi2, const struct insn_info *info, unsigned
 }
 
 static unsigned
-try_row(bool no_bmi2, const struct insn_info *info)
+try_row(enum mode mode, const struct insn_info *info)
 {
 	bool is_x = has_src(info);
 	unsigned n = 0;
 
 	for (unsigned dst = 0; dst < N_REGS; dst++) {
 		for (unsigned src = 0; is_x && src < N_REGS; src++)
-			n += try_insn(VM_EXEC_JIT, no_bmi2, info, dst, src, 0);
+			n += try_insn(VM_EXEC_JIT, mode, info, dst, src, 0);
 		for (size_t i = 0; !is_x && i < (info->shape == SHAPE_UNARY ? 1 : ARRAY_SIZE(imms)); i++)
-			n += try_insn(VM_EXEC_JIT, no_bmi2, info, dst, dst, imms[i]);
+			n += try_insn(VM_EXEC_JIT, mode, info, dst, dst, imms[i]);
 	}
 	return n;
 }
@@ -196,9 +204,11 @@ test_rows(void **state)
 
 		if (info->shape != SHAPE_ALU && info->shape != SHAPE_UNARY && info->shape != SHAPE_COND)
 			continue;
-		assert_true(try_row(false, info) >= N_REGS);
+		assert_true(try_row(MODE_USUAL, info) >= N_REGS);
+		if (BPF_SRC(info->code) == BPF_K && info->shape != SHAPE_UNARY)
+			assert_true(try_row(MODE_HIDING, info) >= N_REGS);
 		if (info->shape == SHAPE_ALU && (op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH))
-			assert_true(try_row(true, info) >= N_REGS);
+			assert_true(try_row(MODE_OLD, info) >= N_REGS);
 	}
 }
 
@@ -220,7 +230,7 @@ try_memory(const struct insn_info *info, unsigned dst, unsigned src, int16_t off
 		struct bench bench;
 		struct code code;
 
-		bench_open(&bench, exec ? VM_EXEC_JIT : VM_EXEC_INTERP, false);
+		bench_open(&bench, exec ? VM_EXEC_JIT : VM_EXEC_INTERP, MODE_USUAL);
 		code_init(&code, bench.arena);
 		code_emit(&code, insn_store(BPF_DW, 10, 4, -104));
 		for (uint8_t r = 0; r < N_REGS; r++)
@@ -275,7 +285,7 @@ test_distances(void **state)
 		uint32_t over, out, again;
 		uint64_t args[5] = { 0 }, scratch[SCRATCH_SIZE / 8] = { 0 };
 
-		bench_open(&bench, VM_EXEC_JIT, false);
+		bench_open(&bench, VM_EXEC_JIT, MODE_USUAL);
 		code_init(&code, bench.arena);
 		over = code_label(&code);
 		out = code_label(&code);
@@ -336,7 +346,7 @@ test_lookups(void **state)
 			struct text why = { 0 };
 			int err;
 
-			bench_open(&bench[exec], exec ? VM_EXEC_JIT : VM_EXEC_INTERP, false);
+			bench_open(&bench[exec], exec ? VM_EXEC_JIT : VM_EXEC_INTERP, MODE_USUAL);
 			for (uint32_t key = 0; key < 4; key++) {
 				uint64_t key8 = key, values[2] = { key + 100, key + 200 };
 
@@ -384,7 +394,7 @@ test_maps(void **state)
 	struct bench bench;
 	struct code code;
 
-	bench_open(&bench, VM_EXEC_JIT, false);
+	bench_open(&bench, VM_EXEC_JIT, MODE_USUAL);
 	for (int i = 0; i < 5; i++) {
 		code_init(&code, bench.arena);
 		code_emit(&code, insn_mov_imm(0, i));
