@@ -125,7 +125,9 @@ HELPER_FN(probe_read_str)
 
 HELPER_FN(strncmp)
 {
-	return (uint64_t)(int64_t)strncmp(ptr(r1), ptr(r3), r2);
+	int order = strncmp(ptr(r1), ptr(r3), r2);
+
+	return (uint64_t)(int64_t)((order > 0) - (order < 0)); /* the kernel's gives no other numbers */
 }
 
 /* ---- who and when --------------------------------------------------------------------------------------- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The interpreter and machine code: what each class of instruction does, by the text of RFC 9669, at the edges of its operands. Expected numbers
- * are written out here, not computed, so that insn.def itself is under test.
+ * What each instruction does, by the text of RFC 9669, at the edges of its operands: in the interpreter, as machine code, and in this
+ * machine's kernel (skipped without the right to load programs). Expected numbers are written out here, not computed, so that insn.def
+ * itself is under test. That no instruction is forgotten is a test too.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -11,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "vm_fixture.h"
+#include "vm_kernel.h"
 
 struct test_insn {
 	const char *source; /* r1 and r2 are the numbers, r4 scratch: 256 bytes 0, 1, 2, ... ; result in r0 */
@@ -158,6 +159,16 @@ static const struct test_insn insns[] = {
 	{ "*(u64 *)(r4 + 0) = r1\nr0 = 9\nr0 = atomic64_cmpxchg((u64 *)(r4 + 0), r0, r2)\nr0 = *(u64 *)(r4 + 0)\nexit", 9, 5, 5 },
 	{ "*(u64 *)(r4 + 0) = r1\nr0 = 7\nr0 = atomic64_cmpxchg((u64 *)(r4 + 0), r0, r2)\nr0 = *(u64 *)(r4 + 0)\nexit", 9, 5, 9 },
 	{ "*(u64 *)(r4 + 0) = r1\nr0 = r1\nr0 = atomic_cmpxchg((u32 *)(r4 + 0), r0, r2)\nexit", 0x900000009, 5, 9 },
+	/* on 32 bits the other half of the memory stays, and of src only the low half counts */
+	{ "*(u16 *)(r4 + 8) = -2\nr0 = *(u64 *)(r4 + 8)\nexit", 0, 0, 0x0f0e0d0c0b0afffe },
+	{ "*(u32 *)(r4 + 8) = r1\nr0 = *(u64 *)(r4 + 8)\nexit", 0x123456789, 0, 0x0f0e0d0c23456789 },
+	{ "*(u64 *)(r4 + 0) = r1\nlock *(u32 *)(r4 + 0) |= r2\nr0 = *(u64 *)(r4 + 0)\nexit", 0x10000000f0, 0x20000000f, 0x10000000ff },
+	{ "*(u64 *)(r4 + 0) = r1\nlock *(u32 *)(r4 + 0) &= r2\nr0 = *(u64 *)(r4 + 0)\nexit", 0x10000000f0, 0x3c, 0x1000000030 },
+	{ "*(u64 *)(r4 + 0) = r1\nlock *(u32 *)(r4 + 0) ^= r2\nr0 = *(u64 *)(r4 + 0)\nexit", 0x10000000ff, 0xf, 0x10000000f0 },
+	{ "*(u64 *)(r4 + 0) = r1\nr2 = atomic_fetch_or((u32 *)(r4 + 0), r2)\nr0 = *(u64 *)(r4 + 0)\nr0 += r2\nexit", 0x500000001, 2, 0x500000004 },
+	{ "*(u64 *)(r4 + 0) = r1\nr2 = atomic_fetch_and((u32 *)(r4 + 0), r2)\nr0 = *(u64 *)(r4 + 0)\nr0 += r2\nexit", 0x500000003, 2, 0x500000005 },
+	{ "*(u64 *)(r4 + 0) = r1\nr2 = atomic_fetch_xor((u32 *)(r4 + 0), r2)\nr0 = *(u64 *)(r4 + 0)\nr0 += r2\nexit", 0x500000003, 2, 0x500000004 },
+	{ "*(u64 *)(r4 + 0) = r1\nr2 = atomic_xchg((u32 *)(r4 + 0), r2)\nr0 = *(u64 *)(r4 + 0)\nr0 += r2\nexit", 0x50000000a, 0x100000064, 0x50000006e },
 	/* calls: r6 to r9 and the stack of the caller are kept, the callee has its own */
 	{ "r6 = 10\n*(u64 *)(r10 - 8) = 1\ncall function 1\nr0 += r6\nr1 = *(u64 *)(r10 - 8)\nr0 += r1\nexit", 100, 0, 111,
 	  "r6 = 99\n*(u64 *)(r10 - 8) = 77\nr0 = r1\nexit" },
@@ -169,6 +180,168 @@ static const struct test_insn insns[] = {
 	{ "r0 = 0\nr3 = 0\nagain: r0 += r3\nr3 += 1\nif r3 <= 100 goto again\nexit", 0, 0, 5050 },
 };
 
+/* Arithmetic in its four forms: with b in a register or as the immediate, on 64 and on 32 bits. */
+static const struct {
+	const char *op;
+	uint64_t a;
+	int32_t b;
+	uint64_t r64;
+	uint32_t r32;
+} alus[] = {
+	{ "+=", MAX64, 1, MIN64, 0 },
+	{ "+=", 5, -6, ONES, 0xffffffff },
+	{ "-=", 0, 1, ONES, 0xffffffff },
+	{ "-=", MIN64, 1, MAX64, 0xffffffff },
+	{ "*=", 0x100000001, 3, 0x300000003, 3 },
+	{ "*=", ONES, -1, 1, 1 },
+	{ "/=", ONES, 2, MAX64, 0x7fffffff },
+	{ "/=", 7, -1, 0, 0 },
+	{ "/=", ONES, -1, 1, 1 },
+	{ "%=", ONES, 16, 15, 15 },
+	{ "%=", 7, -1, 7, 7 },
+	{ "s/=", MIN64, -1, MIN64, 0 },
+	{ "s/=", 0x80000000, -1, 0xffffffff80000000, 0x80000000 },
+	{ "s/=", (uint64_t)-7, 2, (uint64_t)-3, 0xfffffffd },
+	{ "s%=", MIN64, -1, 0, 0 },
+	{ "s%=", 0x80000000, -1, 0, 0 },
+	{ "s%=", (uint64_t)-7, 2, ONES, 0xffffffff },
+	{ "s%=", 7, -2, 1, 1 },
+	{ "|=", 0xf0, 15, 0xff, 0xff },
+	{ "|=", 0, -1, ONES, 0xffffffff },
+	{ "&=", ONES, -2, 0xfffffffffffffffe, 0xfffffffe },
+	{ "&=", 0x1000000ff, 15, 15, 15 },
+	{ "^=", ONES, -1, 0, 0 },
+	{ "^=", 0xff, 15, 0xf0, 0xf0 },
+	{ "<<=", 1, 31, 0x80000000, 0x80000000 },
+	{ "<<=", 0x180000000, 1, 0x300000000, 0 },
+	{ "<<=", 3, 0, 3, 3 },
+	{ ">>=", 0x8000000080000000, 31, 0x100000001, 1 },
+	{ ">>=", ONES, 0, ONES, 0xffffffff },
+	{ "s>>=", 0x80000000, 31, 1, 0xffffffff },
+	{ "s>>=", MIN64, 31, 0xffffffff00000000, 0 },
+	{ "=", 9, -5, (uint64_t)-5, 0xfffffffb },
+	{ "=", ONES, 0x7fffffff, 0x7fffffff, 0x7fffffff },
+};
+
+/* Jumps in their four forms. */
+static const struct {
+	const char *op;
+	uint64_t a;
+	int32_t b;
+	bool taken64, taken32;
+} jumps[] = {
+	{ "==", 5, 5, true, true },
+	{ "==", 0x100000005, 5, false, true },
+	{ "==", ONES, -1, true, true },
+	{ "==", 0xffffffff, -1, false, true },
+	{ "!=", 5, 5, false, false },
+	{ "!=", 0x100000005, 5, true, false },
+	{ ">", ONES, 1, true, true },
+	{ ">", 0x100000000, 1, true, false },
+	{ ">", ONES, -1, false, false },
+	{ ">=", 5, 5, true, true },
+	{ ">=", 0x100000000, 1, true, false },
+	{ ">=", 4, 5, false, false },
+	{ "<", 4, 5, true, true },
+	{ "<", 5, 5, false, false },
+	{ "<", 0x100000000, 1, false, true },
+	{ "<", 1, -1, true, true },
+	{ "<=", 5, 5, true, true },
+	{ "<=", 6, 5, false, false },
+	{ "<=", 0x100000000, 1, false, true },
+	{ "s>", ONES, 1, false, false },
+	{ "s>", 1, -1, true, true },
+	{ "s>", 0x80000000, 1, true, false },
+	{ "s>=", ONES, -1, true, true },
+	{ "s>=", 0x80000000, 0, true, false },
+	{ "s>=", (uint64_t)-2, -1, false, false },
+	{ "s<", ONES, 0, true, true },
+	{ "s<", 0x80000000, 0, false, true },
+	{ "s<", 0, 0, false, false },
+	{ "s<=", ONES, -1, true, true },
+	{ "s<=", 0x80000000, -1, false, true },
+	{ "s<=", 1, 0, false, false },
+	{ "&", 6, 1, false, false },
+	{ "&", 6, 2, true, true },
+	{ "&", 0x100000000, -1, true, false },
+	{ "&", MIN64, INT32_MIN, true, false },
+};
+
+/* ---- all of them ---------------------------------------------------------------------------------------------- */
+
+static struct test_insn *all;
+static size_t n_all;
+
+static void
+add_test(struct arena *arena, const char *source, uint64_t r1, uint64_t r2, uint64_t r0)
+{
+	all[n_all++] = (struct test_insn){ .source = arena_strdup(arena, source), .r1 = r1, .r2 = r2, .r0 = r0 };
+}
+
+static void
+add_forms(struct arena *arena)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(alus); i++) {
+		uint64_t a = alus[i].a, b = (uint64_t)(int64_t)alus[i].b;
+		const char *op = alus[i].op;
+
+		add_test(arena, arena_printf(arena, "r0 = r1\nr0 %s r2\nexit", op), a, b, alus[i].r64);
+		add_test(arena, arena_printf(arena, "r0 = r1\nr0 %s %d\nexit", op, alus[i].b), a, 0, alus[i].r64);
+		add_test(arena, arena_printf(arena, "r0 = r1\nw0 %s w2\nexit", op), a, b, alus[i].r32);
+		add_test(arena, arena_printf(arena, "r0 = r1\nw0 %s %d\nexit", op, alus[i].b), a, 0, alus[i].r32);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(jumps); i++) {
+		uint64_t a = jumps[i].a, b = (uint64_t)(int64_t)jumps[i].b;
+		const char *op = jumps[i].op, *rest = "goto +1\nr0 = 0\nexit";
+
+		add_test(arena, arena_printf(arena, "r0 = 1\nif r1 %s r2 %s", op, rest), a, b, jumps[i].taken64);
+		add_test(arena, arena_printf(arena, "r0 = 1\nif r1 %s %d %s", op, jumps[i].b, rest), a, 0, jumps[i].taken64);
+		add_test(arena, arena_printf(arena, "r0 = 1\nif w1 %s w2 %s", op, rest), a, b, jumps[i].taken32);
+		add_test(arena, arena_printf(arena, "r0 = 1\nif w1 %s %d %s", op, jumps[i].b, rest), a, 0, jumps[i].taken32);
+	}
+}
+
+static int
+make_tests(void **state)
+{
+	struct arena *arena = arena_new();
+
+	all = arena_alloc(arena, (ARRAY_SIZE(insns) + 4 * ARRAY_SIZE(alus) + 4 * ARRAY_SIZE(jumps)) * sizeof(*all));
+	memcpy(all, insns, sizeof(insns));
+	n_all = ARRAY_SIZE(insns);
+	add_forms(arena);
+	*state = arena;
+	return 0;
+}
+
+static int
+free_tests(void **state)
+{
+	arena_free(*state);
+	return 0;
+}
+
+static struct object *
+object_of(const struct test_insn *test, struct arena *arena)
+{
+	struct object *object = fixture_object(arena);
+
+	fixture_func(object, "entry", test->source);
+	if (test->callee)
+		fixture_func(object, "callee", test->callee);
+	return object;
+}
+
+static unsigned
+check_result(const struct test_insn *test, uint64_t r0, const char *where)
+{
+	if (r0 == test->r0)
+		return 0;
+	print_error("%s\n with %lx, %lx %s: %lx instead of %lx\n", test->source, (unsigned long)test->r1, (unsigned long)test->r2, where,
+		    (unsigned long)r0, (unsigned long)test->r0);
+	return 1;
+}
+
 static void
 check_insns(enum vm_exec exec)
 {
@@ -177,12 +350,11 @@ check_insns(enum vm_exec exec)
 	} };
 	unsigned n_bad = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(insns); i++) {
+	for (size_t i = 0; i < n_all; i++) {
 		struct arena *arena = arena_new();
-		struct object *object = fixture_object(arena);
-		struct func *func = fixture_func(object, "entry", insns[i].source);
+		struct object *object = object_of(&all[i], arena);
 		_Alignas(8) uint8_t scratch[SCRATCH_SIZE];
-		uint64_t args[5] = { insns[i].r1, insns[i].r2, 0, (uintptr_t)scratch, 0 }, r0;
+		uint64_t args[5] = { all[i].r1, all[i].r2, 0, (uintptr_t)scratch, 0 };
 		struct text why = { 0 };
 		struct vm_program *program;
 		struct vm *vm;
@@ -190,20 +362,13 @@ check_insns(enum vm_exec exec)
 
 		for (int b = 0; b < SCRATCH_SIZE; b++)
 			scratch[b] = (uint8_t)b;
-		if (insns[i].callee)
-			fixture_func(object, "callee", insns[i].callee);
 		vm = vm_new(object, 2, &why);
 		assert_non_null(vm);
 		vm_set_exec(vm, exec);
-		program = vm_load(vm, func, &signature, &why, &err);
+		program = vm_load(vm, object->funcs[0], &signature, &why, &err);
 		if (!program)
-			fail_msg("%s: %s", insns[i].source, why.s);
-		r0 = vm_run(vm, program, NULL, args);
-		if (r0 != insns[i].r0) {
-			n_bad++;
-			print_error("%s\n with %lx, %lx: %lx instead of %lx\n", insns[i].source, (unsigned long)insns[i].r1,
-				    (unsigned long)insns[i].r2, (unsigned long)r0, (unsigned long)insns[i].r0);
-		}
+			fail_msg("%s: %s", all[i].source, why.s);
+		n_bad += check_result(&all[i], vm_run(vm, program, NULL, args), exec == VM_EXEC_INTERP ? "in the interpreter" : "as machine code");
 		vm_free(vm);
 		arena_free(arena);
 	}
@@ -215,6 +380,66 @@ test_insns(void **state)
 {
 	check_insns(VM_EXEC_INTERP);
 	check_insns(VM_EXEC_AUTO);
+}
+
+static void
+test_kernel(void **state)
+{
+	struct kernel kernel;
+	unsigned n_bad = 0;
+	int err = kernel_open(&kernel);
+
+	if (err) {
+		print_message("# the kernel does not let us: %s\n", strerror(-err));
+		skip();
+	}
+	for (size_t i = 0; i < n_all; i++) {
+		struct arena *arena = arena_new();
+		struct kernel_input input = { .numbers = true, .ctx = { all[i].r1, all[i].r2 } };
+		uint64_t r0 = 0;
+
+		for (int b = 0; b < SCRATCH_SIZE; b++)
+			input.scratch[b] = (uint8_t)b;
+		err = kernel_run(&kernel, object_of(&all[i], arena), &input, &r0);
+		if (err)
+			print_error("%s: the kernel does not run it: %s\n", all[i].source, strerror(-err));
+		n_bad += err ? 1 : check_result(&all[i], r0, "in the kernel");
+		arena_free(arena);
+	}
+	kernel_close(&kernel);
+	assert_int_equal(n_bad, 0);
+}
+
+/* Those that no program of ours can run: helpers and tables have tests of their own, the rest is refused. */
+static bool
+is_elsewhere(enum insn_id id)
+{
+	const struct insn_info *info = insn_info_of(id);
+
+	return info->shape == SHAPE_PACKET || id == INSN_CALL || id == INSN_CALL_BTF || (info->shape == SHAPE_LD64 && id != INSN_LD64);
+}
+
+static void
+test_every_instruction(void **state)
+{
+	bool seen[N_INSNS] = { false };
+	unsigned n_bad = 0;
+
+	for (size_t i = 0; i < n_all; i++) {
+		struct arena *arena = arena_new();
+		const struct func *func = object_of(&all[i], arena)->funcs[0];
+
+		for (uint32_t pc = 0; pc < func->n_insns; pc += 1 + insn_is_wide(&func->insns[pc]))
+			seen[insn_info(&func->insns[pc])->id] = true;
+		arena_free(arena);
+	}
+	for (int id = 0; id < N_INSNS; id++) {
+		if (seen[id] || is_elsewhere((enum insn_id)id))
+			continue;
+		n_bad++;
+		print_error("no test of %s, \"%s\"\n", insn_info_of((enum insn_id)id)->name, insn_info_of((enum insn_id)id)->format);
+	}
+	assert_int_equal(n_bad, 0);
 }
 
 static void
@@ -239,8 +464,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_insns),
+		cmocka_unit_test(test_kernel),
+		cmocka_unit_test(test_every_instruction),
 		cmocka_unit_test(test_unverified),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_tests, free_tests);
 }

@@ -15,7 +15,7 @@
 
 struct kernel {
 	int tables[ARRAY_SIZE(fixture_tables)];
-	int record, scratch;
+	int record, scratch, result;
 };
 
 static inline int
@@ -38,6 +38,9 @@ kernel_open(struct kernel *kernel)
 	const struct table record = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = RECORD_SIZE, .max_entries = 1, .read_only = true };
 	const struct table scratch = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = SCRATCH_SIZE, .max_entries = 1 };
 
+	const struct table result = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1 };
+
+	kernel->result = kernel_map(&result);
 	kernel->record = kernel_map(&record);
 	kernel->scratch = kernel_map(&scratch);
 	for (size_t i = 0; i < ARRAY_SIZE(fixture_tables); i++) {
@@ -83,16 +86,12 @@ kernel_funcs(const struct object *object, uint32_t *funcs)
 #define KERNEL_FUNCS_MAX 8
 #define KERNEL_PROLOGUE 6 /* instructions that set up the arguments */
 
-/* The arguments are set up by instructions before the program, in the same function: its jumps are relative and stay right. */
+/* Copies the functions that func 0 refers to behind the n instructions that are there, and resolves what they refer to. */
 static inline uint32_t
-kernel_program(const struct kernel *kernel, const struct object *object, struct bpf_insn *insns)
+kernel_link(const struct kernel *kernel, const struct object *object, struct bpf_insn *insns, uint32_t n)
 {
-	uint32_t n = 0, start[KERNEL_FUNCS_MAX], funcs[KERNEL_FUNCS_MAX], n_funcs = kernel_funcs(object, funcs);
+	uint32_t start[KERNEL_FUNCS_MAX], funcs[KERNEL_FUNCS_MAX], n_funcs = kernel_funcs(object, funcs);
 
-	insns[n++] = insn_mov(2, 1);
-	insns[n++] = insn_load(BPF_DW, 3, 2, 0);
-	n += kernel_wide(insns + n, 1, BPF_PSEUDO_MAP_VALUE, kernel->record);
-	n += kernel_wide(insns + n, 4, BPF_PSEUDO_MAP_VALUE, kernel->scratch);
 	for (uint32_t i = 0; i < n_funcs; i++) {
 		start[funcs[i]] = n;
 		memcpy(insns + n, object->funcs[funcs[i]]->insns, object->funcs[funcs[i]]->n_insns * sizeof(*insns));
@@ -116,6 +115,19 @@ kernel_program(const struct kernel *kernel, const struct object *object, struct 
 	return n;
 }
 
+/* The arguments are set up by instructions before the program, in the same function: its jumps are relative and stay right. */
+static inline uint32_t
+kernel_program(const struct kernel *kernel, const struct object *object, struct bpf_insn *insns)
+{
+	uint32_t n = 0;
+
+	insns[n++] = insn_mov(2, 1);
+	insns[n++] = insn_load(BPF_DW, 3, 2, 0);
+	n += kernel_wide(insns + n, 1, BPF_PSEUDO_MAP_VALUE, kernel->record);
+	n += kernel_wide(insns + n, 4, BPF_PSEUDO_MAP_VALUE, kernel->scratch);
+	return kernel_link(kernel, object, insns, n);
+}
+
 /* Names and linkage of the functions: the kernel wants to know that a function that is called back is a static one. */
 static inline int
 kernel_btf(const struct object *object, struct btf_info *info)
@@ -132,6 +144,20 @@ kernel_btf(const struct object *object, struct btf_info *info)
 	for (uint32_t i = 1; i < n; i++)
 		infos[i].insn_off += KERNEL_PROLOGUE;
 	return bpf_btf_load(info->btf, info->btf_len, NULL);
+}
+
+/* The same for func 0 and all that it refers to behind a caller of `start` instructions. */
+static inline int
+kernel_runner_btf(const struct object *object, uint32_t start, struct btf_info *info)
+{
+	struct bpf_insn exits[KERNEL_PROLOGUE * 4];
+	struct func runner = { .name = "runner", .section = "raw_tp/test", .insns = exits, .n_insns = start };
+	const struct func *funcs[KERNEL_FUNCS_MAX + 1] = { &runner };
+	uint32_t order[KERNEL_FUNCS_MAX], n = kernel_funcs(object, order);
+
+	for (uint32_t i = 0; i < n; i++)
+		funcs[i + 1] = object->funcs[order[i]];
+	return btf_for_program(NULL, funcs, n + 1, info) ? -1 : bpf_btf_load(info->btf, info->btf_len, NULL);
 }
 
 /* 0, or -errno of the kernel's refusal, with its log. */
@@ -159,6 +185,84 @@ kernel_verify(const struct kernel *kernel, const struct object *object, char *lo
 	return fd < 0 ? fd : 0;
 }
 
+/* What a program is run on in the kernel. */
+struct kernel_input {
+	bool numbers;             /* r1 and r2 are the numbers in ctx, else record and context, and r3 is ctx[0] */
+	uint64_t ctx[2];
+	uint8_t record[RECORD_SIZE], scratch[SCRATCH_SIZE]; /* scratch: what the program left there, afterwards */
+};
+
+/* The program as a function that a small one calls, which keeps its result. */
+static inline uint32_t
+kernel_runner(const struct kernel *kernel, const struct object *object, bool numbers, struct bpf_insn *insns)
+{
+	uint32_t n = 0, call;
+
+	insns[n++] = insn_mov(6, 1);
+	if (numbers) {
+		insns[n++] = insn_load(BPF_DW, 1, 6, 0);
+		insns[n++] = insn_load(BPF_DW, 2, 6, 8);
+	} else {
+		n += kernel_wide(insns + n, 1, BPF_PSEUDO_MAP_VALUE, kernel->record);
+		insns[n++] = insn_mov(2, 6);
+	}
+	insns[n++] = insn_load(BPF_DW, 3, 6, 0);
+	n += kernel_wide(insns + n, 4, BPF_PSEUDO_MAP_VALUE, kernel->scratch);
+	call = n++;
+	n += kernel_wide(insns + n, 1, BPF_PSEUDO_MAP_VALUE, kernel->result);
+	insns[n++] = insn_store(BPF_DW, 1, 0, 0);
+	insns[n++] = insn_mov_imm(0, 0);
+	insns[n++] = insn_exit();
+	insns[call] = insn_make(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, (int32_t)(n - call - 1));
+	return kernel_link(kernel, object, insns, n);
+}
+
+static inline uint32_t
+kernel_runner_start(bool numbers)
+{
+	struct bpf_insn insns[KERNEL_PROLOGUE * 4];
+	struct func *none[] = { &(struct func){ 0 } };
+	const struct kernel kernel = { .record = 0 };
+	const struct object object = { .funcs = none };
+
+	return kernel_runner(&kernel, &object, numbers, insns);
+}
+
+/* Runs func 0 in the kernel: 0, or -errno of what went wrong, a refusal of that form of the program included. */
+static inline int
+kernel_run(const struct kernel *kernel, const struct object *object, struct kernel_input *input, uint64_t *r0)
+{
+	struct bpf_insn insns[1024];
+	uint32_t zero = 0, n = kernel_runner(kernel, object, input->numbers, insns);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = input->ctx, .ctx_size_in = sizeof(input->ctx));
+	struct btf_info info = { 0 };
+	int fd, btf = kernel_runner_btf(object, kernel_runner_start(input->numbers), &info), err;
+
+	opts.prog_btf_fd = (uint32_t)btf;
+	opts.func_info = info.func_infos;
+	opts.func_info_cnt = info.n_func_infos;
+	opts.func_info_rec_size = sizeof(struct bpf_func_info);
+	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_test", "GPL", insns, n, &opts);
+	err = fd < 0 ? fd : 0;
+	if (!input->numbers && !err)
+		err = bpf_map_update_elem(kernel->record, &zero, input->record, 0);
+	if (!err)
+		err = bpf_map_update_elem(kernel->scratch, &zero, input->scratch, 0);
+	if (!err)
+		err = bpf_prog_test_run_opts(fd, &run);
+	if (!err)
+		err = bpf_map_lookup_elem(kernel->result, &zero, r0);
+	if (!err)
+		err = bpf_map_lookup_elem(kernel->scratch, &zero, input->scratch);
+	if (fd >= 0)
+		close(fd);
+	if (btf >= 0)
+		close(btf);
+	btf_info_fini(&info);
+	return err;
+}
+
 static inline void
 kernel_close(struct kernel *kernel)
 {
@@ -166,6 +270,7 @@ kernel_close(struct kernel *kernel)
 		close(kernel->tables[i]);
 	close(kernel->record);
 	close(kernel->scratch);
+	close(kernel->result);
 }
 
 #endif
