@@ -328,8 +328,8 @@ match_bool(struct cursor c, struct jit_op *op)
 		return 0;
 	c.pc++;
 	after = peek(&c);
-	if (!is_alu(after, BPF_MOV, BPF_K) || after->dst_reg != before->dst_reg || before->imm + after->imm != 1 ||
-	    (before->imm != 0 && before->imm != 1))
+	if (!is_alu(after, BPF_MOV, BPF_K) || after->dst_reg != before->dst_reg || (before->imm | after->imm) != 1 ||
+	    (before->imm & after->imm) != 0)
 		return 0;
 	op->dst = before->dst_reg;
 	op->at = c.pc - 1;
