@@ -94,6 +94,10 @@ text_vprintf(struct text *text, const char *format, va_list args);
 void
 text_cut(struct text *text, size_t len);
 
+/* Bytes in quotes; what does not print is escaped as in C, so that it can be pasted back, and does nothing to a terminal. */
+void
+text_quoted(struct text *text, const char *s, size_t len);
+
 /* Empties the text, keeps the memory. */
 void
 text_clear(struct text *text);

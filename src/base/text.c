@@ -83,6 +83,29 @@ text_cut(struct text *text, size_t len)
 }
 
 void
+text_quoted(struct text *text, const char *s, size_t len)
+{
+	static const char escapes[] = "\"\"\\\\\nn\tt\rr";
+	const char *escape;
+	size_t i, j;
+
+	text_putc(text, '"');
+	for (i = 0; i < len; i++) {
+		escape = NULL;
+		for (j = 0; j + 1 < sizeof(escapes) - 1; j += 2)
+			if (escapes[j] == s[i])
+				escape = &escapes[j + 1];
+		if (escape)
+			text_printf(text, "\\%c", *escape);
+		else if (s[i] >= ' ' && s[i] < 0x7f)
+			text_putc(text, s[i]);
+		else
+			text_printf(text, "\\%03o", (unsigned char)s[i]);
+	}
+	text_putc(text, '"');
+}
+
+void
 text_clear(struct text *text)
 {
 	text->len = 0;

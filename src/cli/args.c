@@ -74,6 +74,13 @@ take_buffer(struct args *args, const char *value)
 }
 
 static const char *
+take_from(struct args *args, const char *value)
+{
+	args->from = value;
+	return NULL;
+}
+
+static const char *
 take_quiet(struct args *args, const char *value)
 {
 	args->quiet = true;
@@ -134,6 +141,13 @@ take_json(struct args *args, const char *value)
 }
 
 static const char *
+take_as_text(struct args *args, const char *value)
+{
+	args->as_text = true;
+	return NULL;
+}
+
+static const char *
 take_write(struct args *args, const char *value)
 {
 	args->write = true;
@@ -171,11 +185,13 @@ const struct option_row option_rows[] = {
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
 	{ "--buffer", "SIZE", take_buffer, "bytes (4k to 1024M) for lines that probes have sent and ktap has not yet read; 4M", .only = "script run" },
 	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run" },
+	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of what happens", .only = "script run list record" },
 	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
 	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)", engine_word },
 	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
 	{ "--json", NULL, take_json, "say what is wrong as JSON, on standard output", .only = "check" },
+	{ "--text", NULL, take_as_text, "write the recording as text", .only = "record" },
 	{ "-w", NULL, take_write, "write the formatted scripts back", .only = "fmt" },
 	{ "-l", NULL, take_list, "only list the scripts whose layout differs; status 1 if there are any", .only = "fmt" },
 	{ "-V", NULL, take_version, "version" },
@@ -337,6 +353,25 @@ parse_words(struct args *args, char **argv, int at)
 	return status;
 }
 
+/* `--from FILE` may stand behind the script, too; it is then no argument of the script. */
+static enum exit_status
+parse_from(struct args *args, char **argv, int *at)
+{
+	static const char name[] = "--from";
+	const char *arg = argv[*at];
+
+	if (!arg || strncmp(arg, name, strlen(name)) != 0 || (arg[strlen(name)] && arg[strlen(name)] != '='))
+		return STATUS_OK;
+	++*at;
+	if (arg[strlen(name)])
+		args->from = arg + strlen(name) + 1;
+	else if (argv[*at])
+		args->from = argv[(*at)++];
+	else
+		return usage_error(name, NULL, "a value is needed behind it");
+	return STATUS_OK;
+}
+
 /* FILE and the arguments of the script. */
 static enum exit_status
 parse_script(struct args *args, char **argv, int at)
@@ -347,6 +382,9 @@ parse_script(struct args *args, char **argv, int at)
 		return status;
 	if (argv[at] && !args->text)
 		args->file = argv[at++];
+	status = parse_from(args, argv, &at);
+	if (status != STATUS_OK)
+		return status;
 	args->script_args = argv + at;
 	return args->file || args->text ? STATUS_OK : usage_error("FILE", NULL, "a script is needed, or -e TEXT");
 }
@@ -373,6 +411,8 @@ args_parse(struct args *args, int argc, char **argv)
 		status = parse_script(args, argv, at);
 	if (status == STATUS_OK && !args->done)
 		status = check_options(args);
+	if (status == STATUS_OK && args->from && (args->command || args->pid || args->engine))
+		return usage_error("--from", args->from, "a recording has its own events: no command, -p or --engine goes with it");
 	if (status == STATUS_OK && args->command && args->pid)
 		return usage_error("-p", NULL, "a process or a command is traced, not both");
 	return status;

@@ -49,11 +49,13 @@ struct args {
 	const char *output;     /* -o */
 	const char *losses;     /* --losses */
 	uint32_t buffer;        /* --buffer, bytes; 0: as compiled */
+	const char *from;       /* --from: a recording; NULL: what happens live */
 	pid_t pid;              /* -p */
 	enum engine engine;
 	enum vm_exec exec;      /* --exec */
 	bool quiet; /* -q */
 	bool json;  /* --json */
+	bool as_text; /* --text */
 	bool write; /* -w */
 	bool list;  /* -l */
 	uint64_t seen; /* bit n: option_rows[n] was given */
@@ -162,6 +164,10 @@ void
 generate_fish(FILE *out);
 
 /* `ktap fmt`: fmt.c. */
+/* record.c */
+enum exit_status
+record_run(const struct args *args);
+
 enum exit_status
 fmt_run(const struct args *args);
 

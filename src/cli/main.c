@@ -6,32 +6,58 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "source/recording.h"
 
-/* `ktap list [GLOB]`: the events that exist for the engine that would be used. */
-static enum exit_status
-list(const struct args *args)
+/* The events that `list` is about: a recording's, or those of the engine that would be used. NULL, with a message. */
+static struct events *
+list_events(const struct args *args, struct arena *arena, struct recording **recording)
 {
-	struct arena *arena = arena_new();
-	struct events *events = events_new(arena, engine_choose(args->engine, NULL));
-	const char *pattern = args->script_args[0];
+	struct text why = { 0 };
+	int err = 0;
+
+	if (!args->from)
+		return events_new(arena, engine_choose(args->engine, NULL));
+	err = recording_open(recording, arena, args->from, &why);
+	if (err < 0)
+		complain("%s", why.s);
+	text_fini(&why);
+	return err < 0 ? NULL : (*recording)->events;
+}
+
+/* `ktap list [GLOB]` */
+static enum exit_status
+list_matching(struct events *events, const char *pattern)
+{
 	struct text why = { 0 };
 	int n = events_list(events, pattern, stdout, &why),
 	    err = events_origin(events) == EVENTS_KERNEL ? events_tracefs_error(events) : 0;
 	enum exit_status status = STATUS_OK;
 
 	if (n < 0) {
-		fprintf(stderr, "ktap: %s\n", why.s);
+		complain("%s", why.s);
 		status = n == -EINVAL ? STATUS_USAGE : STATUS_WORLD;
 	} else if (n == 0) {
-		fprintf(stderr, "ktap: no event matches '%s'\n", pattern ? pattern : "*:*");
+		complain("no event matches '%s'", pattern ? pattern : "*:*");
 		status = STATUS_SCRIPT;
 	}
 	if (n >= 0 && err)
-		fprintf(stderr, "ktap: only system calls are listed, tracefs cannot be read: %s\n",
-			strerror(-err));
+		complain("only system calls are listed, tracefs cannot be read: %s", strerror(-err));
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		status = STATUS_WORLD;
 	text_fini(&why);
+	return status;
+}
+
+static enum exit_status
+list(const struct args *args)
+{
+	struct arena *arena = arena_new();
+	struct recording *recording = NULL;
+	struct events *events = list_events(args, arena, &recording);
+	enum exit_status status = events ? list_matching(events, args->script_args[0]) : STATUS_WORLD;
+
+	if (recording)
+		recording_close(recording);
 	arena_free(arena);
 	return status;
 }
@@ -43,6 +69,7 @@ const struct subcommand subcommands[] = {
 	{ "dump", OPERANDS_WORDS, "FILE", "show what a script or an object file consists of", dump_run },
 	{ "check", OPERANDS_WORDS, "FILE...", "say what is wrong with scripts, without running them", check_run },
 	{ "fmt", OPERANDS_WORDS, "FILE...", "show scripts in the usual layout", fmt_run },
+	{ "record", OPERANDS_WORDS, "EVENT...", "write events (patterns, a script, -e TEXT) to -o FILE; -- COMMAND", record_run },
 	{ "list", OPERANDS_WORDS, "[GLOB]", "the events that there are; of one event its fields", list },
 	{ "generate", OPERANDS_WORDS, "WHAT", "man page, completions, editors' files; without WHAT: what there is", generate_run },
 	{ NULL },

@@ -13,6 +13,7 @@
 
 #include "cli/cli.h"
 #include "codegen/codegen.h"
+#include "source/recording.h"
 
 /* What a run holds, in the order in which it comes to be. */
 struct run {
@@ -21,6 +22,7 @@ struct run {
 	struct script script;
 	enum events_origin origin;
 	struct text not_kernel; /* why `auto` did not take the kernel */
+	struct recording *recording; /* --from; NULL: live */
 	struct events *events;
 	struct object *object;
 	struct source *source; /* NULL: no probes */
@@ -53,17 +55,38 @@ say_not_kernel(const struct run *run)
 		complain("using the user engine, the kernel is not available: %s", run->not_kernel.s);
 }
 
+/* What is traced: a recording, or what the engine that is asked for can see. */
+static enum exit_status
+choose_origin(struct run *run)
+{
+	struct text why = { 0 };
+	int err;
+
+	if (!run->args->from) {
+		run->origin = engine_choose(run->args->engine, &run->not_kernel);
+		return STATUS_OK;
+	}
+	run->origin = EVENTS_RECORDED;
+	err = recording_open(&run->recording, run->arena, run->args->from, &why);
+	if (err < 0)
+		complain("%s", why.s);
+	text_fini(&why);
+	return err == 0 ? STATUS_OK : err == -EINVAL ? STATUS_SCRIPT : STATUS_WORLD;
+}
+
 static enum exit_status
 compile_script(struct run *run)
 {
 	struct diags diags;
 
 	diags_init(&diags, run->arena, &run->script);
-	run->events = events_new(run->arena, run->origin);
+	run->events = run->recording ? run->recording->events : events_new(run->arena, run->origin);
 	run->object = run->origin == EVENTS_KERNEL ?
 			      compile_for(run->arena, &run->script, run->events, source_kernel_has_helper, &diags) :
 			      compile(run->arena, &run->script, run->events, &diags);
-	if (run->object)
+	if (run->object && run->recording)
+		recording_check(run->recording, run->object, &diags);
+	if (!diags.n_errors)
 		return STATUS_OK;
 	/* When an event is to blame, the line on the engine that does not have it goes before. */
 	if (diags_have(&diags, "-event"))
@@ -82,13 +105,19 @@ open_source(struct run *run, const struct target *target)
 		return STATUS_OK;
 	if (run->args->buffer && run->object->table_records != UINT32_MAX)
 		run->object->tables[run->object->table_records]->max_entries = run->args->buffer;
+	if (run->recording && recording_remark(run->recording, run->object, &why)) {
+		complain("%s", why.s);
+		text_clear(&why);
+	}
 	if (run->origin == EVENTS_USER)
 		say_not_kernel(run);
 	if (run->origin == EVENTS_KERNEL && run->args->exec != VM_EXEC_AUTO) {
 		complain("--exec %s is for the user engine, the kernel decides by itself: add --engine=user", exec_names[run->args->exec]);
 		return STATUS_USAGE;
 	}
-	if (run->origin == EVENTS_USER)
+	if (run->recording)
+		err = source_replay_open(&run->source, run->object, run->recording, &why);
+	else if (run->origin == EVENTS_USER)
 		err = source_ptrace_open(&run->source, run->object, run->events, target, &why);
 	else
 		err = source_kernel_open(&run->source, run->object, run->events, target, &why);
@@ -168,6 +197,8 @@ close_run(struct run *run)
 {
 	if (run->source)
 		run->source->ops->close(run->source);
+	if (run->recording)
+		recording_close(run->recording);
 	if (run->args->output && run->out_fd >= 0)
 		close(run->out_fd);
 	if (run->losses)
@@ -184,8 +215,9 @@ script_run(const struct args *args)
 	enum exit_status status = script_read(run.arena, args, &run.script);
 
 	step_time("read", &run.time);
+	if (status == STATUS_OK)
+		status = choose_origin(&run);
 	if (status == STATUS_OK) {
-		run.origin = engine_choose(args->engine, &run.not_kernel);
 		status = compile_script(&run);
 		step_time("compile", &run.time);
 	}

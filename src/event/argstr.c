@@ -131,30 +131,6 @@ put_number(struct text *out, uint64_t value, const struct field *field)
 	text_printf(out, field->is_signed ? "%" PRId64 : "%" PRIu64, value);
 }
 
-/* Text in quotes; what does not print is escaped as in C, so that it can be pasted back, and does nothing to a terminal. */
-static void
-put_quoted(struct text *out, const unsigned char *s, size_t len)
-{
-	static const char escapes[] = "\"\"\\\\\nn\tt\rr";
-	const char *escape;
-	size_t i, j;
-
-	text_putc(out, '"');
-	for (i = 0; i < len; i++) {
-		escape = NULL;
-		for (j = 0; j + 1 < sizeof(escapes) - 1; j += 2)
-			if (escapes[j] == (char)s[i])
-				escape = &escapes[j + 1];
-		if (escape)
-			text_printf(out, "\\%c", *escape);
-		else if (s[i] >= ' ' && s[i] < 0x7f)
-			text_putc(out, (char)s[i]);
-		else
-			text_printf(out, "\\%03o", s[i]);
-	}
-	text_putc(out, '"');
-}
-
 /*
  * Takes one string from the tail of a system call's record: status byte, text, NUL. Writes it, or the address where it could
  * not be read. A string that the end of the record cuts is shown as cut.
@@ -176,7 +152,7 @@ put_string(struct text *out, struct bytes *tail, uint64_t address)
 	if (*tail->at == RECORD_STRING_FAULT)
 		text_printf(out, "0x%" PRIx64, address);
 	else
-		put_quoted(out, s, len);
+		text_quoted(out, (const char *)s, len);
 	if (!nul || *tail->at == RECORD_STRING_CUT)
 		text_puts(out, "...");
 	len += 1 + (nul != NULL);
@@ -395,7 +371,7 @@ format_by_kernel(struct events *events, const struct event *event, const struct 
 	if (record->len < event->record_size)
 		padded.size = (int)event->record_size; /* the rest is zeros */
 	trace_seq_init(&seq);
-	tep_print_event(events_tep(), &seq, &padded, "%s", TEP_PRINT_INFO);
+	tep_print_event(events_tep(events), &seq, &padded, "%s", TEP_PRINT_INFO);
 	trace_seq_terminate(&seq);
 	text_add(out, seq.buffer, seq.len);
 	trace_seq_destroy(&seq);

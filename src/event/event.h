@@ -42,6 +42,8 @@ struct field {
 	bool is_signed;
 	/* System calls pass every argument in 8 bytes; the bytes that its C type really has (int: 4). Else equal to size. */
 	uint32_t value_size;
+	/* Recordings: where in the record the text stands that the pointer points to, as in a __data_loc; 0: it was not recorded. */
+	uint32_t text_offset;
 	uint8_t show;        /* system call arguments: how argstr writes the number, enum show (event_int.h) */
 };
 
@@ -89,6 +91,7 @@ struct event {
 	int32_t id;          /* tracefs id (perf_event_attr.config); -1 until event_load_fields of a tracepoint */
 	uint64_t period_ns;  /* profile */
 	const struct probe *probe; /* probes of functions; NULL: another kind */
+	const char *format;  /* of a recorded event: its format file; NULL: the machine's own */
 	/* Set by event_load_fields. */
 	bool fields_loaded;
 	struct field *fields;
@@ -118,6 +121,7 @@ struct events;
 enum events_origin {
 	EVENTS_KERNEL, /* system calls from our table, all others from tracefs (none of them where it can't be read) */
 	EVENTS_USER,   /* what the user engine makes: system calls, process fork/exec/exit, signals */
+	EVENTS_RECORDED, /* those of a recording, which who reads it adds (recorded.c) */
 };
 
 /* Never fails: where tracefs can't be read, tracepoints are unknown and events_tracefs_error says why. */
@@ -154,6 +158,40 @@ events_suggest(struct events *events, const char *name);
 /* New event for profile-N. */
 struct event *
 events_profile(struct events *events, uint64_t period_ns);
+
+/* ---- recorded.c: the events of a recording --------------------------------------------------------------------- */
+
+/*
+ * Adds an event by the text of its `format` file (copied), with its number as id. System calls keep the fields of our own table where
+ * the recording has them in the same places. Of two with one name the first stays. Returns it; NULL: this is no format.
+ */
+struct event *
+events_add_format(struct events *events, const char *system, const char *format, size_t len);
+
+/*
+ * Adds an event with these fields (their names and types are borrowed), or gives them to one that has no number yet. NULL: there is
+ * one of this name that has, or a system call.
+ */
+struct event *
+events_add_fields(struct events *events, const char *system, const char *name, const struct field *fields, uint32_t n);
+
+/* Adds all that the user engine makes, with our own layouts: system calls, processes, signals. */
+void
+events_add_known(struct events *events);
+
+/* ---- format_text.c: our own layouts as format files ----------------------------------------------------------------- */
+
+/* The format file of an event with loaded fields; event->id is its number. */
+void
+event_format_file(const struct event *event, struct text *out);
+
+/* Bytes of the fixed part of its records there: of a system call's entry no more than its arguments and where their strings stand. */
+uint32_t
+event_recorded_size(const struct event *event);
+
+/* Where the __data_loc of such a string stands in the record. */
+uint32_t
+event_recorded_string(const struct event *event, const struct field *string);
 
 /* ---- define.c: events that a script makes -------------------------------------------------------------------- */
 

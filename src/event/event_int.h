@@ -31,14 +31,18 @@ struct events {
 	struct event_list tracepoints; /* by system and name; empty until events_read_tracefs */
 	struct event_list made;        /* kernel functions and timers, in the order of their making */
 	bool tracefs_read;
+	bool has_known;                /* recordings: events_add_known was called */
 	int tracefs_error;
 	struct entry *buckets[NAME_BUCKETS];
 	unsigned char *padded;         /* argstr.c: copy of a record with zeros behind it */
 };
 
-/* libtraceevent's handle: the formats of the running kernel that were read so far. NULL: no memory. */
+/*
+ * libtraceevent's handle: the formats that were read so far, of the running kernel or of a recording. One recording's are kept, those of
+ * the last that was asked for. NULL: no memory.
+ */
 struct tep_handle *
-events_tep(void);
+events_tep(struct events *events);
 
 /*
  * A tracepoint's format as libtraceevent parsed it (read from tracefs at the first question), or NULL with
@@ -54,7 +58,11 @@ events_tep_event(struct events *events, const struct event *event);
 bool
 event_builtin_fields(struct events *events, struct event *event);
 
-/* ---- events.c, for probe.c ---- */
+/* ---- events.c, for probe.c and recorded.c ---- */
+
+/* New tracepoint of a recording; `system` and `name` live in the arena. */
+struct event *
+events_add(struct events *events, const char *system, const char *name);
 
 /* New event, owned by the events. */
 struct event *

@@ -88,7 +88,7 @@ need_syscalls(struct events *events)
 	struct entry *entries;
 	int32_t number;
 
-	if (events->syscalls.n)
+	if (events->syscalls.n || (events->origin == EVENTS_RECORDED && !events->has_known))
 		return;
 	entries = arena_alloc(events->arena, 2 * SYSCALLS_MAX * sizeof(*entries));
 	for (number = 0; number < SYSCALLS_MAX; number++) {
@@ -161,7 +161,7 @@ need_tracepoints(struct events *events)
 	char *text;
 	size_t len;
 
-	if (events->tracefs_read)
+	if (events->tracefs_read || events->origin == EVENTS_RECORDED)
 		return;
 	events->tracefs_read = true;
 	if (events->origin == EVENTS_USER) {
@@ -175,6 +175,14 @@ need_tracepoints(struct events *events)
 	}
 	add_tracepoints(events, arena_strndup(events->arena, text, len));
 	free(text);
+}
+
+void
+events_add_known(struct events *events)
+{
+	events->has_known = true;
+	need_syscalls(events);
+	add_user_events(events);
 }
 
 int
@@ -362,6 +370,17 @@ struct event *
 events_find_made(struct events *events, const char *system, const char *name)
 {
 	return find(events, system, name);
+}
+
+struct event *
+events_add(struct events *events, const char *system, const char *name)
+{
+	bool is_syscall = strcmp(system, "syscalls") == 0;
+	struct entry *entry = arena_alloc(events->arena, sizeof(*entry));
+
+	entry_init(entry, EVENT_TRACEPOINT, system, name);
+	list_add(events, is_syscall ? &events->syscalls : &events->tracepoints, entry);
+	return &entry->event;
 }
 
 struct event *

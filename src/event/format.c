@@ -169,7 +169,7 @@ event_builtin_fields(struct events *events, struct event *event)
 	const struct syscall *syscall;
 
 	if (event->kind == EVENT_TRACEPOINT)
-		return events->origin == EVENTS_USER && user_event_fields(events->arena, event);
+		return events->origin != EVENTS_KERNEL && user_event_fields(events->arena, event);
 	syscall = event->kind == EVENT_SYSCALL_ENTER || event->kind == EVENT_SYSCALL_EXIT
 			  ? syscall_by_number(event->number)
 			  : NULL;
@@ -182,24 +182,49 @@ event_builtin_fields(struct events *events, struct event *event)
 /* ---- tracepoints, through libtraceevent ------------------------------------------------------ */
 
 struct tep_handle *
-events_tep(void)
+events_tep(struct events *events)
 {
-	static struct tep_handle
-		*tep; /* what it knows is the running kernel's: kept for the life of the process */
+	/* Kept for the life of the process: they are not the arena's. */
+	static struct tep_handle *live, *recorded;
+	static const struct events *recorded_of;
+	struct tep_handle **tep = events->origin == EVENTS_RECORDED ? &recorded : &live;
 
-	if (!tep) {
-		tep = tep_alloc();
+	if (tep == &recorded && recorded_of != events) {
+		tep_free(recorded);
+		recorded = NULL;
+		recorded_of = events;
+	}
+	if (!*tep) {
+		*tep = tep_alloc();
 		tep_set_loglevel(TEP_LOG_NONE);
 	}
-	return tep;
+	return *tep;
+}
+
+/* The text of the format file: of the recording, or the running kernel's. Allocated; NULL with errno. */
+static char *
+read_format(struct events *events, const struct event *event, size_t *len)
+{
+	char *path;
+
+	if (events->origin != EVENTS_RECORDED) {
+		path = arena_printf(events->arena, "events/%s/%s/format", event->system, event->name);
+		return tracefs_read(path, len);
+	}
+	if (!event->format) {
+		errno = ENOENT;
+		return NULL;
+	}
+	*len = strlen(event->format);
+	return strdup(event->format);
 }
 
 struct tep_event *
 events_tep_event(struct events *events, const struct event *event)
 {
-	struct tep_handle *tep = events_tep();
+	struct tep_handle *tep = events_tep(events);
 	struct tep_event *parsed;
-	char *path, *format;
+	char *format;
 	size_t len;
 
 	if (!tep) {
@@ -209,8 +234,7 @@ events_tep_event(struct events *events, const struct event *event)
 	parsed = tep_find_event_by_name(tep, event->system, event->name);
 	if (parsed)
 		return parsed;
-	path = arena_printf(events->arena, "events/%s/%s/format", event->system, event->name);
-	format = tracefs_read(path, &len);
+	format = read_format(events, event, &len);
 	if (!format)
 		return NULL;
 	/* A print format that libtraceevent can't parse is an error to it, but the fields are there. */

@@ -710,13 +710,14 @@ events_probe(struct events *events, const char *pattern, struct span span, struc
 	if (err < 0)
 		return err;
 	d.args = arena_strdup(events->arena, d.args); /* the pattern need not live as long as events */
-	if (events->origin == EVENTS_USER)
+	if (events->origin != EVENTS_KERNEL)
 		d.fn = ignore;
 	err = d.file ? match_file(&d) : match_kernel(&d);
-	if (err < 0 || events->origin != EVENTS_USER)
+	if (err < 0 || events->origin == EVENTS_KERNEL)
 		return err;
 	/* Last, so that what is wrong with the probe itself is told by either engine. */
-	diag = diag_error(diags, span, "unsupported-event", "'%s': the user engine has no probes of functions", pattern);
+	diag = diag_error(diags, span, "unsupported-event", "'%s': %s no probes of functions", pattern,
+			  events->origin == EVENTS_USER ? "the user engine has" : "recordings have");
 	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
 	return -EOPNOTSUPP;
 }

@@ -342,9 +342,10 @@ events_typed(struct events *events, const char *pattern, struct span span, struc
 		diag_help(diags, diag, "for example fentry:vfs_read, fexit:vfs_read, rawtp:sched_switch; probe:FUNCTION takes patterns");
 		return -EINVAL;
 	}
-	if (events->origin != EVENTS_USER)
+	if (events->origin == EVENTS_KERNEL)
 		return define(&r, fn, arg);
-	diag = diag_error(diags, span, "unsupported-event", "'%s': the user engine has no probes of the kernel", pattern);
+	diag = diag_error(diags, span, "unsupported-event", "'%s': %s no probes of the kernel", pattern,
+			  events->origin == EVENTS_USER ? "the user engine has" : "recordings have");
 	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
 	return -EOPNOTSUPP;
 }

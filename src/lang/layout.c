@@ -124,7 +124,9 @@ report_unknown_event(struct events *events, const struct node *pattern, struct d
 	diag = diag_error(diags, pattern->span, "unknown-event", "no event here matches '%s'", pattern->s);
 	if (near)
 		diag_help(diags, diag, "did you mean '%s:%s'?", near->system, near->name);
-	if (events_origin(events) == EVENTS_USER)
+	if (events_origin(events) == EVENTS_RECORDED)
+		diag_help(diags, diag, "the recording has no such event; `ktap list --from FILE` shows those that it has");
+	else if (events_origin(events) == EVENTS_USER)
 		diag_help(diags, diag, "the user engine has system calls, fork, exec, exit and signals; other events need the "
 				       "kernel engine. `ktap list` shows what there is");
 	else if (err)

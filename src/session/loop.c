@@ -6,6 +6,8 @@
  * Where records keep coming, the source is not waited for but looked at every millisecond, so that nobody is woken for
  * each one, and output is written in large blocks. A pause, or a tenth of a second, has it written at once.
  *
+ * A source with a time of its own (a recording) drives the ticks by that: every tick runs, between the events before it and after.
+ *
  * Timers run without drift; of several periods that passed while something else ran, a tick sees one.
  */
 #include <errno.h>
@@ -70,6 +72,56 @@ take_tick(struct session *session, uint32_t n)
 		return;
 	if (!session_goes_on(session, control_tick(&session->control, &session->control.ticks[n])))
 		session->is_over = true;
+}
+
+/* ---- ticks in the source's own time --------------------------------------- */
+
+bool
+session_has_own_time(const struct session *session)
+{
+	return session->source && session->source->ops->time;
+}
+
+/* When a tick is due; UINT64_MAX: never, as far as 64 bits of nanoseconds go. */
+static uint64_t
+tick_due(const struct session *session, const struct tick *tick)
+{
+	uint64_t passed;
+
+	if (__builtin_mul_overflow(tick->period_ns, tick->n_done + 1, &passed) || passed > UINT64_MAX - session->tick_start)
+		return UINT64_MAX;
+	return session->tick_start + passed;
+}
+
+/* The tick that is due first, of several the one registered first; NULL: there is none. */
+static struct tick *
+first_tick(struct session *session)
+{
+	struct control *control = &session->control;
+	struct tick *first = NULL;
+
+	for (uint32_t i = 0; i < control->n_ticks; i++)
+		if (!first || tick_due(session, &control->ticks[i]) < tick_due(session, first))
+			first = &control->ticks[i];
+	return first;
+}
+
+/* Hands on events up to the next tick, and runs that when its time has come. Returns how many records came. */
+static int
+pump_own_time(struct session *session)
+{
+	struct source *source = session->source;
+	struct tick *tick = first_tick(session);
+	int n;
+
+	source->until = tick ? tick_due(session, tick) : UINT64_MAX;
+	n = pump(session);
+	if (!tick || session->is_over || source->ops->time(source) < source->until)
+		return n;
+	tick->n_done++;
+	if (!session_goes_on(session, control_tick(&session->control, tick)))
+		session->is_over = true;
+	return n;
 }
 
 /* ---- the end ------------------------------------------------------------ */
@@ -163,7 +215,10 @@ session_loop(struct session *session)
 		wait_for_more(&waiting, session, n_records);
 		if (waiting.fds[0].revents && interrupt_seen(&session->interrupt))
 			break;
-		n_records = session->source ? pump(session) : 0;
+		if (session_has_own_time(session))
+			n_records = pump_own_time(session);
+		else
+			n_records = session->source ? pump(session) : 0;
 		for (int i = 0; i < waiting.n_ticks && !session->is_over; i++)
 			if (waiting.fds[2 + i].revents)
 				take_tick(session, i);

@@ -131,3 +131,16 @@ session_report(const struct session *session, const struct losses *losses)
 			 (unsigned long long)losses->n_misfits);
 	return n_errors;
 }
+
+enum exit_status
+report_recording(const struct source_stats *stats)
+{
+	if (stats->n_lost)
+		complain("warning: recording '%s' lacks %llu event%s that were lost while it was made", stats->recording,
+			 (unsigned long long)stats->n_lost, stats->n_lost == 1 ? "" : "s");
+	if (!stats->n_damaged)
+		return STATUS_OK;
+	complain("recording '%s' is damaged: %llu part%s left out; the first: %s [%s]", stats->recording,
+		 (unsigned long long)stats->n_damaged, stats->n_damaged == 1 ? " is" : "s are", stats->damage, "recording-damaged");
+	return STATUS_SCRIPT;
+}

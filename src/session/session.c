@@ -177,7 +177,8 @@ open_ticks(struct session *session)
 	ok = ok && (n == 0 || session->tick_fds);
 	for (uint32_t i = 0; session->tick_fds && i < n; i++)
 		session->tick_fds[i] = -1;
-	for (uint32_t i = 0; ok && i < n; i++) {
+	session->tick_start = session_has_own_time(session) ? session->source->ops->time(session->source) : 0;
+	for (uint32_t i = 0; ok && i < n && !session_has_own_time(session); i++) {
 		session->tick_fds[i] = open_tick(session->control.ticks[i].period_ns);
 		ok = session->tick_fds[i] >= 0;
 		if (!ok)
@@ -210,7 +211,7 @@ start(struct session *session)
 static void
 print_banner(const struct session *session)
 {
-	if (!session->options->quiet)
+	if (!session->options->quiet && !session_has_own_time(session))
 		fputs("Tracing... Hit Ctrl-C to end.\n", stderr);
 }
 
@@ -232,11 +233,15 @@ stop(struct session *session)
 static void
 report_losses(struct session *session)
 {
+	struct source_stats stats = { 0 };
 	struct losses losses;
 
 	session_count(session, &losses);
 	if (session_report(session, &losses))
 		session_fail(session, STATUS_SCRIPT);
+	if (session->source)
+		session->source->ops->stats(session->source, &stats);
+	session_fail(session, report_recording(&stats));
 	if (session->options->losses)
 		*session->options->losses = losses;
 	else

@@ -8,7 +8,7 @@
 
 #include "ebpf/ebpf.h"
 #include "output/output.h"
-#include "source/source.h"
+#include "source/record.h"
 
 /* What happened at one place of the script while probes ran; see counters.def. */
 struct loss {
@@ -56,6 +56,17 @@ enum exit_status { STATUS_OK = 0, STATUS_SCRIPT = 1, STATUS_USAGE = 2, STATUS_WO
 enum exit_status
 session_run(struct object *object, struct events *events, struct source *source,
 	    const struct session_options *options);
+
+/*
+ * Records until Ctrl-C or the end of what is traced. `recorder` is opened, and closed by the caller. Messages go to stderr.
+ * record.c.
+ */
+enum exit_status
+session_record(struct recorder *recorder);
+
+/* Says what a recording lacks: events lost while it was made, parts that could not be read. Returns what that makes of the status. */
+enum exit_status
+report_recording(const struct source_stats *stats);
 
 /* -d time: prints the milliseconds since *since behind the step's name on stderr, and sets *since to now. */
 void

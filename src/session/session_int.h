@@ -59,6 +59,7 @@ struct registration {
 struct tick {
 	uint64_t period_ns;
 	int function; /* reference of Lua's registry */
+	uint64_t n_done; /* in a source's own time: how often it ran */
 };
 
 enum control_phase { PHASE_MAIN, PHASE_RUNNING, PHASE_END };
@@ -373,7 +374,8 @@ struct session {
 	struct watch watch;
 	struct text text; /* of one record */
 	uint64_t *n_delivered; /* records read, by site */
-	int *tick_fds;    /* one timerfd a tick */
+	int *tick_fds;    /* one timerfd a tick; -1 where the source has a time of its own */
+	uint64_t tick_start; /* such a source's time at the start */
 	bool is_over;     /* tracing shall end */
 	uint64_t n_bad_records;
 	enum exit_status status;
@@ -386,6 +388,10 @@ session_attach(struct session *session);
 /* Moves records and runs ticks until the end of tracing. */
 void
 session_loop(struct session *session);
+
+/* Does the source have a time of its own, as a recording has? */
+bool
+session_has_own_time(const struct session *session);
 
 /* Prints the records that are left, once no more come. */
 void

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "source/engine.h"
+#include "source/ptrace_record.h"
 
 /* Traced threads; one that is known from its parent's fork, or from its own first stop, whichever comes first. */
 struct task {
@@ -41,7 +42,7 @@ struct task {
 /* One registered program for one event, in the order of registration. */
 struct hook {
 	struct hook *next;
-	struct loaded *loaded;
+	struct loaded *loaded;    /* NULL: the record itself is wanted, by tracer.record_fn */
 	const struct event *event;
 };
 
@@ -84,6 +85,9 @@ struct tracer {
 	bool over;                /* no program runs any more */
 	bool ended;               /* the leader has */
 	int exit_status;
+	ptrace_record_fn *record_fn;
+	void *record_arg;
+	uint32_t record_len;      /* of the record being built */
 	int signal_fd;
 	bool signal_was_blocked;  /* SIGCHLD, before us */
 	struct spaces *spaces;    /* NULL: no user stacks are taken */

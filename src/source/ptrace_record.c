@@ -62,7 +62,7 @@ hooks_of(struct tracer *tracer, const struct event *event)
 }
 
 static int
-check_event(struct tracer *tracer, const struct program *program, struct event *event, struct text *why)
+check_event(struct tracer *tracer, uint32_t record_size, struct event *event, struct text *why)
 {
 	int err;
 
@@ -77,26 +77,19 @@ check_event(struct tracer *tracer, const struct program *program, struct event *
 		text_printf(why, "event %s:%s: its fields are not known: %s", event->system, event->name, strerror(-err));
 		return err;
 	}
-	if (program->record_size <= PTRACE_RECORD_MAX && event->record_size <= PTRACE_RECORD_MAX)
+	if (record_size <= PTRACE_RECORD_MAX && event->record_size <= PTRACE_RECORD_MAX)
 		return 0;
 	text_printf(why, "event %s:%s: the program reads %" PRIu32 " bytes of its record, more than there can be",
-		    event->system, event->name, program->record_size);
+		    event->system, event->name, record_size);
 	return -EINVAL;
 }
 
-int
-hook_add(struct tracer *tracer, const struct program *program, struct event *event, struct text *why)
+/* Hooks a loaded program, or the recorder (NULL), behind those that the event has. Returns 0 or -ENOMEM. */
+static int
+hook_append(struct tracer *tracer, struct loaded *loaded, const struct event *event)
 {
-	struct loaded *loaded;
-	struct hook *hook, **at;
-	int err = check_event(tracer, program, event, why);
+	struct hook *hook = mem_alloc(sizeof(*hook)), **at;
 
-	if (err < 0)
-		return err;
-	loaded = engine_load(&tracer->engine, program, why);
-	if (!loaded)
-		return -errno;
-	hook = mem_alloc(sizeof(*hook));
 	if (!hook)
 		return -ENOMEM;
 	hook->loaded = loaded;
@@ -106,6 +99,29 @@ hook_add(struct tracer *tracer, const struct program *program, struct event *eve
 	*at = hook;
 	tracer->n_hooks++;
 	return 0;
+}
+
+int
+hook_add(struct tracer *tracer, const struct program *program, struct event *event, struct text *why)
+{
+	struct loaded *loaded;
+	int err = check_event(tracer, program->record_size, event, why);
+
+	if (err < 0)
+		return err;
+	loaded = engine_load(&tracer->engine, program, why);
+	return loaded ? hook_append(tracer, loaded, event) : -errno;
+}
+
+int
+source_ptrace_record(struct source *source, struct event *event, ptrace_record_fn *fn, void *arg, struct text *why)
+{
+	struct tracer *tracer = (struct tracer *)((char *)source - offsetof(struct tracer, engine.source));
+	int err = check_event(tracer, 0, event, why);
+
+	tracer->record_fn = fn;
+	tracer->record_arg = arg;
+	return err < 0 ? err : hook_append(tracer, NULL, event);
 }
 
 static void
@@ -169,6 +185,17 @@ set_env(struct tracer *tracer, struct task *task)
 	env->ktime_ns = now_ns();
 }
 
+int
+read_user_string(const struct vm_env *env, uint64_t address, char *string, size_t size)
+{
+	int64_t n = env->read_user ? env->read_user(env->arg, address, string, size - 1) : -EFAULT;
+
+	if (n < 0)
+		return -EFAULT;
+	string[n] = 0;
+	return (size_t)n < size - 1 && strlen(string) == (size_t)n ? -EFAULT : 0;
+}
+
 /* After exit() nothing more is seen, as if we had not been there. */
 static void
 run_hooks(struct tracer *tracer, struct task *task, const struct hook *hook)
@@ -177,7 +204,10 @@ run_hooks(struct tracer *tracer, struct task *task, const struct hook *hook)
 		return;
 	set_env(tracer, task);
 	for (; hook && !tracer->over; hook = hook->next) {
-		engine_run(&tracer->engine, hook->loaded, hook->event, tracer->record);
+		if (hook->loaded)
+			engine_run(&tracer->engine, hook->loaded, hook->event, tracer->record);
+		else
+			tracer->record_fn(tracer->record_arg, hook->event, &tracer->engine.env, tracer->record, tracer->record_len);
 		tracer->over = engine_exited(&tracer->engine);
 	}
 }
@@ -188,6 +218,7 @@ static void
 put_call(struct tracer *tracer, int32_t number, size_t len)
 {
 	memset(tracer->record, 0, len);
+	tracer->record_len = (uint32_t)len;
 	memcpy(tracer->record + NUMBER_OFFSET, &number, sizeof(number));
 }
 
@@ -222,6 +253,7 @@ begin(struct tracer *tracer, enum process_event which)
 	if (!hook || tracer->over || !tracer->going)
 		return NULL;
 	memset(tracer->record, 0, hook->event->record_size);
+	tracer->record_len = hook->event->record_size;
 	return hook->event;
 }
 
@@ -249,6 +281,7 @@ put_text(struct tracer *tracer, const struct event *event, const char *name, con
 			len = room;
 		memcpy(tracer->record + event->record_size, s, len);
 		tracer->record[event->record_size + len] = 0;
+		tracer->record_len = event->record_size + (uint32_t)len + 1;
 		where = (uint32_t)(len + 1) << 16 | event->record_size;
 		memcpy(tracer->record + field->offset, &where, sizeof(where));
 	}

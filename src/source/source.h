@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * source: where events come from. One small interface, two implementations: the kernel (kernel.c) and our own engine fed by
- * ptrace (ptrace.c).
+ * source: where events come from. One small interface, and its implementations: the kernel (kernel.c), our own engine fed by
+ * ptrace (ptrace.c) or by a recording (replay.c, recording.h).
  *
  * Life: source_kernel_open or source_ptrace_open (makes the object's tables) -> attach... -> start -> pump... -> stop -> pump
  * the rest -> table access -> close.
@@ -20,6 +20,7 @@ struct source {
 	const struct object *object;
 	uint32_t n_cpus;      /* CPUs of per-CPU tables */
 	uint32_t batch_ms;    /* how long after a pump that found records more may be left to come together; 0: not at all */
+	uint64_t until;       /* sources with a time of their own: pump handles no event of this time or later; set by the session */
 };
 
 /* What is traced. */
@@ -32,6 +33,10 @@ struct source_stats {
 	uint64_t n_events;    /* handled, where the source knows; else 0 */
 	uint64_t n_nested;    /* events skipped because a program was running on that CPU already */
 	uint64_t n_maps_lost; /* reports of what processes loaded that were lost: names may be missing in user stacks */
+	uint64_t n_lost;      /* events that a recording says it lost */
+	const char *recording; /* its file; NULL: live */
+	uint64_t n_damaged;   /* parts of it that could not be read, */
+	const char *damage;   /* and where and what the first one was */
 	int exit_status;      /* of the command, as from wait(2); valid once command_ended */
 	bool command_ended;
 };
@@ -57,6 +62,11 @@ struct source_ops {
 	int (*pump)(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg);
 	/* True once the command or process that is traced has ended. Always false without a target. */
 	bool (*ended)(struct source *source);
+	/*
+	 * NULL: events happen while we look on. Else the source's own time in ns, which passes with its events: that of the event
+	 * handled last, or `until` once no earlier event is left; before the first pump, that of the first event. Ticks follow it.
+	 */
+	uint64_t (*time)(struct source *source);
 	/* No event reaches a program after this returns. The traced command, if it still runs, goes on (started by us: gets SIGTERM). */
 	void (*stop)(struct source *source);
 	/* Table access with the meanings of vm.h: keys and values as laid out in the object; per-CPU values CPU after CPU. */

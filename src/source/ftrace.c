@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * A tracefs instance of our own (Documentation/trace/ftrace.rst, "Instances"): a directory below instances/, made and removed like any
+ * other, with its own buffers and its own switches for events. Others' tracing does not see it.
+ *
+ * An instance outlives who made it. So a keeper is forked first: it holds one end of a pipe, whose other end only we have, and
+ * removes the instance when that closes, however we end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "event/event.h"
+#include "source/ftrace.h"
+
+#define CPUS_MAX       4096
+#define BUFFER_KB      "4096" /* a CPU */
+#define REMOVE_TRIES   100    /* the instance is busy for a moment after its files are closed */
+#define REMOVE_WAIT_NS 20000000
+
+/* ---- the instance --------------------------------------------------------------------------------------- */
+
+static int
+write_at(int dir, const char *file, const char *text)
+{
+	int fd = openat(dir, file, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	err = n < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+int
+ftrace_write(const struct ftrace *ftrace, const char *file, const char *text)
+{
+	return write_at(ftrace->dir, file, text);
+}
+
+/* Async-signal-safe. */
+static void
+remove_instance(const char *name)
+{
+	const struct timespec wait = { .tv_nsec = REMOVE_WAIT_NS };
+	int instances = openat(tracefs_dir(), "instances", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; instances >= 0 && i < REMOVE_TRIES; i++) {
+		if (unlinkat(instances, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
+			break;
+		nanosleep(&wait, NULL);
+	}
+	close(instances);
+}
+
+/* ---- the keeper ------------------------------------------------------------------------------------------- */
+
+/* In the keeper: nothing is left open but the pipe and tracefs, or our output would seem unfinished to who reads it. */
+static void
+close_others(int pipe_fd)
+{
+	int low = pipe_fd < tracefs_dir() ? pipe_fd : tracefs_dir();
+	int high = pipe_fd < tracefs_dir() ? tracefs_dir() : pipe_fd;
+
+	if (low > 0)
+		close_range(0, (unsigned)low - 1, 0);
+	if (high > low + 1)
+		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+	close_range((unsigned)high + 1, ~0u, 0);
+}
+
+static void __attribute__((noreturn))
+keep(int pipe_fd, const char *name)
+{
+	ssize_t n;
+	char c;
+
+	setsid(); /* Ctrl-C is for those in front */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	close_others(pipe_fd);
+	do
+		n = read(pipe_fd, &c, 1);
+	while (n < 0 && errno == EINTR);
+	remove_instance(name);
+	_exit(0);
+}
+
+static int
+start_keeper(struct ftrace *ftrace, struct text *why)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		text_printf(why, "no pipe: %s", strerror(errno));
+		return -errno;
+	}
+	fflush(NULL);
+	ftrace->keeper = fork();
+	if (ftrace->keeper == 0) {
+		close(fds[1]);
+		keep(fds[0], ftrace->name);
+	}
+	close(fds[0]);
+	ftrace->keeper_fd = fds[1];
+	if (ftrace->keeper > 0)
+		return 0;
+	text_printf(why, "no new process: %s", strerror(errno));
+	return -errno;
+}
+
+/* ---- open --------------------------------------------------------------------------------------------------- */
+
+static int
+open_pages(struct ftrace *ftrace)
+{
+	char path[64];
+	int fd, *more;
+
+	for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+		snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", cpu);
+		fd = openat(ftrace->dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			return errno == ENOENT && cpu ? 0 : -errno;
+		more = mem_realloc(ftrace->page_fds, (cpu + 1) * sizeof(*more));
+		if (!more) {
+			close(fd);
+			return -ENOMEM;
+		}
+		ftrace->page_fds = more;
+		ftrace->page_fds[ftrace->n_cpus++] = fd;
+	}
+	return 0;
+}
+
+/* Sub-buffers are a page each, and larger where somebody asks (Linux 6.8); we don't. */
+static int
+prepare(struct ftrace *ftrace)
+{
+	int err;
+
+	ftrace->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
+	ftrace_write(ftrace, "tracing_on", "0");
+	ftrace_write(ftrace, "buffer_size_kb", BUFFER_KB); /* a smaller one does as well */
+	err = ftrace_write(ftrace, "trace_clock", "mono");
+	if (err == 0)
+		err = open_pages(ftrace);
+	return err;
+}
+
+int
+ftrace_open(struct ftrace *ftrace, struct text *why)
+{
+	char path[96];
+	int err, tracefs = tracefs_dir();
+
+	ftrace->dir = ftrace->keeper_fd = -1;
+	if (tracefs < 0) {
+		text_printf(why, "tracefs, which records events, cannot be opened: %s; root can", strerror(-tracefs));
+		return tracefs;
+	}
+	snprintf(ftrace->name, sizeof(ftrace->name), "ktap-%d", getpid());
+	err = start_keeper(ftrace, why);
+	if (err < 0)
+		return err;
+	snprintf(path, sizeof(path), "instances/%s", ftrace->name);
+	if (mkdirat(tracefs, path, 0700) == 0)
+		ftrace->dir = openat(tracefs, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	err = ftrace->dir < 0 ? -errno : prepare(ftrace);
+	if (err < 0)
+		text_printf(why, "no instance of ftrace can be made (%s of tracefs): %s", path, strerror(-err));
+	return err;
+}
+
+/* ---- events --------------------------------------------------------------------------------------------------- */
+
+int
+ftrace_enable(const struct ftrace *ftrace, const char *system, const char *name)
+{
+	char path[256];
+
+	if (snprintf(path, sizeof(path), "events/%s/%s/enable", system, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return ftrace_write(ftrace, path, "1");
+}
+
+int
+ftrace_follow(const struct ftrace *ftrace, pid_t pid)
+{
+	char text[16];
+	int err;
+
+	snprintf(text, sizeof(text), "%d", pid);
+	err = ftrace_write(ftrace, "options/event-fork", "1");
+	return err < 0 ? err : ftrace_write(ftrace, "set_event_pid", text);
+}
+
+int
+ftrace_read_page(const struct ftrace *ftrace, uint32_t cpu, unsigned char *page)
+{
+	ssize_t n;
+
+	do
+		n = read(ftrace->page_fds[cpu], page, ftrace->page_size);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n == 0 || errno == EAGAIN ? 0 : -errno;
+	memset(page + n, 0, ftrace->page_size - (size_t)n);
+	return 1;
+}
+
+void
+ftrace_close(struct ftrace *ftrace)
+{
+	for (uint32_t i = 0; i < ftrace->n_cpus; i++)
+		close(ftrace->page_fds[i]);
+	free(ftrace->page_fds);
+	if (ftrace->dir >= 0) {
+		ftrace_write(ftrace, "events/enable", "0");
+		close(ftrace->dir);
+		remove_instance(ftrace->name);
+	}
+	if (ftrace->keeper_fd >= 0)
+		close(ftrace->keeper_fd);
+	if (ftrace->keeper > 0)
+		waitpid(ftrace->keeper, NULL, 0);
+	*ftrace = (struct ftrace){ .dir = -1, .keeper_fd = -1 };
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * ftrace: an instance of the kernel's tracer for ourselves, in which events are recorded without any BPF. It is removed on every way out:
+ * by ftrace_close, and by a process that waits for our end, should we be killed.
+ */
+#ifndef KTAP_FTRACE_H
+#define KTAP_FTRACE_H
+
+#include <sys/types.h>
+
+#include "base/base.h"
+
+struct ftrace {
+	int dir;             /* of the instance */
+	int keeper_fd;       /* its closing tells the keeper that we are gone */
+	pid_t keeper;
+	char name[64];
+	uint32_t n_cpus;
+	int *page_fds;       /* one a CPU: trace_pipe_raw */
+	uint32_t page_size;
+};
+
+/*
+ * Makes an instance: clock CLOCK_MONOTONIC, no events, not recording. Returns 0, or -errno with *why naming cause and cure.
+ * ftrace_close in either case; `ftrace` is zeroed.
+ */
+int
+ftrace_open(struct ftrace *ftrace, struct text *why);
+
+/* Writes a file of the instance. Returns 0 or -errno. */
+int
+ftrace_write(const struct ftrace *ftrace, const char *file, const char *text);
+
+/* Switches an event on. -ENOENT: the kernel has no such event. */
+int
+ftrace_enable(const struct ftrace *ftrace, const char *system, const char *name);
+
+/* Restricts it to a process, and to all that it starts from now on. Returns 0 or -errno. */
+int
+ftrace_follow(const struct ftrace *ftrace, pid_t pid);
+
+/*
+ * The next page of a CPU's events (recording_pages.c says how they look) into `page`, page_size bytes; those that are not filled are
+ * handed out too. Returns 1, 0: there is none now, or -errno. Does not block.
+ */
+int
+ftrace_read_page(const struct ftrace *ftrace, uint32_t cpu, unsigned char *page);
+
+void
+ftrace_close(struct ftrace *ftrace);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * recording: a file of events, whatever its format, as streams of records that are laid out as ftrace lays them out.
+ *
+ *     recording.c        opening, damage, the streams merged by time
+ *     recording_text.c   our text form
+ *     recording_dat.c    trace.dat (recording_dat.h)
+ *     recording_tasks.c  which thread belongs to which process, and what it is called
+ *     recording_needs.c  what a script asks and a recording cannot answer
+ *     replay.c           the source that feeds a recording to the user engine
+ *
+ * Recordings come from other machines and may be damaged, cut or forged: what can be read is read, the rest is counted, and the
+ * first such place is named.
+ */
+#ifndef KTAP_RECORDING_H
+#define KTAP_RECORDING_H
+
+#include "source/source.h"
+
+#define RECORDED_MAX      65536 /* bytes of a record */
+#define RECORDED_IDS      65536 /* numbers of events: common_type has 16 bits */
+#define RECORDED_CPUS_MAX 4096
+
+/* One event. What it points to is good until the next one is asked of the same stream. */
+struct recorded {
+	uint64_t time_ns;
+	const unsigned char *record;
+	uint32_t len;          /* bytes that may be read there */
+	uint32_t id;           /* of struct event, below RECORDED_IDS */
+	uint32_t cpu;
+	uint32_t tid;
+	uint32_t pid;          /* process; 0: ask the tasks */
+	const char *comm;      /* NULL: ask the tasks */
+	const uint64_t *stack; /* return addresses in the kernel, innermost first */
+	const uint64_t *ustack; /* and in the process */
+	uint32_t n_stack, n_ustack;
+};
+
+/* What a recording may hold or lack; bits of recording.holds. */
+enum recording_holds {
+	HOLDS_STACKS = 1,  /* kernel stacks */
+	HOLDS_USTACKS = 2, /* user stacks */
+	HOLDS_PIDS = 4,    /* which process a thread belongs to */
+};
+
+/* ---- recording_tasks.c ----------------------------------------------------------------------------------- */
+
+struct recorded_task {
+	uint32_t tid, pid;
+	char comm[16];
+	bool used;
+	bool has_first_name; /* by tasks_learn_first */
+};
+
+/* Threads by tid: open addressing, a power of two. */
+struct recorded_tasks {
+	struct recorded_task *slots;
+	uint32_t n, cap;
+	/* Events that tell of threads; UINT32_MAX: not in this recording. */
+	uint32_t newtask_id, rename_id;
+	const struct field *newtask_pid, *newtask_comm, *newtask_flags, *rename_comm, *rename_old;
+};
+
+/* Sets what the recording says of a thread; pid 0, comm NULL: not said. Returns 0 or -ENOMEM. */
+int
+tasks_set(struct recorded_tasks *tasks, uint32_t tid, uint32_t pid, const char *comm);
+
+/* The thread, or NULL: nothing is known of it. Good until the next tasks_set. */
+const struct recorded_task *
+tasks_find(const struct recorded_tasks *tasks, uint32_t tid);
+
+/* Finds the events that tell of threads (task:task_newtask, task:task_rename) among a recording's. */
+void
+tasks_watch(struct recorded_tasks *tasks, struct events *events);
+
+/* Who raised an event: tid, pid, comm, from the event or from what is known of its thread; "<...>" where no name is. */
+void
+tasks_identify(const struct recorded_tasks *tasks, const struct recorded *event, struct recorded_task *who);
+
+/*
+ * The table has names as they were at the end. Of a thread that was renamed, this gives it back the one it had before; called for all
+ * events, in the order of time, before any is learned from. Returns 0 or -ENOMEM.
+ */
+int
+tasks_learn_first(struct recorded_tasks *tasks, const struct recorded *event);
+
+/* Learns from an event, which must come in the order of time. Returns 0 or -ENOMEM. */
+int
+tasks_learn(struct recorded_tasks *tasks, const struct recorded *event);
+
+/* ---- recording.c ------------------------------------------------------------------------------------------- */
+
+struct recording;
+
+/* Events of one CPU, or of all of them where the file has them in one order. */
+struct stream {
+	struct recording *recording;
+	uint32_t number;
+	struct recorded head; /* the next event, of those merged by recording_next */
+};
+
+struct recording_ops {
+	const char *name;     /* "text", "trace.dat", "perf.data" */
+	/* Reads all but the events: which there are, their fields, threads. Returns 0 or -errno with *why. */
+	int (*open)(struct recording *recording, struct text *why);
+	/* Back to the first events of all streams. */
+	void (*rewind)(struct recording *recording);
+	/* The next event of a stream; false at its end. Skips and reports what cannot be read. */
+	bool (*next)(struct recording *recording, uint32_t stream, struct recorded *event);
+	void (*close)(struct recording *recording);
+};
+
+struct recording {
+	const struct recording_ops *ops;
+	const char *path;
+	struct arena *arena;          /* borrowed */
+	struct events *events;        /* in the arena */
+	struct recorded_tasks tasks;
+	unsigned holds;
+	uint32_t n_cpus;
+	uint32_t n_streams;
+	const unsigned char *data;    /* the file, mapped */
+	size_t len;
+	void *format;                 /* what recording_FORMAT.c keeps */
+	const char *kallsyms;         /* /proc/kallsyms of the machine; not NUL-terminated; NULL: not recorded */
+	size_t kallsyms_len;
+	uint64_t n_damaged;           /* parts that could not be read */
+	struct text damage;           /* the first of them: where and what */
+	uint64_t n_lost;              /* events that who recorded them lost */
+	/* Streams that are not at their end, by the time of their next event. */
+	struct stream *streams;
+	uint32_t n_open;
+	bool is_handed_out;           /* the first stream's event was returned by recording_next */
+};
+
+/*
+ * Opens a recording in any of the formats. `arena` outlives it. Returns 0, or -errno with *why naming file and cause; -EINVAL: the file
+ * is no recording.
+ */
+int
+recording_open(struct recording **recording, struct arena *arena, const char *path, struct text *why);
+
+/* Goes through all events to know what threads were called before they were renamed. Returns 0 or -ENOMEM. */
+int
+recording_learn_names(struct recording *recording);
+
+/* Starts again at the beginning. Returns 0 or -ENOMEM. */
+int
+recording_rewind(struct recording *recording);
+
+/* The next event of all streams in the order of time; false at the end. */
+bool
+recording_next(struct recording *recording, struct recorded *event);
+
+void
+recording_close(struct recording *recording);
+
+/* What is missing in it so far, as source_ops.stats says it. */
+void
+recording_stats(const struct recording *recording, struct source_stats *stats);
+
+/* Counts a part that cannot be read, and keeps the first one's place and cause for the report. */
+void
+recording_damage(struct recording *recording, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Reports, with the slug not-recorded, what the object's programs ask and the recording does not hold. */
+void
+recording_check(const struct recording *recording, const struct object *object, struct diags *diags);
+
+/* Says what it is but no error: one line for complain, or false. */
+bool
+recording_remark(const struct recording *recording, const struct object *object, struct text *remark);
+
+/* The text of a string that an event's field points to, where it was recorded: NULL, or its bytes with NUL in *len. */
+const char *
+recorded_string(const struct recorded *event, const struct field *field, size_t *len);
+
+extern const struct recording_ops recording_text_ops, recording_dat_ops;
+
+/* ---- replay.c ------------------------------------------------------------------------------------------------- */
+
+/* Opens a source that runs the programs on the recording (borrowed). Returns 0 or -errno with *why. */
+int
+source_replay_open(struct source **source, const struct object *object, struct recording *recording, struct text *why);
+
+#endif
