@@ -78,17 +78,17 @@ writes_r10(const struct bpf_insn *insn, const struct insn_info *info)
 
 /* Immediates that the kernel refuses although the RFC gives them a meaning. */
 static const char *
-bad_immediate(const struct bpf_insn *insn, const struct insn_info *info)
+bad_immediate(const struct verifier *v, const struct bpf_insn *insn, const struct insn_info *info)
 {
 	uint8_t op = BPF_OP(insn->code);
 	int32_t width = BPF_CLASS(insn->code) == BPF_ALU64 ? 64 : 32;
 
-	if (info->shape != SHAPE_ALU || BPF_SRC(insn->code) != BPF_K)
+	if (info->shape != SHAPE_ALU || BPF_SRC(insn->code) != BPF_K || v->signature->policy == VM_POLICY_RFC)
 		return NULL;
 	if ((op == BPF_DIV || op == BPF_MOD) && !insn->imm)
-		return "divides by the constant 0";
+		return "divides by the constant 0 (a rule of the kernel; by RFC 9669 it gives 0, or leaves the number)";
 	if ((op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH) && (insn->imm < 0 || insn->imm >= width))
-		return "shifts by a constant that is not below the width of the number";
+		return "shifts by a constant that is not below the width of the number (a rule of the kernel; RFC 9669 masks the constant)";
 	return NULL;
 }
 
@@ -133,14 +133,14 @@ bad_insn(const struct verifier *v, const struct func *func, uint32_t pc)
 	if (writes_r10(insn, info))
 		return "writes r10, the frame pointer, which may only be read";
 	if (info->shape == SHAPE_PACKET)
-		return "accesses a network packet; there is none here";
+		return "accesses a network packet the old way (ABS, IND); there is none here, and RFC 9669 counts these as deprecated";
 	if (info->id == INSN_CALL_BTF)
 		return "calls a function of the kernel, which this engine does not have";
 	if (info->id == INSN_CALL_LOCAL && !func_callee(v->object, func, pc))
 		return "calls a function that the object does not have";
 	if (info->shape == SHAPE_LD64)
 		return bad_wide(v, func, pc);
-	return bad_immediate(insn, info);
+	return bad_immediate(v, insn, info);
 }
 
 /* ---- the whole function ----------------------------------------------------------------------------------------- */
@@ -191,21 +191,37 @@ reach_from(struct verifier *v, struct func_info *info, uint32_t pc, uint32_t *wo
 	return reach(v, info, pc, (int64_t)pc + 1 + insn_is_wide(insn), 0, work, n);
 }
 
+/* All that can be reached from an instruction, by whatever way. */
+static bool
+reach_all_from(struct verifier *v, struct func_info *info, uint32_t pc, uint32_t *work)
+{
+	uint32_t n = 0;
+
+	if (!reach(v, info, pc, pc, 0, work, &n))
+		return false;
+	while (n)
+		if (!reach_from(v, info, work[--n], work, &n))
+			return false;
+	return true;
+}
+
+/* Dead code, where it is permitted, is made into machine code too: it has to be in order. */
 static bool
 check_reach(struct verifier *v, struct func_info *info)
 {
 	const struct func *func = info->func;
 	uint32_t *work = arena_alloc(v->arena, func->n_insns * sizeof(*work));
-	uint32_t n = 0;
 
-	if (!reach(v, info, 0, 0, 0, work, &n))
+	if (!reach_all_from(v, info, 0, work))
 		return false;
-	while (n)
-		if (!reach_from(v, info, work[--n], work, &n))
+	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
+		if (!(info->marks[pc] & MARK_START) || info->marks[pc] & MARK_REACHED)
+			continue;
+		if (v->signature->policy == VM_POLICY_KERNEL)
+			return refuse_at(v, func, pc, "no path leads to this instruction (a rule of the kernel)");
+		if (!reach_all_from(v, info, pc, work))
 			return false;
-	for (uint32_t pc = 0; pc < func->n_insns; pc++)
-		if (info->marks[pc] & MARK_START && !(info->marks[pc] & MARK_REACHED))
-			return refuse_at(v, func, pc, "no path leads to this instruction");
+	}
 	return true;
 }
 

@@ -94,8 +94,15 @@ enum vm_arg_kind {
 	VM_ARG_CTX,      /* opaque: only to be handed to helpers that take a context */
 };
 
+/* Where the kernel refuses what RFC 9669 permits, for no reason of safety. Refusals say so. */
+enum vm_policy {
+	VM_POLICY_KERNEL, /* as the kernel: no immediate shift by the width or more, no division by the immediate 0, no dead code */
+	VM_POLICY_RFC,
+};
+
 struct vm_signature {
 	struct { enum vm_arg_kind kind; uint32_t size; } args[5]; /* r1 to r5 */
+	enum vm_policy policy;
 };
 
 /* Signature of a program of an object (ebpf.h, struct program). */
