@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lang/lex.h"
 #include "lang/types_int.h"
 
 /* ---- what a handler reads ---- */
@@ -115,13 +116,28 @@ add_event(struct event *event, void *arg)
 }
 
 static void
+report_bad_event(const struct node *pattern, struct diags *diags)
+{
+	const char *foreign = foreign_event(pattern->s);
+	struct diag *diag;
+
+	diag = diag_error(diags, pattern->span, "bad-event", "'%s' is not an event: SYSTEM:NAME is needed", pattern->s);
+	diag_help(diags, diag, "%s", foreign ? foreign : "for example `trace sched:sched_switch { ... }`; both parts may be globs");
+}
+
+static void
 report_unknown_event(struct events *events, const struct node *pattern, struct diags *diags)
 {
 	struct event *near = events_suggest(events, pattern->s);
+	const char *foreign = foreign_event(pattern->s);
 	int err = strncmp(pattern->s, "syscalls:", 9) ? events_tracefs_error(events) : 0;
 	struct diag *diag;
 
 	diag = diag_error(diags, pattern->span, "unknown-event", "no event here matches '%s'", pattern->s);
+	if (foreign && !near) {
+		diag_help(diags, diag, "%s", foreign);
+		return;
+	}
 	if (near)
 		diag_help(diags, diag, "did you mean '%s:%s'?", near->system, near->name);
 	if (events_origin(events) == EVENTS_RECORDED)
@@ -160,14 +176,10 @@ match_patterns(struct events *events, const struct function *handler, struct mat
 			continue;
 		}
 		n = events_match(events, pattern->s, add_event, match);
-		if (n < 0) {
-			struct diag *diag = diag_error(diags, pattern->span, "bad-event", "'%s' is not an event: SYSTEM:NAME is "
-						       "needed", pattern->s);
-
-			diag_help(diags, diag, "for example `trace sched:sched_switch { ... }`; both parts may be globs");
-		} else if (n == 0) {
+		if (n < 0)
+			report_bad_event(pattern, diags);
+		else if (n == 0)
 			report_unknown_event(events, pattern, diags);
-		}
 	}
 	for (uint32_t i = 0; i < match->n; i++)
 		match->events[i]->index = UINT32_MAX;

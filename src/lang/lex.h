@@ -73,6 +73,19 @@ void
 interval_report(struct diags *diags, struct span span, const char *s, const char *wrong);
 
 
+/* ---- foreign.c: what to write instead of a word of another tool, NULL where it is none ---- */
+
+const char *
+foreign_name(const char *name);
+
+/* By how an event description begins. */
+const char *
+foreign_event(const char *pattern);
+
+/* For a call without arguments. */
+const char *
+foreign_call(const struct builtin *builtin);
+
 /* ---- tree.c ---- */
 
 /* Bytes as a string of the language, quoted, with escapes. */

@@ -180,31 +180,6 @@ add_candidate(struct names *names, struct variable *var, struct function *functi
 
 /* ---- unknown names ---- */
 
-/* Names of other languages, and names that ktap had. */
-static const struct foreign {
-	const char *name, *instead;
-} foreign[] = {
-	{ "not", "! is the operator: !x" },
-	{ "local", "var declares variables" },
-	{ "goto", "there is no goto; use while, break, continue" },
-	{ "printk", "print and printf print" },
-	{ "println", "print(x) ends the line" },
-	{ "kstack", "stack() is the kernel's stack, ustack() the program's" },
-	{ "print_backtrace", "print(stack())" },
-	{ "histogram", "print_hist(t) prints a table as a histogram" },
-	{ "sort_pairs", "for (k, v in sorted(t)) goes through a table by value" },
-	{ "argname", "args.NAME reads a field by its name" },
-	{ "argevent", "argstr is the event as text" },
-	{ "ppid", "the parent's id is not there yet" },
-	{ "ffi", "kernel functions cannot be called" },
-	{ "clear", "delete(t) empties a table" },
-	{ "strftime", "gettimeofday_s() is the time in seconds" },
-	{ "elapsed", "keep nsecs in a variable and subtract" },
-	{ "str", "args.NAME of a system call's string is the string; user_string(addr) reads one anywhere" },
-	{ "null", "nil is no value" },
-	{ "NULL", "nil is no value; pointers are numbers, 0 is null" },
-};
-
 static unsigned
 suggestion_limit(const char *name)
 {
@@ -246,15 +221,6 @@ suggest(const struct names *names, const char *name, bool with_builtins)
 	return nearest.name;
 }
 
-static const char *
-find_foreign(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
-		if (strcmp(foreign[i].name, name) == 0)
-			return foreign[i].instead;
-	return NULL;
-}
-
 /* "kdebug" where there are builtins kdebug.SOMETHING. */
 static bool
 is_library(const char *name)
@@ -271,7 +237,7 @@ static void
 report_unknown(struct names *names, const struct node *node)
 {
 	struct symbol *symbol = find_symbol(names, node->s);
-	const char *near, *instead = find_foreign(node->s);
+	const char *near, *instead = foreign_name(node->s);
 	struct diag *diag;
 
 	if (symbol->reported)
@@ -413,7 +379,10 @@ check_arguments(struct names *names, const struct node *call, const struct built
 	else
 		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u to %u arguments, but here are %u",
 				  builtin->name, builtin->min_args, builtin->max_args, n);
-	diag_help(names->diags, diag, "its prototype: %s", builtin->prototype);
+	if (!n && foreign_call(builtin))
+		diag_help(names->diags, diag, "%s", foreign_call(builtin));
+	else
+		diag_help(names->diags, diag, "its prototype: %s", builtin->prototype);
 }
 
 static void

@@ -705,7 +705,9 @@ report_no_statement(struct parser *p, struct node *stat)
 		return;
 	}
 	diag = syntax_error(p, "expected-statement", "an assignment or a call");
-	if (p->token.kind == TOKEN_EQ)
+	if (stat->a && stat->a->kind == NODE_NAME && foreign_name(stat->a->s))
+		help(p, diag, foreign_name(stat->a->s));
+	else if (p->token.kind == TOKEN_EQ)
 		help(p, diag, "= assigns, == compares");
 	else if (p->token.kind == TOKEN_NAME && p->token.span.off == p->end + 1)
 		help(p, diag, "statements begin with var, if, for, while, trace ... or with the name that is assigned or called");

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * foreign: what to write instead of words of other tools (foreign.def), for the help of diagnostics.
+ */
+#include <string.h>
+
+#include "lang/lex.h"
+
+static const struct foreign {
+	const char *word, *instead;
+} names[] = {
+#define FOREIGN_NAME(name, instead) { name, instead },
+#define FOREIGN_EVENT(prefix, instead)
+#define FOREIGN_CALL(builtin, instead)
+#include "lang/foreign.def"
+#undef FOREIGN_NAME
+#undef FOREIGN_EVENT
+#undef FOREIGN_CALL
+}, events[] = {
+#define FOREIGN_NAME(name, instead)
+#define FOREIGN_EVENT(prefix, instead) { prefix, instead },
+#define FOREIGN_CALL(builtin, instead)
+#include "lang/foreign.def"
+#undef FOREIGN_NAME
+#undef FOREIGN_EVENT
+#undef FOREIGN_CALL
+};
+
+static const char *const calls[N_BUILTINS] = {
+#define FOREIGN_NAME(name, instead)
+#define FOREIGN_EVENT(prefix, instead)
+#define FOREIGN_CALL(builtin, instead) [BUILTIN_##builtin] = instead,
+#include "lang/foreign.def"
+#undef FOREIGN_NAME
+#undef FOREIGN_EVENT
+#undef FOREIGN_CALL
+};
+
+const char *
+foreign_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i].word, name) == 0)
+			return names[i].instead;
+	return NULL;
+}
+
+const char *
+foreign_event(const char *pattern)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		if (strncmp(events[i].word, pattern, strlen(events[i].word)) == 0)
+			return events[i].instead;
+	return NULL;
+}
+
+const char *
+foreign_call(const struct builtin *builtin)
+{
+	return calls[builtin->id];
+}
