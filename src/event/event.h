@@ -65,6 +65,8 @@ enum fetch_from {
 struct fetch {
 	enum fetch_from from;
 	int16_t reg;      /* bytes in struct pt_regs, in the context */
+	int16_t index;    /* FETCH_REG: of another register, which is added `scale` (1, 2, 4, 8) times; 0: there is none */
+	uint8_t scale;
 	uint64_t value;
 	uint32_t n_steps;
 	/* Then so many times: value = memory at value + offset, of the process (user) or of whoever owns the address. */

@@ -98,6 +98,10 @@ int
 events_probe(struct events *events, const char *pattern, struct span span, struct diags *diags,
 	     void (*fn)(struct event *event, void *arg), void *arg);
 
+/* Bytes in struct pt_regs of a register by the kernel's name ("di", "r8"). False: there is none. */
+bool
+probe_register(const char *name, size_t len, int16_t *offset);
+
 /* The functions that "probe:GLOB" or "probe:FILE:GLOB" fits, one a line. Returns their number, or -errno with *why. */
 int
 events_list_functions(struct events *events, const char *pattern, FILE *out, struct text *why);
@@ -139,6 +143,33 @@ functions_of_kernel(struct arena *arena, const char *pattern, struct functions *
 /* The name that is nearest to a misspelt one, or NULL. */
 const char *
 functions_nearest(const struct functions *list, const char *name);
+
+/* A marker's place in a file, from a note of the section .note.stapsdt. */
+struct marker {
+	const char *provider, *name;
+	const char *args;    /* as in the note: "-4@%edi 8@-8(%rbp)" */
+	uint64_t offset;     /* of the instruction in the file */
+	uint64_t semaphore;  /* where the file has the count of those who watch; 0: the marker has none */
+};
+
+/* By provider, name and offset, in an arena. */
+struct markers {
+	struct marker *markers;
+	uint32_t n, cap;
+};
+
+/* All markers of an ELF file of this architecture. Returns 0, or -errno with *why. */
+int
+markers_of_file(struct arena *arena, const char *path, struct markers *list, struct text *why);
+
+/* ---- marker.c: as events_define and events_list, for definitions.def ---- */
+
+int
+events_marker(struct events *events, const char *pattern, struct span span, struct diags *diags,
+	      void (*fn)(struct event *event, void *arg), void *arg);
+
+int
+events_list_markers(struct events *events, const char *pattern, FILE *out, struct text *why);
 
 /* ---- library.c ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The functions that probes can be put at: those of an ELF file, from .symtab and .dynsym (libelf), and those
- * of the kernel, from /proc/kallsyms.
+ * The places that probes can be put at: functions of an ELF file, from .symtab and .dynsym (libelf), its markers, from
+ * .note.stapsdt, and the functions of the kernel, from /proc/kallsyms.
  *
  * A function of a file is known by where its first instruction lies in the file, which is what the kernel wants and
  * is the same for programs that are loaded anywhere (PIE, libraries) and for those that are not. Of two names for
@@ -124,9 +124,9 @@ open_image(struct image_file *file, const char *path, struct text *why)
 	return check_header(file, why);
 }
 
-/* The place in the file of an address that is executed; UINT64_MAX: there is none. */
+/* The place in the file of an address in a segment that has `flags` (PF_X: is executed); UINT64_MAX: there is none. */
 static uint64_t
-file_offset(const struct image_file *file, uint64_t address)
+file_offset(const struct image_file *file, uint64_t address, uint32_t flags)
 {
 	GElf_Phdr segment;
 	size_t i, n = 0;
@@ -134,7 +134,7 @@ file_offset(const struct image_file *file, uint64_t address)
 	elf_getphdrnum(file->elf, &n);
 	for (i = 0; i < n; i++) {
 		if (!gelf_getphdr(file->elf, (int)i, &segment) || segment.p_type != PT_LOAD ||
-		    !(segment.p_flags & PF_X))
+		    !(segment.p_flags & flags))
 			continue;
 		if (address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz)
 			return address - segment.p_vaddr + segment.p_offset;
@@ -176,7 +176,7 @@ add_symbol(struct arena *arena, const struct image_file *file, const GElf_Sym *s
 	plain[len] = 0;
 	if (!matches(pattern, plain))
 		return;
-	function.offset = file_offset(file, symbol->st_value);
+	function.offset = file_offset(file, symbol->st_value, PF_X);
 	if (function.offset == UINT64_MAX)
 		return;
 	function.name = arena_strdup(arena, plain);
@@ -213,6 +213,119 @@ functions_of_file(struct arena *arena, const char *path, const char *pattern, st
 			read_symbols(arena, &file, section, &header, pattern, list);
 	close_image(&file);
 	sort_functions(list);
+	return err;
+}
+
+/* ---- markers --------------------------------------------------------------------------------- */
+
+#define MARKER_OWNER "stapsdt"
+#define MARKER_TYPE  3
+
+/* The address that prelink or objcopy would have moved: markers are relative to this section, wherever it is now. */
+static uint64_t
+marker_base(const struct image_file *file)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	const char *name;
+	size_t names;
+
+	while (elf_getshdrstrndx(file->elf, &names) == 0 && (section = elf_nextscn(file->elf, section))) {
+		name = gelf_getshdr(section, &header) ? elf_strptr(file->elf, names, header.sh_name) : NULL;
+		if (name && strcmp(name, ".stapsdt.base") == 0)
+			return header.sh_addr;
+	}
+	return 0;
+}
+
+/* A text that ends inside `len` bytes, passed over; NULL: it does not. */
+static const char *
+next_text(const char **at, size_t *len)
+{
+	const char *text = *at, *end = memchr(text, 0, *len);
+
+	if (!end)
+		return NULL;
+	*len -= (size_t)(end + 1 - text);
+	*at = end + 1;
+	return text;
+}
+
+/* A note's description: 8 bytes each of address, base, semaphore's address; three texts. */
+static void
+add_marker(struct arena *arena, const struct image_file *file, uint64_t base, const char *note, size_t len, struct markers *list)
+{
+	struct marker marker = { 0 };
+	const char *at = note + 24;
+	uint64_t numbers[3], moved;
+
+	if (len < 24)
+		return;
+	len -= 24;
+	memcpy(numbers, note, sizeof(numbers));
+	moved = base ? base - numbers[1] : 0;
+	marker.provider = next_text(&at, &len);
+	marker.name = marker.provider ? next_text(&at, &len) : NULL;
+	marker.args = marker.name ? next_text(&at, &len) : NULL;
+	marker.offset = file_offset(file, numbers[0] + moved, PF_X);
+	if (!marker.args || marker.offset == UINT64_MAX)
+		return;
+	if (numbers[2])
+		marker.semaphore = file_offset(file, numbers[2] + moved, PF_W);
+	if (marker.semaphore == UINT64_MAX)
+		marker.semaphore = 0;
+	marker.provider = arena_strdup(arena, marker.provider);
+	marker.name = arena_strdup(arena, marker.name);
+	marker.args = arena_strdup(arena, marker.args);
+	list->markers = arena_grow(arena, list->markers, list->n, &list->cap, sizeof(*list->markers));
+	list->markers[list->n++] = marker;
+}
+
+static void
+read_notes(struct arena *arena, const struct image_file *file, uint64_t base, Elf_Scn *section, struct markers *list)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t off = 0, name_off, note_off;
+	const char *bytes;
+	GElf_Nhdr note;
+
+	while (data && off < data->d_size && (off = gelf_getnote(data, off, &note, &name_off, &note_off)) > 0) {
+		bytes = data->d_buf;
+		if (note.n_type == MARKER_TYPE && note.n_namesz == sizeof(MARKER_OWNER) &&
+		    memcmp(bytes + name_off, MARKER_OWNER, sizeof(MARKER_OWNER)) == 0)
+			add_marker(arena, file, base, bytes + note_off, note.n_descsz, list);
+	}
+}
+
+static int
+compare_markers(const void *a, const void *b)
+{
+	const struct marker *x = a, *y = b;
+	int order = strcmp(x->provider, y->provider);
+
+	if (!order)
+		order = strcmp(x->name, y->name);
+	return order ? order : x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+int
+markers_of_file(struct arena *arena, const char *path, struct markers *list, struct text *why)
+{
+	struct image_file file;
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	uint64_t base = 0;
+	int err = open_image(&file, path, why);
+
+	*list = (struct markers){ 0 };
+	if (err == 0)
+		base = marker_base(&file);
+	while (err == 0 && (section = elf_nextscn(file.elf, section)))
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_NOTE)
+			read_notes(arena, &file, base, section, list);
+	close_image(&file);
+	if (list->n)
+		qsort(list->markers, list->n, sizeof(*list->markers), compare_markers);
 	return err;
 }
 

@@ -147,22 +147,30 @@ accept_number(struct argument *a, uint64_t *number)
 	return errno == 0 && end <= a->end;
 }
 
+bool
+probe_register(const char *name, size_t len, int16_t *offset)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(registers); i++) {
+		if (strlen(registers[i].name) != len || strncmp(name, registers[i].name, len) != 0)
+			continue;
+		*offset = registers[i].offset;
+		return true;
+	}
+	return false;
+}
+
 static int
 fetch_register(struct argument *a)
 {
-	size_t i, len = strspn(a->at, NAME_CHARS);
+	size_t len = strspn(a->at, NAME_CHARS);
 	const char *name = a->at;
 
 	a->at += len;
-	for (i = 0; i < 2 * ARRAY_SIZE(registers); i++) {
-		const char *known = registers[i / 2].name;
-		size_t skip = i % 2 && len > 2 && *name == 'r' && known[0] != 'r';
-
-		if (strlen(known) != len - skip || strncmp(name + skip, known, len - skip) != 0)
-			continue;
-		a->fetch.reg = registers[i / 2].offset;
+	if (probe_register(name, len, &a->fetch.reg) ||
+	    (len > 2 && name[0] == 'r' && name[1] != 'r' && probe_register(name + 1, len - 1, &a->fetch.reg)))
 		return 0;
-	}
 	return refuse_argument(a, "there is no such register; those of x86-64 are ax bx cx dx si di bp sp r8 to r15 ip flags");
 }
 

@@ -153,15 +153,6 @@ report_unknown_event(struct events *events, const struct node *pattern, struct d
 }
 
 static void
-report_marker(const struct node *pattern, struct diags *diags)
-{
-	struct diag *diag = diag_error(diags, pattern->span, "unsupported-event", "'%s': markers of user programs (SDT) are not "
-				       "supported yet", pattern->s);
-
-	diag_help(diags, diag, "probe:FILE:FUNCTION, the entry of a function of theirs, is");
-}
-
-static void
 match_patterns(struct events *events, const struct function *handler, struct match *match, struct diags *diags)
 {
 	for (const struct node *pattern = handler->patterns; pattern; pattern = pattern->next) {
@@ -169,10 +160,6 @@ match_patterns(struct events *events, const struct function *handler, struct mat
 
 		if (events_is_definition(pattern->s)) {
 			events_define(events, pattern->s, pattern->span, diags, add_event, match);
-			continue;
-		}
-		if (!strncmp(pattern->s, "sdt:", 4)) {
-			report_marker(pattern, diags);
 			continue;
 		}
 		n = events_match(events, pattern->s, add_event, match);

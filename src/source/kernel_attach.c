@@ -173,17 +173,24 @@ return_bit(const struct event *event)
 	return read_pmu(is_user(event) ? PMUS "uprobe/format/retprobe" : PMUS "kprobe/format/retprobe", "config:");
 }
 
+/* That of the lowest bit of where the place of a marker's semaphore stands; the kernel keeps its count. */
+static int
+semaphore_bit(const struct event *event)
+{
+	return event->probe->semaphore ? read_pmu(PMUS "uprobe/format/ref_ctr_offset", "config:") : 0;
+}
+
 static int
 attach_probe(struct kernel *kernel, struct unit *unit, struct event *event)
 {
 	const struct probe *probe = event->probe;
 	struct perf_event_attr attr = { 0 };
-	int perf, type = probe_type(event), bit = is_return(event) ? return_bit(event) : 0;
+	int perf, type = probe_type(event), bit = is_return(event) ? return_bit(event) : 0, semaphore = semaphore_bit(event);
 
-	if (type < 0 || bit < 0)
+	if (type < 0 || bit < 0 || semaphore < 0)
 		return -EOPNOTSUPP;
 	attr.type = (uint32_t)type;
-	attr.config = is_return(event) ? 1ull << bit : 0;
+	attr.config = (is_return(event) ? 1ull << bit : 0) | probe->semaphore << semaphore;
 	attr.kprobe_func = (uint64_t)(uintptr_t)(is_user(event) ? probe->path : probe->symbol); /* and uprobe_path */
 	attr.probe_offset = probe->offset;
 	perf = open_anywhere(&attr);

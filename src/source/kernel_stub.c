@@ -369,8 +369,11 @@ emit_fetch_base(struct stub *stub, const struct fetch *fetch)
 	switch (fetch->from) {
 	case FETCH_REG:
 		emit(stub, insn_load(BPF_DW, 7, 6, fetch->reg));
-		if (fetch->value)
-			emit(stub, insn_alu_imm(BPF_ADD, 7, (int32_t)fetch->value));
+		if (fetch->scale) {
+			emit(stub, insn_load(BPF_DW, 1, 6, fetch->index));
+			emit(stub, insn_alu_imm(BPF_MUL, 1, fetch->scale));
+			emit(stub, insn_alu(BPF_ADD, 7, 1));
+		}
 		break;
 	case FETCH_CONTEXT:
 		emit(stub, insn_load(BPF_DW, 7, 6, fetch->reg));
