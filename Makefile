@@ -42,6 +42,7 @@ bench: all
 	@$(NINJA) -C $(BUILD) --quiet
 	@tests/bench/start $(BUILD)/src/cli/ktap
 	@tests/bench/vm $(BUILD)
+	@tests/bench/tables $(BUILD)
 
 install: all
 	@$(NINJA) -C $(BUILD) --quiet

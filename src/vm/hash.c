@@ -10,11 +10,17 @@
  *     +------------------------+------------+------------------------------+
  *     | struct entry           | key, to 8  | values, n_cpus * stride      |
  *     +------------------------+------------+------------------------------+
+ *
+ * Threads. A lookup takes no lock: it follows a chain, and does so anew if an entry was taken out of the table meanwhile, for that
+ * entry may by now be part of another chain. Whoever changes the table holds the stripe of the key's hash, which keeps the chain as it
+ * is, and, where entries come or go, the table's lock behind it. Growing takes all of them. Buckets that were outgrown are
+ * kept until the end, because a lookup may still be in them (all together they are as many as those in use).
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 struct entry {
@@ -27,9 +33,19 @@ struct slab {
 	struct slab *next;
 };
 
+struct buckets {
+	struct buckets *outgrown;  /* those before */
+	uint32_t n;                /* a power of two */
+	struct entry *heads[];
+};
+
+#define STRIPES 16 /* a power of two, and never more than buckets: all of a chain is of one stripe */
+
 struct hash {
-	struct entry **buckets;
-	uint32_t n_buckets;        /* a power of two */
+	struct buckets *buckets;
+	uint32_t generation;       /* two more with each entry that goes; odd: all entries are moving to new buckets */
+	struct lock lock;          /* of all that follows, and of the chains' ends */
+	struct lock stripes[STRIPES];
 	uint32_t n;
 	struct entry *first, *last;
 	struct entry *unused;
@@ -87,6 +103,18 @@ hash_key(const void *key, size_t len)
 	return h;
 }
 
+static struct buckets *
+buckets_new(uint32_t n, struct buckets *outgrown)
+{
+	struct buckets *buckets = n ? mem_alloc(sizeof(*buckets) + n * sizeof(buckets->heads[0])) : NULL;
+
+	if (!buckets)
+		return NULL;
+	buckets->n = n;
+	buckets->outgrown = outgrown;
+	return buckets;
+}
+
 static int
 hash_init(struct vm_table *t)
 {
@@ -95,9 +123,8 @@ hash_init(struct vm_table *t)
 	if (!hash)
 		return -ENOMEM;
 	t->hash = hash;
-	hash->n_buckets = 16;
 	hash->n_slab = 8;
-	hash->buckets = mem_alloc(hash->n_buckets * sizeof(*hash->buckets));
+	hash->buckets = buckets_new(STRIPES, NULL);
 	hash->cursor_key = mem_alloc(t->table->key_size);
 	return hash->buckets && hash->cursor_key ? 0 : -ENOMEM;
 }
@@ -113,21 +140,62 @@ hash_fini(struct vm_table *t)
 		next = slab->next;
 		free(slab);
 	}
-	free(hash->buckets);
+	for (struct buckets *buckets = hash->buckets, *outgrown; buckets; buckets = outgrown) {
+		outgrown = buckets->outgrown;
+		free(buckets);
+	}
 	free(hash->cursor_key);
 	free(hash);
 	t->hash = NULL;
 }
 
+/* ---- finding ---------------------------------------------------------------------------------------------- */
+
+static struct entry **
+bucket_of(struct buckets *buckets, uint64_t h)
+{
+	return &buckets->heads[h & (buckets->n - 1)];
+}
+
+/* One look along a chain, which may lead astray while others change the table. */
+static struct entry *
+follow_chain(const struct vm_table *t, const void *key, uint64_t h)
+{
+	struct buckets *buckets = __atomic_load_n(&t->hash->buckets, __ATOMIC_ACQUIRE);
+	struct entry *entry = __atomic_load_n(bucket_of(buckets, h), __ATOMIC_ACQUIRE);
+
+	while (entry && (__atomic_load_n(&entry->hash, __ATOMIC_RELAXED) != h || memcmp(entry_key(entry), key, t->table->key_size)))
+		entry = __atomic_load_n(&entry->chain, __ATOMIC_ACQUIRE);
+	return entry;
+}
+
+/* Is all that was read since the generation was asked for as it was then? */
+static bool
+is_generation(const struct hash *hash, uint32_t generation)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !(generation & 1) && __atomic_load_n(&hash->generation, __ATOMIC_RELAXED) == generation;
+}
+
+static uint32_t
+generation_of(const struct hash *hash)
+{
+	return __atomic_load_n(&hash->generation, __ATOMIC_ACQUIRE);
+}
+
+/* Without a lock. */
 static struct entry *
 find_entry(const struct vm_table *t, const void *key, uint64_t h)
 {
-	const struct hash *hash = t->hash;
-	struct entry *entry = hash->buckets[h & (hash->n_buckets - 1)];
+	for (;;) {
+		uint32_t generation = generation_of(t->hash);
+		struct entry *entry = follow_chain(t, key, h);
 
-	while (entry && (entry->hash != h || memcmp(entry_key(entry), key, t->table->key_size)))
-		entry = entry->chain;
-	return entry;
+		if (is_generation(t->hash, generation))
+			return entry;
+		if (generation & 1)
+			sched_yield();
+	}
 }
 
 static void *
@@ -138,24 +206,70 @@ hash_find(struct vm_table *t, const void *key)
 	return entry ? entry_value(t, entry) : NULL;
 }
 
-/* Doubles the buckets. Without memory for that, chains merely grow longer. */
-static void
-grow_buckets(struct hash *hash)
+/* Copies a value that is the key's from its first to its last byte. */
+static int
+hash_read(struct vm_table *t, const void *key, void *value, size_t len)
 {
-	uint32_t n = hash->n_buckets * 2;
-	struct entry **buckets = n ? mem_alloc(n * sizeof(*buckets)) : NULL;
+	uint64_t h = hash_key(key, t->table->key_size);
+
+	for (;;) {
+		uint32_t generation = generation_of(t->hash);
+		struct entry *entry = follow_chain(t, key, h);
+
+		if (entry)
+			memcpy(value, entry_value(t, entry), len);
+		if (is_generation(t->hash, generation))
+			return entry ? 0 : -ENOENT;
+		if (generation & 1)
+			sched_yield();
+	}
+}
+
+/* ---- changing ---------------------------------------------------------------------------------------------- */
+
+static struct lock *
+stripe_of(struct hash *hash, uint64_t h)
+{
+	return &hash->stripes[h & (STRIPES - 1)];
+}
+
+static void
+bump_generation(struct hash *hash, uint32_t by)
+{
+	__atomic_store_n(&hash->generation, hash->generation + by, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Twice as many buckets, under all locks. Without memory for that, chains merely grow longer. */
+static void
+double_buckets(struct hash *hash)
+{
+	struct buckets *buckets = buckets_new(hash->buckets->n * 2, hash->buckets);
 
 	if (!buckets)
 		return;
+	bump_generation(hash, 1);
 	for (struct entry *entry = hash->first; entry; entry = entry->next) {
-		struct entry **bucket = &buckets[entry->hash & (n - 1)];
+		struct entry **bucket = bucket_of(buckets, entry->hash);
 
-		entry->chain = *bucket;
+		__atomic_store_n(&entry->chain, *bucket, __ATOMIC_RELEASE);
 		*bucket = entry;
 	}
-	free(hash->buckets);
-	hash->buckets = buckets;
-	hash->n_buckets = n;
+	__atomic_store_n(&hash->buckets, buckets, __ATOMIC_RELEASE);
+	bump_generation(hash, 1);
+}
+
+static void
+grow_buckets(struct hash *hash)
+{
+	for (uint32_t i = 0; i < STRIPES; i++)
+		lock_take(&hash->stripes[i]);
+	lock_take(&hash->lock);
+	if (hash->n >= hash->buckets->n)
+		double_buckets(hash);
+	lock_give(&hash->lock);
+	for (uint32_t i = 0; i < STRIPES; i++)
+		lock_give(&hash->stripes[i]);
 }
 
 /* New unused entries; a slab is twice the one before, up to a limit, and never more than the table can still take. */
@@ -187,22 +301,14 @@ add_slab(struct vm_table *t)
 	return true;
 }
 
-static struct entry *
-add_entry(struct vm_table *t, const void *key, uint64_t h)
+/* Puts an entry into its chain and at the end of the list, where all see it complete or not at all. */
+static void
+link_entry(struct hash *hash, struct entry *entry)
 {
-	struct hash *hash = t->hash;
-	struct entry *entry, **bucket;
+	struct entry **bucket = bucket_of(hash->buckets, entry->hash);
 
-	if (!hash->unused && !add_slab(t))
-		return NULL;
-	if (hash->n >= hash->n_buckets)
-		grow_buckets(hash);
-	entry = hash->unused;
-	hash->unused = entry->chain;
-	bucket = &hash->buckets[h & (hash->n_buckets - 1)];
-	entry->chain = *bucket;
-	*bucket = entry;
-	entry->hash = h;
+	__atomic_store_n(&entry->chain, *bucket, __ATOMIC_RELEASE);
+	__atomic_store_n(bucket, entry, __ATOMIC_RELEASE);
 	entry->next = NULL;
 	entry->prev = hash->last;
 	*(hash->last ? &hash->last->next : &hash->first) = entry;
@@ -210,52 +316,103 @@ add_entry(struct vm_table *t, const void *key, uint64_t h)
 	if (hash->has_cursor && !hash->cursor_next)
 		hash->cursor_next = entry;
 	hash->n++;
-	memcpy(entry_key(entry), key, t->table->key_size);
-	memset(entry_value(t, entry), 0, (size_t)t->n_cpus * t->stride);
-	return entry;
 }
 
-static void *
-hash_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+static void
+unlink_entry(struct hash *hash, struct entry *entry)
 {
-	uint64_t h = hash_key(key, t->table->key_size);
-	struct entry *entry = find_entry(t, key, h);
+	struct entry **link = bucket_of(hash->buckets, entry->hash);
+
+	while (*link != entry)
+		link = &(*link)->chain;
+	__atomic_store_n(link, entry->chain, __ATOMIC_RELEASE);
+	bump_generation(hash, 2);
+	*(entry->prev ? &entry->prev->next : &hash->first) = entry->next;
+	*(entry->next ? &entry->next->prev : &hash->last) = entry->prev;
+	if (hash->cursor_next == entry)
+		hash->cursor_next = entry->next;
+	__atomic_store_n(&entry->chain, hash->unused, __ATOMIC_RELEASE);
+	hash->unused = entry;
+	hash->n--;
+}
+
+/* A new entry with this value at `off` and zeros elsewhere, under the key's stripe. 0, -E2BIG, -ENOMEM. */
+static int
+add_entry(struct vm_table *t, const void *key, uint64_t h, const void *value, size_t off, size_t len)
+{
+	struct hash *hash = t->hash;
+	struct entry *entry;
+
+	if (hash->n >= t->table->max_entries)
+		return -E2BIG;
+	if (!hash->unused && !add_slab(t))
+		return -ENOMEM;
+	entry = hash->unused;
+	hash->unused = entry->chain;
+	__atomic_store_n(&entry->hash, h, __ATOMIC_RELAXED);
+	memcpy(entry_key(entry), key, t->table->key_size);
+	memset(entry_value(t, entry), 0, (size_t)t->n_cpus * t->stride);
+	memmove((char *)entry_value(t, entry) + off, value, len);
+	link_entry(hash, entry);
+	return 0;
+}
+
+/* hash_update under the key's stripe. */
+static int
+update_locked(struct vm_table *t, const void *key, uint64_t h, const void *value, size_t off, size_t len, uint64_t flags)
+{
+	struct entry *entry = follow_chain(t, key, h);
+	int err;
 
 	if (entry && flags == BPF_NOEXIST)
-		*err = -EEXIST;
-	else if (!entry && flags == BPF_EXIST)
-		*err = -ENOENT;
-	else if (!entry && t->hash->n >= t->table->max_entries)
-		*err = -E2BIG;
-	else if (!entry && !(entry = add_entry(t, key, h)))
-		*err = -ENOMEM;
-	else
-		return entry_value(t, entry);
-	return NULL;
+		return -EEXIST;
+	if (!entry && flags == BPF_EXIST)
+		return -ENOENT;
+	if (entry) {
+		/* `value` may be the entry itself: a program may update an entry from its own value. */
+		memmove((char *)entry_value(t, entry) + off, value, len);
+		return 0;
+	}
+	lock_take(&t->hash->lock);
+	err = add_entry(t, key, h, value, off, len);
+	lock_give(&t->hash->lock);
+	return err;
+}
+
+static int
+hash_update(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
+{
+	uint64_t h = hash_key(key, t->table->key_size);
+	struct lock *stripe = stripe_of(t->hash, h);
+	int err;
+
+	if (__atomic_load_n(&t->hash->n, __ATOMIC_RELAXED) >= __atomic_load_n(&t->hash->buckets, __ATOMIC_ACQUIRE)->n)
+		grow_buckets(t->hash);
+	lock_take(stripe);
+	err = update_locked(t, key, h, value, off, len, flags);
+	lock_give(stripe);
+	return err;
 }
 
 static int
 hash_remove(struct vm_table *t, const void *key)
 {
-	struct hash *hash = t->hash;
 	uint64_t h = hash_key(key, t->table->key_size);
-	struct entry *entry = find_entry(t, key, h);
-	struct entry **link = &hash->buckets[h & (hash->n_buckets - 1)];
+	struct lock *stripe = stripe_of(t->hash, h);
+	struct entry *entry;
 
-	if (!entry)
-		return -ENOENT;
-	while (*link != entry)
-		link = &(*link)->chain;
-	*link = entry->chain;
-	*(entry->prev ? &entry->prev->next : &hash->first) = entry->next;
-	*(entry->next ? &entry->next->prev : &hash->last) = entry->prev;
-	if (hash->cursor_next == entry)
-		hash->cursor_next = entry->next;
-	entry->chain = hash->unused;
-	hash->unused = entry;
-	hash->n--;
-	return 0;
+	lock_take(stripe);
+	entry = follow_chain(t, key, h);
+	if (entry) {
+		lock_take(&t->hash->lock);
+		unlink_entry(t->hash, entry);
+		lock_give(&t->hash->lock);
+	}
+	lock_give(stripe);
+	return entry ? 0 : -ENOENT;
 }
+
+/* ---- iteration ---------------------------------------------------------------------------------------------- */
 
 /* What follows a key. A key that is in the table no more is the cursor's, or unknown: then iteration begins anew, as bpf(2) does. */
 static struct entry *
@@ -266,7 +423,7 @@ entry_after(struct vm_table *t, const void *key)
 
 	if (!key)
 		return hash->first;
-	entry = find_entry(t, key, hash_key(key, t->table->key_size));
+	entry = follow_chain(t, key, hash_key(key, t->table->key_size));
 	if (entry)
 		return entry->next;
 	if (hash->has_cursor && !memcmp(hash->cursor_key, key, t->table->key_size))
@@ -274,8 +431,9 @@ entry_after(struct vm_table *t, const void *key)
 	return hash->first;
 }
 
+/* hash_next under the table's lock. */
 static int
-hash_next(struct vm_table *t, const void *key, void *next)
+next_locked(struct vm_table *t, const void *key, void *next)
 {
 	struct hash *hash = t->hash;
 	struct entry *entry = entry_after(t, key);
@@ -289,11 +447,23 @@ hash_next(struct vm_table *t, const void *key, void *next)
 	return 0;
 }
 
+static int
+hash_next(struct vm_table *t, const void *key, void *next)
+{
+	int err;
+
+	lock_take(&t->hash->lock);
+	err = next_locked(t, key, next);
+	lock_give(&t->hash->lock);
+	return err;
+}
+
 const struct table_ops hash_ops = {
 	.init = hash_init,
 	.fini = hash_fini,
 	.find = hash_find,
-	.claim = hash_claim,
+	.read = hash_read,
+	.update = hash_update,
 	.remove = hash_remove,
 	.next = hash_next,
 	.from_program = true,

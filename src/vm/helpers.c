@@ -150,12 +150,12 @@ HELPER_FN(ktime_get_tai_ns)
 /* xorshift64 (Marsaglia 2003), the high half, which is the better one. */
 HELPER_FN(get_prandom_u32)
 {
-	uint64_t x = run->vm->random;
+	uint64_t x = __atomic_load_n(&run->vm->random, __ATOMIC_RELAXED); /* two threads may get the same: all the same */
 
 	x ^= x << 13;
 	x ^= x >> 7;
 	x ^= x << 17;
-	run->vm->random = x;
+	__atomic_store_n(&run->vm->random, x, __ATOMIC_RELAXED);
 	return x >> 32;
 }
 

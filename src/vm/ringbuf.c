@@ -10,11 +10,15 @@
  *     +--------------+-----------------+---------------------+
  *     | header, 8    | record          | padding to 8        |
  *     +--------------+-----------------+---------------------+
+ *
+ * Any number of threads may reserve and commit, and one at a time consume, all at once. A record is seen by the consumer when its
+ * header says that it is being written, and is read when it says that it is ready.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 enum record_state { RECORD_BUSY, RECORD_READY, RECORD_DISCARDED };
@@ -26,7 +30,9 @@ struct record_header {
 
 struct ringbuf {
 	uint64_t size;     /* a power of two */
-	uint64_t produced, consumed;
+	uint64_t produced; /* written by who holds the lock */
+	uint64_t consumed; /* written by the consumer */
+	struct lock lock;
 	_Alignas(16) char data[];
 };
 
@@ -58,18 +64,35 @@ record_size(uint64_t len)
 	return round_up(sizeof(struct record_header) + len, 8);
 }
 
+/* Under the lock. NULL: full. */
+static struct record_header *
+next_header(struct ringbuf *rb, uint64_t len)
+{
+	uint64_t consumed = __atomic_load_n(&rb->consumed, __ATOMIC_ACQUIRE);
+	struct record_header *header;
+
+	/* The kernel's rule: at least one byte stays free. */
+	if (rb->produced + record_size(len) - consumed > rb->size - 1)
+		return NULL;
+	header = header_at(rb, rb->produced);
+	header->len = (uint32_t)len;
+	header->state = RECORD_BUSY;
+	__atomic_store_n(&rb->produced, rb->produced + record_size(len), __ATOMIC_RELEASE);
+	return header;
+}
+
 void *
 ringbuf_reserve(struct ringbuf *rb, uint64_t len)
 {
 	struct record_header *header;
 
-	/* The kernel's rule: at least one byte stays free. */
-	if (len > UINT32_MAX / 4 || rb->produced + record_size(len) - rb->consumed > rb->size - 1)
+	if (len > UINT32_MAX / 4)
 		return NULL;
-	header = header_at(rb, rb->produced);
-	rb->produced += record_size(len);
-	header->len = (uint32_t)len;
-	header->state = RECORD_BUSY;
+	lock_take(&rb->lock);
+	header = next_header(rb, len);
+	lock_give(&rb->lock);
+	if (!header)
+		return NULL;
 	memset(header + 1, 0, len);
 	return header + 1;
 }
@@ -79,7 +102,7 @@ ringbuf_commit(void *record, bool discard)
 {
 	struct record_header *header = (struct record_header *)record - 1;
 
-	header->state = discard ? RECORD_DISCARDED : RECORD_READY;
+	__atomic_store_n(&header->state, discard ? RECORD_DISCARDED : RECORD_READY, __ATOMIC_RELEASE);
 }
 
 uint64_t
@@ -87,13 +110,13 @@ ringbuf_query(const struct ringbuf *rb, uint64_t what)
 {
 	switch (what) {
 	case BPF_RB_AVAIL_DATA:
-		return rb->produced - rb->consumed;
+		return __atomic_load_n(&rb->produced, __ATOMIC_RELAXED) - __atomic_load_n(&rb->consumed, __ATOMIC_RELAXED);
 	case BPF_RB_RING_SIZE:
 		return rb->size;
 	case BPF_RB_CONS_POS:
-		return rb->consumed;
+		return __atomic_load_n(&rb->consumed, __ATOMIC_RELAXED);
 	case BPF_RB_PROD_POS:
-		return rb->produced;
+		return __atomic_load_n(&rb->produced, __ATOMIC_RELAXED);
 	default:
 		return 0;
 	}
@@ -104,17 +127,18 @@ ringbuf_consume(struct ringbuf *rb, void (*fn)(void *arg, const void *record, si
 {
 	int n = 0;
 
-	while (rb->consumed < rb->produced) {
+	while (rb->consumed < __atomic_load_n(&rb->produced, __ATOMIC_ACQUIRE)) {
 		struct record_header *header = header_at(rb, rb->consumed);
+		uint32_t state = __atomic_load_n(&header->state, __ATOMIC_ACQUIRE);
 		uint64_t size = record_size(header->len);
 
-		if (header->state == RECORD_BUSY)
+		if (state == RECORD_BUSY)
 			break;
-		if (header->state == RECORD_READY) {
+		if (state == RECORD_READY) {
 			fn(arg, header + 1, header->len);
 			n++;
 		}
-		rb->consumed += size;
+		__atomic_store_n(&rb->consumed, rb->consumed + size, __ATOMIC_RELEASE);
 	}
 	return n;
 }

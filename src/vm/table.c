@@ -2,8 +2,7 @@
 /*
  * The machine and its tables: makes them from the object, and gives user space access by index, with the meanings of bpf(2).
  *
- * One thread uses a machine at a time: nothing here locks. Per-CPU tables nevertheless have one value a CPU, and atomic
- * instructions are atomic, so that threads can come later by locking claim and remove alone.
+ * Tables may be used by many threads (vm.h says how); each kind sees to that itself.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -251,20 +250,29 @@ table_find(struct vm_table *t, const void *key, uint32_t cpu)
 	return value && t->n_cpus > 1 ? value + (size_t)cpu * t->stride : value;
 }
 
-int
-table_update(struct vm_table *t, const void *key, const void *value, uint64_t flags, uint32_t cpu)
+/* `len` bytes of the value at `off`. */
+static int
+update_at(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
 {
 	int err = 0;
 	char *to;
 
 	if (flags > BPF_EXIST)
 		return -EINVAL;
+	if (t->ops->update)
+		return t->ops->update(t, key, value, off, len, flags);
 	to = t->ops->claim(t, key, flags, &err);
 	if (!to)
 		return err;
 	/* `value` may be the entry itself: a program may update an entry from its own value. */
-	memmove(to + (t->n_cpus > 1 ? (size_t)cpu * t->stride : 0), value, t->table->value_size);
+	memmove(to + off, value, len);
 	return 0;
+}
+
+int
+table_update(struct vm_table *t, const void *key, const void *value, uint64_t flags, uint32_t cpu)
+{
+	return update_at(t, key, value, t->n_cpus > 1 ? (size_t)cpu * t->stride : 0, t->table->value_size, flags);
 }
 
 int
@@ -275,6 +283,13 @@ table_remove(struct vm_table *t, const void *key)
 
 /* ---- as user space sees it ----------------------------------------------------------------------------------- */
 
+/* Bytes of a value as user space sees it: those of all CPUs. */
+static size_t
+value_len(const struct vm_table *t)
+{
+	return table_kind_is_per_cpu(t->table->kind) ? (size_t)t->n_cpus * t->stride : t->table->value_size;
+}
+
 int
 vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value)
 {
@@ -283,11 +298,21 @@ vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value)
 
 	if (t->ops->peek)
 		return t->ops->peek(t, value);
+	if (t->ops->read)
+		return t->ops->read(t, key, value, value_len(t));
 	found = t->ops->find_unused ? t->ops->find_unused(t, key) : t->ops->find(t, key);
 	if (!found)
 		return -ENOENT;
-	memcpy(value, found, table_kind_is_per_cpu(t->table->kind) ? (size_t)t->n_cpus * t->stride : t->table->value_size);
+	memcpy(value, found, value_len(t));
 	return 0;
+}
+
+void *
+vm_table_find(struct vm *vm, uint32_t table, const void *key)
+{
+	struct vm_table *t = &vm->tables[table];
+
+	return t->ops->find(t, key);
 }
 
 /* Constants: the verifier has looked into them (strings for strncmp), so they stay as they are, like a frozen map. */
@@ -301,20 +326,12 @@ int
 vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *value, uint64_t flags)
 {
 	struct vm_table *t = &vm->tables[table];
-	int err = 0;
-	void *to;
 
 	if (is_frozen(t->table))
 		return -EPERM;
 	if (t->ops->push)
 		return t->ops->push(t, value, flags);
-	if (flags > BPF_EXIST)
-		return -EINVAL;
-	to = t->ops->claim(t, key, flags, &err);
-	if (!to)
-		return err;
-	memmove(to, value, table_kind_is_per_cpu(t->table->kind) ? (size_t)t->n_cpus * t->stride : t->table->value_size);
-	return 0;
+	return update_at(t, key, value, 0, value_len(t), flags);
 }
 
 int

@@ -36,8 +36,18 @@ struct vm_env {
 /* ---- table.c: the tables, by the kernel's semantics of bpf(2) and of the helpers ----------------------------- */
 
 /*
- * New machine with the object's tables, all of n_cpus CPUs (per-CPU kinds). The object must outlive it. A machine is used by one
- * thread at a time: nothing in it locks (though atomic instructions are atomic).
+ * New machine with the object's tables, all of n_cpus CPUs (per-CPU kinds). The object must outlive it.
+ *
+ * Threads. Making and freeing a machine, its settings and vm_load are for one thread at a time. Any number of threads may run its
+ * programs (vm_run, each with an env of its own) and use its tables meanwhile:
+ *
+ *   - lookups in arrays and hash tables take no lock and wait for nobody; other operations lock, for a moment;
+ *   - vm_table_lookup copies a value of the key that was asked for, never one that is being made or that of another key; a value
+ *     longer than 8 bytes that is updated meanwhile may be half of each, as in the kernel;
+ *   - whoever changes a value through its address, a program or vm_table_find's caller, does so as threads do: what is to be exact
+ *     takes atomic instructions, or a per-CPU table and one thread a CPU (env.cpu). The address of a value stays memory of the
+ *     table; once its entry is deleted, another key's value may stand there, as in the kernel.
+ *
  * Returns NULL with *why set on failure (memory, limits).
  */
 struct vm *
@@ -54,6 +64,10 @@ vm_free(struct vm *vm);
  */
 int
 vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value);
+
+/* Address of the value, of CPU 0 in per-CPU kinds; NULL: no such entry. The fastest way to look up, see "Threads" above. */
+void *
+vm_table_find(struct vm *vm, uint32_t table, const void *key);
 
 int
 vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *value, uint64_t flags);
@@ -79,7 +93,7 @@ vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next);
 void *
 vm_table_memory(struct vm *vm, uint32_t table);
 
-/* Hands all waiting records of a ring buffer table to fn, in order. Returns how many. */
+/* Hands all waiting records of a ring buffer table to fn, in order. Returns how many. By one thread at a time. */
 int
 vm_ringbuf_consume(struct vm *vm, uint32_t table, void (*fn)(void *arg, const void *record, size_t len), void *arg);
 

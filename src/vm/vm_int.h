@@ -53,6 +53,10 @@ struct table_ops {
 	void *(*find)(struct vm_table *t, const void *key);
 	/* Address of the value of an entry, made (zeroed) where absent; NULL with *err = -EEXIST, -ENOENT, -E2BIG, -ENOMEM. */
 	void *(*claim)(struct vm_table *t, const void *key, uint64_t flags, int *err);
+	/* Instead of claim, of kinds that more than one thread may change: `len` bytes of the value at `off`, the others kept (or 0). */
+	int (*update)(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags);
+	/* Instead of find and a copy, where the entry may become another's meanwhile: 0 or -ENOENT. */
+	int (*read)(struct vm_table *t, const void *key, void *value, size_t len);
 	int (*remove)(struct vm_table *t, const void *key);
 	int (*next)(struct vm_table *t, const void *key, void *next);
 	/* As find, of user space, which does not count as use; NULL: the same as find. */
