@@ -134,6 +134,13 @@ static const char *
 take_help(struct args *args, const char *value);
 
 static const char *
+take_btf(struct args *args, const char *value)
+{
+	args->btf = value;
+	return NULL;
+}
+
+static const char *
 take_json(struct args *args, const char *value)
 {
 	args->json = true;
@@ -190,6 +197,7 @@ const struct option_row option_rows[] = {
 	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)", engine_word },
 	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
+	{ "--btf", "FILE", take_btf, "fit C objects to the kernel types in FILE, not to those of this kernel", .only = "run check" },
 	{ "--json", NULL, take_json, "say what is wrong as JSON, on standard output", .only = "check" },
 	{ "--text", NULL, take_as_text, "write the recording as text", .only = "record" },
 	{ "-w", NULL, take_write, "write the formatted scripts back", .only = "fmt" },

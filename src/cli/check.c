@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * check: `ktap check [--json] FILE...` compiles scripts and says what is wrong with them. Nothing runs, nothing is attached.
+ * check: `ktap check [--json] FILE...` compiles scripts, shows objects of C compilers to the verifier (object.c), and says what is wrong with them.
+ * Nothing runs, nothing is attached.
  *
  * The events that a script may name are those of the engine that would run it, on this machine.
  */
 #include "cli/cli.h"
 #include "codegen/codegen.h"
 
-/* Compiles one script. A struct diag_list (may be NULL) takes its diagnostics, else they are printed. */
+/* Compiles one script. `list` (may be NULL) takes its diagnostics, else they are printed. */
 static enum exit_status
-check_script(const struct args *args, void *data)
+compile_one(const struct args *args, struct diag_list *list)
 {
-	struct diag_list *list = data;
 	struct arena *arena = arena_new();
 	struct script script;
 	struct diags diags;
@@ -28,6 +28,15 @@ check_script(const struct args *args, void *data)
 	}
 	arena_free(arena);
 	return status;
+}
+
+/* One file: a script, or an object, whose refusals are always printed. */
+static enum exit_status
+check_script(const struct args *args, void *data)
+{
+	struct diag_list *list = data;
+
+	return !args->text && is_object_file(args->file) ? object_check(args) : compile_one(args, list);
 }
 
 enum exit_status

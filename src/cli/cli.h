@@ -50,6 +50,7 @@ struct args {
 	const char *losses;     /* --losses */
 	uint32_t buffer;        /* --buffer, bytes; 0: as compiled */
 	const char *from;       /* --from: a recording; NULL: what happens live */
+	const char *btf;        /* --btf */
 	pid_t pid;              /* -p */
 	enum engine engine;
 	enum vm_exec exec;      /* --exec */
@@ -163,11 +164,22 @@ generate_zsh(FILE *out);
 void
 generate_fish(FILE *out);
 
-/* `ktap fmt`: fmt.c. */
+/* Does the file begin as an ELF file does? Says nothing; one that cannot be read is none. */
+bool
+is_object_file(const char *path);
+
+/* `ktap run FILE.o` and `ktap check FILE.o` for objects of C compilers, args->file: object.c. */
+enum exit_status
+object_run(const struct args *args);
+
+enum exit_status
+object_check(const struct args *args);
+
 /* record.c */
 enum exit_status
 record_run(const struct args *args);
 
+/* `ktap fmt`: fmt.c. */
 enum exit_status
 fmt_run(const struct args *args);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * run: `ktap run FILE` runs a script like `ktap FILE`, or what `ktap compile` made of one; `ktap dump` shows either.
+ * run: `ktap run FILE` runs a script like `ktap FILE`, an object of a C compiler (object.c), or what `ktap compile` made of one; `ktap dump` shows either.
  */
 #include "cli/cli.h"
 
 enum exit_status
 run_run(const struct args *args)
 {
-	return script_run(args);
+	return args->file && is_object_file(args->file) ? object_run(args) : script_run(args);
 }
 
 enum exit_status

@@ -390,6 +390,7 @@ struct table {
 	 */
 	bool counter;
 	struct span span;   /* where the script makes it */
+	uint32_t key_type, value_type; /* of a C compiler's: types in object.btf; 0: not known. Of data sections a BTF_KIND_DATASEC. */
 };
 
 /* Where an instruction of a C compiler's object comes from; valid up to the next one. */
@@ -447,6 +448,7 @@ struct func {
 #define RECORD_HEADER 8
 #define RECORD_SHORT_STR 32
 #define RECORD_SYSCALL_LEN 64
+#define RECORD_SYSCALL_EXIT_LEN 24 /* of its exit: common 8, number at 8, what it returns at 16 */
 
 enum record_string { RECORD_STRING_READ, RECORD_STRING_FAULT, RECORD_STRING_CUT };
 
@@ -491,6 +493,12 @@ struct global {
 	struct span span;
 };
 
+/* What a program expects in its registers. */
+enum program_shape {
+	PROGRAM_HANDLER, /* the function below */
+	PROGRAM_C,       /* of a C compiler: r1 is the context, of which context_size bytes can be read (0: none); nothing else */
+};
+
 /*
  * One handler compiled for one layout of its events: an eBPF function
  *
@@ -505,12 +513,14 @@ struct global {
  * The function keeps within stack_size bytes of stack and calls no other function of the object.
  */
 struct program {
+	enum program_shape shape;
 	uint32_t func;         /* index in object.funcs */
 	uint32_t handler;      /* index in object.handlers */
 	uint32_t record_size;
+	uint32_t context_size; /* PROGRAM_C only */
 	uint32_t scratch_size;
 	uint32_t stack_size;
-	bool uses_context;
+	bool uses_context;     /* PROGRAM_C: the context is the raw one of a raw tracepoint, else the event's record */
 	bool uses_dynamic;     /* reads record bytes past record_size (__data_loc fields, argstr) through probe_read */
 };
 
@@ -598,6 +608,13 @@ object_add_counter(struct object *object, struct counter *counter);
 uint32_t
 object_add_global(struct object *object, struct global *global);
 
+/*
+ * Where a variable of a C file is: in which table of data, at which byte, of how many bytes. False: there is none of that name, or no BTF
+ * that says so. typeinfo.c and elf_tables.c made what this reads.
+ */
+bool
+object_variable(const struct object *object, const char *name, uint32_t *table, uint32_t *off, uint32_t *size);
+
 /* Makes a function of finished code. */
 struct func *
 func_from_code(const struct code *code, const char *name, const char *section);
@@ -654,6 +671,10 @@ typeinfo_open(const char *path, const struct typeinfo *base, struct text *why);
 
 void
 typeinfo_free(struct typeinfo *info);
+
+/* All of its BTF, base excluded; may be written to, where what is written leaves names and references good. */
+void *
+typeinfo_bytes(struct typeinfo *info, size_t *len);
 
 /* One more than the highest id. Ids of this one begin at typeinfo_first: 1, or what the base ends at. */
 uint32_t
@@ -780,6 +801,10 @@ core_is_needed(const struct object *object);
 int
 core_apply(struct object *object, struct core_target *target, struct text *why);
 
+/* The line that an instruction comes from, by the compiler's line information; NULL: not known. */
+const struct source_line *
+func_line(const struct func *func, uint32_t pc);
+
 /* The CO-RE relocation of an instruction; NULL: it has none. */
 const struct core_reloc *
 func_core_reloc(const struct func *func, uint32_t pc);
@@ -821,5 +846,12 @@ elf_read(struct arena *arena, const char *path, struct text *why);
 /* The same from memory (borrowed for the call); `name` stands for the file in messages. */
 struct object *
 elf_read_memory(struct arena *arena, const char *name, const void *data, size_t len, struct text *why);
+
+/*
+ * Changes in place what gcc writes otherwise than clang (elf_mend.c says what), once, for readers that know clang's form only: libbpf.
+ * elf_read does it by itself.
+ */
+void
+elf_mend(void *bytes, size_t len);
 
 #endif

@@ -41,6 +41,7 @@ struct reader {
 	struct text *why;
 	Elf *elf;
 	struct typeinfo *types; /* NULL: the file has none */
+	uint32_t maps_type;     /* BTF_KIND_DATASEC of .maps; 0: there is none */
 	struct section *sections;
 	size_t n_sections;
 	struct symbol *symbols;

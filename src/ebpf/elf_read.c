@@ -221,13 +221,12 @@ elf_symbol_section(const struct reader *r, const struct symbol *symbol)
 }
 /* ---- BTF ------------------------------------------------------------------------------------------------------------------- */
 
-/* The types, for reading the rest, and as they are for what reads the object later. */
+/* The types, for reading the rest. */
 static int
 read_btf(struct reader *r)
 {
 	const struct section *section = elf_section(r, ".BTF");
 	struct text why = { 0 };
-	void *copy;
 
 	if (!section || !section->data)
 		return 0;
@@ -237,11 +236,24 @@ read_btf(struct reader *r)
 	text_fini(&why);
 	if (!r->types)
 		return -EINVAL;
-	copy = arena_alloc(r->arena, section->size);
-	memcpy(copy, section->data, section->size);
-	r->object->btf = copy;
-	r->object->btf_len = (uint32_t)section->size;
+	r->maps_type = typeinfo_find(r->types, ".maps", BTF_KIND_DATASEC);
 	return 0;
+}
+
+/* Keeps the types for what reads the object later, as the parts of this reader left them. */
+static void
+keep_btf(struct reader *r)
+{
+	size_t len;
+	const void *bytes = r->types ? typeinfo_bytes(r->types, &len) : NULL;
+	void *copy;
+
+	if (!bytes)
+		return;
+	copy = arena_alloc(r->arena, len);
+	memcpy(copy, bytes, len);
+	r->object->btf = copy;
+	r->object->btf_len = (uint32_t)len;
 }
 
 const char *
@@ -294,8 +306,10 @@ read_object(struct reader *r)
 		err = elf_read_ext(r);
 	if (!err && r->n_placed == 0)
 		err = elf_fail(r, "there are no programs in this file");
-	if (!err)
+	if (!err) {
 		find_own_tables(r->object);
+		keep_btf(r);
+	}
 	return err;
 }
 
@@ -307,6 +321,7 @@ elf_read_memory(struct arena *arena, const char *name, const void *data, size_t 
 	int err;
 
 	memcpy(copy, data, len);
+	elf_mend(copy, len);
 	r.object = object_new(arena, arena_strdup(arena, name), NULL);
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		err = elf_fail(&r, "libelf is too old for this program");

@@ -11,6 +11,7 @@
 #define CONTENTS_MAX (16u << 20) /* bytes of a data section; .bss takes none in the file */
 #define ENTRY_MAX    (1u << 20)  /* bytes of a key or value */
 #define TABLES_MAX   4096
+#define COMPARISONS_MAX (1u << 26) /* of names of variables and symbols; milliseconds for what compilers make */
 #define INIT_PREFIX  ".ktap.init."
 
 static bool
@@ -35,9 +36,9 @@ number_of_type(struct reader *r, const char *table, const char *field, uint32_t 
 	return 0;
 }
 
-/* Bytes of the type that a pointer points to. */
+/* The type that a pointer points to, and its bytes. */
 static int
-size_of_pointee(struct reader *r, const char *table, const char *field, uint32_t id, uint32_t *size)
+type_of_pointee(struct reader *r, const char *table, const char *field, uint32_t id, uint32_t *size, uint32_t *pointee)
 {
 	const struct btf_type *type = typeinfo_plain(r->types, id, NULL);
 	bool is_pointer = type && BTF_INFO_KIND(type->info) == BTF_KIND_PTR;
@@ -47,12 +48,14 @@ size_of_pointee(struct reader *r, const char *table, const char *field, uint32_t
 		return elf_fail(r, "table %s: the type of its %s has no size, or one above %u bytes", table,
 			    field, ENTRY_MAX);
 	*size = (uint32_t)n;
+	*pointee = type->type;
 	return 0;
 }
 
 /* What a field of a table's description sets. */
 struct description {
 	uint32_t type, key_size, value_size, max_entries, map_flags;
+	uint32_t key_type, value_type;
 };
 
 static int
@@ -61,23 +64,23 @@ read_field(struct reader *r, const char *table, const struct btf_member *member,
 	const struct {
 		const char *name;
 		uint32_t *value;
-		bool is_type; /* the size of a type, else a number */
+		uint32_t *type; /* it is the size of a type, which goes here; NULL: a number */
 	} fields[] = {
-		{ "type", &out->type, false },
-		{ "key_size", &out->key_size, false },
-		{ "value_size", &out->value_size, false },
-		{ "max_entries", &out->max_entries, false },
-		{ "map_flags", &out->map_flags, false },
-		{ "key", &out->key_size, true },
-		{ "value", &out->value_size, true },
+		{ "type", &out->type, NULL },
+		{ "key_size", &out->key_size, NULL },
+		{ "value_size", &out->value_size, NULL },
+		{ "max_entries", &out->max_entries, NULL },
+		{ "map_flags", &out->map_flags, NULL },
+		{ "key", &out->key_size, &out->key_type },
+		{ "value", &out->value_size, &out->value_type },
 	};
 	const char *name = elf_type_string(r, member->name_off);
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		if (strcmp(fields[i].name, name) != 0)
 			continue;
-		if (fields[i].is_type)
-			return size_of_pointee(r, table, name, member->type, fields[i].value);
+		if (fields[i].type)
+			return type_of_pointee(r, table, name, member->type, fields[i].value, fields[i].type);
 		return number_of_type(r, table, name, member->type, fields[i].value);
 	}
 	if (strcmp(name, "pinning") == 0 || strcmp(name, "numa_node") == 0)
@@ -143,8 +146,7 @@ table_name(const struct reader *r, const char *name)
 static const struct btf_type *
 description_of(const struct reader *r, const char *name)
 {
-	uint32_t id = r->types ? typeinfo_find(r->types, ".maps", BTF_KIND_DATASEC) : 0;
-	const struct btf_type *maps = id ? typeinfo_type(r->types, id) : NULL;
+	const struct btf_type *maps = r->maps_type ? typeinfo_type(r->types, r->maps_type) : NULL;
 
 	for (uint32_t i = 0; maps && i < BTF_INFO_VLEN(maps->info); i++) {
 		uint32_t var = type_variables(maps)[i].type;
@@ -175,6 +177,8 @@ read_map(struct reader *r, struct symbol *symbol)
 		.mappable = d.map_flags & BPF_F_MMAPABLE,
 		.read_only = d.map_flags & BPF_F_RDONLY_PROG,
 		.write_only = d.map_flags & BPF_F_WRONLY_PROG,
+		.key_type = d.key_type,
+		.value_type = d.value_type,
 	};
 	if (!err)
 		err = kind_of_type(r, symbol->name, d.type, &table.kind);
@@ -183,6 +187,36 @@ read_map(struct reader *r, struct symbol *symbol)
 	if (!err)
 		symbol->index = add_table(r, table);
 	return err;
+}
+
+/* The variable's symbol in a section; NULL: it has none. */
+static const struct symbol *
+variable_symbol(const struct reader *r, const struct section *section, const char *name)
+{
+	for (size_t i = 1; i < r->n_symbols; i++)
+		if (elf_symbol_section(r, &r->symbols[i]) == section && strcmp(r->symbols[i].name, name) == 0)
+			return &r->symbols[i];
+	return NULL;
+}
+
+/* Compilers leave it to the symbols where the variables of a section are; from now on the BTF says so, too. */
+static int
+place_variables(struct reader *r, const struct section *section, uint32_t id)
+{
+	const struct btf_type *type = typeinfo_type(r->types, id);
+	struct btf_var_secinfo *vars = (struct btf_var_secinfo *)(uintptr_t)type_variables(type); /* typeinfo_bytes lets us */
+
+	if ((uint64_t)BTF_INFO_VLEN(type->info) * r->n_symbols > COMPARISONS_MAX)
+		return elf_fail(r, "section %s: %u variables and %zu symbols are too many", section->name, BTF_INFO_VLEN(type->info), r->n_symbols);
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
+		const struct symbol *symbol = variable_symbol(r, section, typeinfo_name(r->types, vars[i].type));
+
+		if (!symbol || symbol->sym.st_value > section->size || symbol->sym.st_size > section->size - symbol->sym.st_value)
+			continue;
+		vars[i].offset = (uint32_t)symbol->sym.st_value;
+		vars[i].size = (uint32_t)symbol->sym.st_size;
+	}
+	return 0;
 }
 
 /*
@@ -206,6 +240,9 @@ read_data(struct reader *r, struct section *section, const struct symbol *symbol
 		table.name = table_name(r, symbol->name);
 	table.value_size = (uint32_t)section->size;
 	table.read_only = elf_in_family(section->name, ".rodata");
+	table.value_type = r->types ? typeinfo_find(r->types, section->name, BTF_KIND_DATASEC) : 0;
+	if (table.value_type && place_variables(r, section, table.value_type))
+		return -EINVAL;
 	if (section->data) {
 		void *init = arena_alloc(r->arena, section->size);
 

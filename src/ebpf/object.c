@@ -125,6 +125,52 @@ func_from_code(const struct code *code, const char *name, const char *section)
 	return func;
 }
 
+/* The variable in one table of data. */
+static bool
+variable_in(const struct typeinfo *types, const struct table *table, const char *name, uint32_t *off, uint32_t *size)
+{
+	const struct btf_type *type = typeinfo_type(types, table->value_type);
+
+	if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_DATASEC)
+		return false;
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
+		const struct btf_var_secinfo *var = &type_variables(type)[i];
+
+		if (strcmp(typeinfo_name(types, var->type), name) != 0)
+			continue;
+		*off = var->offset;
+		*size = var->size;
+		return var->offset <= table->value_size && var->size <= table->value_size - var->offset;
+	}
+	return false;
+}
+
+bool
+object_variable(const struct object *object, const char *name, uint32_t *table, uint32_t *off, uint32_t *size)
+{
+	struct text why = { 0 };
+	struct typeinfo *types = object->btf ? typeinfo_new(object->btf, object->btf_len, NULL, &why) : NULL;
+	bool found = false;
+
+	for (uint32_t i = 0; types && i < object->n_tables && !found; i++) {
+		found = variable_in(types, object->tables[i], name, off, size);
+		*table = i;
+	}
+	typeinfo_free(types);
+	text_fini(&why);
+	return found;
+}
+
+const struct source_line *
+func_line(const struct func *func, uint32_t pc)
+{
+	const struct source_line *found = NULL;
+
+	for (uint32_t i = 0; i < func->n_lines && func->lines[i].pc <= pc; i++)
+		found = &func->lines[i];
+	return found;
+}
+
 static void
 print_shape(const struct shape *shape, FILE *out)
 {

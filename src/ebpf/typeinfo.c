@@ -29,6 +29,7 @@ struct typeinfo {
 	uint8_t *data;               /* all of it, owned */
 	const char *strings;
 	uint32_t strings_len, strings_start; /* start: offset of the first string, after those of the base */
+	size_t len;                  /* of data */
 	uint32_t *offs;              /* of the types, in data; owned */
 	uint32_t n, cap, first;      /* types first to first + n - 1 are here; 0 is void and nowhere */
 };
@@ -93,6 +94,13 @@ typeinfo_name(const struct typeinfo *info, uint32_t id)
 	const struct btf_type *type = typeinfo_type(info, id);
 
 	return type ? typeinfo_string(info, type->name_off) : "";
+}
+
+void *
+typeinfo_bytes(struct typeinfo *info, size_t *len)
+{
+	*len = info->len;
+	return info->data;
 }
 
 static bool
@@ -403,6 +411,7 @@ typeinfo_take(uint8_t *data, size_t len, const struct typeinfo *base, struct tex
 		return NULL;
 	}
 	info->data = data;
+	info->len = len;
 	info->base = base;
 	info->first = base ? typeinfo_count(base) : 1;
 	info->strings_start = base ? base->strings_start + base->strings_len : 0;

@@ -250,6 +250,47 @@ event_string_args(const struct event *event);
 int
 events_list(struct events *events, const char *pattern, FILE *out, struct text *why);
 
+/* ---- section.c: sections of C compilers' objects ------------------------------------------------------------------ */
+
+enum section_target {
+	SECTION_EVENT,    /* "SYSTEM/NAME" */
+	SECTION_POINT,    /* "NAME" of a tracepoint */
+	SECTION_FUNCTION, /* a place in code */
+	SECTION_NOTHING,
+};
+
+enum section_context {
+	CONTEXT_NONE,
+	CONTEXT_RECORD, /* the event's record, as ftrace lays it out */
+	CONTEXT_ARGS,   /* arguments of the tracepoint, 8 bytes each */
+	CONTEXT_TYPED,  /* the same, with the kernel's types: its verifier lets them be followed */
+	CONTEXT_REGS,   /* registers, struct pt_regs of this machine */
+	CONTEXT_PERF,   /* the same, then period and address: struct bpf_perf_event_data */
+};
+
+/* Bytes of what the kernel shows programs as registers: struct pt_regs of x86-64, struct user_pt_regs of AArch64. */
+#if defined(__x86_64__)
+#define SECTION_REGS_SIZE (21 * 8)
+#else
+#define SECTION_REGS_SIZE (34 * 8)
+#endif
+
+/* A row of sections.def. */
+struct section {
+	const char *prefix;
+	enum section_target target;
+	enum section_context context;
+	const char *doc;
+};
+
+/* The row for a section's name, and what follows its '/' ("": nothing). NULL: no programs of ours are in such a section. */
+const struct section *
+section_find(const char *name, const char **rest);
+
+/* Bytes of context that a program in such a section may read at most. */
+uint32_t
+section_context_size(const struct section *section);
+
 /* ---- syscalls.c: the system calls of this architecture, from syscalls-ARCH.def ------------------------------ */
 
 struct syscall_arg { const char *type, *name; };

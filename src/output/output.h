@@ -175,4 +175,13 @@ bool
 user_symbols_text(struct user_symbols *symbols, struct spaces *spaces, uint32_t pid, uint64_t addr, enum frame_kind kind,
 		  struct text *out);
 
+/* ---- typed.c ---------------------------------------------------------------------------------- */
+
+/*
+ * A value of a C type as text, e.g. `{ pid: 1, comm: "cat" }`; without a type (0) or where it has another size, the bytes in hex.
+ * `types` may be NULL then.
+ */
+void
+typed_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, struct text *out);
+
 #endif

@@ -68,6 +68,13 @@ session_record(struct recorder *recorder);
 enum exit_status
 report_recording(const struct source_stats *stats);
 
+/*
+ * Runs a C compiler's object, already fitted to the kernel (core_apply), on an opened source, likewise; prints what its programs print, then
+ * its tables: programs.c.
+ */
+enum exit_status
+session_run_programs(struct object *object, struct events *events, struct source *source, const struct session_options *options);
+
 /* -d time: prints the milliseconds since *since behind the step's name on stderr, and sets *since to now. */
 void
 step_time(const char *step, uint64_t *since);

@@ -46,6 +46,12 @@ interrupt_take(struct interrupt *interrupt);
 void
 interrupt_close(struct interrupt *interrupt);
 
+/* ---- tables.c: the tables of a C compiler's object ------------------------ */
+
+/* Adds all of them as text. Returns 0 or -errno. */
+int
+tables_text(struct source *source, struct text *out);
+
 /* ---- control.c ---------------------------------------------------------- */
 
 /* A handler that main registered. */

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "source/engine.h"
 
@@ -53,6 +54,29 @@ engine_fini(struct engine *engine)
 	engine->vm = NULL;
 }
 
+/* vm_env.print: on to who runs the source. */
+static void
+print_line(void *arg, const struct vm_env *env, const char *line, size_t len)
+{
+	const struct source *source = arg;
+	struct text text = { 0 };
+
+	text_printf(&text, "%.16s-%" PRIu32 ": %.*s", env->comm, env->tid, (int)len, line);
+	source->print(source->print_arg, text.s, text.len);
+	text_fini(&text);
+}
+
+/* What a program of a C compiler was refused for is its author's to know; one that ktap made is ktap's own mistake. */
+static void
+explain_refusal(const struct program *program, const struct func *func, const char *reason, struct text *why)
+{
+	if (program->shape == PROGRAM_C)
+		text_printf(why, "program '%s' (%s) is refused: %s", func->name, func->section, reason);
+	else
+		text_printf(why, "the program '%s' that ktap made of this script was refused by ktap's own verifier. "
+			    "This is a bug of ktap: please report it with the script and this message.\n%s", func->name, reason);
+}
+
 struct loaded *
 engine_load(struct engine *engine, const struct program *program, struct text *why)
 {
@@ -68,6 +92,10 @@ engine_load(struct engine *engine, const struct program *program, struct text *w
 	loaded = mem_alloc(sizeof(*loaded));
 	if (!loaded)
 		return NULL;
+	if (engine->source.print) {
+		engine->env.print = print_line;
+		engine->env.print_arg = &engine->source;
+	}
 	loaded->program = program;
 	loaded->scratch = program->scratch_size ? mem_alloc(program->scratch_size) : NULL;
 	if (!program->scratch_size || loaded->scratch)
@@ -78,9 +106,7 @@ engine_load(struct engine *engine, const struct program *program, struct text *w
 		return loaded;
 	}
 	if (err == -EINVAL || err == -EACCES || err == -E2BIG)
-		text_printf(why, "the program '%s' that ktap made of this script was refused by ktap's own verifier. "
-			    "This is a bug of ktap: please report it with the script and this message.\n%s",
-			    func->name, reason.s ? reason.s : "");
+		explain_refusal(program, func, reason.s ? reason.s : "", why);
 	text_fini(&reason);
 	free(loaded->scratch);
 	free(loaded);
@@ -100,6 +126,23 @@ engine_run(struct engine *engine, const struct loaded *loaded, const struct even
 			engine->source.object->funcs[loaded->program->func]->name, result);
 }
 
+int
+engine_once(struct source *source, const struct program *program, struct text *why)
+{
+	struct engine *engine = of(source);
+	const struct loaded *loaded = engine_load(engine, program, why);
+	const struct vm_env saved = engine->env;
+	const uint64_t args[5] = { 0 };
+
+	if (!loaded)
+		return -errno;
+	engine->env.pid = engine->env.tid = (uint32_t)getpid();
+	memcpy(engine->env.comm, "ktap", sizeof("ktap"));
+	vm_run(engine->vm, loaded->run, &engine->env, args);
+	engine->env = saved;
+	return 0;
+}
+
 bool
 engine_exited(const struct engine *engine)
 {
@@ -109,10 +152,11 @@ engine_exited(const struct engine *engine)
 void
 engine_drain(struct engine *engine, struct sink *sink)
 {
-	uint32_t table = engine->source.object->table_records;
+	const struct object *object = engine->source.object;
 
-	if (table != UINT32_MAX)
-		sink->n += vm_ringbuf_consume(engine->vm, table, sink->fn, sink->arg);
+	for (uint32_t i = 0; i < object->n_tables; i++)
+		if (object->tables[i]->kind == TABLE_RINGBUF)
+			sink->n += vm_ringbuf_consume(engine->vm, i, sink->fn, sink->arg);
 }
 
 int

@@ -49,6 +49,10 @@ engine_load(struct engine *engine, const struct program *program, struct text *w
 void
 engine_run(struct engine *engine, const struct loaded *loaded, const struct event *event, const void *record);
 
+/* Runs a program that no event is for, as ktap itself: struct source_ops, once. */
+int
+engine_once(struct source *source, const struct program *program, struct text *why);
+
 /* Has a probe called exit()? */
 bool
 engine_exited(const struct engine *engine);

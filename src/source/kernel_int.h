@@ -12,6 +12,8 @@
  *     kernel_ring.c   the ring buffer of records
  *     kernel_spaces.c what processes load, for the names of user stacks
  *     kernel_multi.c  one attachment for many functions
+ *     kernel_object.c   objects of C compilers, a source of their own
+ *     kernel_printk.c   what their programs print
  *     kernel_btf.c    the few type numbers and offsets that stubs need from the kernel's BTF
  */
 #ifndef KTAP_KERNEL_INT_H
@@ -344,6 +346,28 @@ struct multi_result {
 /* Attaches a unit that is `multi` to all its events; tells `note` of each once, those refused one by one. */
 void
 kernel_multi_attach(struct kernel *kernel, const struct unit *unit, void (*note)(const struct multi_result *result));
+
+/* ---- kernel_printk.c: what programs print with bpf_trace_printk, for kernel_object.c ----------- */
+
+struct printk;
+
+/* Does any program of the object print? */
+bool
+printk_is_used(const struct object *object);
+
+/* Returns 0 and a new reader, or -errno with *why set. */
+int
+printk_open(struct printk **out, struct text *why);
+
+int
+printk_fd(const struct printk *printk);
+
+/* Hands all lines that are there to fn, "COMMAND-TID: TEXT" and a newline; how many. */
+int
+printk_pump(struct printk *printk, void (*fn)(void *arg, const char *line, size_t len), void *arg);
+
+void
+printk_close(struct printk *printk);
 
 /* ---- kernel_btf.c ---------------------------------------------------------------------------- */
 

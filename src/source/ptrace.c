@@ -298,6 +298,7 @@ ptrace_stats(struct source *source, struct source_stats *stats)
 static const struct source_ops ptrace_ops = {
 	.name = "user",
 	.attach = ptrace_attach,
+	.once = engine_once,
 	.start = ptrace_start,
 	.poll_fds = ptrace_poll_fds,
 	.pump = ptrace_pump,

@@ -8,6 +8,7 @@
  *     ptrace_task.c    the traced threads, and who they are
  *     ptrace_record.c  records of events, and the programs that are run on them
  *     ptrace_stack.c   stacks of the traced threads, and what their processes have loaded
+ *     ptrace_raw.c     what a raw tracepoint of system calls hands to a program
  *     ptrace_filter.c  the seccomp filter: stops at the system calls that somebody wants, full speed at the others
  *     ptrace_front.c   how ktap ends while processes with the filter live on
  */
@@ -47,7 +48,11 @@ struct hook {
 };
 
 /* Events other than system calls that this engine makes; the rows of event/user_events.def. */
-enum process_event { PROCESS_FORK, PROCESS_EXEC, PROCESS_EXIT, PROCESS_SIGNAL, N_PROCESS_EVENTS };
+enum process_event {
+	PROCESS_FORK, PROCESS_EXEC, PROCESS_EXIT, PROCESS_SIGNAL,
+	PROCESS_ANY_ENTER, PROCESS_ANY_EXIT, /* of any system call, whichever it is; for programs of C compilers */
+	N_PROCESS_EVENTS
+};
 
 #define FILTER_INSNS_MAX 2048
 
@@ -92,6 +97,7 @@ struct tracer {
 	bool signal_was_blocked;  /* SIGCHLD, before us */
 	struct spaces *spaces;    /* NULL: no user stacks are taken */
 	uint64_t no_code;         /* an address of a stack that is none */
+	uint64_t regs[64], raw_args[12]; /* ptrace_raw.c */
 	/* The record being built; PTRACE_RECORD_MAX bytes. */
 	unsigned char record[PTRACE_RECORD_MAX] __attribute__((aligned(16)));
 };
@@ -138,6 +144,12 @@ task_read_memory(void *arg, uint64_t addr, void *dst, size_t len);
 /* CLOCK_MONOTONIC. */
 uint64_t
 now_ns(void);
+
+/* ---- ptrace_raw.c ---------------------------------------------------------------------------------------- */
+
+/* The arguments of the raw tracepoint, good until the next call. The thread is stopped. */
+const void *
+raw_context(struct tracer *tracer, const struct task *task, int64_t second);
 
 /* ---- ptrace_record.c ------------------------------------------------------------------------------------ */
 

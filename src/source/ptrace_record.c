@@ -17,7 +17,7 @@
 #define NUMBER_OFFSET 8
 #define ARGS_OFFSET 16
 #define ENTER_BYTES RECORD_SYSCALL_LEN
-#define EXIT_BYTES 24
+#define EXIT_BYTES RECORD_SYSCALL_EXIT_LEN
 
 static const struct {
 	const char *system, *name;
@@ -26,6 +26,8 @@ static const struct {
 	[PROCESS_EXEC] = { "sched", "sched_process_exec" },
 	[PROCESS_EXIT] = { "sched", "sched_process_exit" },
 	[PROCESS_SIGNAL] = { "signal", "signal_deliver" },
+	[PROCESS_ANY_ENTER] = { "raw_syscalls", "sys_enter" },
+	[PROCESS_ANY_EXIT] = { "raw_syscalls", "sys_exit" },
 };
 
 /* ---- registration --------------------------------------------------------------------------------------------- */
@@ -151,13 +153,13 @@ hooks_free(struct tracer *tracer)
 bool
 wants_enter(const struct tracer *tracer, int32_t number)
 {
-	return number >= 0 && number < SYSCALLS_MAX && tracer->enter[number];
+	return number >= 0 && number < SYSCALLS_MAX && (tracer->enter[number] || tracer->process[PROCESS_ANY_ENTER]);
 }
 
 bool
 wants_exit(const struct tracer *tracer, int32_t number)
 {
-	return number >= 0 && number < SYSCALLS_MAX && tracer->exit[number];
+	return number >= 0 && number < SYSCALLS_MAX && (tracer->exit[number] || tracer->process[PROCESS_ANY_EXIT]);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
@@ -196,6 +198,13 @@ read_user_string(const struct vm_env *env, uint64_t address, char *string, size_
 	return (size_t)n < size - 1 && strlen(string) == (size_t)n ? -EFAULT : 0;
 }
 
+/* Is the program one of a raw tracepoint? */
+static bool
+takes_raw(const struct hook *hook)
+{
+	return hook->loaded && hook->loaded->program->shape == PROGRAM_C && hook->loaded->program->uses_context;
+}
+
 /* After exit() nothing more is seen, as if we had not been there. */
 static void
 run_hooks(struct tracer *tracer, struct task *task, const struct hook *hook)
@@ -205,7 +214,8 @@ run_hooks(struct tracer *tracer, struct task *task, const struct hook *hook)
 	set_env(tracer, task);
 	for (; hook && !tracer->over; hook = hook->next) {
 		if (hook->loaded)
-			engine_run(&tracer->engine, hook->loaded, hook->event, tracer->record);
+			engine_run(&tracer->engine, hook->loaded, hook->event,
+				   takes_raw(hook) ? tracer->raw_args : (const void *)tracer->record);
 		else
 			tracer->record_fn(tracer->record_arg, hook->event, &tracer->engine.env, tracer->record, tracer->record_len);
 		tracer->over = engine_exited(&tracer->engine);
@@ -213,6 +223,19 @@ run_hooks(struct tracer *tracer, struct task *task, const struct hook *hook)
 }
 
 /* ---- system calls ----------------------------------------------------------------------------------------------------- */
+
+/* The programs that take any call, raw or as the record of the call. */
+static void
+run_any(struct tracer *tracer, struct task *task, enum process_event which, int64_t second)
+{
+	const struct hook *hook;
+
+	for (hook = tracer->process[which]; hook && !takes_raw(hook); hook = hook->next)
+		;
+	if (hook && tracer->going && !tracer->over)
+		raw_context(tracer, task, second);
+	run_hooks(tracer, task, tracer->process[which]);
+}
 
 static void
 put_call(struct tracer *tracer, int32_t number, size_t len)
@@ -229,6 +252,7 @@ emit_enter(struct tracer *tracer, struct task *task, int32_t number, const uint6
 		return;
 	put_call(tracer, number, ENTER_BYTES);
 	memcpy(tracer->record + ARGS_OFFSET, args, 6 * sizeof(*args));
+	run_any(tracer, task, PROCESS_ANY_ENTER, number);
 	run_hooks(tracer, task, tracer->enter[number]);
 }
 
@@ -239,6 +263,7 @@ emit_exit(struct tracer *tracer, struct task *task, int32_t number, int64_t ret)
 		return;
 	put_call(tracer, number, EXIT_BYTES);
 	memcpy(tracer->record + ARGS_OFFSET, &ret, sizeof(ret));
+	run_any(tracer, task, PROCESS_ANY_EXIT, ret);
 	run_hooks(tracer, task, tracer->exit[number]);
 }
 

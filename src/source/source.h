@@ -21,6 +21,9 @@ struct source {
 	uint32_t n_cpus;      /* CPUs of per-CPU tables */
 	uint32_t batch_ms;    /* how long after a pump that found records more may be left to come together; 0: not at all */
 	uint64_t until;       /* sources with a time of their own: pump handles no event of this time or later; set by the session */
+	/* Takes a line that a program of a C compiler's object prints (bpf_trace_printk); set before start, NULL: there are none. */
+	void (*print)(void *arg, const char *line, size_t len);
+	void *print_arg;
 };
 
 /* What is traced. */
@@ -33,7 +36,7 @@ struct source_stats {
 	uint64_t n_events;    /* handled, where the source knows; else 0 */
 	uint64_t n_nested;    /* events skipped because a program was running on that CPU already */
 	uint64_t n_maps_lost; /* reports of what processes loaded that were lost: names may be missing in user stacks */
-	uint64_t n_lost;      /* events that a recording says it lost */
+	uint64_t n_lost;      /* events that a recording says it lost; records of a C object that a full perf buffer lost */
 	const char *recording; /* its file; NULL: live */
 	uint64_t n_damaged;   /* parts of it that could not be read, */
 	const char *damage;   /* and where and what the first one was */
@@ -50,6 +53,8 @@ struct source_ops {
 	int (*attach)(struct source *source, const struct program *program, struct event *event, struct text *why);
 	/* Loads and attaches all that was registered, then lets the command go. Returns 0 or -errno with *why set. */
 	int (*start)(struct source *source, struct text *why);
+	/* Runs a program once that no event is for (sections init and fini). Returns 0 or -errno with *why set. NULL: not here. */
+	int (*once)(struct source *source, const struct program *program, struct text *why);
 	/*
 	 * Descriptors to poll for POLLIN until pump has something to do; returns how many were stored (at most max). To be called each
 	 * time: they tell of nothing that comes between a pump and this call.
@@ -92,6 +97,21 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 /* How a source of the user engine runs its programs; before attach. engine.c. */
 void
 source_set_exec(struct source *source, enum vm_exec exec);
+
+/* The file that an object of a C compiler was read from. */
+struct object_file {
+	const void *bytes;
+	size_t len;
+	const char *btf; /* file of the types to fit it to; NULL: the running kernel's */
+};
+
+/*
+ * An object of a C compiler in the kernel: start loads all of it through libbpf, attaches its programs by the names of their sections and
+ * runs those of section init; stop runs those of fini. attach is not for it.
+ */
+int
+source_kernel_object_open(struct source **source, const struct object *object, const struct object_file *file, const struct target *target,
+			  struct text *why);
 
 /*
  * Can programs be loaded into this kernel by us? 0, or -errno with *why saying what is missing ("no CAP_BPF ...").

@@ -338,7 +338,18 @@ print_conversion(struct vm_run *run, struct text *out, const char *p, const char
 	return p + 1;
 }
 
-/* The text goes to stderr, where the kernel's goes to trace_pipe, with the command before it as there. */
+/* Hands a line to who wants it; else to stderr, with the command before it as in the kernel's trace_pipe. */
+static void
+print_line(const struct vm_env *env, struct text *line)
+{
+	if (!line->len || line->s[line->len - 1] != '\n')
+		text_putc(line, '\n');
+	if (env->print)
+		env->print(env->print_arg, env, line->s, line->len);
+	else
+		fprintf(stderr, "%.16s-%" PRIu32 ": %.*s", env->comm, env->tid, (int)line->len, line->s);
+}
+
 HELPER_FN(trace_printk)
 {
 	const uint64_t values[3] = { r3, r4, r5 };
@@ -362,8 +373,7 @@ HELPER_FN(trace_printk)
 	}
 	len = out.len;
 	if (p)
-		fprintf(stderr, "%.16s-%" PRIu32 ": %.*s%s", run->env ? run->env->comm : "", run->env ? run->env->tid : 0, (int)len,
-			out.s ? out.s : "", len && out.s[len - 1] == '\n' ? "" : "\n");
+		print_line(run->env, &out);
 	text_fini(&out);
 	return p ? len : ERRNO(EINVAL);
 }

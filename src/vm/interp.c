@@ -453,7 +453,7 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 		enum vm_arg_kind kind = program->signature.args[i].kind;
 
 		assert(kind != VM_ARG_MEM || args[i] % 8 == 0);
-		if (kind == VM_ARG_MEM || kind == VM_ARG_MEM_RDONLY)
+		if (kind == VM_ARG_MEM || kind == VM_ARG_MEM_RDONLY || (kind == VM_ARG_CTX && program->signature.args[i].size))
 			add_range(run, (const void *)(uintptr_t)args[i], program->signature.args[i].size);
 	}
 }

@@ -644,7 +644,7 @@ set_arguments(struct verifier *v)
 			reg->kind = REG_RDONLY;
 			break;
 		case VM_ARG_CTX:
-			reg->kind = REG_CTX;
+			reg->kind = reg->size ? REG_RDONLY : REG_CTX;
 			break;
 		}
 	}
@@ -700,6 +700,8 @@ vm_verify(const struct object *object, const struct func *func, const struct vm_
 struct vm_signature
 vm_handler_signature(const struct program *program)
 {
+	const struct vm_signature of_c = { .args = { { .kind = program->context_size ? VM_ARG_CTX : VM_ARG_NONE,
+						       .size = program->context_size } } };
 	struct vm_signature signature = { .args = {
 		{ .kind = VM_ARG_MEM_RDONLY, .size = program->record_size },
 		{ .kind = program->uses_context ? VM_ARG_CTX : VM_ARG_NONE },
@@ -707,5 +709,5 @@ vm_handler_signature(const struct program *program)
 		{ .kind = program->scratch_size ? VM_ARG_MEM : VM_ARG_NONE, .size = program->scratch_size },
 	} };
 
-	return signature;
+	return program->shape == PROGRAM_C ? of_c : signature;
 }

@@ -142,13 +142,23 @@ check_count_arg(struct verifier *v, struct call *call, uint32_t regno, const str
 	return true;
 }
 
+/* The context itself, not an address in it. */
+static bool
+is_context(const struct verifier *v, const struct reg *reg)
+{
+	if (reg->kind == REG_CTX)
+		return true;
+	return reg->kind == REG_RDONLY && v->signature->args[reg->index].kind == VM_ARG_CTX && reg->off == 0 &&
+	       scalar_is_const(&reg->s) && reg->s.bits.value == 0;
+}
+
 static bool
 check_arg(struct verifier *v, struct call *call, uint32_t regno)
 {
 	enum helper_arg kind = call->helper->args[regno - 1];
 	const struct reg *reg;
 
-	if (kind == HARG_NONE)
+	if (kind == HARG_NONE || kind == HARG_VARARG)
 		return true;
 	reg = reg_read(v, regno);
 	if (!reg)
@@ -167,7 +177,7 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 	case HARG_SIZE_OR_ZERO:
 		return check_size_arg(v, call, regno, reg, true);
 	case HARG_CTX:
-		return reg->kind == REG_CTX ? true : refuse_arg(v, call, regno, "must be the context of the program");
+		return is_context(v, reg) ? true : refuse_arg(v, call, regno, "must be the context of the program");
 	case HARG_ALLOC_SIZE:
 		return check_alloc_arg(v, call, regno, reg);
 	case HARG_RECORD:
@@ -182,6 +192,7 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 	case HARG_STACK_OR_NULL:
 		return check_context_arg(v, call, regno, reg);
 	case HARG_NONE:
+	case HARG_VARARG:
 	case HARG_ANY:
 	case HARG_MEM:     /* looked at with its size, the next argument */
 	case HARG_MEM_OUT:
@@ -252,13 +263,24 @@ set_result(struct verifier *v, const struct call *call)
 	return true;
 }
 
+/* A call of what is no helper: core_apply leaves one where the kernel lacks what an instruction asks for. */
+static bool
+refuse_helper(struct verifier *v, const struct bpf_insn *insn)
+{
+	const struct core_reloc *core = insn->imm == CORE_POISON ? func_core_reloc(frame_top(v)->func, v->state.pc) : NULL;
+
+	if (core && core->unresolved)
+		return refuse(v, -EINVAL, "needs what is not there (CO-RE): %s", core->unresolved);
+	return refuse(v, -EINVAL, "calls helper %" PRId32 ", which this engine does not have", insn->imm);
+}
+
 bool
 check_helper_call(struct verifier *v, const struct bpf_insn *insn)
 {
 	struct call call = { .helper = helper_find(insn->imm) };
 
 	if (!call.helper)
-		return refuse(v, -EINVAL, "calls helper %" PRId32 ", which this engine does not have", insn->imm);
+		return refuse_helper(v, insn);
 	for (uint32_t regno = 1; regno <= 5; regno++)
 		if (!check_arg(v, &call, regno))
 			return false;

@@ -97,6 +97,20 @@ print_path(const struct verifier *v, struct text *out)
 	}
 }
 
+/* The line of a C file, by the compiler's line information. */
+static void
+print_source_line(const struct func *func, uint32_t pc, struct text *out)
+{
+	const struct source_line *line = func_line(func, pc);
+	const char *s;
+
+	if (!line || !*line->file)
+		return;
+	for (s = line->text; *s == ' ' || *s == '\t'; s++)
+		;
+	text_printf(out, "\n  %s:%" PRIu32 ":%s%s", line->file, line->line, *s ? " " : "", s);
+}
+
 static void
 print_script_line(const struct verifier *v, const struct func *func, uint32_t pc, struct text *out)
 {
@@ -136,8 +150,10 @@ report(struct verifier *v, int err, int regno, const char *format, va_list args)
 		reg_print(v, &frame_top(v)->regs[regno], v->why);
 	}
 	print_path(v, v->why);
-	if (pc < func->n_insns)
+	if (pc < func->n_insns) {
 		print_script_line(v, func, pc, v->why);
+		print_source_line(func, pc, v->why);
+	}
 }
 
 bool

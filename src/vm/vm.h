@@ -31,6 +31,9 @@ struct vm_env {
 	 */
 	int64_t (*unwind)(void *arg, uint64_t *addrs, uint32_t max);
 	void *arg;
+	/* Takes a line of trace_printk, with its newline; NULL: it goes to stderr, "COMMAND-TID: " before it. */
+	void (*print)(void *print_arg, const struct vm_env *env, const char *line, size_t len);
+	void *print_arg;
 };
 
 /* ---- table.c: the tables, by the kernel's semantics of bpf(2) and of the helpers ----------------------------- */
@@ -105,7 +108,7 @@ enum vm_arg_kind {
 	VM_ARG_SCALAR,   /* any number */
 	VM_ARG_MEM,      /* address of `size` bytes to read and write, a multiple of 8 */
 	VM_ARG_MEM_RDONLY, /* address of `size` bytes to read; may be passed on to helpers that read */
-	VM_ARG_CTX,      /* opaque: only to be handed to helpers that take a context */
+	VM_ARG_CTX,      /* to be handed to helpers that take a context; its first `size` bytes can be read (0: it is opaque) */
 };
 
 /* Where the kernel refuses what RFC 9669 permits, for no reason of safety. Refusals say so. */

@@ -235,6 +235,7 @@ memory_is_known(const struct vm_run *run, uint64_t addr, size_t len);
 /* What a helper takes in one of r1 to r5. */
 enum helper_arg {
 	HARG_NONE,      /* not looked at */
+	HARG_VARARG,    /* handed over as it is, set or not: how many the helper uses, its other arguments say */
 	HARG_ANY,       /* any value that was set */
 	HARG_TABLE,     /* handle of a table; the arguments KEY and VALUE are of its sizes */
 	HARG_KEY,       /* readable memory of key_size bytes */

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * object: `ktap run FILE.o` and `ktap check FILE.o` for what a C compiler made for eBPF. Read, fitted to the kernel's types (--btf FILE: to
+ * those of a file), then run, or shown to our verifier.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "vm/vm.h"
+
+#define FILE_MAX (64u << 20)
+
+/* A file that was read, and the object in it. */
+struct opened {
+	struct arena *arena;
+	char *bytes;
+	size_t len;
+	struct object *object;
+};
+
+/* The whole file, which the caller frees; NULL with errno set. */
+static char *
+read_file(const char *path, size_t *len)
+{
+	FILE *file = fopen(path, "re");
+	struct stat st;
+	char *bytes = NULL;
+
+	if (!file)
+		return NULL;
+	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= (off_t)FILE_MAX)
+		bytes = mem_alloc((size_t)st.st_size + 1);
+	else
+		errno = EFBIG;
+	if (bytes)
+		*len = fread(bytes, 1, (size_t)st.st_size, file);
+	fclose(file);
+	return bytes;
+}
+
+/* Puts the kernel's numbers into the object, where it asks for some. */
+static enum exit_status
+fit(struct object *object, const char *btf)
+{
+	struct text why = { 0 };
+	struct core_target *target = NULL;
+	enum exit_status status = STATUS_OK;
+
+	if (!core_is_needed(object))
+		return STATUS_OK;
+	target = core_target_open(btf, &why);
+	if (!target)
+		status = STATUS_WORLD;
+	else if (core_apply(object, target, &why) < 0)
+		status = STATUS_SCRIPT;
+	if (status != STATUS_OK)
+		complain("%s", why.s);
+	core_target_free(target);
+	text_fini(&why);
+	return status;
+}
+
+static enum exit_status
+open_object(struct opened *o, const char *path)
+{
+	struct text why = { 0 };
+	enum exit_status status = STATUS_OK;
+
+	o->arena = arena_new();
+	o->bytes = read_file(path, &o->len);
+	if (!o->bytes) {
+		complain("object '%s' cannot be read: %s", path, strerror(errno));
+		return STATUS_WORLD;
+	}
+	o->object = elf_read_memory(o->arena, path, o->bytes, o->len, &why);
+	if (!o->object) {
+		complain("%s", why.s);
+		status = STATUS_SCRIPT;
+	}
+	elf_mend(o->bytes, o->len); /* for libbpf */
+	text_fini(&why);
+	return status;
+}
+
+static void
+close_object(struct opened *o)
+{
+	free(o->bytes);
+	arena_free(o->arena);
+}
+
+bool
+is_object_file(const char *path)
+{
+	char magic[4] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool is = fd >= 0 && read(fd, magic, sizeof(magic)) == sizeof(magic) && memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+/* ---- check ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Shows one program to the verifier. */
+static enum exit_status
+check_program(const struct object *object, const struct func *func)
+{
+	const char *rest;
+	const struct section *section = section_find(func->section, &rest);
+	struct vm_signature signature = { .args = { { .kind = VM_ARG_NONE } } };
+	struct text why = { 0 };
+	int err = -EINVAL;
+
+	if (section) {
+		signature.args[0].size = section_context_size(section);
+		signature.args[0].kind = signature.args[0].size ? VM_ARG_CTX : VM_ARG_NONE;
+		err = vm_verify(object, func, &signature, &why);
+	} else {
+		text_puts(&why, "ktap knows no such section");
+	}
+	if (err < 0)
+		fprintf(stderr, "%s: program '%s' (%s) is refused: %s\n", object->name, func->name, func->section, why.s);
+	if (section && section->context == CONTEXT_TYPED && err < 0)
+		fputs("note: this verifier does not follow typed pointers of the kernel; the kernel's does\n", stderr);
+	text_fini(&why);
+	return err < 0 ? STATUS_SCRIPT : STATUS_OK;
+}
+
+enum exit_status
+object_check(const struct args *args)
+{
+	struct opened o = { 0 };
+	enum exit_status status = open_object(&o, args->file);
+
+	if (status == STATUS_OK)
+		status = fit(o.object, args->btf);
+	for (uint32_t i = 0; status != STATUS_WORLD && o.object && i < o.object->n_funcs; i++)
+		if (strcmp(o.object->funcs[i]->section, ".text") != 0 && check_program(o.object, o.object->funcs[i]) != STATUS_OK)
+			status = STATUS_SCRIPT;
+	close_object(&o);
+	return status;
+}
+
+/* ---- run -------------------------------------------------------------------------------------------------------------------------- */
+
+static enum exit_status
+open_source(const struct args *args, const struct opened *o, enum events_origin origin, struct events *events, struct source **source)
+{
+	const struct target target = { .argv = args->command, .pid = args->pid };
+	const struct object_file file = { .bytes = o->bytes, .len = o->len, .btf = args->btf };
+	struct text why = { 0 };
+	int err;
+
+	if (origin == EVENTS_USER && !target.argv && !target.pid) {
+		complain("the user engine traces a command or a process: add '-- COMMAND' or '-p PID'");
+		return STATUS_WORLD;
+	}
+	if (origin == EVENTS_USER)
+		err = source_ptrace_open(source, o->object, events, &target, &why);
+	else
+		err = source_kernel_object_open(source, o->object, &file, &target, &why);
+	if (err < 0)
+		complain("%s", why.s ? why.s : strerror(-err));
+	text_fini(&why);
+	return err < 0 ? STATUS_WORLD : STATUS_OK;
+}
+
+static enum exit_status
+run_opened(const struct args *args, const struct opened *o)
+{
+	enum events_origin origin = engine_choose(args->engine, NULL);
+	struct events *events = events_new(o->arena, origin);
+	struct session_options options = { .out_fd = STDOUT_FILENO, .quiet = args->quiet };
+	struct source *source = NULL;
+	enum exit_status status = STATUS_OK;
+
+	if (origin == EVENTS_USER) /* in the kernel libbpf does that */
+		status = fit(o->object, args->btf);
+	if (status == STATUS_OK && args->output) {
+		options.out_fd = open(args->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (options.out_fd < 0) {
+			complain("output file '%s' cannot be written: %s", args->output, strerror(errno));
+			return STATUS_WORLD;
+		}
+	}
+	if (status == STATUS_OK)
+		status = open_source(args, o, origin, events, &source);
+	if (status == STATUS_OK)
+		status = session_run_programs(o->object, events, source, &options);
+	if (source)
+		source->ops->close(source);
+	if (options.out_fd != STDOUT_FILENO)
+		close(options.out_fd);
+	return status;
+}
+
+enum exit_status
+object_run(const struct args *args)
+{
+	struct opened o = { 0 };
+	enum exit_status status = open_object(&o, args->file);
+
+	if (status == STATUS_OK)
+		status = run_opened(args, &o);
+	close_object(&o);
+	return status;
+}

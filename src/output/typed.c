@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Values of C types as text, by their BTF: 5, "text", { pid: 1, comm: "cat" }, [1, 2], MODE_ON. Bytes and types may come from anywhere:
+ * what does not fit is shown as hex.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "output/output.h"
+
+#define DEPTH_MAX 16
+#define ITEMS_MAX 256 /* of an array; the rest is "..." */
+
+struct typed {
+	const struct typeinfo *types;
+	const uint8_t *bytes; /* the whole value */
+	size_t len;
+	struct text *out;
+	int depth;
+};
+
+static void
+put_hex(const struct typed *t, size_t off, size_t len)
+{
+	for (size_t i = 0; i < len && off + i < t->len; i++)
+		text_printf(t->out, "%s%02x", i ? " " : "", t->bytes[off + i]);
+}
+
+/* `bits` bits from bit `bit_off` of the value, 64 at most; false: they are not all there. */
+static bool
+get_bits(const struct typed *t, uint64_t bit_off, uint32_t bits, bool is_signed, int64_t *number)
+{
+	uint64_t raw = 0, first = bit_off / 8, last;
+
+	if (!bits || bits > 64 || bit_off > UINT32_MAX)
+		return false;
+	last = (bit_off + bits - 1) / 8;
+	if (last >= t->len || last - first >= 8)
+		return false;
+	memcpy(&raw, t->bytes + first, last - first + 1); /* little-endian, as BTF counts the bits of a field there */
+	raw = raw >> bit_off % 8 << (64 - bits);
+	*number = is_signed ? (int64_t)raw >> (64 - bits) : (int64_t)(raw >> (64 - bits));
+	return true;
+}
+
+static void put(const struct typed *t, uint32_t id, uint64_t bit_off, uint32_t bits);
+
+static bool
+is_text_type(const struct typeinfo *types, uint32_t id)
+{
+	const struct btf_type *type = typeinfo_plain(types, id, NULL);
+
+	return type && BTF_INFO_KIND(type->info) == BTF_KIND_INT && type->size == 1 &&
+	       (strstr(typeinfo_string(types, type->name_off), "char") || (BTF_INT_ENCODING(type_int(type)) & BTF_INT_CHAR)) &&
+	       !strstr(typeinfo_string(types, type->name_off), "unsigned");
+}
+
+static void
+put_text(const struct typed *t, const uint8_t *s, size_t len)
+{
+	text_putc(t->out, '"');
+	for (size_t i = 0; i < len && s[i]; i++)
+		if (s[i] == '"' || s[i] == '\\')
+			text_printf(t->out, "\\%c", s[i]);
+		else if (s[i] == '\n')
+			text_puts(t->out, "\\n");
+		else if (s[i] < ' ' || s[i] == 0x7f)
+			text_printf(t->out, "\\x%02x", s[i]);
+		else
+			text_putc(t->out, (char)s[i]);
+	text_putc(t->out, '"');
+}
+
+static void
+put_array(const struct typed *t, const struct btf_type *type, uint64_t off)
+{
+	const struct btf_array *array = type_array(type);
+	int64_t size = typeinfo_size(t->types, array->type);
+
+	if (size <= 0 || off + (uint64_t)size * array->nelems > t->len) {
+		put_hex(t, off, t->len);
+	} else if (is_text_type(t->types, array->type)) {
+		put_text(t, t->bytes + off, array->nelems);
+	} else {
+		text_putc(t->out, '[');
+		for (uint32_t i = 0; i < array->nelems && i < ITEMS_MAX; i++) {
+			text_puts(t->out, i ? ", " : "");
+			put(t, array->type, (off + (uint64_t)i * (uint64_t)size) * 8, 0);
+		}
+		text_puts(t->out, array->nelems > ITEMS_MAX ? ", ...]" : "]");
+	}
+}
+
+static void
+put_struct(const struct typed *t, const struct btf_type *type, uint64_t bit_off)
+{
+	text_puts(t->out, "{");
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
+		const struct btf_member *member = &type_members(type)[i];
+		const char *name = typeinfo_string(t->types, member->name_off);
+
+		text_printf(t->out, "%s%s%s", i ? ", " : " ", name, *name ? ": " : "");
+		put(t, member->type, bit_off + member_bit_off(type, member), member_bits(type, member));
+	}
+	text_puts(t->out, " }");
+}
+
+static void
+put_enum(const struct typed *t, const struct btf_type *type, uint64_t bit_off, uint32_t bits)
+{
+	bool is_signed = BTF_INFO_KFLAG(type->info), wide = BTF_INFO_KIND(type->info) == BTF_KIND_ENUM64;
+	int64_t number;
+
+	if (!get_bits(t, bit_off, bits ? bits : type->size * 8, is_signed, &number))
+		return;
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
+		const struct btf_enum *narrow = &type_enums(type)[i];
+		const struct btf_enum64 *big = &type_enums64(type)[i];
+		int64_t value = wide ? (int64_t)((uint64_t)big->val_hi32 << 32 | big->val_lo32) :
+				       is_signed ? narrow->val : (int64_t)(uint32_t)narrow->val;
+
+		if (value == number) {
+			text_puts(t->out, typeinfo_string(t->types, wide ? big->name_off : narrow->name_off));
+			return;
+		}
+	}
+	text_printf(t->out, "%" PRId64, number);
+}
+
+static void
+put_int(const struct typed *t, const struct btf_type *type, uint64_t bit_off, uint32_t bits)
+{
+	uint32_t encoding = BTF_INT_ENCODING(type_int(type));
+	int64_t number;
+
+	if (type->size > 8)
+		put_hex(t, bit_off / 8, type->size);
+	else if (!get_bits(t, bit_off, bits ? bits : type->size * 8, encoding & BTF_INT_SIGNED, &number))
+		text_puts(t->out, "?");
+	else if (encoding & BTF_INT_BOOL)
+		text_puts(t->out, number ? "true" : "false");
+	else if (encoding & BTF_INT_SIGNED)
+		text_printf(t->out, "%" PRId64, number);
+	else
+		text_printf(t->out, "%" PRIu64, (uint64_t)number);
+}
+
+/* The value of a type that stands at a bit of the bytes; `bits`: of a bit field, else 0. */
+static void
+put(const struct typed *outer, uint32_t id, uint64_t bit_off, uint32_t bits)
+{
+	struct typed inner = *outer, *t = &inner;
+	const struct btf_type *type = typeinfo_plain(t->types, id, NULL);
+	int64_t number;
+
+	if (!type || ++t->depth > DEPTH_MAX) {
+		text_puts(t->out, "...");
+		return;
+	}
+	switch (BTF_INFO_KIND(type->info)) {
+	case BTF_KIND_INT:
+		put_int(t, type, bit_off, bits);
+		break;
+	case BTF_KIND_ENUM:
+	case BTF_KIND_ENUM64:
+		put_enum(t, type, bit_off, bits);
+		break;
+	case BTF_KIND_PTR:
+		if (get_bits(t, bit_off, 64, false, &number))
+			text_printf(t->out, "0x%" PRIx64, (uint64_t)number);
+		break;
+	case BTF_KIND_ARRAY:
+		put_array(t, type, bit_off / 8);
+		break;
+	case BTF_KIND_STRUCT:
+	case BTF_KIND_UNION:
+		put_struct(t, type, bit_off);
+		break;
+	default: /* kinds of BTF without a form of ours: floats, functions */
+		put_hex(t, bit_off / 8, typeinfo_size(t->types, id) > 0 ? (size_t)typeinfo_size(t->types, id) : 0);
+	}
+}
+
+void
+typed_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, struct text *out)
+{
+	struct typed t = { .types = types, .bytes = bytes, .len = len, .out = out };
+
+	if (types && id && typeinfo_size(types, id) == (int64_t)len)
+		put(&t, id, 0, 0);
+	else
+		put_hex(&t, 0, len);
+}

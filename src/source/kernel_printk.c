@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What programs in the kernel print with bpf_trace_printk. The kernel raises the event bpf_trace:bpf_trace_printk for each line; an
+ * instance of tracefs of our own, in which only that event is on, has its lines and disturbs nobody. All programs of the machine raise the
+ * same event: their lines come too. The instance goes with printk_close, whatever happened before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "source/kernel_int.h"
+
+#define LINES_AT_ONCE 65536 /* bytes */
+#define MARK          "bpf_trace_printk: "
+
+struct printk {
+	int dir, fd;
+	char path[64];
+	char rest[LINES_AT_ONCE + 1]; /* read, and not yet a whole line */
+	size_t len;
+};
+
+bool
+printk_is_used(const struct object *object)
+{
+	for (uint32_t f = 0; f < object->n_funcs; f++)
+		for (uint32_t pc = 0; pc < object->funcs[f]->n_insns; pc++) {
+			const struct bpf_insn *insn = &object->funcs[f]->insns[pc];
+
+			if (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 &&
+			    (insn->imm == BPF_FUNC_trace_printk || insn->imm == BPF_FUNC_trace_vprintk))
+				return true;
+			if (insn_is_wide(insn))
+				pc++;
+		}
+	return false;
+}
+
+static int
+write_one(struct printk *printk, const char *file)
+{
+	char path[160];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/%s", printk->path, file);
+	fd = openat(printk->dir, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = write(fd, "1", 1) == 1 ? 0 : -errno;
+	close(fd);
+	return err;
+}
+
+static int
+open_pipe(struct printk *printk)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/trace_pipe", printk->path);
+	printk->fd = openat(printk->dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return printk->fd < 0 ? -errno : 0;
+}
+
+int
+printk_open(struct printk **out, struct text *why)
+{
+	struct printk *printk = mem_alloc(sizeof(*printk));
+	int err = printk ? 0 : -ENOMEM;
+
+	if (printk) {
+		printk->fd = -1;
+		printk->dir = tracefs_dir();
+		err = printk->dir < 0 ? printk->dir : 0;
+	}
+	if (err == 0) {
+		snprintf(printk->path, sizeof(printk->path), "instances/ktap-%d", (int)getpid());
+		err = mkdirat(printk->dir, printk->path, 0700) < 0 ? -errno : 0;
+	}
+	if (err < 0) {
+		text_printf(why, "what the programs print cannot be read: no instance of tracefs: %s", strerror(-err));
+		free(printk);
+		return err;
+	}
+	err = write_one(printk, "events/bpf_trace/bpf_trace_printk/enable");
+	if (err == 0)
+		err = open_pipe(printk);
+	if (err < 0) {
+		text_printf(why, "what the programs print cannot be read: event bpf_trace:bpf_trace_printk: %s", strerror(-err));
+		printk_close(printk);
+		return err;
+	}
+	*out = printk;
+	return 0;
+}
+
+int
+printk_fd(const struct printk *printk)
+{
+	return printk->fd;
+}
+
+/* "            comm-123     [001] ..... 1.5: bpf_trace_printk: text" becomes "comm-123: text". */
+static void
+give_line(const char *line, size_t len, void (*fn)(void *arg, const char *line, size_t len), void *arg)
+{
+	const char *text = memmem(line, len, MARK, strlen(MARK)), *end = line + len, *task_end;
+	struct text out = { 0 };
+
+	while (line < end && *line == ' ')
+		line++;
+	for (task_end = line; task_end < end && *task_end != '['; task_end++)
+		;
+	while (task_end > line && task_end[-1] == ' ')
+		task_end--;
+	if (text) {
+		text += strlen(MARK);
+		text_printf(&out, "%.*s: %.*s\n", (int)(task_end - line), line, (int)(end - text), text);
+		fn(arg, out.s, out.len);
+	}
+	text_fini(&out);
+}
+
+int
+printk_pump(struct printk *printk, void (*fn)(void *arg, const char *line, size_t len), void *arg)
+{
+	char *line, *newline;
+	ssize_t got;
+	int n = 0;
+
+	while ((got = read(printk->fd, printk->rest + printk->len, LINES_AT_ONCE - printk->len)) > 0) {
+		printk->len += (size_t)got;
+		for (line = printk->rest; (newline = memchr(line, '\n', printk->len - (size_t)(line - printk->rest))); line = newline + 1) {
+			give_line(line, (size_t)(newline - line), fn, arg);
+			n++;
+		}
+		printk->len -= (size_t)(line - printk->rest);
+		memmove(printk->rest, line, printk->len);
+		if (printk->len == LINES_AT_ONCE)
+			printk->len = 0; /* no line is so long */
+	}
+	return n;
+}
+
+void
+printk_close(struct printk *printk)
+{
+	if (!printk)
+		return;
+	if (printk->fd >= 0)
+		close(printk->fd);
+	unlinkat(printk->dir, printk->path, AT_REMOVEDIR);
+	free(printk);
+}
