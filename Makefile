@@ -43,6 +43,7 @@ bench: all
 	@tests/bench/start $(BUILD)/src/cli/ktap
 	@tests/bench/vm $(BUILD)
 	@tests/bench/tables $(BUILD)
+	@tests/bench/compile $(BUILD)/src/cli/ktap
 
 install: all
 	@$(NINJA) -C $(BUILD) --quiet
