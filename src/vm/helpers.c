@@ -432,7 +432,7 @@ helper_find(int32_t number)
 	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++)
 		if (helpers[i].number == number)
 			return &helpers[i];
-	return NULL;
+	return helper_host_find(number);
 }
 
 /* For calls that no path leads to, of helpers that we do not have: objects for several kernels have such. */

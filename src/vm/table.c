@@ -234,10 +234,37 @@ vm_free(struct vm *vm)
 		return;
 	vm_programs_free(vm->programs);
 	for (uint32_t i = 0; i < vm->object->n_tables; i++)
-		if (vm->tables[i].ops)
+		if (vm->tables[i].ops && !vm->tables[i].shared)
 			vm->tables[i].ops->fini(&vm->tables[i]);
 	free(vm->tables);
 	free(vm);
+}
+
+const struct table *
+vm_table_of(const struct vm *vm, uint32_t table)
+{
+	return vm->object->tables[table];
+}
+
+int
+vm_table_share(struct vm *vm, uint32_t index, const struct vm *from, uint32_t from_index, struct text *why)
+{
+	struct vm_table *t = &vm->tables[index];
+	const struct vm_table *other = &from->tables[from_index];
+	const struct table *mine = t->table, *theirs = other->table;
+
+	if ((mine->kind != TABLE_HASH && mine->kind != TABLE_ARRAY) || mine->kind != theirs->kind || mine->key_size != theirs->key_size ||
+	    mine->value_size != theirs->value_size || mine->max_entries != theirs->max_entries || mine->read_only || mine->write_only) {
+		text_printf(why, "table \"%s\": the one to be shared must be a hash table or array of the same sizes that programs may write: "
+			    "%s of keys of %" PRIu32 ", values of %" PRIu32 " bytes, %" PRIu32 " entries", mine->name,
+			    table_kind_name(mine->kind), mine->key_size, mine->value_size, mine->max_entries);
+		return -EINVAL;
+	}
+	t->ops->fini(t);
+	*t = *other;
+	t->table = mine;
+	t->shared = true;
+	return 0;
 }
 
 /* ---- as programs see a table ------------------------------------------------------------------------------- */

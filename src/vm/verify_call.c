@@ -148,6 +148,9 @@ is_context(const struct verifier *v, const struct reg *reg)
 {
 	if (reg->kind == REG_CTX)
 		return true;
+	/* A host's context that may be written is the memory of the first argument. */
+	if (reg->kind == REG_MEM && reg->index == 0)
+		return reg->off == 0 && scalar_is_const(&reg->s) && reg->s.bits.value == 0;
 	return reg->kind == REG_RDONLY && v->signature->args[reg->index].kind == VM_ARG_CTX && reg->off == 0 &&
 	       scalar_is_const(&reg->s) && reg->s.bits.value == 0;
 }

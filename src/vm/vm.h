@@ -59,6 +59,17 @@ vm_new(const struct object *object, uint32_t n_cpus, struct text *why);
 void
 vm_free(struct vm *vm);
 
+/* The object's description of a table. */
+const struct table *
+vm_table_of(const struct vm *vm, uint32_t table);
+
+/*
+ * From now on table `index` is the one of another machine, which must live longer: before programs are loaded. Both must be hash tables or arrays
+ * of the same kind and sizes; else -EINVAL with *why set.
+ */
+int
+vm_table_share(struct vm *vm, uint32_t index, const struct vm *from, uint32_t from_index, struct text *why);
+
 /*
  * Access from outside programs, by table index of the object. Keys and values are key_size and value_size bytes; values of
  * per-CPU kinds are n_cpus times value_size (rounded up to 8) bytes, CPU after CPU. Return 0 or -errno with the meanings
@@ -188,5 +199,33 @@ vm_run(struct vm *vm, const struct vm_program *program, const struct vm_env *env
  */
 int
 vm_run_bounded(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5], uint64_t *r0);
+
+/* ---- helper_host.c: helpers of the program that hosts the engine ------------------------------------------------------- */
+
+#define VM_HOST_HELPERS_MAX 256
+
+enum vm_host_arg {
+	VM_HOST_NONE,
+	VM_HOST_NUMBER,
+	VM_HOST_MEM_READ,  /* its size is the next argument, a VM_HOST_SIZE */
+	VM_HOST_MEM_WRITE, /* the same; all of it is filled */
+	VM_HOST_SIZE,
+	VM_HOST_CONTEXT,
+};
+
+struct vm_run; /* one run of a program */
+
+typedef uint64_t vm_host_fn(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
+
+/*
+ * Adds a helper to this process, for good, before programs that call it are loaded; one thread at a time. The name is copied. Returns 0, or
+ * -EINVAL, -EEXIST, -ENOSPC, -ENOMEM with *why set.
+ */
+int
+vm_helper_add(int32_t number, const char *name, vm_host_fn *fn, const enum vm_host_arg args[5], struct text *why);
+
+/* `arg` of the vm_env that it runs with. */
+void *
+vm_run_arg(const struct vm_run *run);
 
 #endif

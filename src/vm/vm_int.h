@@ -30,6 +30,7 @@ struct bloom;
 /* A table of a running machine. Its address is what programs hold in a register after ld_imm64. */
 struct vm_table {
 	const struct table *table;
+	bool shared;         /* what is in it is another machine's */
 	const struct table_ops *ops;
 	uint32_t n_cpus;     /* values in an entry: 1, or the machine's CPUs for per-CPU kinds */
 	uint32_t stride;     /* bytes from the value of one CPU to the next: value_size rounded up to 8 */
@@ -281,6 +282,10 @@ struct helper {
 /* By BPF_FUNC_x, or NULL. */
 const struct helper *
 helper_find(int32_t number);
+
+/* helper_host.c: one that the host added, or NULL. helper_find asks it last. */
+const struct helper *
+helper_host_find(int32_t number);
 
 /* What is run for a call of it. Of one that is not there, which may stand where no path leads: what never runs. */
 helper_fn *

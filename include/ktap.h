@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * libktap: an eBPF engine for your C program. It reads objects of C compilers (clang -target bpf, gcc-bpf), proves their programs safe,
+ * runs them as machine code where it can, and shares tables with them. No privilege, no kernel support.
+ *
+ *     struct ktap *engine;
+ *     struct ktap_object *object;
+ *     uint64_t verdict;
+ *
+ *     ktap_new(&engine);
+ *     ktap_add_event(engine, "net/packet", sizeof(struct packet), KTAP_CONTEXT_READ);
+ *     if (ktap_object_open(engine, "filter.o", NULL, &object) < 0)
+ *             errx(1, "%s", ktap_error());
+ *     ktap_run(ktap_program_find(object, "filter"), &packet, NULL, &verdict);
+ *
+ * Programs are verified when an object is opened: one that could touch memory that is not its own, or never end, is refused with a message
+ * that says why. What was accepted cannot fault.
+ *
+ * Functions that can fail return 0 or a positive number, or -errno; ktap_error() then has one message that names object, cause and cure.
+ * Threads: an engine is set up by one thread. Then any number of threads may run the programs of its objects and use the tables at the same
+ * time; ktap puts what must not happen at once one behind the other. Free an object when nobody uses it any more.
+ *
+ * Contexts and memory that programs get are aligned to 8 bytes. Where memory ends while an object is read, the process ends, with a message and
+ * status 3; later a lack of memory is an error like others.
+ *
+ * Build with: cc host.c $(pkg-config --cflags --libs ktap)
+ */
+#ifndef KTAP_H
+#define KTAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- the engine ------------------------------------------------------------------------------------------------------------------ */
+
+struct ktap;
+
+/* New engine, owned by the caller. 0, or -ENOMEM. */
+int
+ktap_new(struct ktap **engine);
+
+/* Frees the engine. Its objects must have been closed. NULL is allowed. */
+void
+ktap_free(struct ktap *engine);
+
+/* Why the last call of this thread failed; "" where none did. Good until this thread's next call that fails. */
+const char *
+ktap_error(void);
+
+/* "0.5.0" */
+const char *
+ktap_version(void);
+
+/* ---- events: what your program has to offer --------------------------------------------------------------------------------------- */
+
+enum ktap_context {
+	KTAP_CONTEXT_READ,  /* programs read the context */
+	KTAP_CONTEXT_WRITE, /* and may change it */
+};
+
+/*
+ * Programs in the section `name` ("net/packet"; it must hold a '/') are for this event. When they run, r1 is the address of `context_size`
+ * bytes, at most 64 KiB: your struct. With KTAP_CONTEXT_WRITE the size is a multiple of 8. 0, -EEXIST, -EINVAL, -ENOMEM.
+ */
+int
+ktap_add_event(struct ktap *engine, const char *name, size_t context_size, enum ktap_context context);
+
+/* ---- helpers: functions of yours that programs may call ----------------------------------------------------------------------------- */
+
+/* What a helper takes in each of its five arguments; the verifier holds programs to it. */
+enum ktap_arg {
+	KTAP_ARG_NONE,      /* not looked at; all that follow are NONE, too */
+	KTAP_ARG_NUMBER,    /* any value */
+	KTAP_ARG_MEM_READ,  /* address of memory to read; its size is the next argument, a KTAP_ARG_SIZE */
+	KTAP_ARG_MEM_WRITE, /* address of memory that the helper fills; the same */
+	KTAP_ARG_SIZE,      /* bytes of the memory before, 0 or more */
+	KTAP_ARG_CONTEXT,   /* the address of the context */
+};
+
+/* One run of a program, while it calls a helper. */
+struct ktap_run;
+
+typedef uint64_t ktap_helper_fn(struct ktap_run *run, uint64_t arg1, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t arg5);
+
+#define KTAP_HELPER_FIRST 65536 /* numbers of helpers of yours begin here */
+#define KTAP_HELPERS_MAX  256
+
+/*
+ * Programs may call `fn` by this number, in every engine of this process:
+ *
+ *     static long (*load)(void *ctx, unsigned off, void *to, unsigned size) = (void *)65536;
+ *
+ * What `args` says is true of every call. `name` is copied. To be called before objects are opened, by one thread. 0, -EINVAL,
+ * -EEXIST, -ENOSPC.
+ */
+int
+ktap_add_helper(uint32_t number, const char *name, ktap_helper_fn *fn, const enum ktap_arg args[5]);
+
+/* The `host` of the ktap_run call that this is a part of. */
+void *
+ktap_run_host(const struct ktap_run *run);
+
+/* ---- objects ----------------------------------------------------------------------------------------------------------------------- */
+
+struct ktap_object;
+struct ktap_program;
+struct ktap_table;
+
+enum ktap_exec {
+	KTAP_EXEC_AUTO,        /* machine code where this machine and the system permit it, else the interpreter */
+	KTAP_EXEC_INTERPRETER,
+	KTAP_EXEC_JIT,         /* machine code, or the object is refused */
+};
+
+/* How an object is opened; all zero: the defaults. */
+struct ktap_options {
+	enum ktap_exec exec;
+	const char *btf;                    /* file of types for CO-RE relocations; NULL: the running kernel's */
+	struct ktap_table *const *tables;   /* tables of yours, which stand for those of the same name in the object; */
+	size_t n_tables;                    /* they must be of the same kind and sizes */
+	/* Takes the lines that programs print (bpf_printk), with newline; NULL: they go to stderr. May be called by any thread that runs programs. */
+	void (*print)(void *arg, const char *line, size_t len);
+	void *print_arg;
+};
+
+/*
+ * Reads an object, makes its tables and verifies its programs: those in sections of events of the engine and in "init" and "fini". Programs
+ * of section init run now, those of fini in ktap_object_close. `options` may be NULL. 0 and *object for the caller to close; -ENOENT, -EACCES
+ * (a program is refused), -EINVAL (a file that is damaged, a section that no event has), -ENOMEM, ...
+ */
+int
+ktap_object_open(struct ktap *engine, const char *path, const struct ktap_options *options, struct ktap_object **object);
+
+/* The same from memory (borrowed for the call); `name` stands for the file in messages. */
+int
+ktap_object_open_memory(struct ktap *engine, const char *name, const void *bytes, size_t len, const struct ktap_options *options,
+			struct ktap_object **object);
+
+/* Frees the object, its programs and tables. NULL is allowed. */
+void
+ktap_object_close(struct ktap_object *object);
+
+/* ---- programs ------------------------------------------------------------------------------------------------------------------------ */
+
+/* By the name of its C function; NULL: there is none. Owned by the object. */
+const struct ktap_program *
+ktap_program_find(const struct ktap_object *object, const char *name);
+
+/* The n-th of the programs that are for `event` (NULL: all), from 0, in the order of the file; NULL: there are no more. */
+const struct ktap_program *
+ktap_program_of_event(const struct ktap_object *object, const char *event, size_t n);
+
+const char *
+ktap_program_name(const struct ktap_program *program);
+
+/* Does it run as machine code? 1 or 0. */
+int
+ktap_program_is_compiled(const struct ktap_program *program);
+
+/*
+ * Runs a program on a context of its event's size. `host` is for helpers of yours (ktap_run_host). *result (may be NULL) is what the
+ * program returns. 0: an accepted program does not fail.
+ */
+int
+ktap_run(const struct ktap_program *program, void *context, void *host, uint64_t *result);
+
+/* Runs all programs of the object that are for this event, in order. How many. */
+int
+ktap_fire(struct ktap_object *object, const char *event, void *context, void *host);
+
+/* ---- tables ---------------------------------------------------------------------------------------------------------------------------- */
+
+enum ktap_table_kind {
+	KTAP_TABLE_HASH,
+	KTAP_TABLE_ARRAY,  /* keys are uint32_t, below max_entries */
+};
+
+/* A table of yours, to be used from C and by programs (ktap_options, tables). Freed after the objects that use it, before the engine. 0, -EINVAL, -ENOMEM. */
+int
+ktap_table_new(struct ktap *engine, const char *name, enum ktap_table_kind kind, uint32_t key_size, uint32_t value_size, uint32_t max_entries,
+	       struct ktap_table **table);
+
+void
+ktap_table_free(struct ktap_table *table);
+
+/* A table of the object's by its name: a variable in ".maps", or ".data", ".rodata", ".bss", which are arrays of one value. NULL: none. */
+struct ktap_table *
+ktap_table_find(struct ktap_object *object, const char *name);
+
+uint32_t
+ktap_table_key_size(const struct ktap_table *table);
+
+/* Bytes of what ktap_table_lookup stores: of a table with a value for each CPU, all of them. */
+uint32_t
+ktap_table_value_size(const struct ktap_table *table);
+
+/* As bpf(2) has them: 0; -ENOENT: there is no such entry; -E2BIG: the table is full; -EPERM: it is read-only. */
+int
+ktap_table_lookup(struct ktap_table *table, const void *key, void *value);
+
+int
+ktap_table_update(struct ktap_table *table, const void *key, const void *value);
+
+int
+ktap_table_delete(struct ktap_table *table, const void *key);
+
+/* The key behind `key` (NULL: the first), into `next`; -ENOENT: there are no more. Entries keep their order. */
+int
+ktap_table_next(struct ktap_table *table, const void *key, void *next);
+
+/* Hands all records that wait in a ring buffer to fn, in order. How many, or -EINVAL: it is no ring buffer. */
+int
+ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *record, size_t len), void *arg);
+
+/*
+ * Memory that programs and you see at once: the values of an array, each value_size rounded up to 8 bytes, one behind the other, as long as the
+ * table lives. *len (may be NULL): how many bytes. NULL: the table is no array.
+ */
+void *
+ktap_table_memory(struct ktap_table *table, size_t *len);
+
+/* Where a variable of the C file is, and its bytes in *size (may be NULL); NULL: there is none, or the object was compiled without -g. */
+void *
+ktap_variable(struct ktap_object *object, const char *name, size_t *size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * host_int: what the files of libktap share. The room has no header of its own in src: what it offers is include/ktap.h.
+ */
+#ifndef KTAP_HOST_INT_H
+#define KTAP_HOST_INT_H
+
+#include <pthread.h>
+
+#include "ktap.h"
+#include "vm/vm.h"
+
+/* An event of the host. */
+struct host_event {
+	struct host_event *next;
+	char *name;
+	uint32_t size;
+	enum ktap_context context;
+};
+
+/*
+ * One thread is in a machine at a time: `lock` is held while a program runs or a table is used, and may be taken again by a helper of the
+ * host's.
+ */
+struct ktap {
+	pthread_mutex_t lock;
+	struct host_event *events; /* in order */
+};
+
+/* A table as the host sees it: of an object, or with a machine of its own. */
+struct ktap_table {
+	struct ktap *engine;
+	struct vm *vm;
+	uint32_t index;
+	const struct table *table;
+	struct arena *arena; /* of a table of the host's; NULL: the object owns it */
+};
+
+struct ktap_program {
+	struct ktap_object *object;
+	const struct func *func;
+	const struct host_event *event; /* NULL: init or fini */
+	struct vm_program *run;
+};
+
+struct ktap_object {
+	struct ktap *engine;
+	struct arena *arena;
+	struct object *object;
+	struct vm *vm;
+	struct ktap_program *programs;
+	uint32_t n_programs;
+	struct ktap_table *tables; /* by index */
+	void (*print)(void *arg, const char *line, size_t len);
+	void *print_arg;
+};
+
+/* Sets this thread's message; returns err. */
+int
+host_fail(int err, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The same with a message that is there; it is emptied. */
+int
+host_fail_text(int err, struct text *why);
+
+const struct host_event *
+host_event_find(const struct ktap *engine, const char *name);
+
+#endif

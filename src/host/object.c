@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * libktap: objects and their programs: read, fitted to the kernel's types where they ask for that, verified, compiled, run.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/host_int.h"
+
+/* ---- who runs ----------------------------------------------------------------------------------------------------------------------- */
+
+/* vm_env.print, for objects with a printer. */
+static void
+print_line(void *arg, const struct vm_env *env, const char *line, size_t len)
+{
+	const struct ktap_object *object = arg;
+
+	(void)env;
+	object->print(object->print_arg, line, len);
+}
+
+/* This thread, as it was at its first run. */
+static const struct vm_env *
+this_thread(void)
+{
+	static _Thread_local struct vm_env self;
+
+	if (!self.tid) {
+		self = (struct vm_env){ .pid = (uint32_t)getpid(), .tid = (uint32_t)syscall(SYS_gettid), .uid = getuid(), .gid = getgid() };
+		prctl(PR_GET_NAME, self.comm);
+	}
+	return &self;
+}
+
+static uint64_t
+run(const struct ktap_program *program, void *context, void *host)
+{
+	const struct ktap_object *object = program->object;
+	const uint64_t args[5] = { (uintptr_t)context };
+	struct vm_env env = *this_thread();
+	struct timespec now;
+	uint64_t result;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	env.ktime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	env.arg = host;
+	if (object->print) {
+		env.print = print_line;
+		env.print_arg = (void *)(uintptr_t)object;
+	}
+	pthread_mutex_lock(&object->engine->lock);
+	result = vm_run(object->vm, program->run, &env, args);
+	pthread_mutex_unlock(&object->engine->lock);
+	return result;
+}
+
+int
+ktap_run(const struct ktap_program *program, void *context, void *host, uint64_t *result)
+{
+	uint64_t r0 = run(program, context, host);
+
+	if (result)
+		*result = r0;
+	return 0;
+}
+
+int
+ktap_fire(struct ktap_object *object, const char *event, void *context, void *host)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		if (object->programs[i].event && strcmp(object->programs[i].event->name, event) == 0) {
+			run(&object->programs[i], context, host);
+			n++;
+		}
+	return n;
+}
+
+/* The programs of section init or fini. */
+static void
+run_once(struct ktap_object *object, const char *section)
+{
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		if (strcmp(object->programs[i].func->section, section) == 0)
+			run(&object->programs[i], NULL, NULL);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------------------- */
+
+static int
+fit(struct ktap_object *object, const char *btf)
+{
+	struct text why = { 0 };
+	struct core_target *target;
+	int err;
+
+	if (!core_is_needed(object->object))
+		return 0;
+	target = core_target_open(btf, &why);
+	if (!target)
+		return host_fail_text(-ENOENT, &why);
+	err = core_apply(object->object, target, &why);
+	core_target_free(target);
+	return err ? host_fail_text(err, &why) : 0;
+}
+
+/* The host's table takes the place of the object's. */
+static int
+share(struct ktap_object *object, const struct ktap_table *table)
+{
+	struct text why = { 0 };
+	int err;
+
+	for (uint32_t i = 0; i < object->object->n_tables; i++) {
+		if (strcmp(object->object->tables[i]->name, table->table->name) != 0)
+			continue;
+		err = vm_table_share(object->vm, i, table->vm, table->index, &why);
+		return err ? host_fail_text(err, &why) : 0;
+	}
+	return host_fail(-ENOENT, "%s has no table '%s'", object->object->name, table->table->name);
+}
+
+static int
+make_tables(struct ktap_object *object, const struct ktap_options *options)
+{
+	struct text why = { 0 };
+	int err = 0;
+
+	object->vm = vm_new(object->object, 1, &why);
+	if (!object->vm)
+		return host_fail_text(-ENOMEM, &why);
+	for (size_t i = 0; i < options->n_tables && err == 0; i++)
+		err = share(object, options->tables[i]);
+	object->tables = arena_alloc(object->arena, (object->object->n_tables + 1) * sizeof(*object->tables));
+	for (uint32_t i = 0; i < object->object->n_tables; i++)
+		object->tables[i] = (struct ktap_table){
+			.engine = object->engine, .vm = object->vm, .index = i, .table = object->object->tables[i],
+		};
+	return err;
+}
+
+static bool
+is_once(const char *section)
+{
+	return strcmp(section, "init") == 0 || strcmp(section, "fini") == 0;
+}
+
+static int
+load_program(struct ktap_object *object, const struct func *func)
+{
+	const struct host_event *event = host_event_find(object->engine, func->section);
+	struct vm_signature signature = { .args = { { .kind = VM_ARG_NONE } } };
+	struct ktap_program *program = &object->programs[object->n_programs];
+	struct text why = { 0 };
+	int err = 0;
+
+	if (!event && !is_once(func->section))
+		return host_fail(-EINVAL, "%s: program '%s' is in section '%s', which is no event of this engine", object->object->name, func->name,
+				 func->section);
+	if (event) {
+		signature.args[0].kind = event->context == KTAP_CONTEXT_WRITE ? VM_ARG_MEM : VM_ARG_CTX;
+		signature.args[0].size = event->size;
+	}
+	*program = (struct ktap_program){ .object = object, .func = func, .event = event };
+	program->run = vm_load(object->vm, func, &signature, &why, &err);
+	if (!program->run) {
+		host_fail(err ? err : -ENOMEM, "%s: program '%s' (%s) is refused: %s", object->object->name, func->name, func->section,
+			  why.s ? why.s : "no memory");
+		text_fini(&why);
+		return err ? err : -ENOMEM;
+	}
+	text_fini(&why);
+	object->n_programs++;
+	return 0;
+}
+
+static int
+load_programs(struct ktap_object *object, enum ktap_exec exec)
+{
+	static const enum vm_exec execs[] = {
+		[KTAP_EXEC_AUTO] = VM_EXEC_AUTO, [KTAP_EXEC_INTERPRETER] = VM_EXEC_INTERP, [KTAP_EXEC_JIT] = VM_EXEC_JIT,
+	};
+	int err = 0;
+
+	if ((unsigned)exec >= ARRAY_SIZE(execs))
+		return host_fail(-EINVAL, "options: exec %d is not known", (int)exec);
+	vm_set_exec(object->vm, execs[exec]);
+	object->programs = arena_alloc(object->arena, (object->object->n_funcs + 1) * sizeof(*object->programs));
+	for (uint32_t i = 0; i < object->object->n_funcs && err == 0; i++)
+		if (strcmp(object->object->funcs[i]->section, ".text") != 0)
+			err = load_program(object, object->object->funcs[i]);
+	return err;
+}
+
+/* Makes an object of one that was read into its arena; frees both on failure. */
+static int
+open_read(struct ktap_object *object, const struct ktap_options *options, struct ktap_object **out)
+{
+	static const struct ktap_options usual;
+	int err;
+
+	if (!options)
+		options = &usual;
+	object->print = options->print;
+	object->print_arg = options->print_arg;
+	err = fit(object, options->btf);
+	if (err == 0)
+		err = make_tables(object, options);
+	if (err == 0)
+		err = load_programs(object, options->exec);
+	if (err < 0) {
+		vm_free(object->vm);
+		arena_free(object->arena);
+		free(object);
+		return err;
+	}
+	run_once(object, "init");
+	*out = object;
+	return 0;
+}
+
+static struct ktap_object *
+object_alloc(struct ktap *engine)
+{
+	struct ktap_object *object = mem_alloc(sizeof(*object));
+
+	if (!object)
+		return NULL;
+	object->engine = engine;
+	object->arena = arena_new();
+	return object;
+}
+
+/* The object was read, or (NULL) refused with *why. */
+static int
+open_or_fail(struct ktap_object *object, struct text *why, const struct ktap_options *options, struct ktap_object **out)
+{
+	if (object->object) {
+		text_fini(why);
+		return open_read(object, options, out);
+	}
+	arena_free(object->arena);
+	free(object);
+	return host_fail_text(-EINVAL, why);
+}
+
+int
+ktap_object_open(struct ktap *engine, const char *path, const struct ktap_options *options, struct ktap_object **out)
+{
+	struct ktap_object *object = object_alloc(engine);
+	struct text why = { 0 };
+
+	if (!object)
+		return host_fail(-ENOMEM, "no memory for %s", path);
+	object->object = elf_read(object->arena, path, &why);
+	if (!object->object && access(path, R_OK)) {
+		int err = -errno;
+
+		arena_free(object->arena);
+		free(object);
+		return host_fail_text(err, &why);
+	}
+	return open_or_fail(object, &why, options, out);
+}
+
+int
+ktap_object_open_memory(struct ktap *engine, const char *name, const void *bytes, size_t len, const struct ktap_options *options,
+			struct ktap_object **out)
+{
+	struct ktap_object *object = object_alloc(engine);
+	struct text why = { 0 };
+
+	if (!object)
+		return host_fail(-ENOMEM, "no memory for %s", name);
+	object->object = elf_read_memory(object->arena, name, bytes, len, &why);
+	return open_or_fail(object, &why, options, out);
+}
+
+void
+ktap_object_close(struct ktap_object *object)
+{
+	if (!object)
+		return;
+	run_once(object, "fini");
+	vm_free(object->vm);
+	arena_free(object->arena);
+	free(object);
+}
+
+/* ---- asking --------------------------------------------------------------------------------------------------------------------------- */
+
+const struct ktap_program *
+ktap_program_find(const struct ktap_object *object, const char *name)
+{
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		if (strcmp(object->programs[i].func->name, name) == 0)
+			return &object->programs[i];
+	return NULL;
+}
+
+const struct ktap_program *
+ktap_program_of_event(const struct ktap_object *object, const char *event, size_t n)
+{
+	for (uint32_t i = 0; i < object->n_programs; i++) {
+		const struct ktap_program *program = &object->programs[i];
+
+		if ((!event || (program->event && strcmp(program->event->name, event) == 0)) && n-- == 0)
+			return program;
+	}
+	return NULL;
+}
+
+const char *
+ktap_program_name(const struct ktap_program *program)
+{
+	return program->func->name;
+}
+
+int
+ktap_program_is_compiled(const struct ktap_program *program)
+{
+	return vm_program_exec(program->run) == VM_EXEC_JIT;
+}
+
+void *
+ktap_variable(struct ktap_object *object, const char *name, size_t *size)
+{
+	uint32_t table, off, bytes;
+	char *memory;
+
+	if (!object_variable(object->object, name, &table, &off, &bytes))
+		return NULL;
+	memory = vm_table_memory(object->vm, table);
+	if (size)
+		*size = bytes;
+	return memory ? memory + off : NULL;
+}

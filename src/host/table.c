@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * libktap: tables. One of the host's has a machine of its own, without programs; objects share what is in it (vm_table_share).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/host_int.h"
+
+/* The object that is nothing but one table. */
+static struct object *
+object_of_table(struct arena *arena, const char *name, enum table_kind kind, const uint32_t sizes[3])
+{
+	struct object *object = object_new(arena, arena_strdup(arena, name), NULL);
+	struct table *table = arena_alloc(arena, sizeof(*table));
+
+	*table = (struct table){ .name = object->name, .kind = kind, .key_size = sizes[0], .value_size = sizes[1], .max_entries = sizes[2] };
+	object_add_table(object, table);
+	return object;
+}
+
+int
+ktap_table_new(struct ktap *engine, const char *name, enum ktap_table_kind kind, uint32_t key_size, uint32_t value_size,
+	       uint32_t max_entries, struct ktap_table **out)
+{
+	const uint32_t sizes[3] = { key_size, value_size, max_entries };
+	struct ktap_table *table;
+	struct text why = { 0 };
+
+	if (kind != KTAP_TABLE_HASH && kind != KTAP_TABLE_ARRAY)
+		return host_fail(-EINVAL, "table '%s': kind %d is not known", name, (int)kind);
+	if (!key_size || !value_size || !max_entries || (kind == KTAP_TABLE_ARRAY && key_size != 4))
+		return host_fail(-EINVAL, "table '%s': keys of %u bytes, values of %u, %u entries: none may be 0, keys of arrays have 4 bytes", name,
+				 key_size, value_size, max_entries);
+	table = mem_alloc(sizeof(*table));
+	if (!table)
+		return host_fail(-ENOMEM, "no memory for table '%s'", name);
+	table->engine = engine;
+	table->arena = arena_new();
+	table->vm = vm_new(object_of_table(table->arena, name, kind == KTAP_TABLE_HASH ? TABLE_HASH : TABLE_ARRAY, sizes), 1, &why);
+	if (!table->vm) {
+		arena_free(table->arena);
+		free(table);
+		return host_fail_text(-ENOMEM, &why);
+	}
+	table->table = vm_table_of(table->vm, 0);
+	*out = table;
+	return 0;
+}
+
+void
+ktap_table_free(struct ktap_table *table)
+{
+	if (!table || !table->arena)
+		return;
+	vm_free(table->vm);
+	arena_free(table->arena);
+	free(table);
+}
+
+struct ktap_table *
+ktap_table_find(struct ktap_object *object, const char *name)
+{
+	for (uint32_t i = 0; i < object->object->n_tables; i++)
+		if (strcmp(object->object->tables[i]->name, name) == 0)
+			return &object->tables[i];
+	return NULL;
+}
+
+uint32_t
+ktap_table_key_size(const struct ktap_table *table)
+{
+	return table->table->key_size;
+}
+
+uint32_t
+ktap_table_value_size(const struct ktap_table *table)
+{
+	/* A machine of libktap's has one CPU. */
+	return table_kind_is_per_cpu(table->table->kind) ? (uint32_t)round_up(table->table->value_size, 8) : table->table->value_size;
+}
+
+static void
+enter(const struct ktap_table *table)
+{
+	pthread_mutex_lock(&table->engine->lock);
+}
+
+static int
+leave(const struct ktap_table *table, int result, const char *what)
+{
+	pthread_mutex_unlock(&table->engine->lock);
+	if (result < 0)
+		host_fail(result, "table '%s': %s: %s", table->table->name, what, strerror(-result));
+	return result;
+}
+
+/* Keyed access to a kind that has keys. */
+static bool
+has_keys(const struct ktap_table *table)
+{
+	return table->table->key_size > 0;
+}
+
+int
+ktap_table_lookup(struct ktap_table *table, const void *key, void *value)
+{
+	enter(table);
+	return leave(table, has_keys(table) ? vm_table_lookup(table->vm, table->index, key, value) : -EINVAL, "lookup");
+}
+
+int
+ktap_table_update(struct ktap_table *table, const void *key, const void *value)
+{
+	enter(table);
+	return leave(table, has_keys(table) ? vm_table_update(table->vm, table->index, key, value, BPF_ANY) : -EINVAL, "update");
+}
+
+int
+ktap_table_delete(struct ktap_table *table, const void *key)
+{
+	enter(table);
+	return leave(table, has_keys(table) ? vm_table_delete(table->vm, table->index, key) : -EINVAL, "delete");
+}
+
+int
+ktap_table_next(struct ktap_table *table, const void *key, void *next)
+{
+	enter(table);
+	return leave(table, has_keys(table) ? vm_table_next(table->vm, table->index, key, next) : -EINVAL, "next key");
+}
+
+int
+ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *record, size_t len), void *arg)
+{
+	enter(table);
+	return leave(table, table->table->kind == TABLE_RINGBUF ? vm_ringbuf_consume(table->vm, table->index, fn, arg) : -EINVAL, "records");
+}
+
+void *
+ktap_table_memory(struct ktap_table *table, size_t *len)
+{
+	if (len)
+		*len = (size_t)round_up(table->table->value_size, 8) * table->table->max_entries;
+	return table->table->kind == TABLE_ARRAY ? vm_table_memory(table->vm, table->index) : NULL;
+}
