@@ -3,6 +3,7 @@
 
 BUILD  ?= build
 ASAN   ?= build-asan
+STATIC ?= build-static
 PREFIX ?= /usr/local
 MESON  := meson
 NINJA  := ninja
@@ -25,18 +26,27 @@ $(ASAN)/build.ninja: | setup
 	@$(MESON) setup $(ASAN) -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false >/dev/null || \
 		{ grep ERROR $(ASAN)/meson-logs/meson-log.txt; exit 1; }
 
+$(STATIC)/build.ninja: | setup
+	@$(MESON) setup $(STATIC) -Dstatic=true -Dtests=false >/dev/null || { grep ERROR $(STATIC)/meson-logs/meson-log.txt; exit 1; }
+
 demo: all
 	@tools/demo $(BUILD)/src/cli/ktap
 
 # Everything: unit tests and cases, released and sanitized, here and in a stock kernel in QEMU.
-test: setup-tests $(BUILD)/build.ninja $(ASAN)/build.ninja
+test: setup-tests $(BUILD)/build.ninja $(ASAN)/build.ninja $(STATIC)/build.ninja
 	@$(NINJA) -C $(BUILD) --quiet
 	@$(NINJA) -C $(ASAN) --quiet
-	@tests/suite $(BUILD) $(ASAN)
+	@$(NINJA) -C $(STATIC) --quiet
+	@tests/suite $(BUILD) $(ASAN) $(STATIC)
 
 asan: $(ASAN)/build.ninja
 	@$(NINJA) -C $(ASAN) --quiet
 	@echo "built $(ASAN)/src/cli/ktap"
+
+# One file that can be copied to any machine of this architecture.
+static: $(STATIC)/build.ninja
+	@$(NINJA) -C $(STATIC) --quiet
+	@echo "built $(STATIC)/src/cli/ktap, $$(stat -c %s $(STATIC)/src/cli/ktap) bytes"
 
 bench: all
 	@$(NINJA) -C $(BUILD) --quiet
@@ -50,6 +60,6 @@ install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) $(ASAN)
+	rm -rf $(BUILD) $(ASAN) $(STATIC)
 
-.PHONY: all setup setup-tests demo test asan bench install clean
+.PHONY: all setup setup-tests demo test asan static bench install clean
