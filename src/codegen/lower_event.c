@@ -253,6 +253,7 @@ lower_argstr(struct lowering *l, struct mem dst, int tail)
 	case EVENT_RAWTP:
 		copy_probe_record(l, dst, tail, event);
 		break;
+	case EVENT_COUNTER:
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS:
 		assert(!"infer.c refuses argstr of events without fields");

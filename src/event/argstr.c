@@ -418,6 +418,7 @@ event_format(struct events *events, const struct event *event, const void *bytes
 		text_printf(out, "%s:", event->name);
 		format_values(event, &record, out);
 		return;
+	case EVENT_COUNTER:
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS:
 		break;

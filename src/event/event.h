@@ -19,6 +19,7 @@ enum event_kind {
 	EVENT_FENTRY,        /* fentry:FUNCTION: entry of a kernel function, arguments typed by BTF */
 	EVENT_FEXIT,         /* fexit:FUNCTION: its return */
 	EVENT_RAWTP,         /* rawtp:NAME: a tracepoint with its arguments as they are passed */
+	EVENT_COUNTER,       /* perf:NAME, watch:ADDRESS: a counter on every CPU, without a record */
 	EVENT_PROFILE,       /* profile-N: a timer on every CPU */
 	N_EVENT_KINDS
 };
@@ -85,6 +86,14 @@ struct probe {
 	uint32_t btf_id;        /* typed events: the type that their program is loaded for; 0: another kind */
 };
 
+/* What perf_event_open(2) is asked to count; the numbers are its. */
+struct perf_counter {
+	uint32_t type;
+	uint64_t config, period;
+	uint64_t watch_address, watch_len; /* PERF_TYPE_BREAKPOINT */
+	uint32_t watch_mode;
+};
+
 struct event {
 	enum event_kind kind;
 	const char *system;  /* "syscalls", "sched"; kprobes: "probe" */
@@ -93,6 +102,7 @@ struct event {
 	int32_t id;          /* tracefs id (perf_event_attr.config); -1 until event_load_fields of a tracepoint */
 	uint64_t period_ns;  /* profile */
 	const struct probe *probe; /* probes of functions; NULL: another kind */
+	const struct perf_counter *counter; /* counters; NULL: another kind */
 	const char *format;  /* of a recorded event: its format file; NULL: the machine's own */
 	/* Set by event_load_fields. */
 	bool fields_loaded;
@@ -219,6 +229,13 @@ static inline bool
 event_is_probe(const struct event *event)
 {
 	return event->probe != NULL;
+}
+
+/* Has it fields, or nothing but the fact that it happened? */
+static inline bool
+event_has_record(const struct event *event)
+{
+	return event->kind != EVENT_PROFILE && event->kind != EVENT_COUNTER;
 }
 
 /* The value in the event's record that `retval` stands for; NULL: it has none. */

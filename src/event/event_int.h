@@ -171,6 +171,22 @@ events_marker(struct events *events, const char *pattern, struct span span, stru
 int
 events_list_markers(struct events *events, const char *pattern, FILE *out, struct text *why);
 
+/* ---- counter.c: as events_define and events_list, for definitions.def ---- */
+
+int
+events_perf(struct events *events, const char *pattern, struct span span, struct diags *diags,
+	    void (*fn)(struct event *event, void *arg), void *arg);
+
+int
+events_list_perf(struct events *events, const char *pattern, FILE *out, struct text *why);
+
+int
+events_watch(struct events *events, const char *pattern, struct span span, struct diags *diags,
+	     void (*fn)(struct event *event, void *arg), void *arg);
+
+int
+events_list_watch(struct events *events, const char *pattern, FILE *out, struct text *why);
+
 /* ---- library.c ---- */
 
 /* The absolute path of the library or program that is meant by a name or path; NULL with *why set. */

@@ -329,6 +329,7 @@ event_retval(const struct event *event)
 	case EVENT_UPROBE:
 	case EVENT_FENTRY:
 	case EVENT_RAWTP:
+	case EVENT_COUNTER:
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS: break;
 	}

@@ -35,7 +35,7 @@ infer_arg(struct infer *infer, struct node *node)
 {
 	const struct event *event = infer->layout;
 
-	if (!event || event->kind == EVENT_PROFILE)
+	if (!event || !event_has_record(event))
 		report_no_fields(infer, node);
 	else if ((uint64_t)node->number < event->n_fields) {
 		const struct field *field = &event->fields[node->number];
@@ -80,7 +80,7 @@ infer_retval(struct infer *infer, struct node *node)
 struct type *
 infer_argstr(struct infer *infer, struct node *node)
 {
-	if (!infer->layout || infer->layout->kind == EVENT_PROFILE)
+	if (!infer->layout || !event_has_record(infer->layout))
 		report_no_fields(infer, node);
 	return infer_settle(infer, node, infer_type(infer, TYPE_ARGSTR, node->span), false);
 }

@@ -197,6 +197,24 @@ attach_probe(struct kernel *kernel, struct unit *unit, struct event *event)
 	return perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
 }
 
+/* On every CPU that is on. */
+static int
+attach_everywhere(struct kernel *kernel, const struct unit *unit, const struct event *event, struct perf_event_attr *attr)
+{
+	int cpu, perf, err, n_attached = 0, n_cpus = libbpf_num_possible_cpus();
+
+	for (cpu = 0; cpu < n_cpus; cpu++) {
+		perf = perf_event_open(attr, cpu);
+		if (perf == -ENODEV)
+			continue;
+		err = perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
+		if (err < 0)
+			return err;
+		n_attached++;
+	}
+	return n_attached ? 0 : -ENODEV;
+}
+
 static int
 attach_profile(struct kernel *kernel, struct unit *unit, struct event *event)
 {
@@ -205,18 +223,26 @@ attach_profile(struct kernel *kernel, struct unit *unit, struct event *event)
 		.config = PERF_COUNT_SW_CPU_CLOCK,
 		.sample_period = event->period_ns,
 	};
-	int cpu, perf, err, n_attached = 0, n_cpus = libbpf_num_possible_cpus();
 
-	for (cpu = 0; cpu < n_cpus; cpu++) {
-		perf = perf_event_open(&attr, cpu);
-		if (perf == -ENODEV)
-			continue; /* a CPU that is off */
-		err = perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
-		if (err < 0)
-			return err;
-		n_attached++;
+	return attach_everywhere(kernel, unit, event, &attr);
+}
+
+static int
+attach_counter(struct kernel *kernel, struct unit *unit, struct event *event)
+{
+	const struct perf_counter *counter = event->counter;
+	struct perf_event_attr attr = {
+		.type = counter->type,
+		.config = counter->config,
+		.sample_period = counter->period,
+	};
+
+	if (counter->type == PERF_TYPE_BREAKPOINT) {
+		attr.bp_type = counter->watch_mode;
+		attr.bp_addr = counter->watch_address;
+		attr.bp_len = counter->watch_len;
 	}
-	return n_attached ? 0 : -ENODEV;
+	return attach_everywhere(kernel, unit, event, &attr);
 }
 
 static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *unit, struct event *event) = {
@@ -226,6 +252,7 @@ static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *uni
 	[UNIT_UPROBE] = attach_probe,  [UNIT_URETPROBE] = attach_probe,
 	[UNIT_FENTRY] = attach_raw,    [UNIT_FEXIT] = attach_raw,
 	[UNIT_RAWTP] = attach_raw,     [UNIT_PROFILE] = attach_profile,
+	[UNIT_COUNTER] = attach_counter,
 	[UNIT_FORK] = attach_raw,      [UNIT_FREE] = attach_raw,
 };
 
@@ -249,11 +276,28 @@ probe_cause(const struct event *event, int err)
 	return NULL;
 }
 
+/* Of a counter; NULL: of any event. */
+static const char *
+counter_cause(const struct event *event, int err)
+{
+	bool is_watch = event->counter->type == PERF_TYPE_BREAKPOINT;
+
+	if (is_watch && err == -ENOSPC)
+		return "the processor's watchpoints, of which there are few, are all in use";
+	if (is_watch && err == -EINVAL)
+		return "the processor cannot watch this address in this way (x86 has no watchpoints for reading alone)";
+	if (err == -ENOENT || err == -EOPNOTSUPP || err == -ENODEV)
+		return "the processor, or the virtual machine that this is, does not count that";
+	return NULL;
+}
+
 static const char *
 cause_text(const struct event *event, int err)
 {
 	const char *cause = event && event_is_probe(event) ? probe_cause(event, err) : NULL;
 
+	if (event && event->counter)
+		cause = counter_cause(event, err);
 	if (cause)
 		return cause;
 	if (event && event->kind == EVENT_TRACEPOINT && err == -ENOENT)

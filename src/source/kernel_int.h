@@ -39,6 +39,7 @@
 	UNIT(FENTRY, "fentry", BPF_PROG_TYPE_TRACING, NULL)                                             \
 	UNIT(FEXIT, "fexit", BPF_PROG_TYPE_TRACING, NULL)                                               \
 	UNIT(RAWTP, "typed raw tracepoint", BPF_PROG_TYPE_TRACING, NULL)                                \
+	UNIT(COUNTER, "counter", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
 	UNIT(PROFILE, "profile", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
 	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACING, "sched_process_fork")                          \
 	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACING, "sched_process_free")

@@ -11,7 +11,7 @@
  *     rawtp              any                          a program for that tracepoint
  *     user function      any                          uprobe, uretprobe: likewise
  *                                                     (many of them: through one attachment, kernel_multi.c, where the kernel has that)
- *     profile            no                           perf event on every CPU
+ *     profile, counters  no                           perf event on every CPU
  *
  * A unit serves all events of its kind and program (raw tracepoints: and system) where an attachment can
  * carry a number (cookie) that says which event it is: perf attachments since Linux 5.15, raw tracepoints
@@ -159,6 +159,7 @@ kind_for(const struct registration *registration)
 	case EVENT_FENTRY: return UNIT_FENTRY;
 	case EVENT_FEXIT: return UNIT_FEXIT;
 	case EVENT_RAWTP: return UNIT_RAWTP;
+	case EVENT_COUNTER: return UNIT_COUNTER;
 	case EVENT_PROFILE: return UNIT_PROFILE;
 	case N_EVENT_KINDS: break;
 	}
@@ -323,6 +324,7 @@ may_nest(const struct unit *unit)
 	case UNIT_SYS_EXIT:
 	case UNIT_UPROBE:
 	case UNIT_URETPROBE:
+	case UNIT_COUNTER:
 	case UNIT_PROFILE:
 	case UNIT_FORK:
 	case UNIT_FREE:

@@ -503,6 +503,7 @@ static void (*const stubs[N_UNIT_KINDS])(struct stub *stub) = {
 	[UNIT_TRACEPOINT] = stub_event,  [UNIT_KPROBE] = stub_event,     [UNIT_KRETPROBE] = stub_event,
 	[UNIT_UPROBE] = stub_event,      [UNIT_URETPROBE] = stub_event,  [UNIT_PROFILE] = stub_event,
 	[UNIT_FENTRY] = stub_event,      [UNIT_FEXIT] = stub_event,      [UNIT_RAWTP] = stub_event,
+	[UNIT_COUNTER] = stub_event,
 	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,
 };
 

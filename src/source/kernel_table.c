@@ -81,6 +81,8 @@ wants_preallocation(const struct object *object)
 
 	for (i = 0; i < object->n_handlers; i++)
 		timer |= object->handlers[i]->kind == HANDLER_PROFILE;
+	for (i = 0; i < object->n_events; i++)
+		timer |= object->events[i]->kind == EVENT_COUNTER; /* a program of the same type */
 	for (i = 0; i < object->n_tables; i++)
 		hash |= is_hash(object->tables[i]->kind);
 	return timer && hash && !timers_take_growing_tables();

@@ -56,6 +56,7 @@ hooks_of(struct tracer *tracer, const struct event *event)
 	case EVENT_FENTRY:
 	case EVENT_FEXIT:
 	case EVENT_RAWTP:
+	case EVENT_COUNTER:
 	case EVENT_PROFILE:
 	case N_EVENT_KINDS:
 		break;

@@ -56,7 +56,7 @@ replay_attach(struct source *source, const struct program *program, struct event
 	struct replay *replay = of(source);
 	struct hook *hook, **at;
 
-	if (event->kind == EVENT_PROFILE || event_is_probe(event)) {
+	if (!event_has_record(event) || event_is_probe(event)) {
 		text_puts(why, "a recording has no timers and probes of its own: profile and probe: are for live systems");
 		return -EOPNOTSUPP;
 	}
