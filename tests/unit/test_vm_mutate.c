@@ -75,7 +75,7 @@ near(int16_t off)
 static int32_t
 near_imm(int32_t imm)
 {
-	return below(2) ? imm + (int32_t)below(9) - 4 : small_imm();
+	return below(2) ? (int32_t)((uint32_t)imm + below(9) - 4) : small_imm();
 }
 
 static uint8_t

@@ -94,7 +94,8 @@ kernel_link(const struct kernel *kernel, const struct object *object, struct bpf
 
 	for (uint32_t i = 0; i < n_funcs; i++) {
 		start[funcs[i]] = n;
-		memcpy(insns + n, object->funcs[funcs[i]]->insns, object->funcs[funcs[i]]->n_insns * sizeof(*insns));
+		if (object->funcs[funcs[i]]->n_insns)
+			memcpy(insns + n, object->funcs[funcs[i]]->insns, object->funcs[funcs[i]]->n_insns * sizeof(*insns));
 		n += object->funcs[funcs[i]]->n_insns;
 	}
 	for (uint32_t i = 0; i < n_funcs; i++) {
