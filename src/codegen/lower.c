@@ -89,6 +89,7 @@ lower_if(struct lowering *l, struct node *node)
 
 	lower_condition(l, node->a, otherwise, false);
 	memory_release(l, mark);
+	l->n_ifs++;
 	lower_stat(l, node->b);
 	if (node->c) {
 		ir_jump(&l->ir, done);
@@ -97,6 +98,7 @@ lower_if(struct lowering *l, struct node *node)
 	} else {
 		ir_bind(&l->ir, otherwise);
 	}
+	l->n_ifs--;
 	ir_bind(&l->ir, done);
 }
 
@@ -206,6 +208,28 @@ prepare_loops(struct lowering *l, bool (*has_helper)(int32_t helper))
 	ir_store_imm(&l->ir, BPF_DW, l->rounds.base, l->rounds.off, 0);
 }
 
+/* Assignments of numbers that are written out, in branches. */
+static unsigned
+count_flags(const struct node *node, unsigned n_ifs)
+{
+	unsigned n = 0;
+
+	for (; node; node = node->next) {
+		bool branches = node->kind == NODE_IF;
+
+		if (n_ifs && (node->kind == NODE_ASSIGN || node->kind == NODE_VAR))
+			for (const struct node *value = node->b; value; value = value->next)
+				n += value->kind == NODE_INT || value->kind == NODE_TRUE || value->kind == NODE_FALSE || value->kind == NODE_NIL;
+		n += count_flags(node->a, n_ifs) + count_flags(node->b, n_ifs + branches) + count_flags(node->c, n_ifs + branches) +
+		     count_flags(node->d, n_ifs);
+		if (node->inlined)
+			n += count_flags(node->inlined->body, n_ifs);
+	}
+	return n;
+}
+
+#define FLAGS_SHOWN 4 /* so many the verifiers may follow, each on its own */
+
 static void
 lower_handler(struct lowering *l, bool (*has_helper)(int32_t helper))
 {
@@ -214,6 +238,7 @@ lower_handler(struct lowering *l, bool (*has_helper)(int32_t helper))
 	l->ir.span = program->function->span;
 	l->end = ir_label(&l->ir);
 	prepare_loops(l, has_helper);
+	l->hides = count_flags(program->body, 0) > FLAGS_SHOWN;
 	lower_exit_check(l);
 	if (program->filter)
 		lower_condition(l, program->filter, l->end, false);

@@ -126,6 +126,12 @@ lower_call(struct lowering *l, struct node *node)
 		return lower_len(l, node);
 	case BUILTIN_XOR:
 		return lower_xor(l, node);
+	case BUILTIN_STRINGOF:
+		return lower_stringof(l, node);
+	case BUILTIN_STRING_FORMAT:
+		return lower_format(l, node);
+	case BUILTIN_STRING_SUB:
+		return lower_sub(l, node);
 	case BUILTIN_GETTIMEOFDAY_NS:
 		return lower_wall_clock(l, 1);
 	case BUILTIN_GETTIMEOFDAY_US:

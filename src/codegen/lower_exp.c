@@ -39,6 +39,19 @@ val_require(struct lowering *l, const struct val *val, enum counter_kind kind)
 		ir_branch_imm(&l->ir, BPF_JEQ, val->present, 0, lower_failure(l, kind));
 }
 
+int
+number_hidden(struct lowering *l, int64_t number)
+{
+	struct ir *ir = &l->ir;
+	int address = ir_pointer(ir), zero;
+
+	if (l->object->zeros_off == UINT32_MAX)
+		l->object->zeros_off = globals_alloc(l->object, 8);
+	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = address, .a = NO_VREG, .b = NO_VREG, .imm = l->object->zeros_off });
+	zero = ir_load(ir, BPF_DW, address, 0);
+	return number ? ir_alu_imm(ir, BPF_ADD, zero, number) : zero;
+}
+
 static struct val
 lower_present(struct lowering *l, struct node *node)
 {

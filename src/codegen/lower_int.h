@@ -75,6 +75,8 @@ struct lowering {
 	bool uses_context;
 	uint32_t record_size;         /* bytes of the record that are read */
 	bool too_large;
+	bool hides;                   /* numbers that are assigned in branches are hidden from the verifiers */
+	unsigned n_ifs;               /* around the statement */
 	const char *name;             /* of the handler's function */
 	/* Loops that are called back. */
 	uint32_t n_callbacks;
@@ -252,6 +254,10 @@ string_read(struct lowering *l, int32_t helper, int addr, uint32_t size);
 struct val
 string_concat(struct lowering *l, const struct val *a, const struct val *b, uint32_t size);
 
+/* The string in memory, a literal too: for helpers. */
+struct mem
+string_memory(struct lowering *l, const struct val *val);
+
 /* Number of bytes before the NUL. */
 int
 string_len(struct lowering *l, const struct val *val);
@@ -284,6 +290,13 @@ val_const(enum type_kind kind, int64_t imm);
 
 struct val
 val_nil(void);
+
+/*
+ * The number as a vreg of which the verifiers do not know what it holds. Where branches meet that left different numbers behind, they follow
+ * each on its own, and each further such meeting doubles the work; numbers that they do not know are one.
+ */
+int
+number_hidden(struct lowering *l, int64_t number);
 
 /* Index of the event of this name, or -1. */
 int64_t
@@ -342,6 +355,17 @@ table_lookup(struct lowering *l, uint32_t index, struct mem key);
 /* The same, of an element that is inserted as zeros when it is missing. Full: the handler ends, counted. */
 int
 table_element(struct lowering *l, uint32_t index, struct mem key);
+
+/* ---- lower_string.c: calls of these built-ins ---- */
+
+struct val
+lower_stringof(struct lowering *l, struct node *node);
+
+struct val
+lower_format(struct lowering *l, struct node *node);
+
+struct val
+lower_sub(struct lowering *l, struct node *node);
 
 /* ---- lower_stat.c ---- */
 

@@ -189,8 +189,7 @@ string_read(struct lowering *l, int32_t helper, int addr, uint32_t size)
 	return val;
 }
 
-/* The literal in memory, for helpers. */
-static struct mem
+struct mem
 string_memory(struct lowering *l, const struct val *val)
 {
 	struct mem mem;

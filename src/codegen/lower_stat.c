@@ -53,23 +53,13 @@ add_square(struct lowering *l, int cell, int32_t off, int value)
 	add_to(l, cell, off + 16, ir_alu(ir, BPF_MUL, a, a));
 }
 
-static int
-zero_word(struct lowering *l)
-{
-	struct ir *ir = &l->ir;
-	int address = ir_pointer(ir);
-
-	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = address, .a = NO_VREG, .b = NO_VREG, .imm = l->object->zeros_off });
-	return ir_load(ir, BPF_DW, address, 0);
-}
-
 /* Number of bits that `value`, not negative, takes: 0 to 63. */
 static int
 bit_length(struct lowering *l, int value)
 {
 	static const uint8_t steps[] = { 31, 16, 8, 4, 2, 1 };
 	struct ir *ir = &l->ir;
-	int rest = ir_vreg(ir), length = zero_word(l);
+	int rest = ir_vreg(ir), length = number_hidden(l, 0);
 
 	ir_move(ir, rest, value);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {

@@ -56,13 +56,23 @@ variable_declare(struct lowering *l, struct variable *var)
 		var->lowered = local_new(l, var->type, var->nullable, var->captured ? LOCAL_CAPTURED : LOCAL_REGISTERS);
 }
 
+/* dst = number, which an `if` around decides. */
+static void
+set_number(struct lowering *l, int dst, int64_t number)
+{
+	if (l->hides && l->n_ifs)
+		ir_move(&l->ir, dst, number_hidden(l, number));
+	else
+		ir_set(&l->ir, dst, number);
+}
+
 static void
 set_presence(struct lowering *l, int present, const struct val *val)
 {
 	if (val->kind == TYPE_NIL)
-		ir_set(&l->ir, present, 0);
+		set_number(l, present, 0);
 	else if (val->present == NO_VREG)
-		ir_set(&l->ir, present, 1);
+		set_number(l, present, 1);
 	else
 		ir_move(&l->ir, present, val->present);
 }
@@ -97,7 +107,7 @@ local_assign(struct lowering *l, const struct local *local, const struct type *t
 	} else if (local->in_memory) {
 		return;
 	} else if (val->is_const || val->kind == TYPE_NIL) {
-		ir_set(&l->ir, local->reg, val->imm);
+		set_number(l, local->reg, val->imm);
 	} else if (val->kind != TYPE_ARGSTR) {
 		ir_move(&l->ir, local->reg, val->reg);
 	}

@@ -567,7 +567,7 @@ struct object {
 	uint32_t table_event_info;     /* ".event_info": per event 8 bytes, see struct event_info */
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
-	uint32_t zeros_off;            /* in globals: as many zeros as a cell of any statistic has, never written; 0 too where there are none */
+	uint32_t zeros_off;            /* in globals: as many zeros as a cell of any statistic has, never written, at least 8; UINT32_MAX: not used */
 	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
 	uint32_t control_len;
 	const void *btf;               /* .BTF of the file that the object was read from; NULL: none */

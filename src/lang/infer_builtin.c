@@ -115,6 +115,57 @@ check_printf(struct infer *infer, struct node *node)
 	}
 }
 
+/* What a probe can make a text of; all else becomes text only when it is printed. */
+static void
+check_text(struct infer *infer, struct node *node)
+{
+	enum type_kind kind = type_find(node->type)->kind;
+	struct diag *diag;
+
+	if (kind == TYPE_INT || kind == TYPE_STR || kind == TYPE_BOOL || kind == TYPE_UNKNOWN)
+		return;
+	diag = diag_error(infer->diags, node->span, "text-in-probe", "a probe cannot make a text of this %s", type_name(node->type));
+	diag_help(infer->diags, diag, "it becomes text when it is printed: print and printf show it");
+}
+
+/* string.format: the letters that a probe can do, without width and flags. */
+static void
+check_string_format(struct infer *infer, struct node *node)
+{
+	const char *at, *end;
+	struct node *arg;
+
+	check_printf(infer, node);
+	if (infer->diags->n_errors || node->b->kind != NODE_STR)
+		return;
+	arg = node->b->next;
+	end = node->b->s + node->b->len;
+	for (at = node->b->s; at < end && (at = memchr(at, '%', (size_t)(end - at))); at += 2) {
+		if (at[1] == '%')
+			continue;
+		if (!strchr("diuxs", at[1])) {
+			diag_error(infer->diags, node->b->span, "printf-format",
+				   "string.format knows %%d %%i %%u %%x %%s %%%% in a probe, without width and flags");
+			return;
+		}
+		if (at[1] == 's')
+			check_text(infer, arg);
+		arg = arg->next;
+	}
+}
+
+static struct type *
+infer_string_sub(struct infer *infer, struct node *node)
+{
+	struct type *type = infer_type(infer, TYPE_STR, node->span);
+
+	infer_require(infer, node->b, TYPE_STR, "argument of string.sub()");
+	for (struct node *place = node->b->next; place; place = place->next)
+		infer_require(infer, place, TYPE_INT, "place in a string");
+	type->str_size = type_find(node->b->type)->str_size;
+	return infer_settle(infer, node, type, false);
+}
+
 static void
 check_len(struct infer *infer, struct node *node)
 {
@@ -149,6 +200,15 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 	case BUILTIN_PRINT:
 		infer_list(infer, node->b);
 		break;
+	case BUILTIN_STRINGOF:
+		infer_list(infer, node->b);
+		check_text(infer, node->b);
+		break;
+	case BUILTIN_STRING_FORMAT:
+		check_string_format(infer, node);
+		break;
+	case BUILTIN_STRING_SUB:
+		return infer_string_sub(infer, node);
 	case BUILTIN_PAIRS:
 		diag = diag_error(infer->diags, node->span, "for-in-probe", "pairs() is no value in a probe");
 		diag_help(infer->diags, diag, "it stands in a loop: for (k, v in pairs(t))");

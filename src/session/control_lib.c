@@ -190,8 +190,9 @@ builtin_PRINT(lua_State *L)
 	return emit(L, text->s, text->len);
 }
 
-static int
-builtin_PRINTF(lua_State *L)
+/* The format at 1 with its values; leaves the text in control->text. */
+static const struct text *
+format_text(lua_State *L, const char *who)
 {
 	struct control *control = control_of(L);
 	struct text *text = &control->text, why = { 0 };
@@ -202,7 +203,7 @@ builtin_PRINTF(lua_State *L)
 
 	for (int i = 0; i < n; i++)
 		if (!control_value(L, i + 2, &values[i]))
-			luaL_error(L, "printf: wrong type of argument %d: a %s cannot be printed", i + 2,
+			luaL_error(L, "%s: wrong type of argument %d: a %s cannot be printed", who, i + 2,
 				   luaL_typename(L, i + 2));
 	text_clear(text);
 	err = printf_text(control->names, format, len, values, (uint32_t)n, NULL, text, &why);
@@ -210,6 +211,14 @@ builtin_PRINTF(lua_State *L)
 	text_fini(&why);
 	if (err)
 		luaL_error(L, "%s", lua_tostring(L, -1));
+	return text;
+}
+
+static int
+builtin_PRINTF(lua_State *L)
+{
+	const struct text *text = format_text(L, "printf");
+
 	return emit(L, text->s ? text->s : "", text->len);
 }
 
@@ -306,6 +315,41 @@ builtin_STRINGOF(lua_State *L)
 	lua_pushlstring(L, text->s ? text->s : "", text->len);
 	return 1;
 }
+
+static int
+builtin_STRING_FORMAT(lua_State *L)
+{
+	const struct text *text = format_text(L, "string.format");
+
+	lua_pushlstring(L, text->s ? text->s : "", text->len);
+	return 1;
+}
+
+static int
+builtin_NUMBEROF(lua_State *L)
+{
+	return control_numberof(L);
+}
+
+/* What Lua's library does as well. */
+#define STRING_FUNCTION(id, name)              \
+	static int                             \
+	builtin_STRING_##id(lua_State *L)      \
+	{                                      \
+		return control_string(L, name); \
+	}
+
+STRING_FUNCTION(SUB, "sub")
+STRING_FUNCTION(UPPER, "upper")
+STRING_FUNCTION(LOWER, "lower")
+STRING_FUNCTION(REP, "rep")
+STRING_FUNCTION(REVERSE, "reverse")
+STRING_FUNCTION(BYTE, "byte")
+STRING_FUNCTION(CHAR, "char")
+STRING_FUNCTION(FIND, "find")
+STRING_FUNCTION(MATCH, "match")
+STRING_FUNCTION(GMATCH, "gmatch")
+STRING_FUNCTION(GSUB, "gsub")
 
 static int
 builtin_XOR(lua_State *L)

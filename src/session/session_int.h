@@ -3,7 +3,7 @@
  * session_int: for the files of session/ only.
  *
  * The control half is spread over control*.c: control.c (its life, registration), control_ops.c (operators), control_lib.c
- * (built-ins), control_table.c (variables and tables shared with probes), control_stat.c (statistics),
+ * (built-ins), control_table.c (variables and tables shared with probes), control_stat.c (statistics), control_string.c (strings),
  * control_option.c (options of scripts), control_box.c (values that
  * Lua has no type for), control_order.c (walks in a fixed order), control_hist.c (print_hist). These alone know Lua.
  */
@@ -291,6 +291,16 @@ enum stat_reader { READ_COUNT, READ_SUM, READ_AVG, READ_MIN, READ_MAX, READ_STDD
 /* Pushes what a reader gives for the statistic at 1; nil has no samples. Returns 1. */
 int
 control_read_stat(struct lua_State *L, enum stat_reader what);
+
+/* ---- control_string.c ---------------------------------------------------- */
+
+/* The function of Lua's string library on the arguments of the built-in that runs. Returns how many values it pushed. */
+int
+control_string(struct lua_State *L, const char *name);
+
+/* Pushes the number that the text at 1 is, or nil. Returns 1. */
+int
+control_numberof(struct lua_State *L);
 
 /* ---- control_box.c ------------------------------------------------------ */
 
