@@ -126,6 +126,10 @@ lower_call(struct lowering *l, struct node *node)
 		return lower_len(l, node);
 	case BUILTIN_XOR:
 		return lower_xor(l, node);
+	case BUILTIN_CAST:
+		return val_number(TYPE_INT, lower_number(l, node->b->next));
+	case BUILTIN_CURTASK:
+		return val_number(TYPE_INT, ir_call(&l->ir, BPF_FUNC_get_current_task, NULL, 0));
 	case BUILTIN_STRINGOF:
 		return lower_stringof(l, node);
 	case BUILTIN_STRING_FORMAT:

@@ -6,6 +6,14 @@
 
 #include "codegen/lower_int.h"
 
+enum type_kind
+val_kind(struct type *type)
+{
+	enum type_kind kind = type_find(type)->kind;
+
+	return kind == TYPE_UNKNOWN ? TYPE_NIL : kind == TYPE_KERNEL ? TYPE_INT : kind;
+}
+
 struct val
 val_number(enum type_kind kind, int reg)
 {
@@ -144,7 +152,7 @@ static struct val
 lower_global(struct lowering *l, const struct variable *var)
 {
 	const struct global *global = l->object->globals[var->index];
-	struct val val = { .kind = type_find(var->type)->kind, .present = NO_VREG, .reg = NO_VREG };
+	struct val val = { .kind = val_kind(var->type), .present = NO_VREG, .reg = NO_VREG };
 	struct mem mem = { .base = ir_pointer(&l->ir) };
 
 	ir_add(&l->ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = mem.base, .a = NO_VREG, .b = NO_VREG, .imm = global->off });
@@ -544,8 +552,8 @@ meet(const struct node *node, const struct local *local)
 {
 	struct type *type = type_find(node->type);
 
-	return (struct val){ .kind = type->kind == TYPE_UNKNOWN ? TYPE_NIL : type->kind, .present = local->present,
-			     .reg = local->reg, .mem = local->mem, .str_size = type->str_size };
+	return (struct val){ .kind = val_kind(type), .present = local->present, .reg = local->reg, .mem = local->mem,
+			     .str_size = type->str_size };
 }
 
 /* a && b is a where a is not true, else b; a || b the other way round. */
@@ -651,7 +659,10 @@ lower_exp(struct lowering *l, struct node *node)
 		val = (struct val){ .kind = TYPE_ARGSTR, .present = NO_VREG, .reg = NO_VREG };
 		break;
 	case NODE_INDEX:
-		val = node->a->kind == NODE_ARGS ? lower_field(l, node) : lower_index(l, node);
+		if (node->member)
+			val = lower_member(l, node);
+		else
+			val = node->a->kind == NODE_ARGS ? lower_field(l, node) : lower_index(l, node);
 		break;
 	case NODE_CALL:
 		val = lower_call(l, node);

@@ -282,6 +282,10 @@ val_reg(struct lowering *l, const struct val *val);
 void
 val_require(struct lowering *l, const struct val *val, enum counter_kind kind);
 
+/* The kind of values of a type: what is never decided is nil, the address of a kernel structure a number. */
+enum type_kind
+val_kind(struct type *type);
+
 struct val
 val_number(enum type_kind kind, int reg);
 
@@ -372,6 +376,12 @@ lower_sub(struct lowering *l, struct node *node);
 /* target <<< value */
 void
 lower_sample(struct lowering *l, struct node *node);
+
+/* ---- lower_kernel.c ---- */
+
+/* INDEX of a kernel structure. */
+struct val
+lower_member(struct lowering *l, struct node *node);
 
 /* ---- lower_record.c: print, printf, exit ---- */
 

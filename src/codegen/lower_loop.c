@@ -275,7 +275,7 @@ static void
 assign_part(struct lowering *l, struct variable *var, const struct shape *shape, struct mem at)
 {
 	struct type *type = type_find(var->type);
-	struct val val = { .kind = type->kind, .present = NO_VREG, .reg = NO_VREG, .mem = at, .str_size = shape->size };
+	struct val val = { .kind = val_kind(type), .present = NO_VREG, .reg = NO_VREG, .mem = at, .str_size = shape->size };
 
 	if (type->kind != TYPE_STR)
 		val.reg = ir_load(&l->ir, shape->size == 4 ? BPF_W : BPF_DW, at.base, at.off);

@@ -127,7 +127,7 @@ lower_index(struct lowering *l, struct node *node)
 	uint32_t index = table_of(l, node->a), absent = ir_label(&l->ir);
 	struct mem key = table_key(l, l->object->tables[index], node->b, absent);
 
-	return read_element(l, index, key, absent, type_find(node->type)->kind);
+	return read_element(l, index, key, absent, val_kind(node->type));
 }
 
 static void

@@ -38,7 +38,7 @@ local_value(struct lowering *l, const struct local *local, struct type *type)
 	struct val val = { .present = local->present, .reg = local->reg, .mem = local->mem };
 
 	type = type_find(type);
-	val.kind = type->kind == TYPE_UNKNOWN ? TYPE_NIL : type->kind;
+	val.kind = val_kind(type);
 	val.str_size = type->str_size;
 	if (!local->in_memory)
 		return val;

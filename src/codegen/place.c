@@ -39,6 +39,7 @@ value_kind_of(enum type_kind kind)
 	case TYPE_UNKNOWN:
 	case TYPE_NIL:
 	case TYPE_INT:
+	case TYPE_KERNEL:
 	case TYPE_TABLE:
 	case N_TYPES:
 		break;

@@ -164,6 +164,7 @@ infer_types(struct tree *tree, struct events *events, struct diags *diags)
 			type->kind = TYPE_INT;
 	}
 	infer_statistics(&infer);
+	typeinfo_free(infer.types);
 	return typed;
 }
 

@@ -69,7 +69,7 @@ check_format_arg(struct infer *infer, struct node *format, const struct format_s
 	}
 	if (kind == TYPE_UNKNOWN || arg->kind == NODE_NIL)
 		return;
-	fits = wants_string ? kind != TYPE_INT && kind != TYPE_BOOL && kind != TYPE_TABLE : kind == TYPE_INT || kind == TYPE_KSYM;
+	fits = wants_string ? kind != TYPE_INT && kind != TYPE_BOOL && kind != TYPE_TABLE && kind != TYPE_KERNEL : kind == TYPE_INT || kind == TYPE_KSYM || kind == TYPE_KERNEL;
 	if (!fits)
 		diag_error(infer->diags, arg->span, "printf-format", "'%%%c' cannot show this %s", spec->letter->letter,
 			   type_name(arg->type));
@@ -207,6 +207,10 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 	case BUILTIN_STRING_FORMAT:
 		check_string_format(infer, node);
 		break;
+	case BUILTIN_CAST:
+		return infer_cast(infer, node);
+	case BUILTIN_CURTASK:
+		return infer_curtask(infer, node);
 	case BUILTIN_STRING_SUB:
 		return infer_string_sub(infer, node);
 	case BUILTIN_PAIRS:

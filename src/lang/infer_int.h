@@ -16,6 +16,8 @@ struct infer {
 	struct inlined *inlined;     /* function whose copy is being walked; NULL: the handler itself */
 	unsigned depth;
 	uint32_t n_inlined;
+	struct typeinfo *types;      /* the kernel's, NULL: not needed so far; owned until inference is done */
+	bool no_types;               /* they were asked for; if there are none this was reported */
 	bool changed;                /* something was learnt: the walk is repeated */
 };
 
@@ -114,6 +116,19 @@ infer_index(struct infer *infer, struct node *node, enum access access);
 /* The table that a probe walks; NULL: it is none, which is reported. */
 struct type *
 infer_walked(struct infer *infer, struct node *name);
+
+/* ---- infer_kernel.c ---- */
+
+/* CALL of cast and curtask. */
+struct type *
+infer_cast(struct infer *infer, struct node *node);
+
+struct type *
+infer_curtask(struct infer *infer, struct node *node);
+
+/* INDEX of a value of kind TYPE_KERNEL. */
+struct type *
+infer_member(struct infer *infer, struct node *node);
 
 /* ---- infer_sample.c ---- */
 

@@ -31,6 +31,8 @@ infer_unify(struct infer *infer, struct type *a, struct type *b, struct span spa
 	} else {
 		diag = diag_error(infer->diags, span, "type-conflict", "%s: %s here, but %s elsewhere", what, type_name(right),
 				  type_name(left));
+		if (left->kind == TYPE_KERNEL || right->kind == TYPE_KERNEL)
+			diag_help(infer->diags, diag, "a place holds the addresses of one kind of structure, or numbers; cast() it where it is used");
 		if ((left->kind == TYPE_STAT && right->kind == TYPE_TABLE) || (left->kind == TYPE_TABLE && right->kind == TYPE_STAT))
 			diag_help(infer->diags, diag, "a single statistic is declared without a value, `var s`; a table holds several: t[k] <<< x");
 		if ((left->kind == TYPE_EVENT && right->kind == TYPE_STR) || (left->kind == TYPE_STR && right->kind == TYPE_EVENT))
@@ -48,6 +50,8 @@ infer_require(struct infer *infer, struct node *node, enum type_kind kind, const
 	struct type *type = infer_exp(infer, node), *needed = infer_type(infer, kind, node->span), *left, *right;
 	struct diag *diag;
 
+	if (kind == TYPE_INT && type_find(type)->kind == TYPE_KERNEL)
+		return; /* its address */
 	if (type_unify(needed, type, &left, &right))
 		return;
 	diag = diag_error(infer->diags, node->span, "type-conflict", "%s must be %s, but this is %s", what, type_name(needed),

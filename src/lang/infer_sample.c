@@ -40,6 +40,8 @@ infer_sample(struct infer *infer, struct node *node)
 		infer_unify(infer, stat, type, node->a->span, node->a->s);
 	} else if (node->a->kind == NODE_INDEX && node->a->a->kind != NODE_ARGS) {
 		type = infer_index(infer, node->a, ACCESS_SAMPLE);
+		if (node->a->member)
+			diag_error(infer->diags, node->a->span, "assign-field", "structures of the kernel cannot be assigned");
 		infer_unify(infer, stat, type, node->a->span, "target of '<<<'");
 	} else {
 		diag_error(infer->diags, node->a->span, "assign-field", "fields of an event cannot be assigned");

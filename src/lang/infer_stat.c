@@ -31,6 +31,9 @@ infer_target(struct infer *infer, struct node *target, struct node *value)
 	} else if (target->kind == NODE_INDEX) {
 		struct type *type = infer_index(infer, target, ACCESS_SET);
 
+		if (target->member)
+			diag_error(infer->diags, target->span, "assign-field", "structures of the kernel cannot be assigned");
+
 		if (value)
 			infer_unify(infer, type, infer_against(infer, value, type), value->span, "table element");
 		if (value && (type_find(type)->kind == TYPE_TABLE || type_find(type)->kind == TYPE_ARGSTR))
@@ -61,6 +64,8 @@ infer_op_assign(struct infer *infer, struct node *node)
 	if (node->a->kind == NODE_INDEX && node->a->a->kind != NODE_ARGS) {
 		struct type *type = infer_index(infer, node->a, adds ? ACCESS_ADD : ACCESS_SET);
 
+		if (node->a->member)
+			diag_error(infer->diags, node->a->span, "assign-field", "structures of the kernel cannot be assigned");
 		if (!adds)
 			infer_index(infer, node->a, ACCESS_READ);
 		infer_unify(infer, infer_type(infer, TYPE_INT, node->span), type, node->a->span, "target of an arithmetic assignment");

@@ -84,6 +84,8 @@ infer_index(struct infer *infer, struct node *node, enum access access)
 	if (node->a->kind == NODE_ARGS)
 		return infer_args_name(infer, node);
 	table = name_table(infer, node->a);
+	if (table->kind == TYPE_KERNEL)
+		return infer_member(infer, node);
 	if (table->kind != TYPE_TABLE || node->a->kind != NODE_NAME) {
 		if (table->kind == TYPE_UNKNOWN || table->kind == TYPE_TABLE) {
 			diag = diag_error(infer->diags, node->span, "nested-table", "a probe cannot look into a table inside a table");

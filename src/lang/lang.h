@@ -65,6 +65,7 @@ struct node {
 	struct type *type;              /* probe half: set by infer.c */
 	bool nullable;                  /* probe half: the value may be nil at run time; set by infer.c */
 	const struct field *field;      /* event field that an ARG or args.NAME reads: set by types.c; NULL: absent, nil */
+	struct member *member;          /* INDEX of a kernel structure: what is read; set by infer_kernel.c */
 	struct inlined *inlined;        /* CALL of a function of the script in the probe half: set by types.c */
 	bool called_back;               /* loop of the probe half: becomes a function of its own; codegen's */
 };
@@ -196,7 +197,7 @@ split_halves(struct tree *tree, struct diags *diags);
 
 /* ---- types.c, layout.c, infer.c ------------------------------------------------------------------------------------------------------- */
 
-enum type_kind { TYPE_UNKNOWN, TYPE_NIL, TYPE_INT, TYPE_BOOL, TYPE_STR, TYPE_EVENT, TYPE_STACK, TYPE_USTACK, TYPE_ARGSTR, TYPE_KSYM, TYPE_STAT, TYPE_TABLE, N_TYPES };
+enum type_kind { TYPE_UNKNOWN, TYPE_NIL, TYPE_INT, TYPE_BOOL, TYPE_STR, TYPE_EVENT, TYPE_STACK, TYPE_USTACK, TYPE_ARGSTR, TYPE_KSYM, TYPE_STAT, TYPE_KERNEL, TYPE_TABLE, N_TYPES };
 
 #define STR_SIZE_MAX 256 /* bytes of a string in tables and records, with its NUL */
 
@@ -207,6 +208,7 @@ struct type {
 	struct span span;        /* where the kind was decided, for messages */
 	struct stat_layout stat; /* STAT: what the control half reads of it */
 	bool stat_escapes;       /* STAT: it is handed on where the text does not show what is read of it */
+	uint32_t kernel_type;    /* KERNEL: the id of what stands at the address, in the kernel's BTF */
 	/* TABLE */
 	struct type *key[8];
 	uint32_t n_keys;         /* 0: not yet known */
@@ -215,6 +217,18 @@ struct type {
 	bool probe_sets;         /* a probe assigns elements (not only +=) */
 	bool probe_adds;         /* a probe uses += on elements */
 	int64_t max_records;     /* table.new(_, n); 0: default */
+};
+
+enum member_kind { MEMBER_NUMBER, MEMBER_TEXT, MEMBER_PLACE };
+
+/* What stands at an offset of a kernel structure: a number or pointer, an array of char, or something that is a place itself. */
+struct member {
+	enum member_kind kind;
+	uint32_t off;          /* bytes from the structure's start */
+	uint32_t size;         /* bytes */
+	uint32_t bit, bits;    /* of a bit field, of `size` bytes: where it begins, how many; bits 0: no bit field */
+	uint32_t element_size; /* p[i]: bytes of an element; 0: a member with a name */
+	bool is_signed;
 };
 
 /* One handler, or its copy for the events of one layout. */

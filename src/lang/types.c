@@ -10,7 +10,7 @@
 static const char *const names[] = {
 	[TYPE_UNKNOWN] = "unknown", [TYPE_NIL] = "nil",     [TYPE_INT] = "int",       [TYPE_BOOL] = "bool",
 	[TYPE_STR] = "string",	    [TYPE_EVENT] = "event", [TYPE_STACK] = "stack",   [TYPE_USTACK] = "user stack",
-	[TYPE_ARGSTR] = "argstr",   [TYPE_KSYM] = "kernel address", [TYPE_STAT] = "statistic", [TYPE_TABLE] = "table",
+	[TYPE_ARGSTR] = "argstr",   [TYPE_KSYM] = "kernel address", [TYPE_STAT] = "statistic", [TYPE_KERNEL] = "kernel structure", [TYPE_TABLE] = "table",
 };
 
 struct type *
@@ -92,6 +92,8 @@ type_unify(struct type *a, struct type *b, struct type **left, struct type **rig
 	*right = b;
 	if (a->kind != TYPE_UNKNOWN) {
 		if (a->kind != b->kind)
+			return false;
+		if (a->kind == TYPE_KERNEL && a->kernel_type && b->kernel_type && a->kernel_type != b->kernel_type)
 			return false;
 		if (a->kind == TYPE_TABLE && !unify_tables(a, b, left, right))
 			return false;

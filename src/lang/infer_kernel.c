@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Structures of the kernel: cast("struct sock *", x).field, curtask().field. What they are made of is read from the running kernel's
+ * own description of its types (BTF, /sys/kernel/btf/vmlinux), when the first of them is met.
+ *
+ * A value of kind TYPE_KERNEL is an address, and its type says what stands there: a structure, a union or an array. Structures inside of
+ * others are addresses too; what is reached by a number, a pointer or a text is read. Where something was reported the type is 0, of which
+ * nothing more is said.
+ */
+#include <ctype.h>
+#include <linux/btf.h>
+#include <string.h>
+
+#include "lang/infer_int.h"
+
+#define VMLINUX "/sys/kernel/btf/vmlinux"
+#define ANONYMOUS_MAX 16 /* structures without a name in each other */
+
+/* The kernel's types, NULL: there are none here, which is reported. */
+static const struct typeinfo *
+kernel_types(struct infer *infer, const struct node *node)
+{
+	struct text why = { 0 };
+	struct diag *diag;
+
+	if (infer->types || infer->no_types)
+		return infer->types;
+	infer->no_types = true;
+	if (events_origin(infer->typed->events) == EVENTS_USER) {
+		diag = diag_error(infer->diags, node->span, "kernel-types", "the user engine cannot read structures of the kernel");
+		diag_help(infer->diags, diag, "--engine=kernel can, as root");
+		return NULL;
+	}
+	infer->types = typeinfo_open(VMLINUX, NULL, &why);
+	if (!infer->types) {
+		diag = diag_error(infer->diags, node->span, "kernel-types", "the kernel's types are not known: %s", why.s ? why.s : VMLINUX);
+		diag_help(infer->diags, diag, "the kernel must be built with CONFIG_DEBUG_INFO_BTF");
+	}
+	text_fini(&why);
+	return infer->types;
+}
+
+static bool
+has_places(uint32_t kind)
+{
+	return kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION || kind == BTF_KIND_ARRAY;
+}
+
+/* ---- cast ---- */
+
+/* "struct sock *" -> the id of struct sock; 0: there is no such type, or the text is no pointer to one. */
+static uint32_t
+find_type(const struct typeinfo *types, const char *text)
+{
+	static const struct {
+		const char *word;
+		uint32_t kind;
+	} words[] = { { "struct ", BTF_KIND_STRUCT }, { "union ", BTF_KIND_UNION }, { "", BTF_KIND_TYPEDEF } };
+	char name[128];
+	size_t len;
+	uint32_t id = 0;
+
+	text += strspn(text, " ");
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strncmp(text, words[i].word, strlen(words[i].word)))
+			continue;
+		text += strlen(words[i].word);
+		text += strspn(text, " ");
+		len = strcspn(text, " *");
+		if (len >= sizeof(name) || strcmp(text + len + strspn(text + len, " "), "*"))
+			return 0;
+		memcpy(name, text, len);
+		name[len] = 0;
+		id = typeinfo_find(types, name, words[i].kind);
+		break;
+	}
+	if (id && typeinfo_plain(types, id, &id) && has_places(typeinfo_kind(types, id)))
+		return id;
+	return 0;
+}
+
+static struct type *
+settle_kernel(struct infer *infer, struct node *node, uint32_t id)
+{
+	struct type *type = infer_type(infer, TYPE_KERNEL, node->span);
+
+	type->kernel_type = id;
+	return infer_settle(infer, node, type, false);
+}
+
+struct type *
+infer_cast(struct infer *infer, struct node *node)
+{
+	const struct typeinfo *types = kernel_types(infer, node);
+	struct node *name = node->b;
+	uint32_t id = 0;
+	struct diag *diag;
+
+	infer_require(infer, name->next, TYPE_INT, "address");
+	if (types && name->kind == NODE_STR)
+		id = find_type(types, name->s);
+	if (types && !id) {
+		diag = diag_error(infer->diags, name->span, "kernel-type", name->kind == NODE_STR ?
+				  "the kernel has no such structure" : "the type of a cast must be written out");
+		diag_help(infer->diags, diag, "cast(\"struct sock *\", x): a pointer to a struct, a union, or a typedef of one");
+	}
+	return settle_kernel(infer, node, id);
+}
+
+struct type *
+infer_curtask(struct infer *infer, struct node *node)
+{
+	const struct typeinfo *types = kernel_types(infer, node);
+
+	return settle_kernel(infer, node, types ? typeinfo_find(types, "task_struct", BTF_KIND_STRUCT) : 0);
+}
+
+/* ---- members ---- */
+
+/* Where a member begins, in bits, and of how many bits it is, 0: as many as its type has. */
+struct found {
+	uint32_t type, bit_off, bits;
+};
+
+static bool
+find_member(const struct typeinfo *types, uint32_t id, const char *name, unsigned depth, struct found *found)
+{
+	const struct btf_type *type = typeinfo_plain(types, id, &id);
+	const struct btf_member *member = type ? type_members(type) : NULL;
+	uint32_t kind = typeinfo_kind(types, id), n = type ? BTF_INFO_VLEN(type->info) : 0;
+
+	if (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION)
+		return false;
+	for (; n; n--, member++) {
+		const char *its = typeinfo_string(types, member->name_off);
+
+		if (strcmp(its, name) == 0) {
+			*found = (struct found){ member->type, member_bit_off(type, member), member_bits(type, member) };
+			return true;
+		}
+		if (!*its && depth < ANONYMOUS_MAX && find_member(types, member->type, name, depth + 1, found)) {
+			found->bit_off += member_bit_off(type, member);
+			return true;
+		}
+	}
+	return false;
+}
+
+struct nearest {
+	const char *name;
+	unsigned distance;
+};
+
+static void
+find_nearest(const struct typeinfo *types, uint32_t id, const char *name, unsigned depth, struct nearest *nearest)
+{
+	const struct btf_type *type = typeinfo_plain(types, id, &id);
+	const struct btf_member *member = type ? type_members(type) : NULL;
+	uint32_t kind = typeinfo_kind(types, id), n = type ? BTF_INFO_VLEN(type->info) : 0;
+
+	if ((kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION) || depth > ANONYMOUS_MAX)
+		return;
+	for (; n; n--, member++) {
+		const char *its = typeinfo_string(types, member->name_off);
+		unsigned distance = *its ? text_distance(name, its, nearest->distance) : UINT32_MAX;
+
+		if (distance < nearest->distance)
+			*nearest = (struct nearest){ its, distance };
+		if (!*its)
+			find_nearest(types, member->type, name, depth + 1, nearest);
+	}
+}
+
+static void
+report_member(struct infer *infer, const struct node *node, uint32_t id)
+{
+	const struct typeinfo *types = infer->types;
+	size_t len = strlen(node->b->s);
+	struct nearest nearest = { NULL, len < 4 ? 2 : (unsigned)(len / 2) };
+	struct diag *diag;
+
+	diag = diag_error(infer->diags, node->b->span, "kernel-member", "%s %s of this kernel has no member '%s'",
+			  typeinfo_kind(types, id) == BTF_KIND_UNION ? "union" : "struct", typeinfo_name(types, id), node->b->s);
+	find_nearest(types, id, node->b->s, 0, &nearest);
+	if (nearest.name)
+		diag_help(infer->diags, diag, "did you mean '%s'?", arena_printf(infer->arena, "%s", nearest.name));
+}
+
+static bool
+is_char(const struct typeinfo *types, uint32_t id)
+{
+	const struct btf_type *type = typeinfo_plain(types, id, &id);
+
+	return type && typeinfo_kind(types, id) == BTF_KIND_INT && type->size == 1 &&
+	       strstr(typeinfo_name(types, id), "char") != NULL;
+}
+
+/* What stands at a place of type `id`: fills in the member and returns its type in the language. */
+static struct type *
+member_type(struct infer *infer, struct node *node, uint32_t id, struct member *member)
+{
+	const struct typeinfo *types = infer->types;
+	const struct btf_type *type = typeinfo_plain(types, id, &id);
+	uint32_t kind = typeinfo_kind(types, id), target = 0;
+	struct type *result = infer_type(infer, TYPE_INT, node->span);
+
+	member->size = (uint32_t)typeinfo_size(types, id);
+	member->kind = MEMBER_NUMBER;
+	if (kind == BTF_KIND_ARRAY && is_char(types, type_array(type)->type)) {
+		member->kind = MEMBER_TEXT;
+		result->kind = TYPE_STR;
+		result->str_size = type_str_size(member->size ? member->size - 1 : STR_SIZE_MAX - 1);
+	} else if (has_places(kind)) {
+		member->kind = MEMBER_PLACE;
+		result->kind = TYPE_KERNEL;
+		result->kernel_type = id;
+	} else if (kind == BTF_KIND_PTR) {
+		if (typeinfo_plain(types, type->type, &target) && has_places(typeinfo_kind(types, target))) {
+			result->kind = TYPE_KERNEL;
+			result->kernel_type = target;
+		}
+	} else if (kind == BTF_KIND_INT) {
+		member->is_signed = BTF_INT_ENCODING(type_int(type)) & BTF_INT_SIGNED;
+	} else if (kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64) {
+		member->is_signed = BTF_INFO_KFLAG(type->info);
+	} else {
+		diag_error(infer->diags, node->span, "kernel-member", "this member has no value in the language");
+	}
+	if (member->kind == MEMBER_NUMBER && member->size != 1 && member->size != 2 && member->size != 4 && member->size != 8)
+		diag_error(infer->diags, node->span, "kernel-member", "a number of %u bytes has no value in the language", member->size);
+	return result;
+}
+
+/* p.name, where p points to a structure. */
+static struct type *
+named_member(struct infer *infer, struct node *node, uint32_t id, struct member *member)
+{
+	const struct typeinfo *types = infer->types;
+	struct found found;
+	struct type *type;
+
+	if (!find_member(types, id, node->b->s, 0, &found)) {
+		report_member(infer, node, id);
+		return infer_type(infer, TYPE_KERNEL, node->span);
+	}
+	type = member_type(infer, node, found.type, member);
+	member->off = found.bit_off / 8;
+	if (found.bits) { /* the whole of its type's size that holds it */
+		member->off = found.bit_off / 8 / member->size * member->size;
+		member->bit = found.bit_off - 8 * member->off;
+		member->bits = found.bits;
+	}
+	return type;
+}
+
+/* p[i]: an element of the array at p, or of the structures that begin there. */
+static struct type *
+indexed_member(struct infer *infer, struct node *node, uint32_t id, struct member *member)
+{
+	const struct typeinfo *types = infer->types;
+	const struct btf_type *type = typeinfo_plain(types, id, NULL);
+	uint32_t element = typeinfo_kind(types, id) == BTF_KIND_ARRAY ? type_array(type)->type : id;
+	int64_t size = typeinfo_size(types, element);
+
+	infer_require(infer, node->b, TYPE_INT, "index of an array");
+	member->element_size = size > 0 ? (uint32_t)size : 0;
+	return member_type(infer, node, element, member);
+}
+
+struct type *
+infer_member(struct infer *infer, struct node *node)
+{
+	uint32_t id = type_find(node->a->type)->kernel_type;
+	struct member *member;
+	struct type *type;
+
+	if (node->member && node->type)
+		return node->type;
+	if (!id)
+		return settle_kernel(infer, node, 0);
+	member = arena_alloc(infer->arena, sizeof(*member));
+	if (node->b->kind == NODE_STR && typeinfo_kind(infer->types, id) != BTF_KIND_ARRAY)
+		type = named_member(infer, node, id, member);
+	else
+		type = indexed_member(infer, node, id, member);
+	node->member = member;
+	return infer_settle(infer, node, type, false);
+}
