@@ -30,6 +30,7 @@ compile_for(struct arena *arena, struct script *script, struct events *events, b
  *     K.div(a, b) K.mod(a, b)                  C division on integers, error on zero
  *     K.cat(a, b, ...)                         `..`: strings only
  *     K.band K.bor K.bxor K.bnot K.shl K.shr   on integers, as probes have them
+ *     K.glob(s, pattern)                       does the text fit the shell's pattern?
  *     K.index(t, k1, ...)                      t[k1, k2, ...] with several keys
  *     K.set_index(t, value, k1, ...)
  *     K.add_index(t, delta, k1, ...)           t[k1, ...] += delta, nil counts as 0; K.add_index(G, delta, i) is atomic

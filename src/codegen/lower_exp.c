@@ -510,6 +510,8 @@ lower_condition(struct lowering *l, struct node *node, uint32_t target, bool whe
 		ir_bind(&l->ir, through);
 	} else if (node->kind == NODE_BINARY && (node->op == TOKEN_EQ || node->op == TOKEN_NE)) {
 		equality_condition(l, node, target, when);
+	} else if (node->kind == NODE_BINARY && node->op == TOKEN_TILDE) {
+		lower_glob(l, node, target, when);
 	} else if (node->kind == NODE_BINARY && node->op >= TOKEN_LT && node->op <= TOKEN_GE) {
 		order_branch(l, node, target, when);
 	} else {
@@ -610,6 +612,7 @@ lower_binary(struct lowering *l, struct node *node)
 	case TOKEN_LE:
 	case TOKEN_GT:
 	case TOKEN_GE:
+	case TOKEN_TILDE:
 		return lower_truth(l, node);
 	case TOKEN_CONCAT:
 		a = lower_present(l, node->a);

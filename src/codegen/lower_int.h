@@ -377,6 +377,12 @@ lower_sub(struct lowering *l, struct node *node);
 void
 lower_sample(struct lowering *l, struct node *node);
 
+/* ---- lower_glob.c ---- */
+
+/* Goes to `target` when it is `when` that s ~ "pattern", else falls through. */
+void
+lower_glob(struct lowering *l, struct node *node, uint32_t target, bool when);
+
 /* ---- lower_kernel.c ---- */
 
 /* INDEX of a kernel structure. */

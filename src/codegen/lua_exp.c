@@ -250,6 +250,7 @@ static const struct lua_op {
 	[TOKEN_CONCAT] = { .call = "K.cat(" },
 	[TOKEN_AMP] = { .call = "K.band(" },
 	[TOKEN_PIPE] = { .call = "K.bor(" },
+	[TOKEN_TILDE] = { .call = "K.glob(" },
 	[TOKEN_SHL] = { .call = "K.shl(" },
 	[TOKEN_SHR] = { .call = "K.shr(" },
 };
@@ -333,7 +334,7 @@ is_always_true(const struct node *node)
 	case NODE_PAREN: return is_always_true(node->a);
 	case NODE_UNARY: return node->op != TOKEN_NOT;
 	case NODE_BINARY:
-		return lua_ops[node->op].call || node->op == TOKEN_PLUS || node->op == TOKEN_MINUS ||
+		return (lua_ops[node->op].call && node->op != TOKEN_TILDE) || node->op == TOKEN_PLUS || node->op == TOKEN_MINUS ||
 		       node->op == TOKEN_STAR;
 	default: /* of the many kinds of node, only these are known */ return false;
 	}

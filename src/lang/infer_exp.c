@@ -78,6 +78,10 @@ infer_binary(struct infer *infer, struct node *node)
 		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
 	case TOKEN_CONCAT:
 		return infer_concat(infer, node);
+	case TOKEN_TILDE:
+		infer_require(infer, node->a, TYPE_STR, "text that a pattern is compared with");
+		infer_exp(infer, node->b);
+		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
 	default:
 		infer_require(infer, node->a, TYPE_INT, "operand of an arithmetic operator");
 		infer_require(infer, node->b, TYPE_INT, "operand of an arithmetic operator");

@@ -19,7 +19,7 @@ static const struct binary {
 	[TOKEN_EQ] = { 7, 8 }, [TOKEN_NE] = { 7, 8 }, [TOKEN_LT] = { 7, 8 },
 	[TOKEN_LE] = { 7, 8 }, [TOKEN_GT] = { 7, 8 }, [TOKEN_GE] = { 7, 8 },
 	[TOKEN_PIPE] = { 9, 10 },
-	[TOKEN_TILDE] = { 11, 12 }, /* no operator: reported, with xor() in the help */
+	[TOKEN_TILDE] = { 7, 8 }, /* s ~ "pattern"; other operands are reported, with xor() in the help */
 	[TOKEN_AMP] = { 13, 14 },
 	[TOKEN_SHL] = { 15, 16 }, [TOKEN_SHR] = { 15, 16 },
 	[TOKEN_CONCAT] = { 18, 17 },
@@ -454,8 +454,8 @@ consume_operator(struct parser *p, enum token_kind op)
 		diag = diag_error(p->diags, (struct span){ p->token.span.off, 2 }, "lua-operator", "'~=' is no operator here");
 		help(p, diag, "write !=");
 		advance(p);
-	} else if (op == TOKEN_TILDE) {
-		diag = diag_error(p->diags, p->token.span, "no-operator", "'~' has one operand, as in ~x");
+	} else if (op == TOKEN_TILDE && peek(p)->kind != TOKEN_STRING) {
+		diag = diag_error(p->diags, p->token.span, "no-operator", "'~' has one operand, as in ~x, or a pattern behind it, as in s ~ \"a*\"");
 		help(p, diag, "xor(a, b) is the bitwise exclusive or; strings are compared with == and !=");
 	} else if (op == TOKEN_CARET) {
 		diag = diag_error(p->diags, p->token.span, "no-operator", "'^' is no operator here");

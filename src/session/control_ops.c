@@ -91,6 +91,15 @@ k_shr(lua_State *L)
 }
 
 static int
+k_glob(lua_State *L)
+{
+	if (lua_type(L, 1) != LUA_TSTRING)
+		luaL_error(L, "'~' on a %s", luaL_typename(L, 1));
+	lua_pushboolean(L, glob_match(luaL_checkstring(L, 2), lua_tostring(L, 1)));
+	return 1;
+}
+
+static int
 k_cat(lua_State *L)
 {
 	int n = lua_gettop(L);
@@ -234,6 +243,7 @@ static const luaL_Reg k_functions[] = {
 	{ "div", k_div },
 	{ "mod", k_mod },
 	{ "cat", k_cat },
+	{ "glob", k_glob },
 	{ "band", k_band },
 	{ "bor", k_bor },
 	{ "bxor", k_bxor },
