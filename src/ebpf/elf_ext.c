@@ -44,6 +44,18 @@ read_func_info(struct reader *r, const struct placed *placed, uint32_t pc, const
 	return 0;
 }
 
+/* The text of a line, which holds tabs; anything else that does not print becomes a space, too. */
+static const char *
+line_text(struct reader *r, uint32_t off)
+{
+	char *text = arena_strdup(r->arena, typeinfo_string(r->types, off));
+
+	for (char *s = text; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = ' ';
+	return text;
+}
+
 static int
 read_line_info(struct reader *r, const struct placed *placed, uint32_t pc, const void *record)
 {
@@ -55,7 +67,7 @@ read_line_info(struct reader *r, const struct placed *placed, uint32_t pc, const
 	func->lines[func->n_lines++] = (struct source_line){
 		.pc = pc,
 		.file = arena_strdup(r->arena, elf_type_string(r, info.file_name_off)),
-		.text = arena_strdup(r->arena, elf_type_string(r, info.line_off)),
+		.text = line_text(r, info.line_off),
 		.line = BPF_LINE_INFO_LINE_NUM(info.line_col),
 		.column = BPF_LINE_INFO_LINE_COL(info.line_col),
 	};

@@ -8,6 +8,8 @@
  *     engines: NAMES   where it can run: kernel, user; both when not said
  *     compilers: NAMES where the others lack something
  *     refused: TEXT    by our verifier, with this in the message, and by the kernel
+ *     quotes: TEXT     a line of C in that message
+ *     differs: NAMES   programs that our verifier refuses though the kernel's accepts them; the comment says why
  */
 #ifndef PRELUDE_H
 #define PRELUDE_H
