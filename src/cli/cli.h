@@ -82,12 +82,45 @@ extern const struct option_row option_rows[];
 /* "--engine=auto" and "--exec=auto" and so on: what there is to choose. */
 extern const char *const engine_names[], *const exec_names[];
 
+/* ---- load.c ---- */
+
+/* An object and what it came from. */
+struct load {
+	const struct args *args;
+	struct arena *arena;
+	struct script script;
+	enum events_origin origin;
+	struct text not_kernel; /* why `auto` did not take the kernel */
+	struct recording *recording; /* --from; NULL: live */
+	struct events *events;
+	struct object *object;
+	uint64_t time;          /* of the last step, for -d time */
+};
+
+/*
+ * Reads args->file (or takes args->text): compiles a script, or binds the events of a compiled one. What is wrong was said when the status is
+ * not STATUS_OK. Closed by load_close in any case.
+ */
+enum exit_status
+load_open(struct load *load, const struct args *args);
+
+void
+load_close(struct load *load);
+
+/* Is there a file, and an object in it? */
+bool
+load_is_object(const struct args *args);
+
 /*
  * The events to compile for: those of the engine that is asked for, for `auto` those of the kernel where it
  * is permitted. *not_kernel (may be NULL) says why it is not.
  */
 enum events_origin
 engine_choose(enum engine engine, struct text *not_kernel);
+
+/* One line on why it is the user engine, where that was not asked for. */
+void
+say_not_kernel(const struct load *load);
 
 /*
  * The script of args->text or args->file, in `arena`: read.c. Returns STATUS_OK, or says on stderr what is wrong with the file.
@@ -106,7 +139,7 @@ scripts_each(const struct args *args, enum exit_status (*one)(const struct args 
 enum exit_status
 script_run(const struct args *args);
 
-/* `ktap run`, `ktap compile`, `ktap dump`: run.c. */
+/* `ktap run`, `ktap compile`, `ktap dump`: run.c; the last two take the file from the words. */
 enum exit_status
 run_run(const struct args *args);
 

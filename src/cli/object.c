@@ -99,7 +99,7 @@ is_object_file(const char *path)
 {
 	char magic[4] = "";
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool is = fd >= 0 && read(fd, magic, sizeof(magic)) == sizeof(magic) && memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+	bool is = fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, "\177ELF", sizeof(magic)) == 0;
 
 	if (fd >= 0)
 		close(fd);
@@ -207,8 +207,10 @@ object_run(const struct args *args)
 	struct opened o = { 0 };
 	enum exit_status status = open_object(&o, args->file);
 
-	if (status == STATUS_OK)
+	bool is_script = status == STATUS_OK && o.object->is_script;
+
+	if (status == STATUS_OK && !is_script)
 		status = run_opened(args, &o);
 	close_object(&o);
-	return status;
+	return is_script ? script_run(args) : status;
 }

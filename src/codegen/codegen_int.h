@@ -32,6 +32,7 @@ struct ir_insn {
 	int64_t imm;
 	int32_t off;
 	uint32_t label;
+	uint32_t field;   /* LOAD, ALU, CONST: off or imm is the place of that field of the program, counted from 1; 0: of none */
 	uint8_t n_args;   /* CALL */
 	int args[5];
 	struct span span;

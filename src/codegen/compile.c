@@ -52,14 +52,17 @@ add_handlers(struct object *object, const struct tree *tree)
 		handler->kind = function->kind == FUNCTION_PROFILE ? HANDLER_PROFILE : HANDLER_TRACE;
 		handler->period_ns = function->period_ns;
 		handler->span = function->span;
+		handler->use = function->use;
+		handler->patterns = function_patterns(object->arena, function, &handler->n_patterns);
 	}
 }
 
+/* Which program serves which event; of those whose fields lie elsewhere, copies are made. */
 static void
 bind_program(struct object *object, const struct typed_program *typed_program)
 {
-	struct handler *handler = object->handlers[typed_program->function->handler];
-	uint32_t program = object->n_programs - 1;
+	uint32_t index = typed_program->function->handler, program = object->n_programs - 1;
+	struct handler *handler = object->handlers[index];
 	struct binding *bindings;
 
 	if (typed_program->any_event) {
@@ -69,8 +72,11 @@ bind_program(struct object *object, const struct typed_program *typed_program)
 	bindings = arena_alloc(object->arena, (handler->n_bindings + typed_program->n_events) * sizeof(*bindings));
 	if (handler->n_bindings)
 		memcpy(bindings, handler->bindings, handler->n_bindings * sizeof(*bindings));
-	for (uint32_t i = 0; i < typed_program->n_events; i++)
-		bindings[handler->n_bindings++] = (struct binding){ typed_program->events[i]->index, program };
+	for (uint32_t i = 0; i < typed_program->n_events; i++) {
+		struct event *event = typed_program->events[i];
+
+		bindings[handler->n_bindings++] = (struct binding){ event->index, bind_event(object, index, event) };
+	}
 	handler->bindings = bindings;
 }
 
@@ -82,6 +88,7 @@ compile_programs(struct object *object, const struct typed *typed, bool (*has_he
 	for (uint32_t i = 0; i < typed->n_used_events; i++)
 		object_add_event(object, typed->used_events[i]);
 	place_variables(object, typed);
+	bind_tables(object);
 	place_exit_flag(object, typed);
 	for (const struct typed_program *program = typed->programs; program; program = program->next) {
 		if (lower_program(object, typed, program, has_helper, diags))
@@ -127,6 +134,8 @@ compile_for(struct arena *arena, struct script *script, struct events *events, b
 	struct typed *typed;
 	struct tree *tree;
 
+	object->is_script = true;
+	object->origin = events_origin(events);
 	clock_gettime(CLOCK_MONOTONIC, &since);
 	if (debug_on(DEBUG_TOKENS))
 		lex_print(arena, script, stderr);

@@ -184,6 +184,14 @@ emit_call(struct emit *emit, const struct ir_insn *insn)
 
 /* ---- one instruction ---- */
 
+/* The instruction just emitted holds the place of a field. */
+static void
+note_field(struct emit *emit, const struct ir_insn *insn)
+{
+	if (insn->field)
+		code_patch(emit->code, insn->field - 1);
+}
+
 static bool
 is_commutative(uint8_t op)
 {
@@ -198,6 +206,7 @@ emit_alu(struct emit *emit, const struct ir_insn *insn)
 	if (insn->has_imm) {
 		load_place(emit, dst, insn->a);
 		code_emit(emit->code, insn_alu_imm(insn->sub, dst, (int32_t)insn->imm));
+		note_field(emit, insn);
 	} else {
 		b = use(emit, insn->b, TEMP);
 		if (b == dst && insn->a != insn->dst && is_commutative(insn->sub)) {
@@ -271,6 +280,7 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 	case IR_CONST:
 		reg = target(emit, insn->dst);
 		code_const(emit->code, reg, insn->imm);
+		note_field(emit, insn);
 		store_place(emit, insn->dst, reg);
 		break;
 	case IR_MOVE:
@@ -285,6 +295,7 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 	case IR_LOAD:
 		reg = target(emit, insn->dst);
 		code_emit(emit->code, insn_load(insn->size, reg, use(emit, insn->a, TEMP), memory_off(emit, insn)));
+		note_field(emit, insn);
 		store_place(emit, insn->dst, reg);
 		break;
 	case IR_STORE:
@@ -339,11 +350,14 @@ int
 ir_emit(const struct object *object, struct ir *ir, struct code *code)
 {
 	struct emit emit = { .ir = ir, .code = code, .first_label = code->n_labels };
+	uint32_t first = 0;
 	int err;
 
 	for (uint32_t i = 0; i < ir->n_labels; i++)
 		code_label(code);
-	code->span = ir->n ? ir->insns[0].span : code->span;
+	while (first < ir->n && ir->insns[first].op == IR_PARAM) /* which come from nowhere in the script */
+		first++;
+	code->span = first < ir->n ? ir->insns[first].span : code->span;
 	for (uint32_t i = emit_params(&emit); i < ir->n; i++)
 		emit_insn(&emit, object, &ir->insns[i]);
 	err = code_finish(code);

@@ -323,6 +323,10 @@ lower_program(struct object *object, const struct typed *typed, const struct typ
 	program->record_size = (uint32_t)round_up(l.record_size, 8);
 	program->uses_context = l.uses_context;
 	program->uses_dynamic = l.uses_dynamic;
+	program->signature = typed_program->signature;
+	program->fields = l.fields;
+	program->n_fields = l.n_fields;
+	program->fixed_size = l.fixed_size;
 	object_add_program(object, program);
 	print_funcs(object, first_func);
 	return diags->n_errors == 0;

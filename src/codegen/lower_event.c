@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "codegen/lower_int.h"
 
@@ -22,12 +23,87 @@ size_code(uint32_t bytes)
 	}
 }
 
-static int
-load_record(struct lowering *l, uint32_t bytes, uint32_t offset)
+/* `bytes` of the record up to offset + bytes are read. */
+static void
+need_record(struct lowering *l, uint32_t bytes, uint32_t offset)
 {
 	if (l->record_size < offset + bytes)
 		l->record_size = offset + bytes;
+}
+
+/* At a place that is the same for all events of the signature, everywhere. */
+static int
+load_record(struct lowering *l, uint32_t bytes, uint32_t offset)
+{
+	need_record(l, bytes, offset);
+	if (l->fixed_size < offset + bytes)
+		l->fixed_size = offset + bytes;
 	return ir_load(&l->ir, size_code(bytes), l->ir.params[PARAM_RECORD], (int32_t)offset);
+}
+
+static bool
+is_same_field(const struct program_field *a, const struct program_field *b)
+{
+	return a->by == b->by && a->number == b->number && (a->name && b->name ? !strcmp(a->name, b->name) : a->name == b->name);
+}
+
+/* The program's number of a field, from 1. */
+static uint32_t
+field_number(struct lowering *l, struct program_field field)
+{
+	for (uint32_t i = 0; i < l->n_fields; i++) {
+		if (!is_same_field(&l->fields[i], &field))
+			continue;
+		if (l->fields[i].size < field.size)
+			l->fields[i].size = field.size;
+		return i + 1;
+	}
+	if (l->n_fields == PROGRAM_FIELDS_MAX) {
+		l->too_large = true;
+		return 1;
+	}
+	l->fields = arena_grow(l->arena, l->fields, l->n_fields, &l->cap_fields, sizeof(*l->fields));
+	l->fields[l->n_fields++] = field;
+	return l->n_fields;
+}
+
+/* How the field that a node reads is found in an event. */
+static uint32_t
+node_field(struct lowering *l, const struct node *node, uint32_t bytes)
+{
+	const struct event_use *use = l->program->function->use;
+	struct program_field field = { .offset = node->field->offset, .size = bytes };
+
+	if (node->kind == NODE_INDEX) {
+		field.by = FIELD_BY_NAME;
+		field.name = node->b->s;
+	} else if (node->kind != NODE_ARG) {
+		field.by = FIELD_BY_RETURN;
+	} else if (use->arg_names[node->number]) {
+		field.by = FIELD_BY_NAME;
+		field.name = use->arg_names[node->number];
+	} else {
+		field.by = FIELD_BY_NUMBER;
+		field.number = (uint32_t)node->number;
+	}
+	return field_number(l, field);
+}
+
+static int
+load_field(struct lowering *l, uint32_t bytes, uint32_t offset, uint32_t number)
+{
+	int dst = ir_load(&l->ir, size_code(bytes), l->ir.params[PARAM_RECORD], (int32_t)offset);
+
+	need_record(l, bytes, offset);
+	l->ir.insns[l->ir.n - 1].field = number;
+	return dst;
+}
+
+/* The first `bytes` of the field that a node reads. */
+static int
+load_node(struct lowering *l, const struct node *node, uint32_t bytes)
+{
+	return load_field(l, bytes, node->field->offset, node_field(l, node, bytes));
 }
 
 /* The low `bytes` bytes as a 64-bit number. */
@@ -45,7 +121,7 @@ extend_number(struct lowering *l, int reg, uint32_t bytes, bool is_signed)
 static struct val
 load_number(struct lowering *l, const struct node *node, const struct field *field)
 {
-	int reg = load_record(l, field->size, field->offset);
+	int reg = load_node(l, node, field->size);
 
 	/* argN is the whole word, as in 0.4; args.NAME has the bytes and the sign of its C type. */
 	if (node->kind != NODE_ARG && field->value_size && field->value_size < field->size)
@@ -76,17 +152,17 @@ lower_field(struct lowering *l, const struct node *node)
 	switch (field->kind) {
 	case FIELD_USER_STR:
 	case FIELD_ANY_STR:
-		addr = load_record(l, 8, field->offset);
+		addr = load_node(l, node, 8);
 		return string_read(l, string_helper(field), addr, STR_SIZE_MAX);
 	case FIELD_DATA_LOC:
-		addr = ir_alu_imm(ir, BPF_AND, load_record(l, 4, field->offset), 0xffff);
+		addr = ir_alu_imm(ir, BPF_AND, load_node(l, node, 4), 0xffff);
 		l->uses_dynamic = true;
 		addr = ir_alu(ir, BPF_ADD, ir->params[PARAM_RECORD], addr);
 		return string_read(l, BPF_FUNC_probe_read_kernel_str, addr, STR_SIZE_MAX);
 	case FIELD_CHARS:
-		if (l->record_size < field->offset + field->size)
-			l->record_size = field->offset + field->size;
-		addr = ir_address(ir, ir->params[PARAM_RECORD], (int32_t)field->offset);
+		need_record(l, field->size, field->offset);
+		addr = ir_alu_imm(ir, BPF_ADD, ir->params[PARAM_RECORD], field->offset);
+		ir->insns[ir->n - 1].field = node_field(l, node, field->size);
 		return string_read(l, BPF_FUNC_probe_read_kernel_str, addr, type_find(node->type)->str_size);
 	case FIELD_INT:
 	case FIELD_OTHER:
@@ -175,16 +251,27 @@ copy_record(struct lowering *l, struct mem dst, int tail, uint32_t size)
 	ir_update_imm(ir, BPF_ADD, tail, size);
 }
 
-/* A tracepoint's record: its fixed part, and the texts that __data_loc fields point to, as far as DYNAMIC_MAX. */
-#define DYNAMIC_MAX 1024
+/* Bytes of the fixed part of a tracepoint's record. */
+static int
+record_end(struct lowering *l, const struct event *event)
+{
+	struct program_field field = { .by = FIELD_BY_END, .offset = event->record_size };
+	int end;
 
+	if (field.offset > RECORD_DYNAMIC_MAX)
+		field.offset = RECORD_DYNAMIC_MAX;
+	end = ir_const(&l->ir, field.offset);
+	l->ir.insns[l->ir.n - 1].field = field_number(l, field);
+	return end;
+}
+
+/* A tracepoint's record: its fixed part, and the texts that __data_loc fields point to, as far as RECORD_DYNAMIC_MAX. */
 static void
 copy_dynamic_record(struct lowering *l, struct mem dst, int tail, const struct event *event)
 {
 	struct ir *ir = &l->ir;
-	int end = ir_const(ir, event->record_size < DYNAMIC_MAX ? event->record_size : DYNAMIC_MAX);
-	uint32_t fits = ir_label(ir);
-	int at, size;
+	uint32_t fits = ir_label(ir), n_texts = 0;
+	int end = record_end(l, event), at, size;
 
 	l->uses_dynamic = true;
 	for (uint32_t i = 0; i < event->n_fields; i++) {
@@ -193,19 +280,21 @@ copy_dynamic_record(struct lowering *l, struct mem dst, int tail, const struct e
 
 		if (event->fields[i].kind != FIELD_DATA_LOC)
 			continue;
-		loc = load_record(l, 4, event->fields[i].offset);
+		loc = load_field(l, 4, event->fields[i].offset,
+				 field_number(l, (struct program_field){ .by = FIELD_BY_TEXT, .number = n_texts++,
+									 .offset = event->fields[i].offset, .size = 4 }));
 		last = ir_alu(ir, BPF_ADD, ir_alu_imm(ir, BPF_AND, loc, 0xffff), ir_alu_imm(ir, BPF_RSH, loc, 16));
 		ir_branch(ir, BPF_JLE, last, end, next);
 		ir_move(ir, end, last);
 		ir_bind(ir, next);
 	}
-	ir_branch_imm(ir, BPF_JLE, end, DYNAMIC_MAX, fits);
-	ir_set(ir, end, DYNAMIC_MAX);
+	ir_branch_imm(ir, BPF_JLE, end, RECORD_DYNAMIC_MAX, fits);
+	ir_set(ir, end, RECORD_DYNAMIC_MAX);
 	ir_bind(ir, fits);
 	at = ir_alu(ir, BPF_ADD, memory_address(l, dst), tail);
 	ir_store_imm(ir, BPF_DW, at, 0, 0);
-	/* end - 8 is 0 to DYNAMIC_MAX; the mask says so to the verifier wherever it was kept. */
-	size = ir_alu_imm(ir, BPF_AND, ir_alu_imm(ir, BPF_SUB, end, 8), 2 * DYNAMIC_MAX - 1);
+	/* end - 8 is 0 to RECORD_DYNAMIC_MAX; the mask says so to the verifier wherever it was kept. */
+	size = ir_alu_imm(ir, BPF_AND, ir_alu_imm(ir, BPF_SUB, end, 8), 2 * RECORD_DYNAMIC_MAX - 1);
 	ir_call(ir, BPF_FUNC_probe_read_kernel,
 		(int[]){ ir_address(ir, at, 8), size, ir_address(ir, ir->params[PARAM_RECORD], 8) }, 3);
 	ir_add(ir, (struct ir_insn){ .op = IR_ALU, .sub = BPF_ADD, .dst = tail, .a = tail, .b = size });

@@ -73,7 +73,10 @@ struct lowering {
 	struct inlining *inlining;
 	bool uses_dynamic;
 	bool uses_context;
-	uint32_t record_size;         /* bytes of the record that are read */
+	uint32_t record_size;         /* bytes of the record that are read, */
+	uint32_t fixed_size;          /* those of them whose place is the same everywhere */
+	struct program_field *fields; /* the others */
+	uint32_t n_fields, cap_fields;
 	bool too_large;
 	bool hides;                   /* numbers that are assigned in branches are hidden from the verifiers */
 	unsigned n_ifs;               /* around the statement */

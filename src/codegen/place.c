@@ -11,6 +11,8 @@
  */
 #include "codegen/codegen_int.h"
 
+_Static_assert(VALUE_STR_MAX == STR_SIZE_MAX, "strings are as long in objects as in the language");
+
 #define DEFAULT_ENTRIES (1u << 18)
 #define MAX_ENTRIES (1u << 24)
 #define RECORDS_SIZE (4u << 20) /* bytes of the ring buffer */
@@ -89,7 +91,7 @@ entries_of(const struct type *type)
 }
 
 static void
-place_table(struct object *object, const struct typed *typed, struct variable *var)
+place_table(struct object *object, struct variable *var)
 {
 	const struct type *type = type_find(var->type);
 	struct table *table = arena_alloc(object->arena, sizeof(*table));
@@ -112,7 +114,7 @@ place_table(struct object *object, const struct typed *typed, struct variable *v
 	if (adds_only && type->n_keys == 1 && table->key[0].kind == VALUE_EVENT) {
 		table->kind = TABLE_PERCPU_ARRAY;
 		table->key_size = table->key[0].size = 4; /* the index of an array table */
-		table->max_entries = typed->n_used_events + OBJECT_EVENTS_SPARE;
+		/* How many entries, bind_tables says. */
 	}
 	var->index = object_add_table(object, table);
 }
@@ -155,21 +157,14 @@ add_own_table(struct object *object, struct table table)
 
 /*
  * Programs look up by event number which arguments are strings, and how long the record is. Not read-only: the kernel's verifier
- * wants to read a frozen array's values itself, and can do so only for arrays of one entry (-ENOTSUPP, kernel/bpf/arraymap.c).
+ * wants to read a frozen array's values itself, and can do so only for arrays of one entry (-ENOTSUPP, kernel/bpf/arraymap.c). bind_tables
+ * fills it in.
  */
 static void
-place_event_info(struct object *object, const struct typed *typed)
+place_event_info(struct object *object)
 {
-	uint32_t n = typed->n_used_events + OBJECT_EVENTS_SPARE;
-	struct event_info *infos = arena_alloc(object->arena, n * sizeof(*infos));
-
-	for (uint32_t i = 0; i < typed->n_used_events; i++) {
-		infos[i].string_args = event_string_args(typed->used_events[i]);
-		infos[i].record_size = typed->used_events[i]->record_size;
-	}
 	object->table_event_info = add_own_table(object, (struct table){
-		.name = ".event_info", .kind = TABLE_ARRAY, .key_size = 4, .value_size = sizeof(*infos), .max_entries = n,
-		.init = infos });
+		.name = ".event_info", .kind = TABLE_ARRAY, .key_size = 4, .value_size = sizeof(struct event_info) });
 }
 
 void
@@ -179,12 +174,12 @@ place_variables(struct object *object, const struct typed *typed)
 		.name = ".globals", .kind = TABLE_ARRAY, .key_size = 4, .max_entries = 1, .mappable = true });
 	object->table_records = add_own_table(object, (struct table){
 		.name = ".records", .kind = TABLE_RINGBUF, .max_entries = RECORDS_SIZE });
-	place_event_info(object, typed);
+	place_event_info(object);
 	for (uint32_t i = 0; i < typed->n_shared; i++) {
 		enum type_kind kind = type_find(typed->shared[i]->type)->kind;
 
 		if (kind == TYPE_TABLE)
-			place_table(object, typed, typed->shared[i]);
+			place_table(object, typed->shared[i]);
 		else if (kind == TYPE_STAT)
 			place_statistic(object, typed->shared[i]);
 		else

@@ -77,6 +77,13 @@ code_func_addr(struct code *code, uint8_t dst, uint32_t func)
 	emit_wide(code, dst, BPF_PSEUDO_FUNC, UINT32_MAX, 0);
 }
 
+void
+code_patch(struct code *code, uint32_t field)
+{
+	code->patches = arena_grow(code->arena, code->patches, code->n_patches, &code->cap_patches, sizeof(*code->patches));
+	code->patches[code->n_patches++] = (struct patch){ .pc = code->n - 1, .field = field };
+}
+
 uint32_t
 code_label(struct code *code)
 {

@@ -117,6 +117,8 @@ disasm_func(const struct func *func, const struct script *script, FILE *out)
 			print_format(reloc_formats[reloc->kind], insn, reloc, &text);
 		else
 			disasm_insn(insn, &text);
+		if (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 && helper_name(insn->imm))
+			text_printf(&text, " ; %s", helper_name(insn->imm));
 		fprintf(out, "%4u: %s\n", pc, text.s);
 		if (insn_is_wide(insn))
 			pc++;

@@ -183,6 +183,12 @@ struct reloc {
 	uint32_t addend;
 };
 
+/* An instruction that holds the place of a field in the record: its `off` if it loads, else its `imm`; see struct program_field. */
+struct patch {
+	uint32_t pc;
+	uint32_t field; /* index in program.fields */
+};
+
 /* Instructions in the making, in an arena. Jumps name labels; code_finish turns labels into offsets. */
 struct code {
 	struct arena *arena;
@@ -195,6 +201,8 @@ struct code {
 	uint32_t n_labels, cap_labels;
 	struct fixup { uint32_t pc, label; } *fixups;
 	uint32_t n_fixups, cap_fixups;
+	struct patch *patches;
+	uint32_t n_patches, cap_patches;
 	struct span span; /* given to the instructions that follow */
 };
 
@@ -237,6 +245,10 @@ code_branch(struct code *code, uint8_t cmp, uint8_t dst, uint8_t src, uint32_t l
 
 void
 code_branch_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label);
+
+/* The last instruction holds the place of field `field` of the program (struct patch). */
+void
+code_patch(struct code *code, uint32_t field);
 
 /* Sets the offsets of all jumps. Returns 0, or -ERANGE when a jump is too far for 16 bits. */
 int
@@ -317,7 +329,7 @@ enum value_kind {
 	VALUE_NONE,    /* not a value: unused slot */
 	VALUE_INT,     /* 8 bytes, signed */
 	VALUE_BOOL,    /* 8 bytes, 0 or 1 */
-	VALUE_STR,     /* `size` bytes: text, NUL, then zeros to the end */
+	VALUE_STR,     /* `size` bytes, at most VALUE_STR_MAX: text, NUL, then zeros to the end */
 	VALUE_EVENT,   /* 8 bytes: index of an event (struct object.events); printed as its name */
 	VALUE_STACK,   /* 8 bytes: id in the table of kernel stacks, or negative: -errno of the capture */
 	VALUE_USTACK,  /* 8 bytes: process id << 32 | id in the table of user stacks, or negative: -errno of the capture */
@@ -325,6 +337,10 @@ enum value_kind {
 	VALUE_KSYM,    /* 8 bytes: a kernel address, printed as symbol */
 	VALUE_STAT,    /* values of tables only: a cell of struct table.stat, see stat.c */
 };
+
+#define VALUE_KINDS (VALUE_STAT + 1)
+
+#define VALUE_STR_MAX 256
 
 /* The layout of one value. Sizes are multiples of 8, save for the key of array tables: one number or event of 4 bytes. */
 struct shape {
@@ -425,6 +441,8 @@ struct func {
 	struct core_reloc *cores;  /* in order of pc */
 	uint32_t n_cores;
 	uint32_t type;             /* BTF_KIND_FUNC in object.btf, 0: not known */
+	struct patch *patches;
+	uint32_t n_patches;
 };
 
 /*
@@ -500,6 +518,47 @@ enum program_shape {
 };
 
 /*
+ * What a handler reads of its events' records, in the script's terms. With it the events of the machine that runs an object are sorted
+ * among its programs, wherever it was compiled (event/bind.c).
+ */
+#define EVENT_ARGS 10
+
+struct event_use {
+	uint16_t args;                     /* bit n: argN */
+	const char *arg_names[EVENT_ARGS]; /* the field that argN stands for, where all events agree; NULL: the n-th */
+	struct used_name { const char *name; struct span span; } *names; /* args.NAME, each once */
+	uint32_t n_names, cap_names;
+	bool argstr, retval;
+	struct span span;                  /* of the first use, for messages */
+};
+
+/* A field of the record whose place stands in instructions of a program. */
+enum field_by {
+	FIELD_BY_NAME,
+	FIELD_BY_NUMBER,
+	FIELD_BY_TEXT,   /* the `number`-th of those whose text stands behind the record (__data_loc) */
+	FIELD_BY_RETURN, /* what retval stands for */
+	FIELD_BY_END,    /* where the record's fixed part ends, RECORD_DYNAMIC_MAX at most */
+	N_FIELD_BYS
+};
+
+struct program_field {
+	enum field_by by;
+	const char *name; /* FIELD_BY_NAME, else NULL */
+	uint32_t number;
+	uint32_t offset;  /* in the record, as the instructions have it */
+	uint32_t size;    /* bytes that are read there */
+};
+
+#define PROGRAM_FIELDS_MAX 128  /* fields that one handler reads */
+/* Limits of what a program may want, for objects that come from files; bytes. */
+#define PROGRAM_RECORD_MAX (64u << 10)
+#define PROGRAM_SCRATCH_MAX (64u << 10)
+#define PROGRAM_STACK_MAX 512
+
+#define RECORD_DYNAMIC_MAX 1024 /* bytes of a tracepoint's record that argstr keeps */
+
+/*
  * One handler compiled for one layout of its events: an eBPF function
  *
  *     u64 handler(const void *record, void *context, u64 event, void *scratch)
@@ -522,6 +581,14 @@ struct program {
 	uint32_t stack_size;
 	bool uses_context;     /* PROGRAM_C: the context is the raw one of a raw tracepoint, else the event's record */
 	bool uses_dynamic;     /* reads record bytes past record_size (__data_loc fields, argstr) through probe_read */
+	/*
+	 * What an event must agree in to be served (event_signature): kinds and sizes of the fields that are read, not their places. NULL:
+	 * serves events named at run time.
+	 */
+	const char *signature;
+	struct program_field *fields; /* those whose place stands in the function's instructions (struct patch) */
+	uint32_t n_fields;
+	uint32_t fixed_size;   /* bytes of the record that are read at places that are the same everywhere */
 };
 
 enum handler_kind { HANDLER_TRACE, HANDLER_PROFILE };
@@ -530,6 +597,9 @@ struct handler {
 	enum handler_kind kind;
 	uint64_t period_ns;      /* profile */
 	struct span span;        /* the trace statement */
+	struct event_pattern { const char *text; struct span span; } *patterns; /* as written: "sched:*" */
+	uint32_t n_patterns;
+	const struct event_use *use; /* NULL: reads no records */
 	/* The events that the script's text names, each with the program that serves it. Names computed at run time come later. */
 	struct binding { uint32_t event, program; } *bindings;
 	uint32_t n_bindings;
@@ -539,20 +609,30 @@ struct handler {
 
 #define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
 
+#define OBJECT_VERSION 1 /* of what object_pack writes; goes up with every change that an older reader would misread */
+
 struct object {
 	struct arena *arena;
 	const char *name;              /* of the script */
+	bool is_script;                /* compiled from a script: has both halves. Else programs and tables alone */
+	uint32_t origin;               /* enum events_origin (event.h): whose events the script was compiled for */
 	struct script *script;         /* for lines and quotes; NULL when the text is not known */
 	struct table **tables;
 	uint32_t n_tables, cap_tables;
 	struct func **funcs;
 	uint32_t n_funcs, cap_funcs;
+	/* Of a script, before it is written: those that are its own; behind them stand entries for other loaders (event/entry.c). */
+	uint32_t n_own_tables, n_own_funcs;
+	uint32_t n_entries; /* of a script that was read: so many stand behind funcs[n_funcs], until a function is added */
 	struct program **programs;
 	uint32_t n_programs, cap_programs;
 	struct handler **handlers;
 	uint32_t n_handlers, cap_handlers;
 	struct event **events;         /* event.h; index = the number that programs see */
 	uint32_t n_events, cap_events;
+	/* Their names, in the same order, for a file; bind_object makes events of them again. */
+	struct known_event { uint32_t kind; const char *system, *name; } *event_names;
+	uint32_t n_event_names;
 	struct site **sites;
 	uint32_t n_sites, cap_sites;
 	struct counter **counters;
@@ -630,9 +710,42 @@ counter_text(enum counter_kind kind);
 bool
 counter_is_error(enum counter_kind kind);
 
-/* Prints tables, programs, sites, counters (-d object). */
+/* Prints tables, programs, sites, counters (-d object); `parts` without the object's name. */
 void
 object_print(const struct object *object, FILE *out);
+
+void
+object_print_parts(const struct object *object, FILE *out);
+
+/* dump.c: all of an object that was read from a file, for people. Needs event_names where there are handlers. */
+void
+object_dump(const struct object *object, FILE *out);
+
+/* ---- needs.c: what an object needs of a kernel ----------------------------------------------------------------------- */
+
+enum need_kind { NEED_TABLE, NEED_MAPPABLE, NEED_HELPER, NEED_CPU, N_NEED_KINDS };
+
+struct object_need {
+	enum need_kind kind;
+	int32_t number;     /* TABLE: BPF_MAP_TYPE_x; HELPER: BPF_FUNC_x; CPU: version */
+	const char *name;   /* NULL: a helper of this number is not known by a name */
+	const char *since;  /* the Linux that brought it, "5.8"; NULL: has been there for long */
+};
+
+/* The needs, each once, by kind and number, in `arena`; returns how many. */
+uint32_t
+object_needs(const struct object *object, struct arena *arena, struct object_need **needs);
+
+/* "helper ringbuf_output (Linux 5.8)", appended. */
+void
+need_print(const struct object_need *need, struct text *out);
+
+/* "map_lookup_elem"; NULL: not known. Since which Linux; NULL: for long. */
+const char *
+helper_name(int32_t helper);
+
+const char *
+helper_since(int32_t helper);
 
 /* ---- asm.c, disasm.c: instructions as text -------------------------------------------------------------- */
 
@@ -853,5 +966,19 @@ elf_read_memory(struct arena *arena, const char *name, const void *data, size_t 
  */
 void
 elf_mend(void *bytes, size_t len);
+
+/* ---- pack.c: the rest of a compiled script ------------------------------------------------------------------- */
+
+/* Appends the section `.ktap` of an object with is_script: all that is no program and no table's contents. */
+void
+object_pack(const struct object *object, struct text *out);
+
+/*
+ * Gives an object, whose tables and functions were read from a file, the rest of what it was. Returns 0; -EPROTO: another version of the
+ * format; -EINVAL: damaged; *why says what. Afterwards indices in it are good, and sizes within limits; events are names only until
+ * bind_object (event.h).
+ */
+int
+object_unpack(struct object *object, const void *bytes, size_t len, struct text *why);
 
 #endif

@@ -12,6 +12,9 @@ struct btf;
 /* What a leading '.' (our own tables) becomes in the names of an ELF file, so that they are C identifiers. */
 #define OWN_PREFIX "ktap_"
 
+/* The section of pack.c. */
+#define PACK_SECTION ".ktap"
+
 /*
  * A name as C and the kernel's BTF want it: letters, digits and '_', no digit first, 1 to about 110 bytes. A leading '.' becomes
  * OWN_PREFIX; a name of the script that begins like that gets "script_" before it. Into `out`, which is emptied first.

@@ -287,6 +287,24 @@ find_own_tables(struct object *object)
 				*own[i].index = t;
 }
 
+/* What elf_write adds for a script. */
+static int
+read_pack(struct reader *r)
+{
+	const struct section *section = elf_section(r, PACK_SECTION);
+	struct text why = { 0 };
+	int err;
+
+	if (!section)
+		return r->n_placed ? 0 : elf_fail(r, "there are no programs in this file");
+	err = object_unpack(r->object, section->data, section->data ? section->size : 0, &why);
+	if (err)
+		elf_fail(r, "%s", why.s);
+	text_fini(&why);
+	r->object->is_script = err == 0;
+	return err;
+}
+
 static int
 read_object(struct reader *r)
 {
@@ -304,11 +322,10 @@ read_object(struct reader *r)
 		err = elf_read_code(r);
 	if (!err)
 		err = elf_read_ext(r);
-	if (!err && r->n_placed == 0)
-		err = elf_fail(r, "there are no programs in this file");
 	if (!err) {
 		find_own_tables(r->object);
 		keep_btf(r);
+		err = read_pack(r);
 	}
 	return err;
 }

@@ -17,8 +17,8 @@
  * read_only; its contents are the table's. Such a table has one entry (the kernel wants that too), and cannot be
  * referred to by its handle (RELOC_TABLE) as well: elf_write refuses that.
  *
- * Names become C identifiers (c_name); one that is taken gets a number. What the file does not carry: shapes of keys and
- * values, events, sites, counters, the control half.
+ * Names become C identifiers (c_name); one that is taken gets a number. What such a file has no place for (shapes of keys and values,
+ * events, sites, counters, the control half) stands in `.ktap` (pack.c), for scripts.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -690,6 +690,17 @@ write_file(struct writer *w, const char *path, uint32_t strtab, const uint32_t *
 	return -EIO;
 }
 
+/* What only ktap knows of a script. */
+static void
+put_pack(struct writer *w)
+{
+	struct text pack = { 0 };
+
+	object_pack(w->object, &pack);
+	add_bytes(w, PACK_SECTION, 0, 8, pack.s, pack.len);
+	text_fini(&pack);
+}
+
 /* Contents of all sections, then the file. */
 static int
 write_object(struct writer *w, const char *path)
@@ -713,6 +724,8 @@ write_object(struct writer *w, const char *path)
 		err = put_btf(w);
 	if (err)
 		return err;
+	if (object->is_script)
+		put_pack(w);
 	add_bytes(w, "license", SHF_ALLOC | SHF_WRITE, 1, LICENSE, sizeof(LICENSE));
 	symtab = add_section(w, ".symtab", SHT_SYMTAB, 0, 8);
 	for (uint32_t code = 0; code < w->n_code; code++)

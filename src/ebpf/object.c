@@ -120,7 +120,7 @@ func_from_code(const struct code *code, const char *name, const char *section)
 	assert(code->n);
 	*func = (struct func){
 		.name = name, .section = section, .insns = code->insns, .spans = code->spans, .n_insns = code->n,
-		.relocs = code->relocs, .n_relocs = code->n_relocs,
+		.relocs = code->relocs, .n_relocs = code->n_relocs, .patches = code->patches, .n_patches = code->n_patches,
 	};
 	return func;
 }
@@ -222,6 +222,12 @@ void
 object_print(const struct object *object, FILE *out)
 {
 	fprintf(out, "object %s\n", object->name);
+	object_print_parts(object, out);
+}
+
+void
+object_print_parts(const struct object *object, FILE *out)
+{
 	for (uint32_t i = 0; i < object->n_globals; i++) {
 		fprintf(out, "global %u %s at %u: ", i, object->globals[i]->name, object->globals[i]->off);
 		print_shape(&object->globals[i]->shape, out);

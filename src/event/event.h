@@ -308,6 +308,74 @@ section_find(const char *name, const char **rest);
 uint32_t
 section_context_size(const struct section *section);
 
+/* ---- pattern.c, bind.c: which events a handler serves, and by which program ------------------------------------ */
+
+struct event_pattern;
+struct event_use;
+struct object;
+
+/* The events of a handler, in the order of its patterns, each once, with the pattern that brought it. */
+struct matches {
+	struct match { struct event *event; const struct event_pattern *pattern; } *list;
+	uint32_t n, cap;
+};
+
+/*
+ * The events that the patterns of a handler ("sched:*", "probe:...") stand for, in `arena`. What matches nothing or is no pattern is an error in
+ * *diags.
+ */
+struct matches
+events_of_patterns(struct events *events, struct arena *arena, const struct event_pattern *patterns, uint32_t n, struct diags *diags);
+
+/* Loads an event's fields if the handler reads any, and checks that it has those that are named. False: an error is in *diags. */
+bool
+event_prepare(struct events *events, struct event *event, const struct event_use *use, struct diags *diags);
+
+/* Is anything read of the record? */
+bool
+event_is_read(const struct event_use *use);
+
+/* The field that argN stands for; NULL: the event has none. Needs loaded fields. */
+const struct field *
+event_arg(const struct event *event, const struct event_use *use, uint32_t n);
+
+/*
+ * What of an event the code of a handler depends on, beside places in the record, as text: equal texts, one program. Needs loaded fields
+ * where anything is read.
+ */
+char *
+event_signature(struct arena *arena, const struct event *event, const struct event_use *use);
+
+/*
+ * The program of a handler that serves an event: one of the object's, or a copy of one with the event's places put into the instructions.
+ * Returns its index, or UINT32_MAX: the object has no code for an event like this. Needs loaded fields where anything is read.
+ */
+uint32_t
+bind_event(struct object *object, uint32_t handler, const struct event *event);
+
+/* Fills in object->event_names, for a file. */
+void
+bind_names(struct object *object);
+
+/*
+ * entry.c: adds functions by which other loaders run the object's programs, and what tables those need, behind the object's own
+ * (n_own_funcs, n_own_tables). For a file: a run needs none. Needs bindings.
+ */
+void
+bind_entries(struct object *object);
+
+/*
+ * Finds the events of an object that was read from a file on this machine: fills in object->events and the handlers' bindings, sizes tables
+ * that are indexed by event. What is not here, or is laid out in a way that there is no code for, is an error in *diags where the script
+ * names it in full; where a glob fits it, it is left out and counted in *n_skipped, *skipped saying why of the first.
+ */
+void
+bind_object(struct object *object, struct events *events, struct diags *diags, uint32_t *n_skipped, struct text *skipped);
+
+/* Tells the object's tables how many events there are; tables that are indexed by event grow to that, with room for events named at run time. */
+void
+bind_tables(struct object *object);
+
 /* ---- syscalls.c: the system calls of this architecture, from syscalls-ARCH.def ------------------------------ */
 
 struct syscall_arg { const char *type, *name; };

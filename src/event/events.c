@@ -232,7 +232,7 @@ find_syscall(struct events *events, const char *name)
 	return event;
 }
 
-struct match {
+struct search {
 	const char *system, *name;
 	bool skip_ftrace; /* the system is a glob: ftrace:* are internals of the tracer, no events */
 	bool any_name;
@@ -241,7 +241,7 @@ struct match {
 };
 
 static int
-match_list(const struct event_list *list, const struct match *match)
+match_list(const struct event_list *list, const struct search *match)
 {
 	const char *last = NULL;
 	bool system_fits = false;
@@ -269,7 +269,7 @@ events_match(struct events *events, const char *pattern, void (*fn)(struct event
 	     void *arg)
 {
 	const char *colon = strchr(pattern, ':');
-	struct match match = { .fn = fn, .arg = arg };
+	struct search match = { .fn = fn, .arg = arg };
 	struct event *alias;
 	char *system;
 	int n = 0;

@@ -10,29 +10,17 @@ static const struct foreign {
 	const char *word, *instead;
 } names[] = {
 #define FOREIGN_NAME(name, instead) { name, instead },
-#define FOREIGN_EVENT(prefix, instead)
 #define FOREIGN_CALL(builtin, instead)
 #include "lang/foreign.def"
 #undef FOREIGN_NAME
-#undef FOREIGN_EVENT
-#undef FOREIGN_CALL
-}, events[] = {
-#define FOREIGN_NAME(name, instead)
-#define FOREIGN_EVENT(prefix, instead) { prefix, instead },
-#define FOREIGN_CALL(builtin, instead)
-#include "lang/foreign.def"
-#undef FOREIGN_NAME
-#undef FOREIGN_EVENT
 #undef FOREIGN_CALL
 };
 
 static const char *const calls[N_BUILTINS] = {
 #define FOREIGN_NAME(name, instead)
-#define FOREIGN_EVENT(prefix, instead)
 #define FOREIGN_CALL(builtin, instead) [BUILTIN_##builtin] = instead,
 #include "lang/foreign.def"
 #undef FOREIGN_NAME
-#undef FOREIGN_EVENT
 #undef FOREIGN_CALL
 };
 
@@ -42,15 +30,6 @@ foreign_name(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcmp(names[i].word, name) == 0)
 			return names[i].instead;
-	return NULL;
-}
-
-const char *
-foreign_event(const char *pattern)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
-		if (strncmp(events[i].word, pattern, strlen(events[i].word)) == 0)
-			return events[i].instead;
 	return NULL;
 }
 

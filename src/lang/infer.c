@@ -29,6 +29,7 @@ add_program(struct infer *infer, struct function *handler, struct layout_group *
 	if (group) {
 		program->events = group->events;
 		program->n_events = group->n_events;
+		program->signature = group->signature;
 	} else {
 		program->any_event = true;
 	}
@@ -44,6 +45,7 @@ profile_group(struct infer *infer, const struct function *handler)
 	group->events = arena_alloc(infer->arena, sizeof(*group->events));
 	group->events[0] = events_profile(infer->typed->events, handler->period_ns);
 	group->n_events = 1;
+	group->signature = event_signature(infer->arena, group->events[0], handler->use);
 	return group;
 }
 
@@ -53,16 +55,15 @@ make_programs(struct infer *infer)
 	struct typed_program **last = &infer->typed->programs;
 
 	for (struct function *function = infer->typed->tree->functions; function; function = function->next) {
-		struct field_use use;
 		struct layout_group *group = NULL;
 
 		if (function->handler == UINT32_MAX || !function->in_probe)
 			continue;
-		find_field_use(infer->arena, function, &use);
+		function->use = find_event_use(infer->arena, function);
 		if (function->kind == FUNCTION_PROFILE)
 			group = profile_group(infer, function);
 		else
-			group = group_events(infer->arena, infer->typed->events, function, &use, infer->diags);
+			group = group_events(infer->arena, infer->typed->events, function, infer->diags);
 		if (function->by_name && !function->patterns)
 			add_program(infer, function, NULL, &last);
 		for (; group; group = group->next)

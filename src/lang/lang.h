@@ -111,6 +111,7 @@ struct function {
 	/* TRACE, and functions given to kdebug.tracepoint and the like. */
 	struct node *patterns;          /* list of STR nodes: "syscalls:sys_enter_*" */
 	struct node *filter;            /* expression or NULL */
+	struct event_use *use;          /* handlers of the probe half: what they read of their events; set by infer.c */
 	/* PROFILE, TICK */
 	uint64_t period_ns;
 	uint32_t handler;               /* number of the handler, in order of the text; UINT32_MAX: not a handler of the probe half */
@@ -238,6 +239,7 @@ struct typed_program {
 	struct event **events;      /* those it serves */
 	uint32_t n_events;
 	bool any_event;             /* serves events named at run time: reads no fields */
+	const char *signature;      /* of its events (event_signature); NULL: any_event */
 	struct typed_program *next;
 };
 
@@ -261,6 +263,10 @@ struct typed {
 	struct variable **shared;       /* variables in both halves or only in probes but outliving a call */
 	uint32_t n_shared;
 };
+
+/* The patterns of a handler as an array in `arena`; *n receives their number. */
+struct event_pattern *
+function_patterns(struct arena *arena, const struct function *function, uint32_t *n);
 
 /* The type that stands for a unified set. */
 struct type *

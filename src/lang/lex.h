@@ -78,10 +78,6 @@ interval_report(struct diags *diags, struct span span, const char *s, const char
 const char *
 foreign_name(const char *name);
 
-/* By how an event description begins. */
-const char *
-foreign_event(const char *pattern);
-
 /* For a call without arguments. */
 const char *
 foreign_call(const struct builtin *builtin);

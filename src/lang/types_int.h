@@ -25,15 +25,6 @@ type_str_size(uint32_t len);
 
 /* ---- layout.c: which events a handler serves, in groups of one layout ---- */
 
-/* Fields that a handler reads, itself or in functions it calls. */
-struct field_use {
-	uint16_t args;             /* bit n: argN */
-	bool argstr, retval;
-	const struct node **names; /* INDEX nodes args.NAME, each name once */
-	uint32_t n_names, cap_names;
-	struct span span;          /* of the first use, for messages */
-};
-
 struct layout_group {
 	struct event **events;
 	uint32_t n_events, cap_events;
@@ -41,13 +32,13 @@ struct layout_group {
 	struct layout_group *next;
 };
 
-void
-find_field_use(struct arena *arena, const struct function *handler, struct field_use *use);
+/* What a handler reads of its events, itself or in functions it calls. Lives in `arena`. */
+struct event_use *
+find_event_use(struct arena *arena, const struct function *handler);
 
-/* The events of a handler's patterns, grouped by what `use` reads of them. Reports patterns that match nothing. */
+/* The events of a handler's patterns, grouped by what handler->use reads of them. Reports patterns that match nothing. */
 struct layout_group *
-group_events(struct arena *arena, struct events *events, const struct function *handler, const struct field_use *use,
-	     struct diags *diags);
+group_events(struct arena *arena, struct events *events, const struct function *handler, struct diags *diags);
 
 /* Type of a field's value in a script; TYPE_UNKNOWN: this field has no value in the language. */
 struct type *

@@ -517,7 +517,7 @@ test_clang(void **state)
 		disasm_func(object->funcs[i], NULL, out);
 	fclose(out);
 	assert_non_null(strstr(s, "on_enter (raw_tp/sys_enter):\n"));
-	assert_non_null(strstr(s, "call 1\n"));
+	assert_non_null(strstr(s, "call 1 ; map_lookup_elem\n"));
 	assert_non_null(strstr(s, "call function "));
 	assert_non_null(strstr(s, "lock *(u64 *)("));
 	assert_non_null(strstr(s, "square (.text):\n"));

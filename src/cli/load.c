@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * load: from a file to an object whose events are those of this machine. The file is a script, which is compiled, or what `ktap compile` made
+ * of one (its first bytes tell), which is read and bound to the events that there are.
+ *
+ * The events that a script may name depend on the engine, so it is chosen before; whether it is needed at all is known after: a script without
+ * probes touches neither the kernel nor a process.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "codegen/codegen.h"
+#include "source/recording.h"
+
+/* ---- the engine --------------------------------------------------------- */
+
+enum events_origin
+engine_choose(enum engine engine, struct text *not_kernel)
+{
+	struct text why = { 0 };
+
+	if (engine == ENGINE_AUTO && source_kernel_permitted(&why) < 0) {
+		engine = ENGINE_USER;
+		if (not_kernel)
+			text_add(not_kernel, why.s ? why.s : "?", why.s ? why.len : 1);
+	}
+	text_fini(&why);
+	return engine == ENGINE_USER ? EVENTS_USER : EVENTS_KERNEL;
+}
+
+void
+say_not_kernel(const struct load *load)
+{
+	if (load->args->engine == ENGINE_AUTO && load->not_kernel.s)
+		complain("using the user engine, the kernel is not available: %s", load->not_kernel.s);
+}
+
+/* What is traced: a recording, or what the engine that is asked for can see. */
+static enum exit_status
+choose_origin(struct load *load)
+{
+	struct text why = { 0 };
+	int err;
+
+	if (!load->args->from) {
+		load->origin = engine_choose(load->args->engine, &load->not_kernel);
+		return STATUS_OK;
+	}
+	load->origin = EVENTS_RECORDED;
+	err = recording_open(&load->recording, load->arena, load->args->from, &why);
+	if (err < 0)
+		complain("%s", why.s);
+	text_fini(&why);
+	return err == 0 ? STATUS_OK : err == -EINVAL ? STATUS_SCRIPT : STATUS_WORLD;
+}
+
+static enum exit_status
+compile_script(struct load *load)
+{
+	struct diags diags;
+
+	diags_init(&diags, load->arena, &load->script);
+	load->object = load->origin == EVENTS_KERNEL ?
+			      compile_for(load->arena, &load->script, load->events, source_kernel_has_helper, &diags) :
+			      compile(load->arena, &load->script, load->events, &diags);
+	if (load->object && load->recording)
+		recording_check(load->recording, load->object, &diags);
+	if (!diags.n_errors)
+		return STATUS_OK;
+	/* When an event is to blame, the line on the engine that does not have it goes before. */
+	if (diags_have(&diags, "-event"))
+		say_not_kernel(load);
+	diags_print(&diags, stderr);
+	return STATUS_SCRIPT;
+}
+
+/* ---- objects ------------------------------------------------------------ */
+
+bool
+load_is_object(const struct args *args)
+{
+	return !args->text && strcmp(args->file, "-") != 0 && is_object_file(args->file);
+}
+
+static enum exit_status
+read_object(struct load *load)
+{
+	struct text why = { 0 };
+
+	load->object = elf_read(load->arena, load->args->file, &why);
+	if (load->object && !load->object->is_script)
+		text_printf(&why, "%s: an object without a script: 'ktap run' runs it", load->args->file);
+	if (why.s)
+		complain("%s", why.s);
+	text_fini(&why);
+	if (!load->object || !load->object->is_script)
+		return STATUS_SCRIPT;
+	load->script = *load->object->script;
+	return STATUS_OK;
+}
+
+/* Finds the object's events here. */
+static enum exit_status
+bind(struct load *load)
+{
+	struct text skipped = { 0 };
+	struct diags diags;
+	uint32_t n_skipped;
+
+	diags_init(&diags, load->arena, load->object->script);
+	bind_object(load->object, load->events, &diags, &n_skipped, &skipped);
+	if (!diags.n_errors && load->recording)
+		recording_check(load->recording, load->object, &diags);
+	if (diags.n_errors && diags_have(&diags, "-event"))
+		say_not_kernel(load);
+	diags_print(&diags, stderr);
+	if (!diags.n_errors && n_skipped)
+		complain("%u event%s of the script's patterns cannot be traced here; the first: %s", n_skipped, n_skipped == 1 ? "" : "s",
+			 skipped.s);
+	text_fini(&skipped);
+	return diags.n_errors ? STATUS_SCRIPT : STATUS_OK;
+}
+
+/* ---- both --------------------------------------------------------------- */
+
+enum exit_status
+load_open(struct load *load, const struct args *args)
+{
+	bool is_object = load_is_object(args);
+	enum exit_status status;
+
+	load->args = args;
+	load->arena = arena_new();
+	load->time = clock_now();
+	status = is_object ? read_object(load) : script_read(load->arena, args, &load->script);
+	step_time("read", &load->time);
+	if (status != STATUS_OK)
+		return status;
+	status = choose_origin(load);
+	if (status != STATUS_OK)
+		return status;
+	load->events = load->recording ? load->recording->events : events_new(load->arena, load->origin);
+	status = is_object ? bind(load) : compile_script(load);
+	step_time(is_object ? "bind" : "compile", &load->time);
+	return status;
+}
+
+void
+load_close(struct load *load)
+{
+	if (load->recording)
+		recording_close(load->recording);
+	text_fini(&load->not_kernel);
+	arena_free(load->arena);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Entries: programs by which other loaders than ktap (libbpf, bpftool) run a script's programs. One for each event and the program that serves
+ * it, in a section by libbpf's conventions (docs: libbpf's program types), so that what loads the file also knows where to attach:
+ *
+ *     tracepoint, fields are read    tp/SYSTEM/NAME               the context is the record
+ *     tracepoint, no field is read   raw_tp/NAME
+ *     system call                    tp/syscalls/sys_enter_NAME   the record is copied, with room for six arguments, where all are wanted
+ *     kernel function                kprobe/NAME, kretprobe/NAME  no fields
+ *     function of a file             uprobe/FILE:NAME, uretprobe/FILE:NAME
+ *     timer                          perf_event                   the loader opens it
+ *
+ *     entry: r1 the context
+ *         scratch memory: an element of table `.scratch`; none: return
+ *         call handler(record, context, event, scratch)
+ *         return 1 (tp: perf sees the event, too), 0
+ *
+ * Nothing is filtered: every process is traced. What `ktap run` makes at load time instead (source/kernel_stub.c) is faster and follows a command.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "ebpf/ebpf.h"
+#include "event/event_int.h"
+
+#define ENTRIES_MAX 1024 /* more events than that are for ktap alone */
+
+#define OFF_KEY    (-8)
+#define OFF_RECORD (OFF_KEY - RECORD_SYSCALL_LEN)
+
+struct entry_maker {
+	struct object *object;
+	const struct program *program;
+	const struct event *event;
+	uint32_t index;   /* of the program */
+	uint32_t scratch; /* table */
+	struct code code;
+};
+
+static bool
+reads_record(const struct program *program)
+{
+	return program->record_size || program->uses_dynamic;
+}
+
+/* The section's name; NULL: no other loader can give this program what it wants. */
+static const char *
+section_of(struct arena *arena, const struct event *event, const struct program *program)
+{
+	const char *place = event_is_probe(event) && !reads_record(program) ? event->probe->symbol : NULL;
+	const char *path = place ? event->probe->path : NULL;
+
+	switch (event->kind) {
+	case EVENT_SYSCALL_ENTER:
+	case EVENT_SYSCALL_EXIT:
+		return arena_printf(arena, "tp/%s/%s", event->system, event->name);
+	case EVENT_TRACEPOINT:
+		if (reads_record(program))
+			return arena_printf(arena, "tp/%s/%s", event->system, event->name);
+		return arena_printf(arena, "raw_tp/%s", event->name);
+	case EVENT_KPROBE:
+		if (place && event->probe->offset)
+			return arena_printf(arena, "kprobe/%s+0x%llx", place, (unsigned long long)event->probe->offset);
+		return place ? arena_printf(arena, "kprobe/%s", place) : NULL;
+	case EVENT_KRETPROBE:
+		return place ? arena_printf(arena, "kretprobe/%s", place) : NULL;
+	case EVENT_UPROBE:
+		return place ? arena_printf(arena, "uprobe/%s:%s", path, place) : NULL;
+	case EVENT_URETPROBE:
+		return place ? arena_printf(arena, "uretprobe/%s:%s", path, place) : NULL;
+	case EVENT_FENTRY:
+		return place ? arena_printf(arena, "fentry/%s", place) : NULL;
+	case EVENT_FEXIT:
+		return place ? arena_printf(arena, "fexit/%s", place) : NULL;
+	case EVENT_RAWTP:
+		return place ? arena_printf(arena, "raw_tp/%s", place) : NULL;
+	case EVENT_PROFILE:
+		return "perf_event";
+	case N_EVENT_KINDS:
+		break;
+	}
+	return NULL;
+}
+
+/* r8 = this CPU's scratch memory for the program. */
+static void
+emit_scratch(struct entry_maker *m, uint32_t out)
+{
+	struct code *code = &m->code;
+
+	code_emit(code, insn_mov_imm(8, 0));
+	if (!m->program->scratch_size)
+		return;
+	code_emit(code, insn_store_imm(BPF_W, 10, OFF_KEY, (int32_t)m->index));
+	code_table(code, 1, m->scratch);
+	code_emit(code, insn_mov(2, 10));
+	code_emit(code, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
+	code_emit(code, insn_call(BPF_FUNC_map_lookup_elem));
+	code_branch_imm(code, BPF_JEQ, 0, 0, out);
+	code_emit(code, insn_mov(8, 0));
+}
+
+/* A system call's record with six arguments, of which the context has only those that there are. r1 = its address. */
+static void
+emit_copy(struct entry_maker *m)
+{
+	uint32_t end = SYSCALL_ARG_OFFSET + 8 * (m->event->n_fields - 1), off;
+
+	for (off = 0; off < RECORD_SYSCALL_LEN; off += 8) {
+		if (off >= SYSCALL_NR_OFFSET && off < end) {
+			code_emit(&m->code, insn_load(off < SYSCALL_ARG_OFFSET ? BPF_W : BPF_DW, 1, 6, (int16_t)off));
+			code_emit(&m->code, insn_store(BPF_DW, 10, 1, (int16_t)(OFF_RECORD + (int)off)));
+		} else {
+			code_emit(&m->code, insn_store_imm(BPF_DW, 10, (int16_t)(OFF_RECORD + (int)off), 0));
+		}
+	}
+	code_emit(&m->code, insn_mov(1, 10));
+	code_emit(&m->code, insn_alu_imm(BPF_ADD, 1, OFF_RECORD));
+}
+
+static void
+emit_record(struct entry_maker *m)
+{
+	uint32_t context = SYSCALL_ARG_OFFSET + 8 * (m->event->n_fields - 1);
+
+	/* The kernel refuses programs that read past the end of their context when they are attached. */
+	if (m->event->number >= 0 && m->event->n_fields && m->program->record_size > context)
+		emit_copy(m);
+	else if (reads_record(m->program))
+		code_emit(&m->code, insn_mov(1, 6));
+	else
+		code_emit(&m->code, insn_mov_imm(1, 0));
+}
+
+static void
+add_entry(struct entry_maker *m, const char *section)
+{
+	struct code *code = &m->code;
+	uint32_t out;
+
+	code_init(code, m->object->arena);
+	code->span = m->object->handlers[m->program->handler]->span;
+	out = code_label(code);
+	code_emit(code, insn_mov(6, 1));
+	emit_scratch(m, out);
+	emit_record(m);
+	code_emit(code, insn_mov(2, 6));
+	code_const(code, 3, m->event->index);
+	code_emit(code, insn_mov(4, 8));
+	code_call_func(code, m->program->func);
+	code_bind(code, out);
+	code_emit(code, insn_mov_imm(0, strncmp(section, "tp/", 3) == 0));
+	code_emit(code, insn_exit());
+	code_finish(code); /* a few jumps over a few instructions */
+	object_add_func(m->object, func_from_code(code, m->event->name, section));
+}
+
+static uint32_t
+add_scratch(struct object *object)
+{
+	struct table *table = arena_alloc(object->arena, sizeof(*table));
+	uint32_t size = 0;
+
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		if (object->programs[i]->scratch_size > size)
+			size = object->programs[i]->scratch_size;
+	if (!size)
+		return UINT32_MAX;
+	*table = (struct table){ .name = ".scratch", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = (uint32_t)round_up(size, 8),
+				 .max_entries = object->n_programs };
+	return object_add_table(object, table);
+}
+
+void
+bind_entries(struct object *object)
+{
+	struct entry_maker m = { .object = object };
+	uint32_t n = 0;
+
+	for (uint32_t h = 0; h < object->n_handlers; h++)
+		n += object->handlers[h]->n_bindings;
+	object->n_own_tables = object->n_tables;
+	object->n_own_funcs = object->n_funcs;
+	if (n > ENTRIES_MAX)
+		return;
+	m.scratch = add_scratch(object);
+	for (uint32_t h = 0; h < object->n_handlers; h++) {
+		const struct handler *handler = object->handlers[h];
+
+		for (uint32_t i = 0; i < handler->n_bindings; i++) {
+			const char *section;
+
+			m.index = handler->bindings[i].program;
+			m.program = object->programs[m.index];
+			m.event = object->events[handler->bindings[i].event];
+			section = section_of(object->arena, m.event, m.program);
+			if (section)
+				add_entry(&m, section);
+		}
+	}
+}
