@@ -8,7 +8,7 @@
  *     system call                    tp/syscalls/sys_enter_NAME   the record is copied, with room for six arguments, where all are wanted
  *     kernel function                kprobe/NAME, kretprobe/NAME  no fields
  *     function of a file             uprobe/FILE:NAME, uretprobe/FILE:NAME
- *     timer                          perf_event                   the loader opens it
+ *     timer, counter                 perf_event                   the loader opens it
  *
  *     entry: r1 the context
  *         scratch memory: an element of table `.scratch`; none: return
@@ -75,6 +75,7 @@ section_of(struct arena *arena, const struct event *event, const struct program 
 	case EVENT_RAWTP:
 		return place ? arena_printf(arena, "raw_tp/%s", place) : NULL;
 	case EVENT_PROFILE:
+	case EVENT_COUNTER:
 		return "perf_event";
 	case N_EVENT_KINDS:
 		break;
