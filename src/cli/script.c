@@ -131,7 +131,7 @@ close_run(struct run *run)
 enum exit_status
 script_run(const struct args *args)
 {
-	const struct target target = { .argv = args->command, .pid = args->pid };
+	const struct target target = { .argv = args->command, .pid = args->pid, .drops_privilege = true };
 	struct run run = { .out_fd = -1 };
 	enum exit_status status = load_open(&run.load, args);
 	uint64_t time = run.load.time;

@@ -81,7 +81,7 @@ report_unknown(struct events *events, const struct event_pattern *pattern, struc
 		diag_help(diags, diag, "the user engine has system calls, fork, exec, exit and signals; other events need the "
 				       "kernel engine. `ktap list` shows what there is");
 	else if (err)
-		diag_help(diags, diag, "tracefs, which lists the events, can't be read (%s); as root, `mount -t tracefs nodev "
+		diag_help(diags, diag, "tracefs, which lists the events, can't be read (%s); `rawtp:NAME` needs no tracefs; as root, `mount -t tracefs nodev "
 				       "/sys/kernel/tracing` makes it readable", strerror(-err));
 	else
 		diag_help(diags, diag, "`ktap list '%.*s:*'` shows what there is", (int)strcspn(pattern->text, ":"), pattern->text);

@@ -208,6 +208,8 @@ kernel_start(struct source *source, struct text *why)
 		err = kernel_command_go(kernel, why);
 	if (err < 0)
 		kernel_detach_all(kernel);
+	else if (kernel->target.drops_privilege)
+		kernel_drop_privilege();
 	return err;
 }
 

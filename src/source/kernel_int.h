@@ -14,6 +14,7 @@
  *     kernel_multi.c  one attachment for many functions
  *     kernel_object.c   objects of C compilers, a source of their own
  *     kernel_printk.c   what their programs print
+ *     kernel_privilege.c  giving up what is not needed any more
  *     kernel_btf.c    the few type numbers and offsets that stubs need from the kernel's BTF
  */
 #ifndef KTAP_KERNEL_INT_H
@@ -369,6 +370,12 @@ printk_pump(struct printk *printk, void (*fn)(void *arg, const char *line, size_
 
 void
 printk_close(struct printk *printk);
+
+/* ---- kernel_privilege.c ---------------------------------------------------------------------- */
+
+/* Gives up the capabilities that only loading and attaching needed. The command, forked before, keeps its own. */
+void
+kernel_drop_privilege(void);
 
 /* ---- kernel_btf.c ---------------------------------------------------------------------------- */
 

@@ -79,7 +79,7 @@ explain_permission(struct text *why)
 	    (!has_capability(CAP_BPF_BIT) || !has_capability(CAP_PERFMON_BIT)))
 		text_puts(
 			why,
-			"no CAP_BPF and CAP_PERFMON (run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_admin+ep on the ktap file)");
+			"no CAP_BPF and CAP_PERFMON (run as root, or: setcap cap_bpf,cap_perfmon+ep on the ktap file)");
 	else if (strstr(lockdown, "[confidentiality]"))
 		text_puts(
 			why,

@@ -30,6 +30,7 @@ struct source {
 struct target {
 	char **argv;          /* command to start and follow with its children and threads; NULL: none */
 	pid_t pid;            /* -p: process to follow, with what it starts from now on; 0: none */
+	bool drops_privilege; /* kernel: once all is attached, this process gives up what it does not need any more */
 };
 
 struct source_stats {
