@@ -41,6 +41,7 @@ struct halves {
 	struct function **queue;
 	uint32_t n_queue, cap_queue;
 	struct function *function;         /* whose code is being walked */
+	unsigned n_loops;                  /* around the node, in the probe half */
 };
 
 static struct reach *
@@ -490,17 +491,46 @@ probe_for_in(struct halves *halves, struct node *node)
 	probe_list(halves, node->c);
 }
 
+/* `return f(x)` in f, outside of loops: f goes on with another x. */
+static bool
+probe_tail_call(struct halves *halves, struct node *node)
+{
+	const struct node *call = node->a;
+	struct function *function = halves->function;
+
+	if (halves->n_loops || !call || call->next || call->kind != NODE_CALL || function->kind != FUNCTION_PLAIN || function->is_vararg)
+		return false;
+	if (call->a->kind != NODE_NAME || !call->a->var || call->a->var->constant != function)
+		return false;
+	node->tail_call = function->tail_calls_itself = true;
+	probe_list(halves, call->b);
+	return true;
+}
+
+static bool
+is_loop(const struct node *node)
+{
+	return node->kind == NODE_WHILE || node->kind == NODE_REPEAT || node->kind == NODE_FOR_RANGE || node->kind == NODE_FOR_STEP ||
+	       node->kind == NODE_FOR_IN;
+}
+
 static void
 probe_node(struct halves *halves, struct node *node)
 {
+	bool loops = is_loop(node);
+
 	const struct refusal *refusal = find_refusal(node->kind);
 
 	if (refusal)
 		refuse_with(halves, node, refusal->slug, refusal->what, refusal->cure);
 	if (node->kind == NODE_FUNCTION_STAT || node->kind == NODE_FUNCTION)
 		return;
+	if (node->kind == NODE_RETURN && probe_tail_call(halves, node))
+		return;
+	halves->n_loops += loops;
 	if (node->kind == NODE_FOR_IN) {
 		probe_for_in(halves, node);
+		halves->n_loops--;
 		return;
 	}
 	if (node->kind == NODE_CALL) {
@@ -517,6 +547,7 @@ probe_node(struct halves *halves, struct node *node)
 	probe_list(halves, node->b);
 	probe_list(halves, node->c);
 	probe_list(halves, node->d);
+	halves->n_loops -= loops;
 }
 
 static void
@@ -561,7 +592,7 @@ report_recursion(struct halves *halves, struct reach *const *path, uint32_t n, c
 		text_printf(&chain, "%s -> ", path[i]->function->name);
 	diag = diag_error(halves->diags, edge->span, "recursive-probe-function", "a probe cannot call a function that calls itself: %s%s%s",
 			  chain.s, n > from + 8 ? "... -> " : "", edge->to->name);
-	diag_help(halves->diags, diag, "use a loop, or do it in tick or trace_end, where functions may call themselves");
+	diag_help(halves->diags, diag, "use a loop, or `return f(...)` outside of loops, which is one; or do it in tick or trace_end");
 	text_fini(&chain);
 }
 

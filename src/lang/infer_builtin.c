@@ -40,6 +40,10 @@ infer_builtin_value(struct infer *infer, struct node *node)
 {
 	if (node->builtin->id == BUILTIN_RETVAL)
 		return infer_retval(infer, node);
+	if (node->builtin->id == BUILTIN_PPID)
+		return infer_ppid(infer, node);
+	if (node->builtin->id == BUILTIN_CGROUP)
+		return infer_cgroup(infer, node);
 	if (node->builtin->id == BUILTIN_ARGSTR)
 		return infer_argstr(infer, node);
 	return infer_settle(infer, node, infer_builtin_type(infer, node->builtin, node->span), false);

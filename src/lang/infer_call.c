@@ -25,6 +25,71 @@ falls_through(const struct node *block)
 	return true;
 }
 
+static struct node *
+new_node(struct infer *infer, enum node_kind kind, struct span span)
+{
+	struct node *node = arena_alloc(infer->arena, sizeof(*node));
+
+	node->kind = kind;
+	node->span = span;
+	return node;
+}
+
+/* `return f(x, y)` in f becomes { a, b = x, y  continue }. A table that is handed on as it came stays. */
+static void
+make_round(struct infer *infer, struct node *node, const struct inlined *inlined)
+{
+	struct node *assign = new_node(infer, NODE_ASSIGN, node->span), *arg = node->a->b, *next;
+	struct node **target = &assign->a, **value = &assign->b;
+
+	for (uint32_t i = 0; i < inlined->n_params; i++, arg = next) {
+		next = arg ? arg->next : NULL;
+		if (arg && arg->kind == NODE_NAME && arg->var == inlined->params[i])
+			continue;
+		*target = new_node(infer, NODE_NAME, arg ? arg->span : node->span);
+		(*target)->s = inlined->params[i]->name;
+		(*target)->var = inlined->params[i];
+		target = &(*target)->next;
+		*value = arg ? arg : new_node(infer, NODE_NIL, node->span);
+		(*value)->next = NULL;
+		value = &(*value)->next;
+	}
+	node->kind = NODE_BLOCK;
+	node->a = assign->a ? assign : NULL;
+	*(assign->a ? &assign->next : &node->a) = new_node(infer, NODE_CONTINUE, node->span);
+}
+
+static void
+make_rounds(struct infer *infer, struct node *node, const struct inlined *inlined)
+{
+	for (; node; node = node->next) {
+		if (node->kind == NODE_RETURN && node->tail_call) {
+			make_round(infer, node, inlined);
+			continue;
+		}
+		make_rounds(infer, node->a, inlined);
+		make_rounds(infer, node->b, inlined);
+		make_rounds(infer, node->c, inlined);
+	}
+}
+
+/* A function whose last act is to call itself is a loop: while (true) { body  return }. */
+static void
+make_loop(struct infer *infer, struct inlined *inlined)
+{
+	struct node *body = inlined->body, *loop = new_node(infer, NODE_WHILE, body->span), **last = &body->a;
+
+	make_rounds(infer, body->a, inlined);
+	while (*last)
+		last = &(*last)->next;
+	if (inlined->result_nullable)
+		*last = new_node(infer, NODE_RETURN, body->span);
+	loop->a = new_node(infer, NODE_TRUE, body->span);
+	loop->b = body;
+	inlined->body = new_node(infer, NODE_BLOCK, body->span);
+	inlined->body->a = loop;
+}
+
 static struct inlined *
 make_inlined(struct infer *infer, struct function *function, struct span span)
 {
@@ -53,6 +118,8 @@ make_inlined(struct infer *infer, struct function *function, struct span span)
 		inlined->params[i] = inlined->body->var;
 	inlined->result = infer_type(infer, TYPE_UNKNOWN, span);
 	inlined->result_nullable = falls_through(inlined->body);
+	if (function->tail_calls_itself)
+		make_loop(infer, inlined);
 	infer->changed = true;
 	return inlined;
 }

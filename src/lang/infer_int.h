@@ -126,6 +126,13 @@ infer_cast(struct infer *infer, struct node *node);
 struct type *
 infer_curtask(struct infer *infer, struct node *node);
 
+/* NAME of ppid, of cgroup. */
+struct type *
+infer_ppid(struct infer *infer, struct node *node);
+
+struct type *
+infer_cgroup(struct infer *infer, struct node *node);
+
 /* INDEX of a value of kind TYPE_KERNEL. */
 struct type *
 infer_member(struct infer *infer, struct node *node);

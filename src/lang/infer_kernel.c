@@ -286,3 +286,33 @@ infer_member(struct infer *infer, struct node *node)
 	node->member = member;
 	return infer_settle(infer, node, type, false);
 }
+
+/* ppid is curtask().real_parent.tgid: the node becomes that. */
+struct type *
+infer_ppid(struct infer *infer, struct node *node)
+{
+	static const char *const names[] = { "real_parent", "tgid" };
+	struct node *task = arena_alloc(infer->arena, sizeof(*task)), *callee = arena_alloc(infer->arena, sizeof(*callee));
+
+	*callee = (struct node){ .kind = NODE_NAME, .span = node->span, .s = "curtask", .builtin = builtin_get(BUILTIN_CURTASK) };
+	*task = (struct node){ .kind = NODE_CALL, .span = node->span, .a = callee };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct node *index = i + 1 < ARRAY_SIZE(names) ? arena_alloc(infer->arena, sizeof(*index)) : node;
+		struct node *key = arena_alloc(infer->arena, sizeof(*key)), *next = index->next;
+
+		*key = (struct node){ .kind = NODE_STR, .span = node->span, .s = names[i], .len = (uint32_t)strlen(names[i]) };
+		*index = (struct node){ .kind = NODE_INDEX, .span = node->span, .next = next, .a = task, .b = key };
+		task = index;
+	}
+	return infer_exp(infer, node);
+}
+
+struct type *
+infer_cgroup(struct infer *infer, struct node *node)
+{
+	if (events_origin(infer->typed->events) == EVENTS_USER && !infer->no_types) {
+		diag_error(infer->diags, node->span, "kernel-types", "the user engine does not know cgroups");
+		infer->no_types = true;
+	}
+	return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);
+}

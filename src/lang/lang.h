@@ -67,6 +67,7 @@ struct node {
 	const struct field *field;      /* event field that an ARG or args.NAME reads: set by types.c; NULL: absent, nil */
 	struct member *member;          /* INDEX of a kernel structure: what is read; set by infer_kernel.c */
 	struct inlined *inlined;        /* CALL of a function of the script in the probe half: set by types.c */
+	bool tail_call;                 /* RETURN of a call of the function itself: in the probe half another round of it; set by halves.c */
 	bool called_back;               /* loop of the probe half: becomes a function of its own; codegen's */
 };
 
@@ -108,6 +109,7 @@ struct function {
 	bool is_vararg;
 	struct node *body;              /* BLOCK */
 	bool in_probe, in_control;      /* by halves.c: which half needs it */
+	bool tail_calls_itself;         /* by halves.c, for the probe half */
 	/* TRACE, and functions given to kdebug.tracepoint and the like. */
 	struct node *patterns;          /* list of STR nodes: "syscalls:sys_enter_*" */
 	struct node *filter;            /* expression or NULL */

@@ -78,6 +78,13 @@ builtin_TID(lua_State *L)
 }
 
 static int
+builtin_PPID(lua_State *L)
+{
+	lua_pushinteger(L, getppid());
+	return 1;
+}
+
+static int
 builtin_UID(lua_State *L)
 {
 	lua_pushinteger(L, getuid());
