@@ -34,7 +34,7 @@ run_cpu(const struct vm_run *run)
 
 /* Every helper takes five numbers, most look at fewer. */
 #define HELPER_FN(name) \
-	static uint64_t helper_##name(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)
+	uint64_t helper_##name(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)
 
 /* ---- tables ------------------------------------------------------------------------------------------ */
 
@@ -102,6 +102,11 @@ HELPER_FN(probe_read_user)
 HELPER_FN(probe_read_user_str)
 {
 	return zero_on_failure(memory_read_user_str(run, ptr(r1), r3, r2), r1, r2);
+}
+
+HELPER_FN(copy_from_user)
+{
+	return helper_probe_read_user(run, r1, r2, r3, r4, r5);
 }
 
 /* The old reads do not say whose memory they mean. Ours where we know the address, else the process's if there is one. */
@@ -189,7 +194,18 @@ HELPER_FN(get_current_comm)
 
 HELPER_FN(get_attach_cookie)
 {
+	return run->env ? run->env->cookie : 0;
+}
+
+/* As a machine of one node. */
+HELPER_FN(get_numa_node_id)
+{
 	return 0;
+}
+
+HELPER_FN(ktime_get_coarse_ns)
+{
+	return helper_ktime_get_ns(run, r1, r2, r3, r4, r5);
 }
 
 /* ---- stacks: of the program that raised the event; there is no kernel's below it ---------------------------------- */

@@ -68,9 +68,27 @@ check_table_arg(struct verifier *v, struct call *call, uint32_t regno, const str
 
 /* A size: bounds first, then the memory of the argument before it. */
 static bool
+is_null(const struct reg *reg)
+{
+	return reg->kind == REG_SCALAR && scalar_is_const(&reg->s) && !reg->s.bits.value;
+}
+
+/* The memory before a size of `max` bytes at most (exact: always). */
+static bool
+check_sized_memory(struct verifier *v, uint32_t regno, enum helper_arg kind, uint32_t max, bool exact)
+{
+	bool nullable = kind == HARG_MEM_OR_NULL || kind == HARG_MEM_PART_OR_NULL;
+
+	if (nullable && !max && is_null(&frame_top(v)->regs[regno])) {
+		rely_on(v, loc_top(v, regno), LOC_NONE);
+		return reg_read(v, regno);
+	}
+	return check_helper_memory(v, regno, max, kind == HARG_MEM_OUT || kind == HARG_MEM_PART_OR_NULL, exact && kind == HARG_MEM_OUT);
+}
+
+static bool
 check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg, bool zero_allowed)
 {
-	bool out = call->helper->args[regno - 2] == HARG_MEM_OUT;
 	const struct range *r = &reg->s.r64;
 
 	if (reg->kind != REG_SCALAR)
@@ -83,7 +101,7 @@ check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const stru
 	if (!r->umin && !zero_allowed)
 		return refuse_arg(v, call, regno, "the size may be 0");
 	call->size_max = (uint32_t)r->umax;
-	return check_helper_memory(v, regno - 1, (uint32_t)r->umax, out, scalar_is_const(&reg->s));
+	return check_sized_memory(v, regno - 1, call->helper->args[regno - 2], (uint32_t)r->umax, scalar_is_const(&reg->s));
 }
 
 /* The string must stand in the table's first contents, which no program can change. */
@@ -98,6 +116,24 @@ check_string_arg(struct verifier *v, struct call *call, uint32_t regno, const st
 	if (!scalar_is_const(&reg->s) || reg->s.bits.value || off < 0 || (uint32_t)off >= table->value_size ||
 	    !memchr((const char *)table->init + off, '\0', table->value_size - (uint32_t)off))
 		return refuse_arg(v, call, regno, "the string has no end in its table");
+	return true;
+}
+
+/* The string, and that the values behind it are as many as it asks for. */
+static bool
+check_format_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
+{
+	const struct reg *size = &frame_top(v)->regs[regno + 2];
+	const char *format;
+
+	if (!check_string_arg(v, call, regno, reg))
+		return false;
+	format = (const char *)v->object->tables[reg->index]->init + reg->off;
+	if (size->kind != REG_SCALAR || !scalar_is_const(&size->s) || size->s.bits.value % 8 || size->s.bits.value > FORMAT_VALUES_MAX * 8)
+		return refuse_arg(v, call, regno + 2, "must be a constant, 8 bytes for each of at most 12 values");
+	rely_on(v, loc_top(v, regno + 2), LOC_NONE);
+	if (format_check(format, (uint32_t)size->s.bits.value / 8))
+		return refuse_arg(v, call, regno, "the format has a conversion that helpers do not have, or more than there are values");
 	return true;
 }
 
@@ -187,6 +223,10 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 		return check_record_arg(v, call, regno, reg);
 	case HARG_CONST_STR:
 		return check_string_arg(v, call, regno, reg);
+	case HARG_FORMAT:
+		return check_format_arg(v, call, regno, reg);
+	case HARG_LONG_OUT:
+		return check_helper_memory(v, regno, 8, true, true) && check_alignment(v, regno, 0, 8);
 	case HARG_COUNT:
 		return check_count_arg(v, call, regno, reg);
 	case HARG_LOOP_FN:
@@ -199,6 +239,8 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 	case HARG_ANY:
 	case HARG_MEM:     /* looked at with its size, the next argument */
 	case HARG_MEM_OUT:
+	case HARG_MEM_OR_NULL:
+	case HARG_MEM_PART_OR_NULL:
 		break;
 	}
 	return true;

@@ -53,7 +53,7 @@ check_bounds(struct verifier *v, uint32_t regno, int16_t off, uint32_t size)
 	return true;
 }
 
-static bool
+bool
 check_alignment(struct verifier *v, uint32_t regno, int16_t off, uint32_t size)
 {
 	const struct reg *reg = &frame_top(v)->regs[regno];

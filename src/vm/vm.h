@@ -20,6 +20,7 @@ struct vm_env {
 	uint32_t cpu;                /* below vm's n_cpus; the index into per-CPU tables */
 	char comm[16];
 	uint64_t ktime_ns;           /* CLOCK_MONOTONIC */
+	uint64_t cookie;             /* of the attachment, for get_attach_cookie */
 	/*
 	 * Reads up to `len` bytes at an address of the traced process, never faults. Returns the number of bytes read (short where
 	 * memory ends) or -EFAULT. NULL: no process memory can be read.

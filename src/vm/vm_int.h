@@ -244,6 +244,10 @@ enum helper_arg {
 	HARG_VALUE_OUT, /* memory of value_size bytes that the helper fills; of a bloom filter, that it reads */
 	HARG_MEM,       /* readable memory; its size is the next argument, HARG_SIZE or HARG_SIZE_OR_ZERO */
 	HARG_MEM_OUT,   /* memory that the helper fills whatever happens; size in the next argument */
+	HARG_MEM_OR_NULL,     /* as MEM; or 0, if the size is the constant 0 */
+	HARG_MEM_PART_OR_NULL, /* the same to write, where the helper may leave some as it was */
+	HARG_LONG_OUT,  /* 8 bytes that the helper fills, at an address that is a multiple of 8 */
+	HARG_FORMAT,    /* as CONST_STR: a format for the values in the next argument, whose size is the one behind it, a constant */
 	HARG_SIZE,      /* 1 to ... bytes of the memory before */
 	HARG_SIZE_OR_ZERO,
 	HARG_CTX,
@@ -278,6 +282,20 @@ struct helper {
 	enum helper_arg args[5];
 	bool writes_table;     /* refused on a read-only table */
 };
+
+/* All of them, helper_NAME. */
+#define HELPER(name, ...) helper_fn helper_##name;
+#include "vm/helpers.def"
+
+/* helpers_text.c: formats as the kernel's helpers take them. 0, or -EINVAL: not such a format, or it asks for more than n_values. */
+#define FORMAT_VALUES_MAX 12
+
+int
+format_check(const char *format, uint32_t n_values);
+
+/* The same, and appends the text. Strings are read at the addresses that `values` has for them; what cannot be read is empty. */
+int
+format_text(struct vm_run *run, struct text *out, const char *format, const uint64_t *values, uint32_t n_values);
 
 /* By BPF_FUNC_x, or NULL. */
 const struct helper *
@@ -623,6 +641,10 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_BOTH };
 bool
 check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enum access access, struct value *loaded,
 	     const struct value *stored);
+
+/* The address is a multiple of `size`. */
+bool
+check_alignment(struct verifier *v, uint32_t regno, int16_t off, uint32_t size);
 
 /* Memory of `size` bytes at most that a helper reads or (out) fills; exact: it always is that size. */
 bool

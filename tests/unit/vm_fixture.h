@@ -36,6 +36,10 @@ static struct table fixture_tables[] = {
 	{ .name = "lpm", .kind = TABLE_LPM_TRIE, .key_size = 8, .value_size = 8, .max_entries = 64 },
 	{ .name = "lru", .kind = TABLE_LRU_HASH, .key_size = 8, .value_size = 8, .max_entries = 64 },
 	{ .name = "writeonly", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .write_only = true },
+	/* Formats, at multiples of 16. */
+	{ .name = "formats", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 128, .max_entries = 1, .read_only = true,
+	  .init = "%d %u %x\0......." "%ld %llu %lX\0..." "[%5d] [%-5d] [%+05d]\0..........." "%c%% 100\0......." "%f\0............."
+		  "100%\0..........." "plain\0.........." },
 };
 
 static inline struct object *

@@ -429,6 +429,8 @@ reference_call(struct reference *ref, const struct func *func, uint32_t pc)
 		for (int i = 0; i < 4; i++)
 			if (helper_find(insn->imm)->args[i] == HARG_MEM_OUT)
 				reference_set_stack(ref, reg[i + 1], reg[i + 2]);
+			else if (helper_find(insn->imm)->args[i] == HARG_LONG_OUT)
+				reference_set_stack(ref, reg[i + 1], 8);
 			else if (helper_find(insn->imm)->args[i] == HARG_VALUE_OUT)
 				reference_set_stack(ref, reg[i + 1], ((struct vm_table *)(uintptr_t)reg[1])->table->value_size);
 		ref->run.frame = reg[10];
