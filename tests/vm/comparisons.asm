@@ -614,3 +614,45 @@ r4 += r3
 *(u8 *)(r4 + 0) = 1
 out: r0 = 0
 exit
+
+why: two copies of one number are equal whatever a comparison of them says, and what is known of one is known of all
+
+== a copy, of five, after two of them were compared with each other
+accept
+weaker: 6.18 notes six registers a comparison, counts those that are copies of both operands twice, and forgets the ties of the rest
+r0 = *(u8 *)(r1 + 0)
+*(u64 *)(r10 - 8) = r0
+r3 = *(u64 *)(r10 - 8)
+r5 = r3
+r6 = r3
+if r0 != r3 goto out
+if r3 > 20 goto out
+r4 += r5
+*(u8 *)(r4 + 235) = 1
+out: r0 = 0
+exit
+
+== the same, one byte too far
+refuse: behind its end
+r0 = *(u8 *)(r1 + 0)
+*(u64 *)(r10 - 8) = r0
+r3 = *(u64 *)(r10 - 8)
+r5 = r3
+r6 = r3
+if r0 != r3 goto out
+if r3 > 20 goto out
+r4 += r5
+*(u8 *)(r4 + 236) = 1
+out: r0 = 0
+exit
+
+== a copy of two, after they were compared with each other
+accept
+r0 = *(u8 *)(r1 + 0)
+r5 = r0
+if r0 != r5 goto out
+if r0 > 20 goto out
+r4 += r5
+*(u8 *)(r4 + 235) = 1
+out: r0 = 0
+exit
