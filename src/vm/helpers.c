@@ -268,7 +268,7 @@ HELPER_FN(ringbuf_output)
 	if (!record)
 		return ERRNO(EAGAIN);
 	memcpy(record, ptr(r2), r3);
-	ringbuf_commit(record, false);
+	ringbuf_commit(record, RINGBUF_SUBMIT, r4);
 	return 0;
 }
 
@@ -296,20 +296,38 @@ HELPER_FN(ringbuf_reserve)
 HELPER_FN(ringbuf_submit)
 {
 	note_held(run, ptr(r1), NULL);
-	ringbuf_commit(ptr(r1), false);
+	ringbuf_commit(ptr(r1), RINGBUF_SUBMIT, r2);
 	return 0;
 }
 
 HELPER_FN(ringbuf_discard)
 {
 	note_held(run, ptr(r1), NULL);
-	ringbuf_commit(ptr(r1), true);
+	ringbuf_commit(ptr(r1), RINGBUF_DISCARD, r2);
 	return 0;
 }
 
 HELPER_FN(ringbuf_query)
 {
 	return ringbuf_query(table_of(r1)->ringbuf, r2);
+}
+
+/* In the kernel each CPU has a buffer of its own, which user space opens; here all write into one, which is there from the start. */
+HELPER_FN(perf_event_output)
+{
+	uint64_t index = r3 & BPF_F_INDEX_MASK;
+	void *record;
+
+	if (r3 & ~BPF_F_INDEX_MASK)
+		return ERRNO(EINVAL);
+	if (index != BPF_F_CURRENT_CPU && index >= table_of(r2)->table->max_entries)
+		return ERRNO(E2BIG);
+	record = ringbuf_reserve(table_of(r2)->ringbuf, r5);
+	if (!record)
+		return ERRNO(ENOSPC);
+	memcpy(record, ptr(r4), r5);
+	ringbuf_commit(record, RINGBUF_SUBMIT, 0);
+	return 0;
 }
 
 /* ---- trace_printk ----------------------------------------------------------------------------------------------- */

@@ -481,7 +481,7 @@ run_stopped(struct vm_run *run)
 {
 	for (int i = 0; i < VM_REFS_MAX; i++)
 		if (run->held[i])
-			ringbuf_commit(run->held[i], true);
+			ringbuf_commit(run->held[i], RINGBUF_DISCARD, 0);
 }
 
 int

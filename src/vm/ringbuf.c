@@ -11,28 +11,34 @@
  *     | header, 8    | record          | padding to 8        |
  *     +--------------+-----------------+---------------------+
  *
- * Any number of threads may reserve and commit, and one at a time consume, all at once. A record is seen by the consumer when its
- * header says that it is being written, and is read when it says that it is ready.
+ * Any number of threads may reserve and commit at once, and one may consume meanwhile. Reserving takes a lock; a record that is
+ * reserved and not yet committed holds up the consumer, not the other producers. The consumer can sleep on a descriptor: a commit
+ * wakes it if it is the record that the consumer waits for, as in the kernel.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "vm/lock.h"
 #include "vm/vm_int.h"
 
 enum record_state { RECORD_BUSY, RECORD_READY, RECORD_DISCARDED };
 
+/* `where` is the place of the header in the data, in units of 8 bytes, times 4, plus its enum record_state. */
 struct record_header {
 	uint32_t len;
-	uint32_t state; /* enum record_state */
+	uint32_t where;
 };
 
 struct ringbuf {
+	struct lock lock;  /* of those who reserve */
 	uint64_t size;     /* a power of two */
-	uint64_t produced; /* written by who holds the lock */
+	uint64_t produced; /* written under the lock */
 	uint64_t consumed; /* written by the consumer */
-	struct lock lock;
+	int event;         /* eventfd that wakes the consumer; -1 until somebody asks for it */
 	_Alignas(16) char data[];
 };
 
@@ -41,14 +47,20 @@ ringbuf_new(uint32_t size)
 {
 	struct ringbuf *rb = mem_alloc(sizeof(*rb) + 2 * (size_t)size);
 
-	if (rb)
-		rb->size = size;
+	if (!rb)
+		return NULL;
+	rb->size = size;
+	rb->event = -1;
 	return rb;
 }
 
 void
 ringbuf_free(struct ringbuf *rb)
 {
+	if (!rb)
+		return;
+	if (rb->event >= 0)
+		close(rb->event);
 	free(rb);
 }
 
@@ -64,32 +76,22 @@ record_size(uint64_t len)
 	return round_up(sizeof(struct record_header) + len, 8);
 }
 
-/* Under the lock. NULL: full. */
-static struct record_header *
-next_header(struct ringbuf *rb, uint64_t len)
-{
-	uint64_t consumed = __atomic_load_n(&rb->consumed, __ATOMIC_ACQUIRE);
-	struct record_header *header;
-
-	/* The kernel's rule: at least one byte stays free. */
-	if (rb->produced + record_size(len) - consumed > rb->size - 1)
-		return NULL;
-	header = header_at(rb, rb->produced);
-	header->len = (uint32_t)len;
-	header->state = RECORD_BUSY;
-	__atomic_store_n(&rb->produced, rb->produced + record_size(len), __ATOMIC_RELEASE);
-	return header;
-}
+/* ---- producers --------------------------------------------------------------------------------------------- */
 
 void *
 ringbuf_reserve(struct ringbuf *rb, uint64_t len)
 {
-	struct record_header *header;
+	struct record_header *header = NULL;
+	uint64_t size = record_size(len);
 
-	if (len > UINT32_MAX / 4)
-		return NULL;
 	lock_take(&rb->lock);
-	header = next_header(rb, len);
+	/* The kernel's rule: at least one byte stays free. */
+	if (len <= UINT32_MAX / 4 && rb->produced + size - __atomic_load_n(&rb->consumed, __ATOMIC_ACQUIRE) <= rb->size - 1) {
+		header = header_at(rb, rb->produced);
+		header->len = (uint32_t)len;
+		header->where = (uint32_t)(((char *)header - rb->data) / 8) << 2 | RECORD_BUSY;
+		__atomic_store_n(&rb->produced, rb->produced + size, __ATOMIC_SEQ_CST);
+	}
 	lock_give(&rb->lock);
 	if (!header)
 		return NULL;
@@ -98,39 +100,71 @@ ringbuf_reserve(struct ringbuf *rb, uint64_t len)
 }
 
 void
-ringbuf_commit(void *record, bool discard)
+ringbuf_commit(void *record, enum ringbuf_end end, uint64_t flags)
 {
 	struct record_header *header = (struct record_header *)record - 1;
+	uint64_t off = (uint64_t)(header->where >> 2) * 8;
+	struct ringbuf *rb = (struct ringbuf *)((char *)header - off - offsetof(struct ringbuf, data));
+	uint32_t state = end == RINGBUF_DISCARD ? RECORD_DISCARDED : RECORD_READY;
+	int event;
+	bool awaited;
 
-	__atomic_store_n(&header->state, discard ? RECORD_DISCARDED : RECORD_READY, __ATOMIC_RELEASE);
+	/* First the state, then the look at the consumer, who does it the other way round: one of the two sees the other. */
+	__atomic_store_n(&header->where, (header->where & ~3u) | state, __ATOMIC_SEQ_CST);
+	event = __atomic_load_n(&rb->event, __ATOMIC_ACQUIRE);
+	if (event < 0 || flags & BPF_RB_NO_WAKEUP)
+		return;
+	awaited = (__atomic_load_n(&rb->consumed, __ATOMIC_SEQ_CST) & (rb->size - 1)) == off;
+	if (awaited || flags & BPF_RB_FORCE_WAKEUP)
+		(void)!write(event, &(uint64_t){ 1 }, sizeof(uint64_t)); /* it can only be full, and then it wakes anyway */
 }
 
 uint64_t
 ringbuf_query(const struct ringbuf *rb, uint64_t what)
 {
+	uint64_t produced = __atomic_load_n(&rb->produced, __ATOMIC_ACQUIRE), consumed = __atomic_load_n(&rb->consumed, __ATOMIC_ACQUIRE);
+
 	switch (what) {
 	case BPF_RB_AVAIL_DATA:
-		return __atomic_load_n(&rb->produced, __ATOMIC_RELAXED) - __atomic_load_n(&rb->consumed, __ATOMIC_RELAXED);
+		return produced - consumed;
 	case BPF_RB_RING_SIZE:
 		return rb->size;
 	case BPF_RB_CONS_POS:
-		return __atomic_load_n(&rb->consumed, __ATOMIC_RELAXED);
+		return consumed;
 	case BPF_RB_PROD_POS:
-		return __atomic_load_n(&rb->produced, __ATOMIC_RELAXED);
+		return produced;
 	default:
 		return 0;
 	}
 }
 
+/* ---- the consumer --------------------------------------------------------------------------------------------- */
+
+int
+ringbuf_fd(struct ringbuf *rb)
+{
+	int event = rb->event;
+
+	if (event >= 0)
+		return event;
+	event = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* what came before it existed may wait already */
+	if (event < 0)
+		return -errno;
+	__atomic_store_n(&rb->event, event, __ATOMIC_RELEASE);
+	return event;
+}
+
 int
 ringbuf_consume(struct ringbuf *rb, void (*fn)(void *arg, const void *record, size_t len), void *arg)
 {
+	uint64_t woken;
 	int n = 0;
 
-	while (rb->consumed < __atomic_load_n(&rb->produced, __ATOMIC_ACQUIRE)) {
+	if (rb->event >= 0)
+		(void)!read(rb->event, &woken, sizeof(woken)); /* whatever it says, we look */
+	while (rb->consumed < __atomic_load_n(&rb->produced, __ATOMIC_SEQ_CST)) {
 		struct record_header *header = header_at(rb, rb->consumed);
-		uint32_t state = __atomic_load_n(&header->state, __ATOMIC_ACQUIRE);
-		uint64_t size = record_size(header->len);
+		uint32_t state = __atomic_load_n(&header->where, __ATOMIC_SEQ_CST) & 3;
 
 		if (state == RECORD_BUSY)
 			break;
@@ -138,7 +172,7 @@ ringbuf_consume(struct ringbuf *rb, void (*fn)(void *arg, const void *record, si
 			fn(arg, header + 1, header->len);
 			n++;
 		}
-		__atomic_store_n(&rb->consumed, rb->consumed + size, __ATOMIC_RELEASE);
+		__atomic_store_n(&rb->consumed, rb->consumed + record_size(header->len), __ATOMIC_SEQ_CST);
 	}
 	return n;
 }

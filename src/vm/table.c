@@ -15,10 +15,13 @@
 
 /* ---- kinds that only exist --------------------------------------------------------------------------- */
 
+/* The kernel lets user space say how large the buffers of perf events are; this is what ours hold together. */
+#define PERF_BYTES (1u << 20)
+
 static int
 ring_init(struct vm_table *t)
 {
-	t->ringbuf = ringbuf_new(t->table->max_entries);
+	t->ringbuf = ringbuf_new(t->table->kind == TABLE_RINGBUF ? t->table->max_entries : PERF_BYTES);
 	return t->ringbuf ? 0 : -ENOMEM;
 }
 
@@ -69,6 +72,7 @@ static const struct table_ops *const ops_of_kind[N_TABLE_KINDS] = {
 	[TABLE_PERCPU_HASH] = &hash_ops,
 	[TABLE_PERCPU_ARRAY] = &array_ops,
 	[TABLE_RINGBUF] = &ring_ops,
+	[TABLE_PERF_EVENTS] = &ring_ops,
 	[TABLE_STACK_TRACE] = &stacks_ops,
 	[TABLE_LRU_HASH] = &lru_ops,
 	[TABLE_LRU_PERCPU_HASH] = &lru_ops,
@@ -123,6 +127,7 @@ takes_all_memory(const struct table *table)
 	case TABLE_PERCPU_HASH:
 	case TABLE_LPM_TRIE:
 	case TABLE_RINGBUF:
+	case TABLE_PERF_EVENTS:
 	case TABLE_STACK_TRACE:
 	case N_TABLE_KINDS:
 		break;
@@ -397,5 +402,11 @@ vm_ringbuf_consume(struct vm *vm, uint32_t table, void (*fn)(void *arg, const vo
 {
 	struct vm_table *t = &vm->tables[table];
 
-	return t->table->kind == TABLE_RINGBUF ? ringbuf_consume(t->ringbuf, fn, arg) : 0;
+	return t->ops == &ring_ops ? ringbuf_consume(t->ringbuf, fn, arg) : 0;
+}
+
+int
+vm_ringbuf_fd(struct vm *vm, uint32_t table)
+{
+	return vm->tables[table].ops == &ring_ops ? ringbuf_fd(vm->tables[table].ringbuf) : -EINVAL;
 }

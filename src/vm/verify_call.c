@@ -34,7 +34,7 @@ takes_table(enum helper_tables tables, const struct table *table)
 	case HTAB_NONE:
 		return false;
 	case HTAB_KEYED:
-		return table_kind_has_keys(table->kind) && table->kind != TABLE_STACK_TRACE;
+		return table_kind_has_keys(table->kind) && table->kind != TABLE_STACK_TRACE && table->kind != TABLE_PERF_EVENTS;
 	case HTAB_WALKED:
 		return table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_LRU_HASH ||
 		       table_kind_is_per_cpu(table->kind);
@@ -44,6 +44,8 @@ takes_table(enum helper_tables tables, const struct table *table)
 		return table->kind == TABLE_QUEUE || table->kind == TABLE_STACK || table->kind == TABLE_BLOOM;
 	case HTAB_POPPED:
 		return table->kind == TABLE_QUEUE || table->kind == TABLE_STACK;
+	case HTAB_PERF:
+		return table->kind == TABLE_PERF_EVENTS;
 	case HTAB_RINGBUF:
 		return table->kind == TABLE_RINGBUF;
 	case HTAB_STACK:

@@ -108,7 +108,17 @@ vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next);
 void *
 vm_table_memory(struct vm *vm, uint32_t table);
 
-/* Hands all waiting records of a ring buffer table to fn, in order. Returns how many. By one thread at a time. */
+/*
+ * A descriptor that can be read (poll, epoll) when records may be waiting in a ring buffer table, or -errno. Owned by the table;
+ * vm_ringbuf_consume settles it. BPF_RB_NO_WAKEUP and BPF_RB_FORCE_WAKEUP of programs are heeded.
+ */
+int
+vm_ringbuf_fd(struct vm *vm, uint32_t table);
+
+/*
+ * Hands all waiting records of a ring buffer table, or of a perf event array, to fn, in order. Returns how many. By one thread at a
+ * time; programs may run in others meanwhile.
+ */
 int
 vm_ringbuf_consume(struct vm *vm, uint32_t table, void (*fn)(void *arg, const void *record, size_t len), void *arg);
 

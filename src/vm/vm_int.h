@@ -123,9 +123,15 @@ ringbuf_free(struct ringbuf *rb);
 void *
 ringbuf_reserve(struct ringbuf *rb, uint64_t len);
 
-/* Hands over a reserved record, or drops it. */
+/* Hands over a reserved record, or drops it; flags: BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP, or 0. */
+enum ringbuf_end { RINGBUF_SUBMIT, RINGBUF_DISCARD };
+
 void
-ringbuf_commit(void *record, bool discard);
+ringbuf_commit(void *record, enum ringbuf_end end, uint64_t flags);
+
+/* As vm_ringbuf_fd. */
+int
+ringbuf_fd(struct ringbuf *rb);
 
 /* BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE, BPF_RB_CONS_POS, BPF_RB_PROD_POS; others: 0. */
 uint64_t
@@ -269,7 +275,7 @@ enum helper_ret {
 };
 
 /* Which tables a helper takes: each kind of helper has its own. */
-enum helper_tables { HTAB_NONE, HTAB_KEYED, HTAB_WALKED, HTAB_PER_CPU, HTAB_RINGBUF, HTAB_STACK, HTAB_PUSHED, HTAB_POPPED };
+enum helper_tables { HTAB_NONE, HTAB_KEYED, HTAB_WALKED, HTAB_PER_CPU, HTAB_RINGBUF, HTAB_STACK, HTAB_PUSHED, HTAB_POPPED, HTAB_PERF };
 
 typedef uint64_t helper_fn(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
 

@@ -186,6 +186,9 @@ static const struct test_helper tests_of_helpers[] = {
 	{ "value of this CPU by its number", "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = table 5 ll\ncall 1\nif r0 == 0 goto out\n*(u64 *)(r0 + 0) = 77\n"
 	  "r2 = r10\nr2 += -4\nr1 = table 5 ll\nr3 = 1\ncall 195\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\nr0 += 1\nout: exit", 0, 78 },
 	{ "value of a CPU that is not there", "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = table 5 ll\nr3 = 3\ncall 195\nif r0 == 0 goto out\nr0 = 1\nout: exit", 0, 0 },
+	{ "perf events: a CPU that is not there", "r1 = r2\nr2 = table 15 ll\nr3 = 9\nr5 = 8\ncall 25\nexit", 0, ERR(E2BIG) },
+	{ "perf events: flags", "r1 = r2\nr2 = table 15 ll\nr3 = 1\nr3 <<= 60\nr5 = 8\ncall 25\nexit", 0, ERR(EINVAL) },
+	{ "perf events: a record", "r1 = r2\nr2 = table 15 ll\nr3 = -1\nw3 = w3\nr5 = 8\ncall 25\nexit", 0, 0 },
 	{ "reserve fails on flags", "r1 = table 3 ll\nr2 = 8\nr3 = 4\ncall 131\nif r0 == 0 goto out\nr1 = r0\nr2 = 0\ncall 133\nr0 = 1\nout: exit", 0, 0 },
 };
 

@@ -4,6 +4,9 @@
  * per-CPU values, the ring buffer's account of space; and machines that cannot be.
  */
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -233,7 +236,7 @@ test_ringbuf(void **state)
 		record = ringbuf_reserve(rb, 8);
 		assert_non_null(record);
 		*record = i;
-		ringbuf_commit(record, i % 5 == 4);
+		ringbuf_commit(record, i % 5 == 4 ? RINGBUF_DISCARD : RINGBUF_SUBMIT, 0);
 	}
 	assert_null(ringbuf_reserve(rb, 8));
 	assert_int_equal(ringbuf_query(rb, BPF_RB_AVAIL_DATA), 4080);
@@ -246,20 +249,155 @@ test_ringbuf(void **state)
 		assert_non_null(record);
 		memset(record, 0, 1000 + i % 50);
 		*record = i;
-		ringbuf_commit(record, false);
+		ringbuf_commit(record, RINGBUF_SUBMIT, 0);
 		assert_int_equal(vm_ringbuf_consume(vm, RECORDS, see, &seen), 1);
 	}
 	assert_int_equal(seen.sum, 999 * 1000 / 2);
 	/* A record that is not ready holds up those behind it. */
 	busy = ringbuf_reserve(rb, 8);
 	record = ringbuf_reserve(rb, 8);
-	ringbuf_commit(record, false);
+	ringbuf_commit(record, RINGBUF_SUBMIT, 0);
 	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, see, &seen), 0);
-	ringbuf_commit(busy, false);
+	ringbuf_commit(busy, RINGBUF_SUBMIT, 0);
 	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, see, &seen), 2);
 	assert_int_equal(vm_ringbuf_consume(vm, HASH, see, &seen), 0);
 	assert_int_equal(vm_table_lookup(vm, RECORDS, &key, &key), -ENOENT);
 	assert_int_equal(vm_table_update(vm, RECORDS, &key, &key, 0), -EINVAL);
+}
+
+/* ---- the ring buffer, several threads --------------------------------------------------------------------- */
+
+#define PRODUCERS 4
+#define RECORDS_EACH 20000
+
+struct producer {
+	pthread_t thread;
+	struct ringbuf *rb;
+	uint32_t id;
+};
+
+static bool
+is_dropped(uint32_t i)
+{
+	return i % 14 == 3;
+}
+
+/* Records (id, 0), (id, 1), ...; some are reserved and dropped. */
+static void *
+produce(void *arg)
+{
+	struct producer *producer = arg;
+
+	for (uint32_t i = 0; i < RECORDS_EACH;) {
+		uint32_t *record = ringbuf_reserve(producer->rb, 8 + i % 3 * 8);
+
+		if (!record) {
+			sched_yield();
+			continue;
+		}
+		record[0] = producer->id;
+		record[1] = i;
+		ringbuf_commit(record, is_dropped(i) ? RINGBUF_DISCARD : RINGBUF_SUBMIT, 0);
+		i++;
+	}
+	return NULL;
+}
+
+struct arrived {
+	uint32_t next[PRODUCERS];
+	uint32_t n;
+	bool bad;
+};
+
+static void
+arrive(void *arg, const void *record, size_t len)
+{
+	struct arrived *seen = arg;
+	const uint32_t *words = record;
+	uint32_t id = words[0], i = seen->next[id % PRODUCERS];
+
+	while (is_dropped(i))
+		i++;
+	seen->bad |= id >= PRODUCERS || words[1] != i || len != 8 + i % 3 * 8;
+	seen->next[id % PRODUCERS] = i + 1;
+	seen->n++;
+}
+
+static uint32_t
+submitted_each(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < RECORDS_EACH; i++)
+		n += !is_dropped(i);
+	return n;
+}
+
+/* Every record arrives once, those of each thread in order, and the consumer sleeps until there is one. */
+static void
+test_ringbuf_threads(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	struct producer producers[PRODUCERS];
+	struct pollfd poll_fd = { .fd = vm_ringbuf_fd(vm, RECORDS), .events = POLLIN };
+	struct arrived seen = { .n = 0 };
+
+	assert_true(poll_fd.fd >= 0);
+	for (uint32_t i = 0; i < PRODUCERS; i++) {
+		producers[i] = (struct producer){ .rb = vm->tables[RECORDS].ringbuf, .id = i };
+		assert_int_equal(pthread_create(&producers[i].thread, NULL, produce, &producers[i]), 0);
+	}
+	while (seen.n < PRODUCERS * submitted_each()) {
+		assert_int_equal(poll(&poll_fd, 1, 10000), 1);
+		vm_ringbuf_consume(vm, RECORDS, arrive, &seen);
+	}
+	for (uint32_t i = 0; i < PRODUCERS; i++)
+		pthread_join(producers[i].thread, NULL);
+	assert_false(seen.bad);
+	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, arrive, &seen), 0);
+}
+
+static bool
+is_readable(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
+static void
+commit_one(struct vm *vm, uint64_t flags)
+{
+	uint32_t *record = ringbuf_reserve(vm->tables[RECORDS].ringbuf, 8);
+
+	record[0] = record[1] = 0;
+	ringbuf_commit(record, RINGBUF_SUBMIT, flags);
+}
+
+/* When the consumer is woken: bpf-helpers(7), bpf_ringbuf_output. */
+static void
+test_ringbuf_wakeup(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	struct arrived seen = { .n = 0 };
+	int fd;
+
+	commit_one(vm, 0);
+	fd = vm_ringbuf_fd(vm, RECORDS);
+	assert_true(is_readable(fd)); /* what came before */
+	vm_ringbuf_consume(vm, RECORDS, arrive, &seen);
+	assert_false(is_readable(fd));
+	commit_one(vm, BPF_RB_NO_WAKEUP);
+	assert_false(is_readable(fd));
+	commit_one(vm, 0); /* not the one that is waited for */
+	assert_false(is_readable(fd));
+	commit_one(vm, BPF_RB_FORCE_WAKEUP);
+	assert_true(is_readable(fd));
+	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, arrive, &seen), 3);
+	assert_false(is_readable(fd));
+	commit_one(vm, 0);
+	assert_true(is_readable(fd));
+	assert_int_equal(vm_ringbuf_fd(vm, HASH), -EINVAL);
 }
 
 static void
@@ -302,6 +440,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_array, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_percpu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ringbuf, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ringbuf_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ringbuf_wakeup, setup, teardown),
 		cmocka_unit_test(test_impossible),
 	};
 

@@ -40,6 +40,7 @@ static struct table fixture_tables[] = {
 	{ .name = "formats", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 128, .max_entries = 1, .read_only = true,
 	  .init = "%d %u %x\0......." "%ld %llu %lX\0..." "[%5d] [%-5d] [%+05d]\0..........." "%c%% 100\0......." "%f\0............."
 		  "100%\0..........." "plain\0.........." },
+	{ .name = "perf", .kind = TABLE_PERF_EVENTS, .key_size = 4, .value_size = 4, .max_entries = 4 },
 };
 
 static inline struct object *

@@ -222,7 +222,7 @@ static inline uint32_t
 kernel_runner_start(bool numbers)
 {
 	struct bpf_insn insns[KERNEL_PROLOGUE * 4];
-	struct func *none[] = { &(struct func){ 0 } };
+	struct func *none[] = { &(struct func){ .insns = insns } };
 	const struct kernel kernel = { .record = 0 };
 	const struct object object = { .funcs = none };
 

@@ -539,7 +539,7 @@ reference_compare_tables(const struct reference *ref, const struct reference_wor
 		static uint8_t key[2][VM_KEY_MAX], value[2][1 << 18];
 		uint8_t *last[2] = { NULL, NULL };
 		size_t len = (ref->object->tables[t]->value_size + 7) / 8 * 8 * 2; /* two CPUs */
-		int err = ref->object->tables[t]->kind == TABLE_RINGBUF || len > sizeof(value[0]) ? -ENOENT : 0;
+		int err = !table_kind_has_keys(ref->object->tables[t]->kind) || len > sizeof(value[0]) ? -ENOENT : 0;
 
 		for (int i = 0; i < 2 && !err; i++)
 			memset(value[i], 0, len);
