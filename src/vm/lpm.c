@@ -15,10 +15,10 @@
  * Safe for many threads: each operation holds the table's lock.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 #define PREFIX_BYTES 4 /* of prefixlen, before the bits */
@@ -37,7 +37,7 @@ struct lpm_slab {
 };
 
 struct lpm {
-	pthread_mutex_t lock;
+	struct lock lock;
 	struct lpm_node *root, *unused;
 	struct lpm_slab *slabs;
 	uint32_t n; /* entries */
@@ -105,7 +105,6 @@ lpm_init(struct vm_table *t)
 	t->lpm = mem_alloc(sizeof(*t->lpm));
 	if (!t->lpm)
 		return -ENOMEM;
-	pthread_mutex_init(&t->lpm->lock, NULL);
 	return 0;
 }
 
@@ -118,7 +117,6 @@ lpm_fini(struct vm_table *t)
 		next = slab->next;
 		free(slab);
 	}
-	pthread_mutex_destroy(&t->lpm->lock);
 	free(t->lpm);
 	t->lpm = NULL;
 }
@@ -171,7 +169,7 @@ lpm_find(struct vm_table *t, const void *key)
 
 	if (max > key_bytes(t) * 8)
 		return NULL;
-	pthread_mutex_lock(&t->lpm->lock);
+	lock_take(&t->lpm->lock);
 	node = t->lpm->root;
 	while (node && shared_bits(node, bits, max) == node->prefix_len) {
 		if (node->has_value)
@@ -180,7 +178,7 @@ lpm_find(struct vm_table *t, const void *key)
 			break;
 		node = node->children[bit_at(bits, node->prefix_len)];
 	}
-	pthread_mutex_unlock(&t->lpm->lock);
+	lock_give(&t->lpm->lock);
 	return found ? node_value(t, found) : NULL;
 }
 
@@ -261,9 +259,9 @@ lpm_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
 		*err = -EINVAL;
 		return NULL;
 	}
-	pthread_mutex_lock(&t->lpm->lock);
+	lock_take(&t->lpm->lock);
 	node = claim_node(t, key, flags, err);
-	pthread_mutex_unlock(&t->lpm->lock);
+	lock_give(&t->lpm->lock);
 	return node ? node_value(t, node) : NULL;
 }
 
@@ -297,7 +295,7 @@ lpm_remove(struct vm_table *t, const void *key)
 
 	if (prefix_len > key_bytes(t) * 8)
 		return -EINVAL;
-	pthread_mutex_lock(&lpm->lock);
+	lock_take(&lpm->lock);
 	node = *find_link(lpm, key_bits(key), prefix_len);
 	if (is_node_of(node, key_bits(key), prefix_len) && node->has_value) {
 		node->has_value = false;
@@ -305,7 +303,7 @@ lpm_remove(struct vm_table *t, const void *key)
 		prune(lpm, key_bits(key), prefix_len);
 		err = 0;
 	}
-	pthread_mutex_unlock(&lpm->lock);
+	lock_give(&lpm->lock);
 	return err;
 }
 
@@ -347,13 +345,13 @@ lpm_next(struct vm_table *t, const void *key, void *next)
 	struct lpm *lpm = t->lpm;
 	struct lpm_node *node;
 
-	pthread_mutex_lock(&lpm->lock);
+	lock_take(&lpm->lock);
 	node = key && key_prefix(key) <= key_bytes(t) * 8 ? node_after(lpm, key_bits(key), key_prefix(key)) : first_below(lpm->root);
 	if (node) {
 		memcpy(next, &node->prefix_len, PREFIX_BYTES);
 		memcpy((char *)next + PREFIX_BYTES, node->bits, key_bytes(t));
 	}
-	pthread_mutex_unlock(&lpm->lock);
+	lock_give(&lpm->lock);
 	return node ? 0 : -ENOENT;
 }
 

@@ -13,10 +13,10 @@
  *     +------------------+-----------+-------------------------+
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 struct lru_entry {
@@ -27,7 +27,7 @@ struct lru_entry {
 };
 
 struct lru {
-	pthread_mutex_t lock;
+	struct lock lock;
 	struct lru_entry **buckets;
 	uint32_t n_buckets;            /* a power of two */
 	struct lru_entry *first, *last;
@@ -67,7 +67,6 @@ lru_init(struct vm_table *t)
 
 	if (!lru)
 		return -ENOMEM;
-	pthread_mutex_init(&lru->lock, NULL);
 	for (lru->n_buckets = 1; lru->n_buckets < n && lru->n_buckets < 1u << 30;)
 		lru->n_buckets *= 2;
 	lru->buckets = mem_alloc(lru->n_buckets * sizeof(*lru->buckets));
@@ -89,7 +88,6 @@ lru_fini(struct vm_table *t)
 {
 	if (!t->lru)
 		return;
-	pthread_mutex_destroy(&t->lru->lock);
 	free(t->lru->buckets);
 	free(t->lru->entries);
 	free(t->lru->cursor_key);
@@ -184,11 +182,11 @@ find(struct vm_table *t, const void *key, bool uses)
 	uint64_t hash = hash_key(key, t->table->key_size);
 	struct lru_entry *entry;
 
-	pthread_mutex_lock(&t->lru->lock);
+	lock_take(&t->lru->lock);
 	entry = lru_entry(t, key, hash);
 	if (entry && uses)
 		entry->used = true;
-	pthread_mutex_unlock(&t->lru->lock);
+	lock_give(&t->lru->lock);
 	return entry ? entry_value(t, entry) : NULL;
 }
 
@@ -210,7 +208,7 @@ lru_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
 	uint64_t hash = hash_key(key, t->table->key_size);
 	struct lru_entry *entry;
 
-	pthread_mutex_lock(&t->lru->lock);
+	lock_take(&t->lru->lock);
 	entry = lru_entry(t, key, hash);
 	if (entry && flags == BPF_NOEXIST)
 		*err = -EEXIST;
@@ -218,7 +216,7 @@ lru_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
 		*err = -ENOENT;
 	else if (!entry)
 		entry = add_entry(t, key, hash);
-	pthread_mutex_unlock(&t->lru->lock);
+	lock_give(&t->lru->lock);
 	return *err ? NULL : entry_value(t, entry);
 }
 
@@ -228,11 +226,11 @@ lru_remove(struct vm_table *t, const void *key)
 	uint64_t hash = hash_key(key, t->table->key_size);
 	struct lru_entry *entry;
 
-	pthread_mutex_lock(&t->lru->lock);
+	lock_take(&t->lru->lock);
 	entry = lru_entry(t, key, hash);
 	if (entry)
 		drop_entry(t->lru, entry);
-	pthread_mutex_unlock(&t->lru->lock);
+	lock_give(&t->lru->lock);
 	return entry ? 0 : -ENOENT;
 }
 
@@ -254,7 +252,7 @@ lru_next(struct vm_table *t, const void *key, void *next)
 	struct lru *lru = t->lru;
 	struct lru_entry *entry;
 
-	pthread_mutex_lock(&lru->lock);
+	lock_take(&lru->lock);
 	entry = entry_after(t, key);
 	if (entry) {
 		memcpy(lru->cursor_key, entry_key(entry), t->table->key_size);
@@ -262,7 +260,7 @@ lru_next(struct vm_table *t, const void *key, void *next)
 		lru->has_cursor = true;
 		lru->cursor_next = entry->next;
 	}
-	pthread_mutex_unlock(&lru->lock);
+	lock_give(&lru->lock);
 	return entry ? 0 : -ENOENT;
 }
 

@@ -8,14 +8,14 @@
  *      +---------+---------+---------+---------+      a stack from the other end
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 struct queue {
-	pthread_mutex_t lock;
+	struct lock lock;
 	uint32_t first, n;
 	_Alignas(16) char values[];
 };
@@ -26,7 +26,6 @@ queue_init(struct vm_table *t)
 	t->queue = mem_alloc(sizeof(*t->queue) + (size_t)t->table->max_entries * t->stride);
 	if (!t->queue)
 		return -ENOMEM;
-	pthread_mutex_init(&t->queue->lock, NULL);
 	return 0;
 }
 
@@ -35,7 +34,6 @@ queue_fini(struct vm_table *t)
 {
 	if (!t->queue)
 		return;
-	pthread_mutex_destroy(&t->queue->lock);
 	free(t->queue);
 	t->queue = NULL;
 }
@@ -55,7 +53,7 @@ queue_push(struct vm_table *t, const void *value, uint64_t flags)
 
 	if (flags != BPF_ANY && flags != BPF_EXIST)
 		return -EINVAL;
-	pthread_mutex_lock(&queue->lock);
+	lock_take(&queue->lock);
 	if (queue->n == t->table->max_entries && flags == BPF_EXIST) {
 		queue->first = (queue->first + 1) % t->table->max_entries;
 		queue->n--;
@@ -64,7 +62,7 @@ queue_push(struct vm_table *t, const void *value, uint64_t flags)
 		err = -E2BIG;
 	else
 		memcpy(queue_value(t, queue->n++), value, t->table->value_size);
-	pthread_mutex_unlock(&queue->lock);
+	lock_give(&queue->lock);
 	return err;
 }
 
@@ -75,7 +73,7 @@ queue_get(struct vm_table *t, void *value, bool takes)
 	struct queue *queue = t->queue;
 	bool is_stack = t->table->kind == TABLE_STACK, empty;
 
-	pthread_mutex_lock(&queue->lock);
+	lock_take(&queue->lock);
 	empty = !queue->n;
 	if (empty)
 		memset(value, 0, t->table->value_size);
@@ -86,7 +84,7 @@ queue_get(struct vm_table *t, void *value, bool takes)
 		if (!is_stack)
 			queue->first = (queue->first + 1) % t->table->max_entries;
 	}
-	pthread_mutex_unlock(&queue->lock);
+	lock_give(&queue->lock);
 	return empty ? -ENOENT : 0;
 }
 
