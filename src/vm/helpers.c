@@ -332,46 +332,6 @@ HELPER_FN(perf_event_output)
 
 /* ---- trace_printk ----------------------------------------------------------------------------------------------- */
 
-/* One conversion after its '%', of those that the kernel's allows. Returns what follows it, or NULL: not allowed. */
-static const char *
-print_conversion(struct vm_run *run, struct text *out, const char *p, const char *end, uint64_t value)
-{
-	bool is_long = false;
-	char s[256];
-
-	for (; p < end && *p == 'l'; p++)
-		is_long = true;
-	if (p == end)
-		return NULL;
-	switch (*p) {
-	case 'd':
-	case 'i':
-		text_printf(out, "%" PRId64, is_long ? (int64_t)value : (int64_t)(int32_t)value);
-		break;
-	case 'u':
-		text_printf(out, "%" PRIu64, is_long ? value : (uint64_t)(uint32_t)value);
-		break;
-	case 'x':
-		text_printf(out, "%" PRIx64, is_long ? value : (uint64_t)(uint32_t)value);
-		break;
-	case 'p':
-		text_printf(out, "%016" PRIx64, value);
-		break;
-	case 'c':
-		text_putc(out, (char)value);
-		break;
-	case 's':
-		if (memory_read_own_str(run, s, value, sizeof(s)) < 0)
-			text_puts(out, "(fault)");
-		else
-			text_puts(out, s);
-		break;
-	default:
-		return NULL;
-	}
-	return p + 1;
-}
-
 /* Hands a line to who wants it; else to stderr, with the command before it as in the kernel's trace_pipe. */
 static void
 print_line(const struct vm_env *env, struct text *line)
@@ -384,32 +344,30 @@ print_line(const struct vm_env *env, struct text *line)
 		fprintf(stderr, "%.16s-%" PRIu32 ": %.*s", env->comm, env->tid, (int)line->len, line->s);
 }
 
+static uint64_t
+print_values(struct vm_run *run, uint64_t format, uint64_t size, const uint64_t *values, uint32_t n)
+{
+	struct text out = { 0 };
+	uint64_t result = ERRNO(EINVAL);
+
+	if (memchr(ptr(format), '\0', size) && !format_text(run, &out, ptr(format), values, n)) {
+		result = out.len;
+		print_line(run->env, &out);
+	}
+	text_fini(&out);
+	return result;
+}
+
 HELPER_FN(trace_printk)
 {
-	const uint64_t values[3] = { r3, r4, r5 };
-	const char *p = ptr(r1), *end = memchr(p, '\0', r2);
-	struct text out = { 0 };
-	uint32_t n = 0;
-	size_t len;
+	return print_values(run, r1, r2, (const uint64_t[]){ r3, r4, r5 }, 3);
+}
 
-	if (!end)
+HELPER_FN(trace_vprintk)
+{
+	if (r4 % 8 || r4 > FORMAT_VALUES_MAX * 8)
 		return ERRNO(EINVAL);
-	while (p && p < end) {
-		if (*p != '%') {
-			text_putc(&out, *p++);
-		} else if (p + 1 < end && p[1] == '%') {
-			text_putc(&out, '%');
-			p += 2;
-		} else {
-			p = n < ARRAY_SIZE(values) ? print_conversion(run, &out, p + 1, end, values[n]) : NULL;
-			n++;
-		}
-	}
-	len = out.len;
-	if (p)
-		print_line(run->env, &out);
-	text_fini(&out);
-	return p ? len : ERRNO(EINVAL);
+	return print_values(run, r1, r2, ptr(r3), (uint32_t)r4 / 8);
 }
 
 /* ---- functions of the program, called back ------------------------------------------------------------------------- */

@@ -189,6 +189,12 @@ static const struct test_helper tests_of_helpers[] = {
 	{ "perf events: a CPU that is not there", "r1 = r2\nr2 = table 15 ll\nr3 = 9\nr5 = 8\ncall 25\nexit", 0, ERR(E2BIG) },
 	{ "perf events: flags", "r1 = r2\nr2 = table 15 ll\nr3 = 1\nr3 <<= 60\nr5 = 8\ncall 25\nexit", 0, ERR(EINVAL) },
 	{ "perf events: a record", "r1 = r2\nr2 = table 15 ll\nr3 = -1\nw3 = w3\nr5 = 8\ncall 25\nexit", 0, 0 },
+	/* "n=7" and the NUL that is not counted; "%f" is no conversion. */
+	{ "trace_vprintk", "*(u32 *)(r4 + 0) = 0x64253d6e\n*(u8 *)(r4 + 4) = 0\n*(u64 *)(r10 - 8) = 7\nr1 = r4\nr2 = 5\nr3 = r10\nr3 += -8\nr4 = 8\ncall 177\nexit", 0, 3 },
+	{ "trace_vprintk without values", "*(u32 *)(r4 + 0) = 0x21696821\n*(u8 *)(r4 + 4) = 0\nr1 = r4\nr2 = 5\nr3 = 0\nr4 = 0\ncall 177\nexit", 0, 4 },
+	{ "trace_vprintk, too few values", "*(u32 *)(r4 + 0) = 0x64253d6e\n*(u8 *)(r4 + 4) = 0\nr1 = r4\nr2 = 5\nr3 = 0\nr4 = 0\ncall 177\nexit", 0, ERR(EINVAL) },
+	{ "trace_printk, a conversion that there is not", "*(u32 *)(r4 + 0) = 0x66253d6e\n*(u8 *)(r4 + 4) = 0\nr1 = r4\nr2 = 5\nr3 = 1\ncall 6\nexit", 0, ERR(EINVAL) },
+	{ "trace_printk, a format without an end", "r1 = r4\nr2 = 5\nr3 = 1\ncall 6\nexit", 0, ERR(EINVAL) },
 	{ "reserve fails on flags", "r1 = table 3 ll\nr2 = 8\nr3 = 4\ncall 131\nif r0 == 0 goto out\nr1 = r0\nr2 = 0\ncall 133\nr0 = 1\nout: exit", 0, 0 },
 };
 

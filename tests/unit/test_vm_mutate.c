@@ -125,7 +125,7 @@ change(struct func *func)
 		break;
 	}
 	/* trace_printk would talk. */
-	if (insn->code == (BPF_JMP | BPF_CALL) && insn->imm == BPF_FUNC_trace_printk)
+	if (insn->code == (BPF_JMP | BPF_CALL) && (insn->imm == BPF_FUNC_trace_printk || insn->imm == BPF_FUNC_trace_vprintk))
 		insn->imm = BPF_FUNC_ktime_get_ns;
 }
 
