@@ -9,7 +9,7 @@
  *
  *      guard     code, whole pages                          guard
  *     +---------+------------------------------------------+---------+
- *     | none    | callee | callee | entry | int3 int3 ...  | none    |
+ *     | none    | callee | callee | entry | traps          | none    |
  *     +---------+------------------------------------------+---------+
  */
 #include <errno.h>
@@ -24,6 +24,8 @@
 
 #if defined(__x86_64__)
 static const struct jit_backend *const backend = &jit_x86;
+#elif defined(__aarch64__)
+static const struct jit_backend *const backend = &jit_arm64;
 #else
 static const struct jit_backend *const backend = NULL;
 #endif
@@ -107,6 +109,21 @@ jit_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint6
 	if (!run_may_call_back(run))
 		return 1; /* whoever loops stops */
 	return ((jit_callback *)(uintptr_t)function)(run, frame + VM_STACK_SIZE, args[0], args[1], args[2], args[3]);
+}
+
+const struct vm_table *
+jit_known_table(const struct jit *jit, const struct jit_func *f, uint32_t pc, const struct vm_table *const known[11])
+{
+	const struct bpf_insn *insn = &f->func->insns[pc];
+	const struct insn_info *info = insn_info(insn);
+	const struct reloc *reloc;
+
+	if (info->id == INSN_MOV64_X)
+		return known[insn->src_reg];
+	if (info->shape != SHAPE_LD64 || !f->next_reloc)
+		return NULL;
+	reloc = &f->func->relocs[f->next_reloc - 1];
+	return reloc->pc == pc && reloc->kind == RELOC_TABLE ? &jit->vm->tables[reloc->index] : NULL;
 }
 
 uint64_t
@@ -324,13 +341,15 @@ generate(struct jit *jit, struct jit_code *code)
 	if (err)
 		return err;
 	len = code->map_len - 2 * page_size();
-	memset(code->text, 0xcc, len);
+	for (size_t at = 0; at < len; at += sizeof(backend->trap))
+		memcpy(code->text + at, &backend->trap, sizeof(backend->trap));
 	jit->buf = (struct jit_buf){ .out = code->text, .cap = (uint32_t)len };
 	jit->address = (uintptr_t)code->text;
 	pass(jit);
 	code->len = jit->buf.n;
 	code->uses_run = jit->uses_run;
 	code->entry = (jit_entry *)(uintptr_t)(code->text + jit->last->start);
+	__builtin___clear_cache((char *)code->text, (char *)code->text + len);
 	return seal_code(code);
 }
 
@@ -358,7 +377,7 @@ jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *
 	jit_free(code);
 	text_printf(why, "function \"%s\": no machine code: ", entry->name ? entry->name : "?");
 	if (err == -EOPNOTSUPP)
-		text_puts(why, "this engine compiles for x86-64 only; let the interpreter run it");
+		text_puts(why, "this engine compiles for x86-64 and AArch64 only; let the interpreter run it");
 	else if (err == -ENOMEM)
 		text_puts(why, "out of memory");
 	else

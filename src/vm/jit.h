@@ -55,12 +55,15 @@ struct jit {
 
 struct jit_backend {
 	const char *name;
+	uint32_t trap; /* what fills the rest of the pages: runs into a signal */
 	/* Appends the code of a function to jit->buf; of the entry, as a jit_entry. */
 	void (*func)(struct jit *jit, struct jit_func *f);
 };
 
 #if defined(__x86_64__)
 extern const struct jit_backend jit_x86;
+#elif defined(__aarch64__)
+extern const struct jit_backend jit_arm64;
 #endif
 
 /* Bit n: the instruction (or, of a call, whoever is called) writes register n. */
@@ -88,6 +91,7 @@ enum jit_op_kind {
 	JIT_ROTATE,       /* dst = a rotated left by imm, 1 to 31 or 63 */
 	JIT_ZERO_EXTEND,  /* dst = the low imm bits (32, 16 or 8) of a */
 	JIT_SIGN_EXTEND,
+	JIT_SELECT,       /* dst = the condition at `at` holds ? dst : a */
 	JIT_BOOL,         /* dst = the condition at `at` holds ? imm : 1 - imm */
 	JIT_JUMP_UNLESS,  /* the jump at `at` + 1, taken where the condition at `at` does not hold */
 	JIT_INDEXED,      /* the load or store at `at`, of address a + (b << scale) + its offset; has_wide: a is first set by the
@@ -146,6 +150,13 @@ typedef uint64_t jit_callback(struct vm_run *run, uint64_t frame, uint64_t r1, u
 /* The function whose address the ld_imm64 at pc takes, or NULL. */
 struct jit_func *
 jit_addressed(struct jit *jit, struct jit_func *f, uint32_t pc);
+
+/*
+ * The table whose handle the register that the instruction at pc wrote holds for certain, or NULL; `known` is the same of all registers
+ * before. To be asked right after the instruction was looked at.
+ */
+const struct vm_table *
+jit_known_table(const struct jit *jit, const struct jit_func *f, uint32_t pc, const struct vm_table *const known[11]);
 
 /* The 64 bits of the ld_imm64 at pc: a number, the handle of a table, or the address of a value. */
 uint64_t

@@ -338,6 +338,27 @@ match_bool(struct cursor c, struct jit_op *op)
 	return matched(&c, op, JIT_BOOL);
 }
 
+/*
+ * A jump over one move between registers. Not so a constant: a machine that guesses the jump need not wait for what was in the register
+ * before.
+ */
+static uint32_t
+match_select(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *cond = peek(&c), *move;
+
+	if (insn_info(cond)->shape != SHAPE_COND || cond->off != 1)
+		return 0;
+	op->at = c.pc++;
+	move = peek(&c);
+	if (!is_alu64(move, BPF_MOV, BPF_X))
+		return 0;
+	c.pc++;
+	op->dst = move->dst_reg;
+	op->a = move->src_reg;
+	return matched(&c, op, JIT_SELECT);
+}
+
 /* A jump over a jump: the other way round. */
 static uint32_t
 match_jump_over(struct cursor c, struct jit_op *op)
@@ -486,7 +507,7 @@ jit_fuse(const struct jit_func *f, uint32_t pc, struct jit_op *op)
 {
 	/* The longest first. */
 	static uint32_t (*const patterns[])(struct cursor c, struct jit_op *op) = {
-		match_nothing, match_rotate, match_indexed, match_extend, match_bool, match_jump_over, match_three, match_multiply_add,
+		match_nothing, match_rotate, match_indexed, match_extend, match_bool, match_select, match_jump_over, match_three, match_multiply_add,
 	};
 	struct cursor c = { .f = f, .start = pc, .pc = pc };
 

@@ -605,34 +605,15 @@ condition_of(const struct bpf_insn *insn)
 	return conditions[BPF_OP(insn->code) >> 4];
 }
 
-/*
- * A jump over one move between registers is a move under the opposite condition. Not so a constant: a machine that guesses the jump
- * need not wait for what was in the register before.
- */
-static bool
-is_move_under_condition(const struct gen *g, uint32_t pc)
-{
-	const struct bpf_insn *insns = &g->f->func->insns[pc];
-
-	return insns[0].off == 1 && !g->f->insns[pc + 1].target && insns[1].code == (BPF_ALU64 | BPF_MOV | BPF_X) && !insns[1].off;
-}
-
-/* Returns how many instructions it took. */
-static uint32_t
+static void
 emit_cond(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 {
-	const struct bpf_insn *move = &g->f->func->insns[pc + 1];
 	uint32_t target = jit_target(g->f, pc);
 
 	if (target == pc + 1)
-		return 1;
+		return;
 	put_compare(g, insn, width_of(insn));
-	if (is_move_under_condition(g, pc)) {
-		put_rr(g->b, OP_W | OP_0F | 0x40 | (condition_of(insn) ^ 1), reg_of[move->dst_reg], reg_of[move->src_reg]);
-		return 2;
-	}
 	put_jump(g, pc, target, condition_of(insn), 0);
-	return 1;
 }
 
 /* ---- prologue and epilogue ---------------------------------------------------------------------------------------- */
@@ -1018,6 +999,16 @@ emit_extend(struct gen *g, const struct jit_op *op)
 		put_mov(g->b, 0, dst, a);
 }
 
+/* dst = a under the opposite of a condition. */
+static void
+emit_select(struct gen *g, const struct jit_op *op)
+{
+	const struct bpf_insn *cond = &g->f->func->insns[op->at];
+
+	put_compare(g, cond, width_of(cond));
+	put_rr(g->b, OP_W | OP_0F | 0x40 | (condition_of(cond) ^ 1), reg_of[op->dst], reg_of[op->a]);
+}
+
 static void
 emit_bool(struct gen *g, const struct jit_op *op)
 {
@@ -1072,6 +1063,9 @@ emit_op(struct gen *g, uint32_t pc, const struct jit_op *op)
 	case JIT_ZERO_EXTEND:
 	case JIT_SIGN_EXTEND:
 		emit_extend(g, op);
+		break;
+	case JIT_SELECT:
+		emit_select(g, op);
 		break;
 	case JIT_BOOL:
 		emit_bool(g, op);
@@ -1154,7 +1148,8 @@ emit_one(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 			put_jump(g, pc, jit_target(g->f, pc), CC_ALWAYS, 0);
 		break;
 	case SHAPE_COND:
-		return emit_cond(g, pc, insn);
+		emit_cond(g, pc, insn);
+		break;
 	case SHAPE_CALL:
 		if (info->id == INSN_CALL)
 			return emit_call(g, pc);
@@ -1194,20 +1189,12 @@ emit_insn(struct gen *g, uint32_t pc)
 static void
 learn(struct gen *g, uint32_t pc)
 {
-	const struct bpf_insn *insn = &g->f->func->insns[pc];
-	const struct insn_info *info = insn_info(insn);
-	const struct vm_table *moved = info->id == INSN_MOV64_X ? g->known[insn->src_reg] : NULL;
-	uint32_t written = jit_writes(insn, info);
+	const struct vm_table *table = jit_known_table(g->jit, g->f, pc, g->known);
+	uint32_t written = jit_writes(&g->f->func->insns[pc], insn_info(&g->f->func->insns[pc]));
 
 	for (unsigned r = 0; r < ARRAY_SIZE(g->known); r++)
 		if (written >> r & 1)
-			g->known[r] = moved;
-	if (info->shape == SHAPE_LD64 && g->f->next_reloc) {
-		const struct reloc *reloc = &g->f->func->relocs[g->f->next_reloc - 1];
-
-		if (reloc->pc == pc && reloc->kind == RELOC_TABLE)
-			g->known[insn->dst_reg] = &g->jit->vm->tables[reloc->index];
-	}
+			g->known[r] = table;
 }
 
 /* Fills in the displacements of jumps forward. */
@@ -1257,6 +1244,6 @@ x86_func(struct jit *jit, struct jit_func *f)
 		fix_jumps(&g);
 }
 
-const struct jit_backend jit_x86 = { .name = "x86-64", .func = x86_func };
+const struct jit_backend jit_x86 = { .name = "x86-64", .trap = 0xcccccccc, .func = x86_func };
 
 #endif

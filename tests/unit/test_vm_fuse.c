@@ -97,6 +97,12 @@ static const struct pattern {
 	{ "r5 = 1\n if r1 & 128 goto +1\n r5 = 0\n", 0x26, JIT_BOOL, 3 },
 	{ "r0 = 2\n if r1 > r2 goto +1\n r0 = 0\n", 0x7, NOT_FUSED, 0 },
 	{ "r1 = 1\n if r1 > r2 goto +1\n r1 = 0\n", 0x6, NOT_FUSED, 0 },
+	/* a jump over a move */
+	{ "if r1 > r2 goto +1\n r1 = r2\n", 0x6, JIT_SELECT, 2 },
+	{ "if w1 s<= 5 goto +1\n r1 = r2\n", 0x6, JIT_SELECT, 2 },
+	{ "if r1 & 1 goto +1\n r2 = r1\n", 0x6, JIT_SELECT, 2 },
+	{ "if r1 > r2 goto +1\n w1 = w2\n", 0x6, NOT_FUSED, 0 },
+	{ "if r1 > r2 goto +1\n r1 = 5\n", 0x6, NOT_FUSED, 0 },
 	/* a jump over a jump */
 	{ "if r1 > r2 goto +1\n goto +1\n r1 = 7\n", 0x6, JIT_JUMP_UNLESS, 2 },
 	{ "if r1 & 1 goto +1\n goto +2\n r1 = 7\n r2 = 8\n", 0x6, JIT_JUMP_UNLESS, 2 },
@@ -172,31 +178,64 @@ check_kind(const struct pattern *pattern, const struct func *func, uint32_t firs
 	free(f.insns);
 }
 
-static void
-run_as(enum vm_exec exec, bool no_bmi2, const struct pattern *pattern, uint64_t a, uint64_t b, uint64_t *memory)
-{
-	struct arena *arena = arena_new();
-	struct object *object = fixture_object(arena);
-	struct text why = { 0 };
-	struct vm_program *program;
-	struct func *func;
+/* The pattern loaded in one of three ways: interpreted, as machine code, as that of a machine without BMI2. */
+struct machine {
+	struct arena *arena;
 	struct vm *vm;
+	struct vm_program *program;
+};
+
+#define N_WAYS 3
+
+static void
+machine_open(struct machine *machine, int way, const struct pattern *pattern)
+{
+	struct text why = { 0 };
+	struct object *object;
+	struct func *func;
 	uint32_t first;
 	int err;
 
+	machine->arena = arena_new();
+	object = fixture_object(machine->arena);
 	func = around(object, pattern, &first);
-	vm = vm_new(object, 1, &why);
-	assert_non_null(vm);
-	vm_set_exec(vm, exec);
-	vm->no_bmi2 = no_bmi2;
-	program = vm_load(vm, func, &signature, &why, &err);
-	if (!program)
+	machine->vm = vm_new(object, 1, &why);
+	assert_non_null(machine->vm);
+	vm_set_exec(machine->vm, way ? VM_EXEC_AUTO : VM_EXEC_INTERP);
+	machine->vm->no_bmi2 = way == 2;
+	machine->program = vm_load(machine->vm, func, &signature, &why, &err);
+	if (!machine->program)
 		fail_msg("%s: %s", pattern->text, why.s);
+}
+
+static void
+machine_close(struct machine *machine)
+{
+	vm_free(machine->vm);
+	arena_free(machine->arena);
+}
+
+static void
+run(const struct machine *machine, uint64_t a, uint64_t b, uint64_t *memory)
+{
 	for (unsigned i = 0; i < SCRATCH_SIZE / 8; i++)
 		memory[i] = 0x0123456789abcdefu * (i + 1);
-	vm_run(vm, program, NULL, (uint64_t[5]){ a, b, 0, (uintptr_t)memory, 0 });
-	vm_free(vm);
-	arena_free(arena);
+	vm_run(machine->vm, machine->program, NULL, (uint64_t[5]){ a, b, 0, (uintptr_t)memory, 0 });
+}
+
+static void
+compare(const struct pattern *pattern, const struct machine *machines, uint64_t a, uint64_t b)
+{
+	_Alignas(8) uint64_t expected[SCRATCH_SIZE / 8], got[SCRATCH_SIZE / 8];
+
+	run(&machines[0], a, b, expected);
+	for (int way = 1; way < N_WAYS; way++) {
+		run(&machines[way], a, b, got);
+		for (unsigned w = 0; w < SCRATCH_SIZE / 8; w++)
+			if (got[w] != expected[w])
+				fail_msg("%s(reads %#x) with %#lx, %#lx: word %u is %#lx, not %#lx", pattern->text, pattern->reads,
+					 (unsigned long)a, (unsigned long)b, w, (unsigned long)got[w], (unsigned long)expected[w]);
+	}
 }
 
 static void
@@ -216,20 +255,14 @@ static void
 test_same(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
-		for (size_t n = 0; n < ARRAY_SIZE(edges) * ARRAY_SIZE(edges); n++) {
-			uint64_t a = edges[n % ARRAY_SIZE(edges)], b = edges[n / ARRAY_SIZE(edges)];
-			_Alignas(8) uint64_t expected[SCRATCH_SIZE / 8], got[SCRATCH_SIZE / 8];
+		struct machine machines[N_WAYS];
 
-			run_as(VM_EXEC_INTERP, false, &patterns[i], a, b, expected);
-			for (int no_bmi2 = 0; no_bmi2 < 2; no_bmi2++) {
-				run_as(VM_EXEC_AUTO, no_bmi2, &patterns[i], a, b, got);
-				for (unsigned w = 0; w < SCRATCH_SIZE / 8; w++)
-					if (got[w] != expected[w])
-						fail_msg("%s(reads %#x) with %#lx, %#lx: word %u is %#lx, not %#lx", patterns[i].text,
-							 patterns[i].reads, (unsigned long)a, (unsigned long)b, w, (unsigned long)got[w],
-							 (unsigned long)expected[w]);
-			}
-		}
+		for (int way = 0; way < N_WAYS; way++)
+			machine_open(&machines[way], way, &patterns[i]);
+		for (size_t n = 0; n < ARRAY_SIZE(edges) * ARRAY_SIZE(edges); n++)
+			compare(&patterns[i], machines, edges[n % ARRAY_SIZE(edges)], edges[n / ARRAY_SIZE(edges)]);
+		for (int way = 0; way < N_WAYS; way++)
+			machine_close(&machines[way]);
 	}
 }
 

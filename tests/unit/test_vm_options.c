@@ -178,6 +178,12 @@ test_held(void **state)
 
 /* ---- constants --------------------------------------------------------------------------------------------------- */
 
+#if defined(__x86_64__)
+#define CONSTANTS_STAND_WHOLE true
+#else
+#define CONSTANTS_STAND_WHOLE false
+#endif
+
 /* Constants that cannot be there by chance; each instruction that may have one, the last with 64 bits. */
 #define CHOSEN 0x3bb0c035
 #define CHOSEN64 0x3c95ddf13bb0c035ll
@@ -243,8 +249,8 @@ test_constants(void **state)
 {
 	_Static_assert((uint32_t)CHOSEN64 == CHOSEN && CHOSEN == 1001439285 && CHOSEN64 == 4365639441963860021, "the texts hold them");
 	for (size_t i = 0; i < ARRAY_SIZE(chosen); i++) {
-		/* What this looks for is there when nobody hides it. */
-		if (!compile_chosen(chosen[i], VM_CONSTANTS_PLAIN))
+		/* What this looks for is there when nobody hides it, save on machines whose instructions hold halves. */
+		if (!compile_chosen(chosen[i], VM_CONSTANTS_PLAIN) && CONSTANTS_STAND_WHOLE)
 			fail_msg("%s: the constant should be there", chosen[i]);
 		for (int n = 0; n < 20; n++)
 			if (compile_chosen(chosen[i], VM_CONSTANTS_BLINDED))
