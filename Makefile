@@ -54,6 +54,7 @@ bench: all static
 	@tests/bench/vm $(BUILD)
 	@tests/bench/tables $(BUILD)
 	@tests/bench/compile $(BUILD)/src/cli/ktap
+	@if [ "$$(id -u)" = 0 ]; then tests/bench/replay $(BUILD)/src/cli/ktap $(BUILD)/tests/progs/calls; fi
 
 install: all
 	@$(NINJA) -C $(BUILD) --quiet

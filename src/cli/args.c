@@ -16,7 +16,7 @@
 #include "cli/cli.h"
 
 const char *const engine_names[] = {
-	[ENGINE_AUTO] = "auto", [ENGINE_KERNEL] = "kernel", [ENGINE_USER] = "user"
+	[ENGINE_AUTO] = "auto", [ENGINE_KERNEL] = "kernel", [ENGINE_USER] = "user", [ENGINE_FTRACE] = "ftrace"
 };
 
 const char *const exec_names[] = {
@@ -108,7 +108,7 @@ take_engine(struct args *args, const char *value)
 			args->engine = (enum engine)i;
 			return NULL;
 		}
-	return "an engine is auto, kernel or user";
+	return "an engine is auto, kernel, user or ftrace";
 }
 
 static const char *
@@ -194,7 +194,7 @@ const struct option_row option_rows[] = {
 	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run" },
 	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of what happens", .only = "script run list record" },
 	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
-	{ "--engine", "NAME", take_engine, "kernel, user, or auto (the kernel where it is permitted)", engine_word },
+	{ "--engine", "NAME", take_engine, "kernel, user, ftrace (the user engine on what ftrace records), or auto (the kernel where it is permitted)", engine_word },
 	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
 	{ "--btf", "FILE", take_btf, "fit C objects to the kernel types in FILE, not to those of this kernel", .only = "run check" },

@@ -9,7 +9,7 @@
 #include "session/session.h"
 #include "vm/vm.h"
 
-enum engine { ENGINE_AUTO, ENGINE_KERNEL, ENGINE_USER };
+enum engine { ENGINE_AUTO, ENGINE_KERNEL, ENGINE_USER, ENGINE_FTRACE };
 
 struct args;
 

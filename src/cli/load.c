@@ -57,17 +57,27 @@ choose_origin(struct load *load)
 	return err == 0 ? STATUS_OK : err == -EINVAL ? STATUS_SCRIPT : STATUS_WORLD;
 }
 
+/* Reports what programs ask and their events cannot answer. */
+static void
+check_answers(const struct load *load, struct diags *diags)
+{
+	if (load->recording)
+		recording_check(load->recording, load->object, diags);
+	else if (load->args->engine == ENGINE_FTRACE)
+		source_ftrace_check(load->object, diags);
+}
+
 static enum exit_status
 compile_script(struct load *load)
 {
 	struct diags diags;
 
 	diags_init(&diags, load->arena, &load->script);
-	load->object = load->origin == EVENTS_KERNEL ?
+	load->object = load->origin == EVENTS_KERNEL && load->args->engine != ENGINE_FTRACE ?
 			      compile_for(load->arena, &load->script, load->events, source_kernel_has_helper, &diags) :
 			      compile(load->arena, &load->script, load->events, &diags);
-	if (load->object && load->recording)
-		recording_check(load->recording, load->object, &diags);
+	if (load->object)
+		check_answers(load, &diags);
 	if (!diags.n_errors)
 		return STATUS_OK;
 	/* When an event is to blame, the line on the engine that does not have it goes before. */
@@ -112,8 +122,8 @@ bind(struct load *load)
 
 	diags_init(&diags, load->arena, load->object->script);
 	bind_object(load->object, load->events, &diags, &n_skipped, &skipped);
-	if (!diags.n_errors && load->recording)
-		recording_check(load->recording, load->object, &diags);
+	if (!diags.n_errors)
+		check_answers(load, &diags);
 	if (diags.n_errors && diags_have(&diags, "-event"))
 		say_not_kernel(load);
 	diags_print(&diags, stderr);

@@ -22,6 +22,7 @@ struct run {
 static enum exit_status
 open_source(struct run *run, const struct target *target)
 {
+	bool in_kernel = run->load.origin == EVENTS_KERNEL && run->load.args->engine != ENGINE_FTRACE;
 	struct text why = { 0 };
 	int err;
 
@@ -35,19 +36,21 @@ open_source(struct run *run, const struct target *target)
 	}
 	if (run->load.origin == EVENTS_USER)
 		say_not_kernel(&run->load);
-	if (run->load.origin == EVENTS_KERNEL && run->load.args->exec != VM_EXEC_AUTO) {
+	if (in_kernel && run->load.args->exec != VM_EXEC_AUTO) {
 		complain("--exec %s is for the user engine, the kernel decides by itself: add --engine=user", exec_names[run->load.args->exec]);
 		return STATUS_USAGE;
 	}
 	if (run->load.recording)
 		err = source_replay_open(&run->source, run->load.object, run->load.recording, &why);
+	else if (run->load.args->engine == ENGINE_FTRACE)
+		err = source_ftrace_open(&run->source, run->load.object, run->load.events, target, &why);
 	else if (run->load.origin == EVENTS_USER)
 		err = source_ptrace_open(&run->source, run->load.object, run->load.events, target, &why);
 	else
 		err = source_kernel_open(&run->source, run->load.object, run->load.events, target, &why);
 	if (err < 0)
 		complain("%s", why.s ? why.s : strerror(-err));
-	else if (run->load.origin == EVENTS_USER)
+	else if (!in_kernel)
 		source_set_exec(run->source, run->load.args->exec);
 	text_fini(&why);
 	return err < 0 ? STATUS_WORLD : STATUS_OK;

@@ -89,7 +89,7 @@ static bool
 is_own_frame(const struct value_names *names, uint64_t addr)
 {
 	static const char *const machinery[] = { "bpf_prog_",      "bpf_trace_run",        "__bpf_trace_",
-						 "__traceiter_",   "bpf_overflow_handler", "perf_trace_",
+						 "__traceiter_",   "trace_event_raw_event_",   "bpf_overflow_handler", "perf_trace_",
 						 "trace_call_bpf", "perf_call_bpf_enter" };
 	struct text symbol = { 0 };
 	bool found = false;

@@ -8,7 +8,7 @@
 
 #include "session/session_int.h"
 
-#define LOOK_MS 100 /* how often the kernel's buffers are emptied that have no descriptor */
+#define LOOK_MS 20 /* how often the kernel's buffers are emptied that have no descriptor */
 #define FDS_MAX 16
 
 /* Waits for something to do. True: Ctrl-C. */

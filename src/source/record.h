@@ -27,7 +27,7 @@ struct recorder;
 struct recorder_ops {
 	/* Begins to record, then lets the command go. Returns 0 or -errno with *why. */
 	int (*start)(struct recorder *recorder, struct text *why);
-	/* Descriptors to poll for POLLIN, beside a look 10 times a second; returns how many were stored (at most max). */
+	/* Descriptors to poll for POLLIN, beside a look 50 times a second; returns how many were stored (at most max). */
 	int (*poll_fds)(struct recorder *recorder, int *fds, int max);
 	/* Moves what there is into the file. Does not block. Returns 0 or -errno. */
 	int (*pump)(struct recorder *recorder);

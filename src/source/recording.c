@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "source/recording_dat.h"
+#include "source/recording_perf.h"
 
 static int
 map_file(struct recording *recording, struct text *why)
@@ -38,6 +39,7 @@ map_file(struct recording *recording, struct text *why)
 		return -EINVAL;
 	}
 	recording->data = data;
+	recording->is_mapped = true;
 	return 0;
 }
 
@@ -47,34 +49,71 @@ format_of(const struct recording *recording)
 {
 	if (recording->len > DAT_MAGIC_LEN && memcmp(recording->data, DAT_MAGIC, DAT_MAGIC_LEN) == 0)
 		return &recording_dat_ops;
+	if (recording->len > PERF_MAGIC_LEN && memcmp(recording->data, PERF_MAGIC, PERF_MAGIC_LEN) == 0)
+		return &recording_perf_ops;
 	return &recording_text_ops;
+}
+
+static struct recording *
+recording_new(struct arena *arena, const char *path, struct text *why)
+{
+	struct recording *recording = mem_alloc(sizeof(*recording));
+
+	if (!recording) {
+		text_puts(why, "no memory for a recording");
+		return NULL;
+	}
+	recording->path = path;
+	recording->arena = arena;
+	recording->events = events_new(arena, EVENTS_RECORDED);
+	return recording;
+}
+
+/* Reads what stands before the events. Frees the recording on failure. */
+static int
+read_head(struct recording *recording, struct text *why)
+{
+	int err;
+
+	recording->ops = format_of(recording);
+	err = recording->ops->open(recording, why);
+	if (err < 0)
+		recording_close(recording);
+	else
+		tasks_watch(&recording->tasks, recording->events);
+	return err;
 }
 
 int
 recording_open(struct recording **opened, struct arena *arena, const char *path, struct text *why)
 {
-	struct recording *recording = mem_alloc(sizeof(*recording));
-	int err;
+	struct recording *recording = recording_new(arena, path, why);
+	int err = recording ? map_file(recording, why) : -ENOMEM;
 
-	if (!recording) {
-		text_puts(why, "no memory for a recording");
-		return -ENOMEM;
-	}
-	recording->path = path;
-	recording->arena = arena;
-	recording->events = events_new(arena, EVENTS_RECORDED);
-	err = map_file(recording, why);
-	if (err == 0) {
-		recording->ops = format_of(recording);
-		err = recording->ops->open(recording, why);
-	}
-	if (err < 0) {
+	if (err < 0 && recording)
 		recording_close(recording);
-		return err;
+	if (err == 0)
+		err = read_head(recording, why);
+	if (err == 0)
+		*opened = recording;
+	return err;
+}
+
+int
+recording_open_memory(struct recording **opened, struct arena *arena, const char *name, const void *data, size_t len,
+		      struct text *why)
+{
+	struct recording *recording = recording_new(arena, name, why);
+	int err = recording ? 0 : -ENOMEM;
+
+	if (recording) {
+		recording->data = data;
+		recording->len = len;
+		err = read_head(recording, why);
 	}
-	tasks_watch(&recording->tasks, recording->events);
-	*opened = recording;
-	return 0;
+	if (err == 0)
+		*opened = recording;
+	return err;
 }
 
 void
@@ -82,7 +121,7 @@ recording_close(struct recording *recording)
 {
 	if (recording->ops)
 		recording->ops->close(recording);
-	if (recording->data)
+	if (recording->is_mapped)
 		munmap((void *)(uintptr_t)recording->data, recording->len);
 	free(recording->tasks.slots);
 	free(recording->streams);
@@ -163,6 +202,17 @@ recording_rewind(struct recording *recording)
 	for (uint32_t i = 0; i < recording->n_streams; i++)
 		open_stream(recording, i);
 	return 0;
+}
+
+void
+recording_reopen(struct recording *recording, uint32_t stream)
+{
+	if (recording->is_handed_out)
+		return;
+	for (uint32_t i = 0; i < recording->n_open; i++)
+		if (recording->streams[i].number == stream)
+			return;
+	open_stream(recording, stream);
 }
 
 /* Replaces the event that was handed out last by the next one of its stream. */

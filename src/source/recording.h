@@ -5,6 +5,7 @@
  *     recording.c        opening, damage, the streams merged by time
  *     recording_text.c   our text form
  *     recording_dat.c    trace.dat (recording_dat.h)
+ *     recording_perf.c   perf.data
  *     recording_tasks.c  which thread belongs to which process, and what it is called
  *     recording_needs.c  what a script asks and a recording cannot answer
  *     replay.c           the source that feeds a recording to the user engine
@@ -20,6 +21,7 @@
 #define RECORDED_MAX      65536 /* bytes of a record */
 #define RECORDED_IDS      65536 /* numbers of events: common_type has 16 bits */
 #define RECORDED_CPUS_MAX 4096
+#define RECORDED_THREAD   65535 /* no event: tells of the thread `tid`, its process and its name */
 
 /* One event. What it points to is good until the next one is asked of the same stream. */
 struct recorded {
@@ -31,6 +33,7 @@ struct recorded {
 	uint32_t tid;
 	uint32_t pid;          /* process; 0: ask the tasks */
 	const char *comm;      /* NULL: ask the tasks */
+	uint32_t parent;       /* of RECORDED_THREAD: the thread whose name it takes; 0: `comm` is its name */
 	const uint64_t *stack; /* return addresses in the kernel, innermost first */
 	const uint64_t *ustack; /* and in the process */
 	uint32_t n_stack, n_ustack;
@@ -121,6 +124,7 @@ struct recording {
 	uint32_t n_streams;
 	const unsigned char *data;    /* the file, mapped */
 	size_t len;
+	bool is_mapped;               /* by us */
 	void *format;                 /* what recording_FORMAT.c keeps */
 	const char *kallsyms;         /* /proc/kallsyms of the machine; not NUL-terminated; NULL: not recorded */
 	size_t kallsyms_len;
@@ -133,12 +137,21 @@ struct recording {
 	bool is_handed_out;           /* the first stream's event was returned by recording_next */
 };
 
+/* Adds a stream, that had ended, again once it has more events. */
+void
+recording_reopen(struct recording *recording, uint32_t stream);
+
 /*
  * Opens a recording in any of the formats. `arena` outlives it. Returns 0, or -errno with *why naming file and cause; -EINVAL: the file
  * is no recording.
  */
 int
 recording_open(struct recording **recording, struct arena *arena, const char *path, struct text *why);
+
+/* The same from memory, which is borrowed until recording_close; `name` stands for the file in messages. */
+int
+recording_open_memory(struct recording **recording, struct arena *arena, const char *name, const void *data, size_t len,
+		      struct text *why);
 
 /* Goes through all events to know what threads were called before they were renamed. Returns 0 or -ENOMEM. */
 int
@@ -167,6 +180,10 @@ recording_damage(struct recording *recording, const char *format, ...) PRINTF_LI
 void
 recording_check(const struct recording *recording, const struct object *object, struct diags *diags);
 
+/* Does a program of the object call this helper? */
+bool
+object_calls(const struct object *object, int32_t helper);
+
 /* Says what it is but no error: one line for complain, or false. */
 bool
 recording_remark(const struct recording *recording, const struct object *object, struct text *remark);
@@ -176,6 +193,20 @@ const char *
 recorded_string(const struct recorded *event, const struct field *field, size_t *len);
 
 extern const struct recording_ops recording_text_ops, recording_dat_ops;
+
+/* ---- ftrace_source.c ------------------------------------------------------------------------------------------ */
+
+/*
+ * Opens a source that runs the programs in the user engine on what the kernel records just now, in an instance of ftrace. `events` are
+ * those of EVENTS_KERNEL. Returns 0 or -errno with *why.
+ */
+int
+source_ftrace_open(struct source **source, const struct object *object, struct events *events, const struct target *target,
+		   struct text *why);
+
+/* Like recording_check, for such a source. */
+void
+source_ftrace_check(const struct object *object, struct diags *diags);
 
 /* ---- replay.c ------------------------------------------------------------------------------------------------- */
 

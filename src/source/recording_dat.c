@@ -17,6 +17,7 @@
 #define SECTIONS_MAX   1024         /* options sections, each of which points to the next */
 #define NAME_LEN       10           /* "options  ", "flyrecord" */
 #define SECTION_PACKED 1
+#define LOOK_FOR_STACKS 1000 /* events of each CPU */
 
 struct dat {
 	struct pages *pages;      /* one a stream */
@@ -349,6 +350,23 @@ read_file(struct recording *recording, struct text *why)
 	return *version == '6' ? read_6(recording, &in, why) : read_7(recording, &in, why);
 }
 
+/* Whether events have stacks is not said anywhere: the first ones with a stack are looked for. */
+static void
+note_stacks(struct recording *recording)
+{
+	uint64_t n_damaged = recording->n_damaged, n_lost = recording->n_lost;
+	struct dat *dat = recording->format;
+	struct recorded event;
+
+	for (uint32_t i = 0; i < recording->n_streams; i++) {
+		pages_rewind(&dat->pages[i]);
+		for (uint32_t n = 0; n < LOOK_FOR_STACKS && pages_next(&dat->pages[i], &event); n++)
+			recording->holds |= (event.n_stack ? HOLDS_STACKS : 0) | (event.n_ustack ? HOLDS_USTACKS : 0);
+	}
+	recording->n_damaged = n_damaged; /* it is met again */
+	recording->n_lost = n_lost;
+}
+
 static int
 dat_open(struct recording *recording, struct text *why)
 {
@@ -366,6 +384,7 @@ dat_open(struct recording *recording, struct text *why)
 		dat->pages[i].stack_id = stack_event(recording, "kernel_stack");
 		dat->pages[i].ustack_id = stack_event(recording, "user_stack");
 	}
+	note_stacks(recording);
 	if (!recording->n_cpus)
 		recording->n_cpus = 1;
 	return 0;

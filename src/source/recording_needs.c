@@ -11,7 +11,7 @@
 enum need {
 	NEED_NOTHING,
 	NEED_NEVER,   /* no recording has it */
-	NEED_STACKS,
+	NEED_STACKS,  /* of the kernel, or of the process: the flags say which */
 	NEED_STRINGS, /* the texts that arguments of system calls point to */
 };
 
@@ -39,8 +39,8 @@ static const struct {
 	{ BPF_FUNC_ringbuf_query, NEED_NOTHING, NULL },
 	{ BPF_FUNC_strncmp, NEED_NOTHING, NULL },
 	{ BPF_FUNC_get_current_uid_gid, NEED_NEVER, "user and group (uid, gid)" },
-	{ BPF_FUNC_get_stackid, NEED_STACKS, "kernel stacks (stack)" },
-	{ BPF_FUNC_get_stack, NEED_STACKS, "kernel stacks (stack)" },
+	{ BPF_FUNC_get_stackid, NEED_STACKS, "stacks of the kernel (stack)" },
+	{ BPF_FUNC_get_stack, NEED_STACKS, "stacks of the kernel (stack)" },
 	{ BPF_FUNC_probe_read_user_str, NEED_STRINGS, "the texts that arguments of system calls point to" },
 	{ BPF_FUNC_probe_read_user, NEED_STRINGS, "memory of the process" },
 };
@@ -105,6 +105,16 @@ report(const struct check *check, uint32_t pc, const char *what)
 		   what);
 }
 
+/* The flags of get_stackid are a constant in r3, loaded last before the call. */
+static bool
+asks_user_stack(const struct func *func, uint32_t pc)
+{
+	while (pc-- > 0)
+		if (func->insns[pc].code == (BPF_ALU64 | BPF_MOV | BPF_K) && func->insns[pc].dst_reg == BPF_REG_3)
+			return func->insns[pc].imm & BPF_F_USER_STACK;
+	return false;
+}
+
 static void
 check_call(const struct check *check, uint32_t pc)
 {
@@ -125,8 +135,12 @@ check_call(const struct check *check, uint32_t pc)
 		report(check, pc, needs[i].what);
 		return;
 	case NEED_STACKS:
-		if (!(check->recording->holds & HOLDS_STACKS))
+		if (asks_user_stack(check->func, pc)) {
+			if (!(check->recording->holds & HOLDS_USTACKS))
+				report(check, pc, "stacks of processes (ustack)");
+		} else if (!(check->recording->holds & HOLDS_STACKS)) {
 			report(check, pc, needs[i].what);
+		}
 		return;
 	case NEED_STRINGS:
 		event = event_without_strings(check);
@@ -162,19 +176,21 @@ recording_check(const struct recording *recording, const struct object *object, 
 }
 
 bool
+object_calls(const struct object *object, int32_t helper)
+{
+	for (uint32_t i = 0; i < object->n_funcs; i++)
+		for (uint32_t pc = 0; pc < object->funcs[i]->n_insns; pc++)
+			if (is_helper_call(&object->funcs[i]->insns[pc]) && object->funcs[i]->insns[pc].imm == helper)
+				return true;
+	return false;
+}
+
+bool
 recording_remark(const struct recording *recording, const struct object *object, struct text *remark)
 {
-	if (recording->holds & HOLDS_PIDS)
+	if (recording->holds & HOLDS_PIDS || !object_calls(object, BPF_FUNC_get_current_pid_tgid))
 		return false;
-	for (uint32_t i = 0; i < object->n_funcs; i++)
-		for (uint32_t pc = 0; pc < object->funcs[i]->n_insns; pc++) {
-			const struct bpf_insn *insn = &object->funcs[i]->insns[pc];
-
-			if (!is_helper_call(insn) || insn->imm != BPF_FUNC_get_current_pid_tgid)
-				continue;
-			text_printf(remark, "recording '%s' does not say which threads form a process: pid is the thread's id where "
-				    "that is not known", recording->path);
-			return true;
-		}
-	return false;
+	text_printf(remark, "recording '%s' does not say which threads form a process: pid is the thread's id where that is not known",
+		    recording->path);
+	return true;
 }

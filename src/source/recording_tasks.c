@@ -143,6 +143,18 @@ chars_in(const struct recorded *event, const struct field *field, char comm[17])
 	return comm;
 }
 
+/* What perf.data says of a thread. */
+static int
+learn_thread(struct recorded_tasks *tasks, const struct recorded *event)
+{
+	const struct recorded_task *parent = event->parent ? tasks_find(tasks, event->parent) : NULL;
+	char comm[16] = { 0 };
+
+	if (parent)
+		memcpy(comm, parent->comm, sizeof(comm));
+	return tasks_set(tasks, event->tid, event->pid, event->comm ? event->comm : comm);
+}
+
 static int
 learn_newtask(struct recorded_tasks *tasks, const struct recorded *event)
 {
@@ -178,6 +190,8 @@ tasks_learn(struct recorded_tasks *tasks, const struct recorded *event)
 {
 	char comm[17];
 
+	if (event->id == RECORDED_THREAD)
+		return learn_thread(tasks, event);
 	if (event->id == tasks->newtask_id)
 		return learn_newtask(tasks, event);
 	if (event->id == tasks->rename_id)

@@ -697,7 +697,7 @@ text_open(struct recording *recording, struct text *why)
 		text_printf(why, "recording '%s' is too long: as text it can have 1 GiB at most", recording->path);
 		return -EFBIG;
 	}
-	if (memchr(recording->data, 0, recording->len)) {
+	if (recording->len && memchr(recording->data, 0, recording->len)) {
 		text_printf(why, "'%s' is no recording: neither trace.dat nor perf.data, and no text", recording->path);
 		return -EINVAL;
 	}

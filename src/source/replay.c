@@ -13,34 +13,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "source/engine.h"
-#include "source/recording.h"
+#include "source/replay_int.h"
 
-#define EVENTS_A_PUMP  4096 /* then the session looks at Ctrl-C */
 #define EVENTS_A_DRAIN 64   /* then records are taken out of the ring buffer */
 #define PADDED_SIZE    (3 * RECORDED_MAX) /* 16 bits of offset and 16 of length never lead out of it */
-
-/* A registered program for the events of a number, in the order of registration. */
-struct hook {
-	struct hook *next;
-	const struct loaded *loaded;
-	const struct event *event;
-};
-
-struct replay {
-	struct engine engine;
-	struct recording *recording;
-	struct hook *hooks[RECORDED_IDS];
-	uint32_t n_hooks;
-	bool has_event;          /* `event` waits */
-	struct recorded event;   /* also what read_user asks of */
-	uint64_t now;            /* of the event handled last */
-	int ready_fd;            /* always readable: there is always something to do */
-	bool ended;
-	bool over;
-	unsigned char *padded;   /* PADDED_SIZE bytes: a record with zeros behind it, */
-	uint32_t padded_len;     /* whose first bytes may be others */
-};
 
 static struct replay *
 of(struct source *source)
@@ -50,18 +26,11 @@ of(struct source *source)
 
 /* ---- attach, start ---------------------------------------------------------------------------------------- */
 
-static int
-replay_attach(struct source *source, const struct program *program, struct event *event, struct text *why)
+int
+replay_hook(struct replay *replay, const struct program *program, struct event *event, struct text *why)
 {
-	struct replay *replay = of(source);
 	struct hook *hook, **at;
 
-	if (!event_has_record(event) || event_is_probe(event)) {
-		text_puts(why, "a recording has no timers and probes of its own: profile and probe: are for live systems");
-		return -EOPNOTSUPP;
-	}
-	if (event->id < 0 || event->id >= RECORDED_IDS)
-		return 0; /* known by name, but it does not occur */
 	if (program->record_size > RECORDED_MAX) {
 		text_printf(why, "the program reads %" PRIu32 " bytes of its record, more than there can be", program->record_size);
 		return -EINVAL;
@@ -83,15 +52,29 @@ replay_attach(struct source *source, const struct program *program, struct event
 }
 
 static int
+replay_attach(struct source *source, const struct program *program, struct event *event, struct text *why)
+{
+	if (!event_has_record(event) || event_is_probe(event)) {
+		text_puts(why, "a recording has no timers and probes of its own: profile and probe: are for live systems");
+		return -EOPNOTSUPP;
+	}
+	if (event->id < 0 || event->id >= RECORDED_IDS)
+		return 0; /* known by name, but it does not occur */
+	return replay_hook(of(source), program, event, why);
+}
+
+static int
 replay_start(struct source *source, struct text *why)
 {
 	struct replay *replay = of(source);
 
-	if (recording_learn_names(replay->recording) < 0 || recording_rewind(replay->recording) < 0) {
+	bool needs_names = object_calls(source->object, BPF_FUNC_get_current_comm);
+
+	if ((needs_names && recording_learn_names(replay->recording) < 0) || recording_rewind(replay->recording) < 0) {
 		text_puts(why, "no memory for the streams of the recording");
 		return -ENOMEM;
 	}
-	replay->has_event = recording_next(replay->recording, &replay->event);
+	replay_advance(replay);
 	replay->now = replay->event.time_ns;
 	return 0;
 }
@@ -172,7 +155,58 @@ read_string(void *arg, uint64_t addr, void *dst, size_t len)
 	return -EFAULT;
 }
 
+/* vm_env.unwind_kernel and unwind. -EFAULT, as the kernel's helper says it: there are no frames. */
+static int64_t
+copy_stack(const uint64_t *stack, uint32_t n, uint64_t *addrs, uint32_t max)
+{
+	if (n > max)
+		n = max;
+	if (n)
+		memcpy(addrs, stack, 8 * n);
+	return n ? (int64_t)n : -EFAULT;
+}
+
+static int64_t
+unwind_kernel(void *arg, uint64_t *addrs, uint32_t max)
+{
+	const struct replay *replay = arg;
+
+	return copy_stack(replay->event.stack, replay->event.n_stack, addrs, max);
+}
+
+static int64_t
+unwind_user(void *arg, uint64_t *addrs, uint32_t max)
+{
+	const struct replay *replay = arg;
+
+	return copy_stack(replay->event.ustack, replay->event.n_ustack, addrs, max);
+}
+
 /* ---- pump ------------------------------------------------------------------------------------------------------- */
+
+void
+replay_advance(struct replay *replay)
+{
+	replay->has_event = recording_next(replay->recording, &replay->event);
+}
+
+void
+replay_events(struct replay *replay, uint64_t until, int max, struct sink *sink)
+{
+	for (int n = 0; n < max && replay->has_event && !replay->over; n++) {
+		if (replay->event.time_ns >= until) {
+			replay->now = until;
+			break;
+		}
+		if (replay->event.time_ns > replay->now)
+			replay->now = replay->event.time_ns;
+		handle(replay);
+		replay_advance(replay);
+		if (n % EVENTS_A_DRAIN == EVENTS_A_DRAIN - 1)
+			engine_drain(&replay->engine, sink);
+	}
+	engine_drain(&replay->engine, sink);
+}
 
 static int
 replay_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg)
@@ -180,19 +214,7 @@ replay_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 	struct replay *replay = of(source);
 	struct sink sink = { fn, arg, 0 };
 
-	for (int n = 0; n < EVENTS_A_PUMP && replay->has_event && !replay->over; n++) {
-		if (replay->event.time_ns >= source->until) {
-			replay->now = source->until;
-			break;
-		}
-		if (replay->event.time_ns > replay->now)
-			replay->now = replay->event.time_ns;
-		handle(replay);
-		replay->has_event = recording_next(replay->recording, &replay->event);
-		if (n % EVENTS_A_DRAIN == EVENTS_A_DRAIN - 1)
-			engine_drain(&replay->engine, &sink);
-	}
-	engine_drain(&replay->engine, &sink);
+	replay_events(replay, source->until, EVENTS_A_PUMP, &sink);
 	replay->ended = !replay->has_event;
 	return sink.n;
 }
@@ -218,6 +240,13 @@ replay_time(struct source *source)
 	return of(source)->now;
 }
 
+/* Which files processes had mapped is not known: frames of programs are shown as addresses. */
+static struct spaces *
+replay_spaces(struct source *source)
+{
+	return NULL;
+}
+
 static void
 replay_stop(struct source *source)
 {
@@ -233,10 +262,9 @@ replay_stats(struct source *source, struct source_stats *stats)
 	stats->n_events = replay->engine.n_events;
 }
 
-static void
-replay_close(struct source *source)
+void
+replay_fini(struct replay *replay)
 {
-	struct replay *replay = of(source);
 	struct hook *hook;
 
 	for (uint32_t i = 0; i < RECORDED_IDS && replay->n_hooks; i++)
@@ -246,9 +274,17 @@ replay_close(struct source *source)
 			free(hook);
 		}
 	engine_fini(&replay->engine);
+	free(replay->padded);
+}
+
+static void
+replay_close(struct source *source)
+{
+	struct replay *replay = of(source);
+
+	replay_fini(replay);
 	if (replay->ready_fd >= 0)
 		close(replay->ready_fd);
-	free(replay->padded);
 	free(replay);
 }
 
@@ -260,6 +296,7 @@ static const struct source_ops replay_ops = {
 	.pump = replay_pump,
 	.ended = replay_ended,
 	.time = replay_time,
+	.spaces = replay_spaces,
 	.stop = replay_stop,
 	.lookup = engine_lookup,
 	.update = engine_update,
@@ -270,23 +307,26 @@ static const struct source_ops replay_ops = {
 	.close = replay_close,
 };
 
-static int
-open_parts(struct replay *replay, const struct object *object, struct text *why)
+int
+replay_init(struct replay *replay, const struct source_ops *ops, const struct object *object, struct recording *recording,
+	    struct text *why)
 {
-	int err = engine_init(&replay->engine, &replay_ops, object, replay->recording->events, replay->recording->n_cpus, why);
+	int err;
 
+	replay->recording = recording;
+	replay->ready_fd = -1;
+	err = engine_init(&replay->engine, ops, object, recording->events, recording->n_cpus, why);
 	if (err < 0)
 		return err;
 	replay->engine.source.until = UINT64_MAX;
 	replay->engine.env.read_user = read_string;
+	replay->engine.env.unwind_kernel = unwind_kernel;
+	replay->engine.env.unwind = unwind_user;
 	replay->engine.env.arg = replay;
 	replay->padded = mem_alloc(PADDED_SIZE);
-	replay->ready_fd = eventfd(1, EFD_CLOEXEC);
-	if (replay->padded && replay->ready_fd >= 0)
-		return 0;
-	err = replay->padded ? -errno : -ENOMEM;
-	text_printf(why, "recording '%s' cannot be replayed: %s", replay->recording->path, strerror(-err));
-	return err;
+	if (!replay->padded)
+		text_puts(why, "no memory for a record");
+	return replay->padded ? 0 : -ENOMEM;
 }
 
 int
@@ -299,10 +339,14 @@ source_replay_open(struct source **source, const struct object *object, struct r
 		text_puts(why, "no memory for the user engine");
 		return -ENOMEM;
 	}
-	replay->recording = recording;
-	replay->ready_fd = -1;
-	err = open_parts(replay, object, why);
+	err = replay_init(replay, &replay_ops, object, recording, why);
+	if (err == 0) {
+		replay->ready_fd = eventfd(1, EFD_CLOEXEC);
+		err = replay->ready_fd < 0 ? -errno : 0;
+	}
 	if (err < 0) {
+		if (!why->len)
+			text_printf(why, "recording '%s' cannot be replayed: %s", recording->path, strerror(-err));
 		replay_close(&replay->engine.source);
 		return err;
 	}

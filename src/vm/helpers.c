@@ -208,7 +208,7 @@ HELPER_FN(ktime_get_coarse_ns)
 	return helper_ktime_get_ns(run, r1, r2, r3, r4, r5);
 }
 
-/* ---- stacks: of the program that raised the event; there is no kernel's below it ---------------------------------- */
+/* ---- stacks: of the program that raised the event, and the kernel's below it where the source has that ---------- */
 
 #define UNWIND_MAX (VM_STACK_DEPTH_MAX + BPF_F_SKIP_FIELD_MASK)
 
@@ -217,11 +217,13 @@ static int64_t
 unwind(const struct vm_run *run, uint64_t flags, uint64_t *frames, uint32_t max)
 {
 	uint64_t all[UNWIND_MAX], skip = flags & BPF_F_SKIP_FIELD_MASK;
-	int64_t n;
+	int64_t (*frames_of)(void *arg, uint64_t *addrs, uint32_t max) = NULL, n;
 
-	if (!(flags & BPF_F_USER_STACK) || !run->env || !run->env->unwind)
+	if (run->env)
+		frames_of = flags & BPF_F_USER_STACK ? run->env->unwind : run->env->unwind_kernel;
+	if (!frames_of)
 		return -EOPNOTSUPP;
-	n = run->env->unwind(run->env->arg, all, (uint32_t)skip + max);
+	n = frames_of(run->env->arg, all, (uint32_t)skip + max);
 	if (n < 0)
 		return n;
 	if ((uint64_t)n <= skip)

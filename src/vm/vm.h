@@ -31,6 +31,8 @@ struct vm_env {
 	 * many, or -errno. NULL: no stacks can be taken.
 	 */
 	int64_t (*unwind)(void *arg, uint64_t *addrs, uint32_t max);
+	/* The same for its stack in the kernel, where that is known: in recordings. */
+	int64_t (*unwind_kernel)(void *arg, uint64_t *addrs, uint32_t max);
 	void *arg;
 	/* Takes a line of trace_printk, with its newline; NULL: it goes to stderr, "COMMAND-TID: " before it. */
 	void (*print)(void *print_arg, const struct vm_env *env, const char *line, size_t len);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Fuzz target: recordings as text (fuzz_recording.h).
+ */
+#include "fuzz_recording.h"
+#include "fuzz_replay.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_recording(data, size, "", 0);
+}
