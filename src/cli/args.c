@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -41,6 +42,26 @@ take_pid(struct args *args, const char *value)
 	if (*value < '0' || *value > '9' || *end || pid <= 0 || pid > INT32_MAX)
 		return "a process id is a positive number";
 	args->pid = (pid_t)pid;
+	return NULL;
+}
+
+static const char *
+take_cpu(struct args *args, const char *value)
+{
+	char *end;
+	long cpu = strtol(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || cpu >= sysconf(_SC_NPROCESSORS_CONF))
+		return "a CPU is a number, from 0 to one less than there are";
+	args->cpu = (uint32_t)cpu;
+	args->on_one_cpu = true;
+	return NULL;
+}
+
+static const char *
+take_cgroup(struct args *args, const char *value)
+{
+	args->cgroup = value;
 	return NULL;
 }
 
@@ -189,6 +210,8 @@ stage_word(size_t i)
 const struct option_row option_rows[] = {
 	{ "-e", "TEXT", take_text, "run TEXT instead of a file" },
 	{ "-p", "PID", take_pid, "trace this process, its threads and what it starts from now on" },
+	{ "-C", "CPU", take_cpu, "trace only what happens on this CPU", .only = "script" },
+	{ "--cgroup", "PATH", take_cgroup, "trace only processes of this control group (v2) and those below it", .only = "script" },
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
 	{ "--buffer", "SIZE", take_buffer, "bytes (4k to 1024M) for lines that probes have sent and ktap has not yet read; 4M", .only = "script run" },
 	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run" },
@@ -419,8 +442,8 @@ args_parse(struct args *args, int argc, char **argv)
 		status = parse_script(args, argv, at);
 	if (status == STATUS_OK && !args->done)
 		status = check_options(args);
-	if (status == STATUS_OK && args->from && (args->command || args->pid || args->engine))
-		return usage_error("--from", args->from, "a recording has its own events: no command, -p or --engine goes with it");
+	if (status == STATUS_OK && args->from && (args->command || args->pid || args->engine || args->on_one_cpu || args->cgroup))
+		return usage_error("--from", args->from, "a recording has its own events: no command, -p, -C, --cgroup or --engine goes with it");
 	if (status == STATUS_OK && args->command && args->pid)
 		return usage_error("-p", NULL, "a process or a command is traced, not both");
 	return status;

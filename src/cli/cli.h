@@ -52,6 +52,9 @@ struct args {
 	const char *from;       /* --from: a recording; NULL: what happens live */
 	const char *btf;        /* --btf */
 	pid_t pid;              /* -p */
+	bool on_one_cpu;        /* -C */
+	uint32_t cpu;           /* that one */
+	const char *cgroup;     /* --cgroup */
 	enum engine engine;
 	enum vm_exec exec;      /* --exec */
 	bool quiet; /* -q */

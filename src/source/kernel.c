@@ -364,7 +364,7 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 		kernel->target = *target;
 	kernel->has_target = kernel->target.argv || kernel->target.pid;
 	kernel->self = own_process();
-	kernel->pidfd = kernel->targets_fd = kernel->scratch_fd = kernel->guard_fd = -1;
+	kernel->pidfd = kernel->targets_fd = kernel->cgroup_fd = kernel->scratch_fd = kernel->guard_fd = -1;
 	return kernel;
 }
 

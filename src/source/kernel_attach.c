@@ -245,6 +245,12 @@ attach_counter(struct kernel *kernel, struct unit *unit, struct event *event)
 	return attach_everywhere(kernel, unit, event, &attr);
 }
 
+static int
+attach_follower(struct kernel *kernel, struct unit *unit, struct event *event)
+{
+	return event ? attach_tracepoint(kernel, unit, event) : attach_raw(kernel, unit, event);
+}
+
 static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *unit, struct event *event) = {
 	[UNIT_SYS_ENTER] = attach_raw, [UNIT_SYS_EXIT] = attach_raw,
 	[UNIT_RAW] = attach_raw,       [UNIT_TRACEPOINT] = attach_tracepoint,
@@ -253,7 +259,7 @@ static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *uni
 	[UNIT_FENTRY] = attach_raw,    [UNIT_FEXIT] = attach_raw,
 	[UNIT_RAWTP] = attach_raw,     [UNIT_PROFILE] = attach_profile,
 	[UNIT_COUNTER] = attach_counter,
-	[UNIT_FORK] = attach_raw,      [UNIT_FREE] = attach_raw,
+	[UNIT_FORK] = attach_follower, [UNIT_FREE] = attach_follower,
 };
 
 /* ---- accounts -------------------------------------------------------------------------------- */
@@ -426,11 +432,11 @@ note_multi(const struct multi_result *result)
 static int
 attach_own(struct kernel *kernel, struct unit *unit, struct text *why)
 {
-	int err = attach[unit->kind](kernel, unit, NULL);
+	int err = attach[unit->kind](kernel, unit, unit->n_events ? unit->events[0] : NULL);
 
 	note(kernel, unit, NULL, err);
 	if (err < 0)
-		text_printf(why, "cannot attach to raw tracepoint %s (%s): %s", unit_infos[unit->kind].point,
+		text_printf(why, "cannot attach to tracepoint %s (%s): %s", unit_infos[unit->kind].point,
 			    unit_infos[unit->kind].name, cause_text(NULL, err));
 	return err;
 }
@@ -457,7 +463,7 @@ attach_events(struct kernel *kernel, struct unit *unit, struct text *why)
 static int
 attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 {
-	if (unit->n_events == 0)
+	if (unit->n_events == 0 || unit->n_slots == 0)
 		return attach_own(kernel, unit, why);
 	leave_out_refused(kernel, unit);
 	if (!unit->multi)

@@ -42,8 +42,8 @@
 	UNIT(RAWTP, "typed raw tracepoint", BPF_PROG_TYPE_TRACING, NULL)                                \
 	UNIT(COUNTER, "counter", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
 	UNIT(PROFILE, "profile", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
-	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACING, "sched_process_fork")                          \
-	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACING, "sched_process_free")
+	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACEPOINT, "sched_process_fork")                          \
+	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACEPOINT, "sched_process_free")
 
 enum unit_kind {
 #define UNIT(id, name, type, point) UNIT_##id,
@@ -138,6 +138,7 @@ struct kernel {
 	size_t globals_len;
 	struct record_ring *ring; /* NULL: no records */
 	struct kernel_spaces *spaces; /* NULL: no user stacks */
+	int cgroup_fd;            /* table of one control group; -1: all */
 	int targets_fd;           /* array of one value: a bit for each process id; -1: no target */
 	int scratch_fd;
 	uint32_t scratch_size, n_scratch;

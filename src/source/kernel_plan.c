@@ -219,22 +219,41 @@ plan_other(struct kernel *kernel, const struct registration *registration)
 
 /* ---- followers, scratch memory --------------------------------------------------------------- */
 
+/*
+ * A unit that follows targets: with the kernel's types from the tasks that its tracepoint passes, else from the fields of the record that
+ * the tracepoint's format describes, which takes longer to detach.
+ */
+static int
+plan_follower(struct kernel *kernel, enum unit_kind kind, struct text *why)
+{
+	struct unit *unit = add_unit(kernel, kind);
+	struct event *event;
+
+	if (unit->btf_id && kernel->types.task_tgid_off && kernel->types.task_pid_off)
+		return 0;
+	unit->btf_id = 0;
+	event = events_find(kernel->events, "sched", unit_infos[kind].point);
+	if (!event || event_load_fields(kernel->events, event) < 0) {
+		text_puts(why, "children of a process cannot be followed: this kernel has no type information "
+			  "(/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF), and tracefs, which would do instead, cannot be read; "
+			  "trace without a command, or use --engine=user");
+		return -EOPNOTSUPP;
+	}
+	unit->events = arena_alloc(kernel->arena, sizeof(struct event *));
+	unit->events[0] = event;
+	unit->n_events = 1;
+	return 0;
+}
+
 static int
 plan_followers(struct kernel *kernel, struct text *why)
 {
+	int err;
+
 	if (!kernel->has_target)
 		return 0;
-	if (!kernel->types.point_ids[UNIT_FORK] || !kernel->types.point_ids[UNIT_FREE] ||
-	    !kernel->types.task_tgid_off || !kernel->types.task_pid_off) {
-		text_puts(
-			why,
-			"children of a process cannot be followed: this kernel has no type information "
-			"(/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF); trace without a command, or use --engine=user");
-		return -EOPNOTSUPP;
-	}
-	add_unit(kernel, UNIT_FORK);
-	add_unit(kernel, UNIT_FREE);
-	return 0;
+	err = plan_follower(kernel, UNIT_FORK, why);
+	return err < 0 ? err : plan_follower(kernel, UNIT_FREE, why);
 }
 
 /* ---- many functions at once ------------------------------------------------------------------ */
@@ -347,26 +366,56 @@ plan_guard(struct kernel *kernel)
 	kernel->guarded = n_nesting && n_handling > 1;
 }
 
+/* What -d events says of the choice. */
+static const char *
+reason(const struct unit *unit)
+{
+	switch (unit->kind) {
+	case UNIT_SYS_ENTER:
+	case UNIT_SYS_EXIT: return unit->btf_id ? "one program for all calls, registers by BTF" : "one program for all calls, no BTF: registers through a helper";
+	case UNIT_RAW: return "no handler reads fields";
+	case UNIT_TRACEPOINT: return "a handler reads fields";
+	case UNIT_FENTRY:
+	case UNIT_FEXIT:
+	case UNIT_RAWTP: return "asked for, arguments by BTF";
+	case UNIT_KPROBE:
+	case UNIT_KRETPROBE: return unit->multi         ? "kprobe.multi, one attachment"
+				    : unit->n_events > 1 ? "one by one: an offset, or no kprobe.multi here"
+							 : "one function";
+	case UNIT_UPROBE:
+	case UNIT_URETPROBE: return unit->multi ? "uprobe.multi, one attachment a file" : "one by one: no uprobe.multi here";
+	case UNIT_COUNTER:
+	case UNIT_PROFILE: return "a perf event on each CPU";
+	case UNIT_FORK:
+	case UNIT_FREE: return unit->btf_id ? "by the tasks that BTF describes" : "no BTF: by the fields of the tracepoint's format";
+	case N_UNIT_KINDS: break;
+	}
+	return "";
+}
+
+static void
+print_unit(const struct unit *unit)
+{
+	uint32_t i, n = unit->syscalls ? unit->n_syscalls : unit->n_events;
+
+	fprintf(stderr, "events: %s (%s)", unit_infos[unit->kind].name, reason(unit));
+	if (unit->n_slots)
+		fprintf(stderr, ": %u program%s, %u event%s, told apart by %s", unit->n_slots, unit->n_slots == 1 ? "" : "s", n,
+			n == 1 ? "" : "s", unit->syscalls ? "number" : unit->by_cookie ? "cookie" : "program");
+	fprintf(stderr, "%s\n", unit->may_nest ? ", never inside another" : "");
+	for (i = 0; i < unit->n_events; i++)
+		fprintf(stderr, "events:     %s:%s\n", unit->events[i]->system, unit->events[i]->name);
+}
+
 static void
 print_plan(const struct kernel *kernel)
 {
-	const struct unit *unit;
-	const char *why;
 	uint32_t i;
 
-	for (i = 0; i < kernel->n_units; i++) {
-		unit = kernel->units[i];
-		why = unit->kind == UNIT_RAW          ? ", no handler reads fields"
-		      : unit->kind == UNIT_TRACEPOINT ? ", a handler reads fields"
-						      : "";
-		fprintf(stderr, "events: %s (%s%s): %u program(s), %u event(s), %s%s\n",
-			unit_infos[unit->kind].name, unit->btf_id ? "typed by BTF" : "untyped", why,
-			unit->n_slots, unit->syscalls ? unit->n_syscalls : unit->n_events,
-			unit->syscalls    ? "told apart by number"
-			: unit->by_cookie ? "told apart by cookie"
-					  : "one program an event",
-			unit->n_events == 1 ? unit->events[0]->name : "");
-	}
+	for (i = 0; i < kernel->n_units; i++)
+		print_unit(kernel->units[i]);
+	if (kernel->guarded)
+		fprintf(stderr, "events: programs are counted on each CPU, so that none of those runs inside another\n");
 }
 
 int

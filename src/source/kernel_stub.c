@@ -128,10 +128,29 @@ emit_target_bit(struct stub *stub, uint8_t pid, uint8_t word, uint8_t bit)
 	emit(stub, insn_alu(BPF_LSH, bit, 0));
 }
 
+/* Leaves for `out` on other CPUs and in other control groups than those asked for. */
+static void
+emit_where(struct stub *stub)
+{
+	const struct kernel *kernel = stub->kernel;
+
+	if (kernel->target.cpu) {
+		emit(stub, insn_call(BPF_FUNC_get_smp_processor_id));
+		code_branch_imm(&stub->code, BPF_JNE, 0, (int32_t)*kernel->target.cpu, stub->out);
+	}
+	if (kernel->cgroup_fd >= 0) {
+		emit_own_table(stub, 1, kernel->cgroup_fd, BPF_PSEUDO_MAP_FD);
+		emit(stub, insn_mov_imm(2, 0));
+		emit(stub, insn_call(BPF_FUNC_current_task_under_cgroup));
+		code_branch_imm(&stub->code, BPF_JNE, 0, 1, stub->out);
+	}
+}
+
 /* Leaves for `out` unless the current process is traced. Without a target that is every process but ktap. */
 static void
 emit_filter(struct stub *stub)
 {
+	emit_where(stub);
 	emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
 	emit(stub, insn_alu_imm(BPF_RSH, 0, 32));
 	if (!stub->kernel->has_target) {
@@ -205,6 +224,13 @@ emit_call(struct stub *stub, const struct program *program)
 	code_call_func(&stub->code, program->func);
 }
 
+/* Does it follow targets by the records of perf tracepoints? */
+static bool
+is_format_follower(const struct unit *unit)
+{
+	return (unit->kind == UNIT_FORK || unit->kind == UNIT_FREE) && !unit->btf_id;
+}
+
 /*
  * Of a perf tracepoint 0 would hide the event from all other users of perf; elsewhere 0 means no more work
  * for perf.
@@ -213,7 +239,7 @@ static void
 emit_return(struct stub *stub)
 {
 	code_bind(&stub->code, stub->out);
-	emit(stub, insn_mov_imm(0, stub->unit->kind == UNIT_TRACEPOINT));
+	emit(stub, insn_mov_imm(0, stub->unit->kind == UNIT_TRACEPOINT || is_format_follower(stub->unit)));
 	emit(stub, insn_exit());
 }
 
@@ -460,17 +486,35 @@ stub_event(struct stub *stub)
 
 /* ---- followers ------------------------------------------------------------------------------- */
 
-/* sched_process_fork(parent, child): a traced process's child is traced, before it runs. */
+/*
+ * r8 = the process that forks, r9 = its child; leaves for `out` when that is a thread. From sched_process_fork(parent, child), or from the record
+ * of that tracepoint: its numbers are those of threads, and that of a new thread is taken for a process's. No process bears that number
+ * while the thread lives, and when it goes, stub_free forgets it.
+ */
 static void
-stub_fork(struct stub *stub)
+emit_fork_ids(struct stub *stub)
 {
 	int16_t tgid = (int16_t)stub->kernel->types.task_tgid_off;
 
+	if (!stub->unit->btf_id) {
+		emit(stub, insn_load(BPF_W, 9, 1, (int16_t)event_field(stub->unit->events[0], "child_pid")->offset));
+		emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
+		emit(stub, insn_alu_imm(BPF_RSH, 0, 32));
+		emit(stub, insn_mov(8, 0));
+		return;
+	}
 	emit(stub, insn_load(BPF_DW, 6, 1, 0));
 	emit(stub, insn_load(BPF_DW, 7, 1, 8));
 	emit(stub, insn_load(BPF_W, 8, 6, tgid));
 	emit(stub, insn_load(BPF_W, 9, 7, tgid));
-	code_branch(&stub->code, BPF_JEQ, 8, 9, stub->out); /* a thread */
+	code_branch(&stub->code, BPF_JEQ, 8, 9, stub->out);
+}
+
+/* A traced process's child is traced, before it runs. */
+static void
+stub_fork(struct stub *stub)
+{
+	emit_fork_ids(stub);
 	emit_target_bit(stub, 8, 1, 2);
 	emit(stub, insn_load(BPF_DW, 1, 1, 0));
 	emit(stub, insn_alu(BPF_AND, 1, 2));
@@ -480,18 +524,28 @@ stub_fork(struct stub *stub)
 	emit_return(stub);
 }
 
-/*
- * sched_process_free(task), when a task's last trace goes: later than sched_process_exit, so that all that
- * a process does while it exits (closing files, signalling its parent) is still seen. The task that bears
- * the process's number goes last.
- */
+/* r7 = the process whose last task goes; leaves for `out` when it is another one of its. The task that bears its number goes last. */
 static void
-stub_free(struct stub *stub)
+emit_free_id(struct stub *stub)
 {
+	if (!stub->unit->btf_id) {
+		emit(stub, insn_load(BPF_W, 7, 1, (int16_t)event_field(stub->unit->events[0], "pid")->offset));
+		return;
+	}
 	emit(stub, insn_load(BPF_DW, 6, 1, 0));
 	emit(stub, insn_load(BPF_W, 7, 6, (int16_t)stub->kernel->types.task_tgid_off));
 	emit(stub, insn_load(BPF_W, 8, 6, (int16_t)stub->kernel->types.task_pid_off));
 	code_branch(&stub->code, BPF_JNE, 7, 8, stub->out);
+}
+
+/*
+ * sched_process_free(task), when a task's last trace goes: later than sched_process_exit, so that all that
+ * a process does while it exits (closing files, signalling its parent) is still seen.
+ */
+static void
+stub_free(struct stub *stub)
+{
+	emit_free_id(stub);
 	emit_target_bit(stub, 7, 1, 2);
 	emit(stub, insn_alu_imm(BPF_XOR, 2, -1));
 	emit(stub, insn_atomic(BPF_DW, BPF_AND, 1, 2, 0));

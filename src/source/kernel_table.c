@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -266,6 +267,32 @@ create_targets(struct kernel *kernel)
 	return kernel->target.pid ? set_target(kernel, (uint32_t)kernel->target.pid) : 0;
 }
 
+/* The control group as the kernel's helper wants it: a table with a descriptor of its folder. Says itself what is wrong. */
+static int
+create_cgroup(struct kernel *kernel, struct text *why)
+{
+	const char *path = kernel->target.cgroup;
+	uint32_t zero = 0;
+	int err, folder;
+
+	if (!path)
+		return 0;
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0) {
+		err = -errno;
+		text_printf(why, "control group '%s': %s", path, strerror(-err));
+		return err;
+	}
+	kernel->cgroup_fd = create(".cgroup", BPF_MAP_TYPE_CGROUP_ARRAY, sizeof(uint32_t), sizeof(uint32_t), 1, 0);
+	err = kernel->cgroup_fd < 0 ? kernel->cgroup_fd : bpf_map_update_elem(kernel->cgroup_fd, &zero, &folder, BPF_ANY);
+	close(folder);
+	if (err == -EBADF || err == -EINVAL)
+		text_printf(why, "'%s' is not a control group of version 2 (a folder where `mount` shows the type cgroup2)", path);
+	else if (err < 0)
+		kernel_explain(err, "the table of the control group", why);
+	return err;
+}
+
 static int
 create_scratch(struct kernel *kernel)
 {
@@ -318,9 +345,12 @@ create_syscalls(struct unit *unit)
 int
 kernel_own_tables_create(struct kernel *kernel, struct text *why)
 {
-	int err = create_targets(kernel);
+	int err = create_cgroup(kernel, why);
 	uint32_t i;
 
+	if (err < 0)
+		return err;
+	err = create_targets(kernel);
 	if (err == 0)
 		err = create_scratch(kernel);
 	if (err == 0)
@@ -349,6 +379,7 @@ kernel_tables_close(struct kernel *kernel)
 		munmap(kernel->globals, kernel->globals_len);
 	for (i = 0; kernel->tables && i < kernel->object->n_tables; i++)
 		close_fd(kernel->tables[i]);
+	close_fd(kernel->cgroup_fd);
 	close_fd(kernel->targets_fd);
 	close_fd(kernel->scratch_fd);
 	close_fd(kernel->guard_fd);

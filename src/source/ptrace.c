@@ -368,8 +368,13 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 		   struct text *why)
 {
 	struct tracer *tracer;
-	int err = target->argv ? front_make() : 0;
+	int err;
 
+	if (target->cpu || target->cgroup) {
+		text_printf(why, "the user engine follows processes wherever they run: %s is for the kernel engine", target->cpu ? "-C" : "--cgroup");
+		return -EOPNOTSUPP;
+	}
+	err = target->argv ? front_make() : 0;
 	if (err < 0) {
 		text_printf(why, "no new process: %s", strerror(-err));
 		return err;
