@@ -48,9 +48,9 @@ static: $(STATIC)/build.ninja
 	@$(NINJA) -C $(STATIC) --quiet
 	@echo "built $(STATIC)/src/cli/ktap, $$(stat -c %s $(STATIC)/src/cli/ktap) bytes"
 
-bench: all
+bench: all static
 	@$(NINJA) -C $(BUILD) --quiet
-	@tests/bench/start $(BUILD)/src/cli/ktap
+	@tests/bench/trace --static $(STATIC)/src/cli/ktap $(BUILD)/src/cli/ktap $(BUILD)/tests/progs
 	@tests/bench/vm $(BUILD)
 	@tests/bench/tables $(BUILD)
 	@tests/bench/compile $(BUILD)/src/cli/ktap
