@@ -19,8 +19,8 @@ struct host_event {
 };
 
 /*
- * One thread is in a machine at a time: `lock` is held while a program runs or a table is used, and may be taken again by a helper of the
- * host's.
+ * Hash tables, arrays and ring buffers are for many threads by themselves. `lock` is held while a program of an object with a table of another
+ * kind runs, or such a table is used; a helper of the host's may take it again.
  */
 struct ktap {
 	pthread_mutex_t lock;
@@ -50,6 +50,7 @@ struct ktap_object {
 	struct vm *vm;
 	struct ktap_program *programs;
 	uint32_t n_programs;
+	bool is_serial;            /* it has tables that are not for many threads */
 	struct ktap_table *tables; /* by index */
 	void (*print)(void *arg, const char *line, size_t len);
 	void *print_arg;
@@ -62,6 +63,10 @@ host_fail(int err, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The same with a message that is there; it is emptied. */
 int
 host_fail_text(int err, struct text *why);
+
+/* May many threads use such a table at once? (The one value that a per-CPU table has here is not for several.) */
+bool
+host_table_is_shared(const struct table *table);
 
 const struct host_event *
 host_event_find(const struct ktap *engine, const char *name);

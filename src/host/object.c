@@ -53,6 +53,8 @@ run(const struct ktap_program *program, void *context, void *host)
 		env.print = print_line;
 		env.print_arg = (void *)(uintptr_t)object;
 	}
+	if (!object->is_serial)
+		return vm_run(object->vm, program->run, &env, args);
 	pthread_mutex_lock(&object->engine->lock);
 	result = vm_run(object->vm, program->run, &env, args);
 	pthread_mutex_unlock(&object->engine->lock);
@@ -138,10 +140,12 @@ make_tables(struct ktap_object *object, const struct ktap_options *options)
 	for (size_t i = 0; i < options->n_tables && err == 0; i++)
 		err = share(object, options->tables[i]);
 	object->tables = arena_alloc(object->arena, (object->object->n_tables + 1) * sizeof(*object->tables));
-	for (uint32_t i = 0; i < object->object->n_tables; i++)
+	for (uint32_t i = 0; i < object->object->n_tables; i++) {
+		object->is_serial |= !host_table_is_shared(object->object->tables[i]);
 		object->tables[i] = (struct ktap_table){
 			.engine = object->engine, .vm = object->vm, .index = i, .table = object->object->tables[i],
 		};
+	}
 	return err;
 }
 

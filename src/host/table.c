@@ -81,16 +81,24 @@ ktap_table_value_size(const struct ktap_table *table)
 	return table_kind_is_per_cpu(table->table->kind) ? (uint32_t)round_up(table->table->value_size, 8) : table->table->value_size;
 }
 
+bool
+host_table_is_shared(const struct table *table)
+{
+	return table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_RINGBUF;
+}
+
 static void
 enter(const struct ktap_table *table)
 {
-	pthread_mutex_lock(&table->engine->lock);
+	if (!host_table_is_shared(table->table))
+		pthread_mutex_lock(&table->engine->lock);
 }
 
 static int
 leave(const struct ktap_table *table, int result, const char *what)
 {
-	pthread_mutex_unlock(&table->engine->lock);
+	if (!host_table_is_shared(table->table))
+		pthread_mutex_unlock(&table->engine->lock);
 	if (result < 0)
 		host_fail(result, "table '%s': %s: %s", table->table->name, what, strerror(-result));
 	return result;
@@ -134,8 +142,13 @@ ktap_table_next(struct ktap_table *table, const void *key, void *next)
 int
 ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *record, size_t len), void *arg)
 {
-	enter(table);
-	return leave(table, table->table->kind == TABLE_RINGBUF ? vm_ringbuf_consume(table->vm, table->index, fn, arg) : -EINVAL, "records");
+	int n = -EINVAL;
+
+	pthread_mutex_lock(&table->engine->lock); /* one reader at a time */
+	if (table->table->kind == TABLE_RINGBUF)
+		n = vm_ringbuf_consume(table->vm, table->index, fn, arg);
+	pthread_mutex_unlock(&table->engine->lock);
+	return n < 0 ? host_fail(n, "table '%s' is no ring buffer", table->table->name) : n;
 }
 
 void *

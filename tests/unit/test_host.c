@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * libktap, through its header alone and the shared library: what is refused and how that is said, contexts that are written, tables of the host's,
+ * both ways to run, several threads. The programs are compiled here; without clang these tests are skipped.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ktap.h"
+
+#define THREADS 4
+#define ROUNDS  20000
+
+struct context {
+	uint64_t in, out;
+};
+
+struct fixture {
+	struct ktap *engine;
+	struct ktap_object *object;
+	char path[64];
+	unsigned n_lines;
+	char line[128]; /* the last one printed */
+};
+
+static const char prelude[] = "#include <linux/bpf.h>\n"
+			      "#include <bpf/bpf_helpers.h>\n"
+			      "struct context { unsigned long long in, out; };\n";
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_int_equal(ktap_new(&f->engine), 0);
+	strcpy(f->path, "/tmp/ktap-test-XXXXXX");
+	close(mkstemp(f->path));
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	ktap_object_close(f->object);
+	ktap_free(f->engine);
+	unlink(f->path);
+	free(f);
+	return 0;
+}
+
+static void
+compile_c(const struct fixture *f, const char *source)
+{
+	char *command;
+	FILE *clang;
+
+	if (system("command -v clang >/dev/null && clang --print-targets | grep -q bpf")) {
+		print_message("# clang with its bpf target is not installed\n");
+		skip();
+	}
+	if (asprintf(&command, "clang -target bpf -mcpu=v3 -O2 -g -c -w -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu -x c - -o %s",
+		     f->path) < 0)
+		fail();
+	clang = popen(command, "w");
+	free(command);
+	fputs(prelude, clang);
+	fputs(source, clang);
+	assert_int_equal(pclose(clang), 0);
+}
+
+static void
+open_object(struct fixture *f, const struct ktap_options *options)
+{
+	if (ktap_object_open(f->engine, f->path, options, &f->object) < 0)
+		fail_msg("%s", ktap_error());
+}
+
+static void
+test_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const enum ktap_arg half[5] = { KTAP_ARG_MEM_READ }, ok[5] = { KTAP_ARG_NUMBER };
+	struct ktap_table *table;
+
+	assert_int_equal(ktap_add_event(f->engine, "plain", 8, KTAP_CONTEXT_READ), -EINVAL);
+	assert_string_equal(ktap_error(), "event 'plain': its name must hold a '/', as sections of programs do");
+	assert_int_equal(ktap_add_event(f->engine, "a/b", 0, KTAP_CONTEXT_READ), -EINVAL);
+	assert_int_equal(ktap_add_event(f->engine, "a/b", 12, KTAP_CONTEXT_WRITE), -EINVAL);
+	assert_int_equal(ktap_add_event(f->engine, "a/b", 16, KTAP_CONTEXT_WRITE), 0);
+	assert_int_equal(ktap_add_event(f->engine, "a/b", 16, KTAP_CONTEXT_WRITE), -EEXIST);
+	assert_int_equal(ktap_add_helper(1, "low", NULL, ok), -EINVAL);
+	assert_int_equal(ktap_add_helper(70000, "half", NULL, half), -EINVAL);
+	assert_string_equal(ktap_error(), "helper 'half': memory is followed by its size, and nothing else is; no argument stands behind none");
+	assert_int_equal(ktap_table_new(f->engine, "t", KTAP_TABLE_ARRAY, 8, 8, 1, &table), -EINVAL);
+	assert_int_equal(ktap_object_open(f->engine, "/nonexistent/x.o", NULL, &f->object), -ENOENT);
+	assert_string_equal(ktap_error(), "cannot read /nonexistent/x.o: No such file or directory");
+	assert_int_equal(ktap_object_open_memory(f->engine, "bytes", "not ELF", 7, NULL, &f->object), -EINVAL);
+	assert_non_null(strstr(ktap_error(), "bytes: not an ELF file"));
+	f->object = NULL;
+}
+
+/* Programs are refused for what they do, with the C line, and for the section they are in. */
+static void
+test_refused_programs(void **state)
+{
+	struct fixture *f = *state;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_READ);
+	compile_c(f, "SEC(\"my/event\") int wild(struct context *c) {\n return c[1].in;\n }\n");
+	assert_int_equal(ktap_object_open(f->engine, f->path, NULL, &f->object), -EACCES);
+	assert_non_null(strstr(ktap_error(), "program 'wild' (my/event) is refused"));
+	assert_non_null(strstr(ktap_error(), "<stdin>:5:")); /* three lines stand before; clang keeps no text of a pipe */
+	compile_c(f, "SEC(\"my/event\") int writes(struct context *c) {\n c->out = 1; return 0;\n }\n");
+	assert_int_equal(ktap_object_open(f->engine, f->path, NULL, &f->object), -EACCES);
+	compile_c(f, "SEC(\"your/event\") int elsewhere(struct context *c) { return 0; }\n");
+	assert_int_equal(ktap_object_open(f->engine, f->path, NULL, &f->object), -EINVAL);
+	assert_non_null(strstr(ktap_error(), "program 'elsewhere' is in section 'your/event', which is no event of this engine"));
+	f->object = NULL;
+}
+
+static void
+take_line(void *arg, const char *line, size_t len)
+{
+	struct fixture *f = arg;
+
+	f->n_lines++;
+	snprintf(f->line, sizeof(f->line), "%.*s", (int)len, line);
+}
+
+/* r1 + 3 * r2, and one more where it is called from this host. */
+static uint64_t
+combine(struct ktap_run *run, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
+{
+	return a + 3 * b + (ktap_run_host(run) ? 1 : 0);
+}
+
+static const char worker[] =
+	"static long (*combine)(unsigned long long a, unsigned long long b) = (void *)65537;\n"
+	"struct { __uint(type, BPF_MAP_TYPE_HASH); __type(key, int); __type(value, unsigned long long); __uint(max_entries, 64); } mine SEC(\".maps\");\n"
+	"struct { __uint(type, BPF_MAP_TYPE_ARRAY); __type(key, int); __type(value, unsigned long long); __uint(max_entries, 4); } shared SEC(\".maps\");\n"
+	"struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } ring SEC(\".maps\");\n"
+	"unsigned long long calls, begun; const volatile int unused = 3;\n"
+	"SEC(\"init\") int begin(void *none) { begun = 7; return 0; }\n"
+	"SEC(\"my/event\") int work(struct context *c) {\n"
+	"	int two = 2, key = c->in & 15; unsigned long long one = 1, *n = bpf_map_lookup_elem(&shared, &two);\n"
+	"	if (n) __sync_fetch_and_add(n, 1);\n"
+	"	n = bpf_map_lookup_elem(&mine, &key);\n"
+	"	if (n) __sync_fetch_and_add(n, 1); else bpf_map_update_elem(&mine, &key, &one, BPF_NOEXIST);\n"
+	"	__sync_fetch_and_add(&calls, 1);\n"
+	"	c->out = combine(c->in, 2);\n"
+	"	if (c->in == 1000) { bpf_printk(\"a thousand\"); bpf_ringbuf_output(&ring, &c->in, 8, 0); }\n"
+	"	return c->in + 1;\n"
+	"}\n";
+
+static void
+take_record(void *arg, const void *record, size_t len)
+{
+	uint64_t *sum = arg, value;
+
+	assert_int_equal(len, sizeof(value));
+	memcpy(&value, record, sizeof(value));
+	*sum += value;
+}
+
+static void
+use(struct fixture *f, struct ktap_table *shared)
+{
+	_Alignas(8) struct context context = { .in = 1000 };
+	uint32_t two = 2;
+	uint64_t result = 0, value = 0, sum = 0, *variable;
+	size_t size;
+
+	assert_int_equal(ktap_run(ktap_program_find(f->object, "work"), &context, f, &result), 0);
+	assert_int_equal(result, 1001);
+	assert_int_equal(context.out, 1000 + 3 * 2 + 1);
+	assert_int_equal(f->n_lines, 1);
+	assert_string_equal(f->line, "a thousand\n");
+	assert_int_equal(ktap_table_consume(ktap_table_find(f->object, "ring"), take_record, &sum), 1);
+	assert_int_equal(sum, 1000);
+	assert_int_equal(ktap_fire(f->object, "my/event", &context, NULL), 1);
+	assert_int_equal(ktap_fire(f->object, "no/event", &context, NULL), 0);
+	/* The host's table is the object's. */
+	assert_int_equal(ktap_table_lookup(shared, &two, &value), 0);
+	assert_int_equal(value, 2);
+	assert_int_equal(ktap_table_lookup(ktap_table_find(f->object, "shared"), &two, &value), 0);
+	assert_int_equal(value, 2);
+	assert_ptr_equal(ktap_table_memory(shared, &size), ktap_table_memory(ktap_table_find(f->object, "shared"), NULL));
+	assert_int_equal(size, 4 * 8);
+	variable = ktap_variable(f->object, "calls", &size);
+	assert_int_equal(size, 8);
+	assert_int_equal(*variable, 2);
+	assert_int_equal(*(uint64_t *)ktap_variable(f->object, "begun", NULL), 7);
+	assert_null(ktap_variable(f->object, "nothing", NULL));
+	assert_null(ktap_table_find(f->object, "nothing"));
+	assert_string_equal(ktap_program_name(ktap_program_of_event(f->object, "my/event", 0)), "work");
+	assert_null(ktap_program_of_event(f->object, "my/event", 1));
+}
+
+static void
+walk(struct fixture *f)
+{
+	struct ktap_table *mine = ktap_table_find(f->object, "mine");
+	int key, n = 0, *last = NULL;
+	uint64_t value = 5;
+
+	for (int i = 20; i < 25; i++)
+		assert_int_equal(ktap_table_update(mine, &i, &value), 0);
+	key = 22;
+	assert_int_equal(ktap_table_delete(mine, &key), 0);
+	assert_int_equal(ktap_table_delete(mine, &key), -ENOENT);
+	for (; ktap_table_next(mine, last, &key) == 0; last = &key)
+		n++;
+	assert_int_equal(n, 1 + 4); /* key 1000 & 15, and four of five */
+}
+
+static void
+run_with(struct fixture *f, enum ktap_exec exec)
+{
+	struct ktap_table *shared = NULL;
+	struct ktap_options options = { .exec = exec, .tables = &shared, .n_tables = 1, .print = take_line, .print_arg = f };
+
+	f->n_lines = 0;
+	assert_int_equal(ktap_table_new(f->engine, "shared", KTAP_TABLE_ARRAY, 4, 8, 4, &shared), 0);
+	open_object(f, &options);
+	if (exec == KTAP_EXEC_INTERPRETER)
+		assert_false(ktap_program_is_compiled(ktap_program_find(f->object, "work")));
+	use(f, shared);
+	walk(f);
+	ktap_object_close(f->object);
+	f->object = NULL;
+	ktap_table_free(shared);
+}
+
+static void
+add_helper(void)
+{
+	static const enum ktap_arg args[5] = { KTAP_ARG_NUMBER, KTAP_ARG_NUMBER };
+	int err = ktap_add_helper(65537, "combine", combine, args);
+
+	assert_true(err == 0 || err == -EEXIST); /* the process's, from a test before */
+}
+
+static void
+test_run(void **state)
+{
+	struct fixture *f = *state;
+	struct ktap_table *wrong = NULL;
+	struct ktap_options options = { .tables = &wrong, .n_tables = 1 };
+
+	add_helper();
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, worker);
+	run_with(f, KTAP_EXEC_AUTO);
+	run_with(f, KTAP_EXEC_INTERPRETER);
+	assert_int_equal(ktap_table_new(f->engine, "shared", KTAP_TABLE_ARRAY, 4, 8, 5, &wrong), 0);
+	assert_int_equal(ktap_object_open(f->engine, f->path, &options, &f->object), -EINVAL);
+	assert_non_null(strstr(ktap_error(), "table \"shared\""));
+	ktap_table_free(wrong);
+	f->object = NULL;
+}
+
+static void *
+run_many(void *arg)
+{
+	const struct ktap_program *work = arg;
+
+	for (uint64_t i = 0; i < ROUNDS; i++) {
+		_Alignas(8) struct context context = { .in = i & 255 };
+		uint64_t result;
+
+		ktap_run(work, &context, NULL, &result);
+		if (result != context.in + 1 || context.out != context.in + 6)
+			return (void *)1;
+	}
+	return NULL;
+}
+
+/* Atomic counts are exact: none is lost, in arrays, hash tables and variables. */
+static void
+test_threads(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t threads[THREADS];
+	uint64_t value = 0, sum = 0;
+	int two = 2, key, *last = NULL;
+	void *wrong;
+
+	add_helper();
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, worker);
+	open_object(f, NULL);
+	/* The first of each key is made here: BPF_NOEXIST of two at once would lose one. */
+	for (uint64_t i = 0; i < 16; i++) {
+		_Alignas(8) struct context context = { .in = i };
+
+		ktap_run(ktap_program_find(f->object, "work"), &context, NULL, NULL);
+	}
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_many, (void *)(uintptr_t)ktap_program_find(f->object, "work")), 0);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], &wrong);
+		assert_null(wrong);
+	}
+	assert_int_equal(ktap_table_lookup(ktap_table_find(f->object, "shared"), &two, &value), 0);
+	assert_int_equal(value, THREADS * ROUNDS + 16);
+	assert_int_equal(*(uint64_t *)ktap_variable(f->object, "calls", NULL), THREADS * ROUNDS + 16);
+	for (; ktap_table_next(ktap_table_find(f->object, "mine"), last, &key) == 0; last = &key) {
+		assert_int_equal(ktap_table_lookup(ktap_table_find(f->object, "mine"), &key, &value), 0);
+		sum += value;
+	}
+	assert_int_equal(sum, THREADS * ROUNDS + 16);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_programs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("host", tests, NULL, NULL);
+}
