@@ -65,10 +65,13 @@ fit(struct object *object, const char *btf)
 	return status;
 }
 
+/* What is to be done with an object: the kernel may run what we cannot read whole. */
+enum purpose { PURPOSE_WHOLE, PURPOSE_KERNEL };
+
 static enum exit_status
-open_object(struct opened *o, const char *path)
+open_object(struct opened *o, const char *path, enum purpose purpose)
 {
-	struct text why = { 0 };
+	struct text why = { 0 }, outline_why = { 0 };
 	enum exit_status status = STATUS_OK;
 
 	o->arena = arena_new();
@@ -78,12 +81,15 @@ open_object(struct opened *o, const char *path)
 		return STATUS_WORLD;
 	}
 	o->object = elf_read_memory(o->arena, path, o->bytes, o->len, &why);
+	if (!o->object && purpose == PURPOSE_KERNEL)
+		o->object = elf_read_outline(o->arena, path, o->bytes, o->len, &outline_why);
 	if (!o->object) {
 		complain("%s", why.s);
 		status = STATUS_SCRIPT;
 	}
 	elf_mend(o->bytes, o->len); /* for libbpf */
 	text_fini(&why);
+	text_fini(&outline_why);
 	return status;
 }
 
@@ -137,7 +143,7 @@ enum exit_status
 object_check(const struct args *args)
 {
 	struct opened o = { 0 };
-	enum exit_status status = open_object(&o, args->file);
+	enum exit_status status = open_object(&o, args->file, PURPOSE_WHOLE);
 
 	if (status == STATUS_OK)
 		status = fit(o.object, args->btf);
@@ -205,8 +211,8 @@ enum exit_status
 object_run(const struct args *args)
 {
 	struct opened o = { 0 };
-	enum exit_status status = open_object(&o, args->file);
-
+	enum purpose purpose = engine_choose(args->engine, NULL) == EVENTS_KERNEL ? PURPOSE_KERNEL : PURPOSE_WHOLE;
+	enum exit_status status = open_object(&o, args->file, purpose);
 	bool is_script = status == STATUS_OK && o.object->is_script;
 
 	if (status == STATUS_OK && !is_script)

@@ -961,6 +961,13 @@ struct object *
 elf_read_memory(struct arena *arena, const char *name, const void *data, size_t len, struct text *why);
 
 /*
+ * Only what is needed to show an object's tables and variables: tables of kinds that we know, and types; no functions. For objects that the
+ * kernel runs, and that may use what only the kernel has.
+ */
+struct object *
+elf_read_outline(struct arena *arena, const char *name, const void *data, size_t len, struct text *why);
+
+/*
  * Changes in place what gcc writes otherwise than clang (elf_mend.c says what), once, for readers that know clang's form only: libbpf.
  * elf_read does it by itself.
  */

@@ -197,6 +197,34 @@ is_local_call(const struct bpf_insn *insn)
 	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL;
 }
 
+/* What an undefined symbol is: a variable of one of the sections that only the kernel fills, or nothing that we know. */
+static const char *
+extern_section(const struct reader *r, const char *name)
+{
+	static const char *const sections[] = { ".kconfig", ".ksyms" };
+
+	for (size_t s = 0; r->types && s < ARRAY_SIZE(sections); s++) {
+		uint32_t id = typeinfo_find(r->types, sections[s], BTF_KIND_DATASEC);
+		const struct btf_type *type = typeinfo_type(r->types, id);
+
+		for (uint32_t i = 0; id && i < BTF_INFO_VLEN(type->info); i++)
+			if (strcmp(typeinfo_name(r->types, type_variables(type)[i].type), name) == 0)
+				return sections[s];
+	}
+	return NULL;
+}
+
+static int
+refuse_extern(struct reader *r, const struct func *func, uint32_t pc, const struct symbol *symbol)
+{
+	const char *section = extern_section(r, symbol->name);
+
+	if (section)
+		return elf_fail(r, "function %s, instruction %u: \"%s\" is in %s: only the kernel engine has %s", func->name, pc, symbol->name, section,
+				strcmp(section, ".kconfig") == 0 ? "the kernel's configuration" : "the kernel's symbols");
+	return elf_fail(r, "function %s, instruction %u: refers to \"%s\", which is not defined in this file", func->name, pc, symbol->name);
+}
+
 static int
 relocate(struct reader *r, struct func *func, uint32_t pc, const struct symbol *symbol)
 {
@@ -204,9 +232,7 @@ relocate(struct reader *r, struct func *func, uint32_t pc, const struct symbol *
 	const struct section *section = elf_symbol_section(r, symbol);
 
 	if (!section)
-		return elf_fail(
-			r, "function %s, instruction %u: refers to \"%s\", which is not defined in this file",
-			func->name, pc, symbol->name);
+		return refuse_extern(r, func, pc, symbol);
 	if (is_local_call(insn) && section->kind == SECTION_CODE)
 		return refer_to_func(r, func, pc, symbol->sym.st_shndx,
 				     (int64_t)(symbol->sym.st_value & INT64_MAX) +

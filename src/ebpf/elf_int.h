@@ -39,6 +39,7 @@ struct reader {
 	struct object *object;
 	const char *path;
 	struct text *why;
+	bool is_outline; /* only tables of known kinds, and types; what is not known is passed over */
 	Elf *elf;
 	struct typeinfo *types; /* NULL: the file has none */
 	uint32_t maps_type;     /* BTF_KIND_DATASEC of .maps; 0: there is none */

@@ -296,7 +296,7 @@ read_pack(struct reader *r)
 	int err;
 
 	if (!section)
-		return r->n_placed ? 0 : elf_fail(r, "there are no programs in this file");
+		return r->n_placed || r->is_outline ? 0 : elf_fail(r, "there are no programs in this file");
 	err = object_unpack(r->object, section->data, section->data ? section->size : 0, &why);
 	if (err)
 		elf_fail(r, "%s", why.s);
@@ -318,9 +318,9 @@ read_object(struct reader *r)
 		err = read_btf(r);
 	if (!err)
 		err = elf_read_tables(r);
-	if (!err)
+	if (!err && !r->is_outline)
 		err = elf_read_code(r);
-	if (!err)
+	if (!err && !r->is_outline)
 		err = elf_read_ext(r);
 	if (!err) {
 		find_own_tables(r->object);
@@ -330,16 +330,18 @@ read_object(struct reader *r)
 	return err;
 }
 
-struct object *
-elf_read_memory(struct arena *arena, const char *name, const void *data, size_t len, struct text *why)
+/* Reads what `r` wants: arena, path, why and is_outline are set. */
+static struct object *
+read_bytes(struct reader r, const void *data, size_t len)
 {
-	struct reader r = { .arena = arena, .scratch = arena_new(), .path = name, .why = why };
-	void *copy = arena_alloc(r.scratch, len + 1); /* libelf wants memory that it may write to */
+	void *copy;
 	int err;
 
+	r.scratch = arena_new();
+	copy = arena_alloc(r.scratch, len + 1); /* libelf wants memory that it may write to */
 	memcpy(copy, data, len);
 	elf_mend(copy, len);
-	r.object = object_new(arena, arena_strdup(arena, name), NULL);
+	r.object = object_new(r.arena, arena_strdup(r.arena, r.path), NULL);
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		err = elf_fail(&r, "libelf is too old for this program");
 	else if (!(r.elf = elf_memory(copy, len)))
@@ -350,6 +352,18 @@ elf_read_memory(struct arena *arena, const char *name, const void *data, size_t 
 	elf_end(r.elf);
 	arena_free(r.scratch);
 	return err ? NULL : r.object;
+}
+
+struct object *
+elf_read_memory(struct arena *arena, const char *name, const void *data, size_t len, struct text *why)
+{
+	return read_bytes((struct reader){ .arena = arena, .path = name, .why = why }, data, len);
+}
+
+struct object *
+elf_read_outline(struct arena *arena, const char *name, const void *data, size_t len, struct text *why)
+{
+	return read_bytes((struct reader){ .arena = arena, .path = name, .why = why, .is_outline = true }, data, len);
 }
 
 /* Reads up to `size` bytes; how many, or -errno. */

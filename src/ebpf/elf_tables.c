@@ -157,6 +157,7 @@ description_of(const struct reader *r, const char *name)
 	return NULL;
 }
 
+/* Leaves the symbol without an index where the outline passes over its table. */
 static int
 read_map(struct reader *r, struct symbol *symbol)
 {
@@ -186,6 +187,10 @@ read_map(struct reader *r, struct symbol *symbol)
 		err = check_sizes(r, &table);
 	if (!err)
 		symbol->index = add_table(r, table);
+	if (err && r->is_outline) {
+		text_clear(r->why);
+		return 0;
+	}
 	return err;
 }
 
@@ -290,7 +295,7 @@ elf_read_tables(struct reader *r)
 			return elf_fail(r, "more than %d tables", TABLES_MAX);
 		if (section->kind == SECTION_MAPS) {
 			err = read_map(r, symbol);
-			if (!err)
+			if (!err && symbol->index != UINT32_MAX)
 				err = read_contents(r, symbol);
 		} else if (section->kind == SECTION_DATA && section->table == UINT32_MAX) {
 			err = read_data(r, section, symbol);

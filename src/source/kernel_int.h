@@ -354,9 +354,9 @@ kernel_multi_attach(struct kernel *kernel, const struct unit *unit, void (*note)
 
 struct printk;
 
-/* Does any program of the object print? */
+/* Does a program print? */
 bool
-printk_is_used(const struct object *object);
+printk_is_used(const struct bpf_insn *insns, size_t n);
 
 /* Returns 0 and a new reader, or -errno with *why set. */
 int

@@ -462,6 +462,17 @@ object_attach(struct source *source, const struct program *program, struct event
 	return -EOPNOTSUPP;
 }
 
+static bool
+prints(const struct kernel_object *ko)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, ko->bpf)
+		if (printk_is_used(bpf_program__insns(prog), bpf_program__insn_cnt(prog)))
+			return true;
+	return false;
+}
+
 static int
 object_start(struct source *source, struct text *why)
 {
@@ -470,7 +481,7 @@ object_start(struct source *source, struct text *why)
 
 	if (err == 0)
 		err = open_buffers(ko, why);
-	if (err == 0 && printk_is_used(source->object))
+	if (err == 0 && prints(ko))
 		err = printk_open(&ko->printk, why);
 	if (err == 0)
 		err = run_section(ko, "init", why);

@@ -25,18 +25,17 @@ struct printk {
 };
 
 bool
-printk_is_used(const struct object *object)
+printk_is_used(const struct bpf_insn *insns, size_t n)
 {
-	for (uint32_t f = 0; f < object->n_funcs; f++)
-		for (uint32_t pc = 0; pc < object->funcs[f]->n_insns; pc++) {
-			const struct bpf_insn *insn = &object->funcs[f]->insns[pc];
+	for (size_t pc = 0; pc < n; pc++) {
+		const struct bpf_insn *insn = &insns[pc];
 
-			if (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 &&
-			    (insn->imm == BPF_FUNC_trace_printk || insn->imm == BPF_FUNC_trace_vprintk))
-				return true;
-			if (insn_is_wide(insn))
-				pc++;
-		}
+		if (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 &&
+		    (insn->imm == BPF_FUNC_trace_printk || insn->imm == BPF_FUNC_trace_vprintk))
+			return true;
+		if (insn_is_wide(insn))
+			pc++;
+	}
 	return false;
 }
 

@@ -63,6 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (object_variable(object, "ktap_target", &table, &off, &len))
 			assert(off <= object->tables[table]->value_size && len <= object->tables[table]->value_size - off);
 	}
+	elf_read_outline(arena, "fuzz.o", data, size, &why);
 	text_fini(&why);
 	arena_free(arena);
 	return 0;

@@ -9,12 +9,14 @@
  *     compilers: NAMES where the others lack something
  *     refused: TEXT    by our verifier, with this in the message, and by the kernel
  *     quotes: TEXT     a line of C in that message
+ *     unreadable: TEXT what `ktap check` says of the object, which only the kernel can run
  *     differs: NAMES   programs that our verifier refuses though the kernel's accepts them; the comment says why
  */
 #ifndef PRELUDE_H
 #define PRELUDE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <linux/bpf.h>
 
 #ifdef __clang__
