@@ -16,534 +16,18 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "vm/jit_x86_enc.h"
+#include "vm/jit_x86.h"
 
 #if defined(__x86_64__)
 
-#define SCRATCH RDI
-#define SCRATCH2 R10
-#define SCRATCH3 R11
-#define RUN R12
-
-static const uint8_t reg_of[12] = { RAX, RSI, RDX, RCX, R8, R9, RBX, R13, R14, R15, RBP, [JIT_BLIND_REG] = SCRATCH3 };
-
-/* A function in the making. */
-struct gen {
-	struct jit *jit;
-	struct jit_func *f;
-	struct jit_buf *b;
-	bool is_entry;
-	bool has_bmi2;
-	bool hides;      /* constants are not to be seen: no short cuts then */
-	bool has_budget;
-	const struct vm_table *known[11]; /* the table whose handle a register holds for certain */
-};
-
-static uint32_t
-width_of(const struct bpf_insn *insn)
-{
-	uint8_t class = BPF_CLASS(insn->code);
-
-	return class == BPF_ALU64 || class == BPF_JMP ? OP_W : 0;
-}
-
-static bool
-has_imm(const struct bpf_insn *insn)
-{
-	return BPF_SRC(insn->code) == BPF_K;
-}
-
-/* Where something in memory lies from the end of an instruction of `len` bytes, if 32 bits can say it. */
-static bool
-reach(const struct gen *g, uint64_t to, uint32_t len, int32_t *rel)
-{
-	int64_t distance = (int64_t)(to - (g->jit->address + g->b->n + len));
-
-	if (g->jit->first_pass || !fits32(distance))
-		return false;
-	*rel = (int32_t)distance;
-	return true;
-}
-
-/* reg = address of something that does not move. */
-static void
-put_address(struct gen *g, unsigned reg, uint64_t address)
-{
-	int32_t rel;
-
-	if (address > UINT32_MAX && reach(g, address, 7, &rel)) {
-		put_op(g->b, OP_LEA, reg, 0, 0, false);
-		put8(g->b, (reg & 7) << 3 | 5);
-		put32(g->b, (uint32_t)rel);
-	} else {
-		put_const(g->b, reg, address);
-	}
-}
-
-/* ---- arithmetic ------------------------------------------------------------------------------------------------- */
-
-/* dst = 0 if the divisor is 0; modulo leaves the dividend. */
-static void
-put_by_zero(struct gen *g, const struct bpf_insn *insn, uint32_t w)
-{
-	unsigned dst = reg_of[insn->dst_reg];
-
-	if (BPF_OP(insn->code) == BPF_DIV)
-		put_const(g->b, dst, 0);
-	else if (!w)
-		put_mov(g->b, 0, dst, dst);
-}
-
-static void
-put_by_minus_one(struct gen *g, const struct bpf_insn *insn, uint32_t w)
-{
-	unsigned dst = reg_of[insn->dst_reg];
-
-	if (BPF_OP(insn->code) == BPF_DIV)
-		put_rr(g->b, w | 0xf7, G3_NEG, dst);
-	else
-		put_const(g->b, dst, 0);
-}
-
-/* dst divided by SCRATCH, which is neither 0 nor, in a signed division, -1. */
-static void
-put_division(struct gen *g, const struct bpf_insn *insn, uint32_t w)
-{
-	unsigned dst = reg_of[insn->dst_reg], result = BPF_OP(insn->code) == BPF_DIV ? RAX : RDX;
-	struct jit_buf *b = g->b;
-
-	if (dst != RAX)
-		put_mov(b, OP_W, SCRATCH2, RAX);
-	if (dst != RDX)
-		put_mov(b, OP_W, SCRATCH3, RDX);
-	if (dst != RAX)
-		put_mov(b, w, RAX, dst);
-	if (insn->off)
-		put_op(b, w | 0x99, 0, 0, 0, false); /* cdq, cqo */
-	else
-		put_const(b, RDX, 0);
-	put_rr(b, w | 0xf7, insn->off ? G3_IDIV : G3_DIV, SCRATCH);
-	if (dst != result)
-		put_mov(b, w, dst, result);
-	if (dst != RAX)
-		put_mov(b, OP_W, RAX, SCRATCH2);
-	if (dst != RDX)
-		put_mov(b, OP_W, RDX, SCRATCH3);
-}
-
-static bool
-is_power_of_two(uint64_t n)
-{
-	return n && !(n & (n - 1));
-}
-
-/* Unsigned division by 1 << shift. */
-static void
-put_division_by_power(struct gen *g, const struct bpf_insn *insn, uint32_t w, unsigned shift)
-{
-	unsigned dst = reg_of[insn->dst_reg];
-	struct jit_buf *b = g->b;
-
-	if (BPF_OP(insn->code) == BPF_DIV && shift)
-		put_shift(b, w, G2_SHR, dst, shift);
-	else if (BPF_OP(insn->code) == BPF_DIV)
-		put_mov(b, w, dst, dst);
-	else if (shift < 32)
-		put_imm(b, 0, G1_AND, dst, (int32_t)((1u << shift) - 1));
-}
-
-static void
-emit_divide_imm(struct gen *g, const struct bpf_insn *insn, uint32_t w)
-{
-	uint64_t divisor = w ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm;
-
-	if (!divisor) {
-		put_by_zero(g, insn, w);
-	} else if (insn->off && insn->imm == -1) {
-		put_by_minus_one(g, insn, w);
-	} else if (!insn->off && is_power_of_two(divisor) && divisor <= 1u << 31) {
-		put_division_by_power(g, insn, w, (unsigned)__builtin_ctzll(divisor));
-	} else {
-		put_const(g->b, SCRATCH, divisor);
-		put_division(g, insn, w);
-	}
-}
-
-static void
-emit_divide(struct gen *g, const struct bpf_insn *insn, uint32_t w)
-{
-	struct jit_buf *b = g->b;
-	uint32_t skip, done[2];
-
-	if (has_imm(insn)) {
-		emit_divide_imm(g, insn, w);
-		return;
-	}
-	put_mov(b, w, SCRATCH, reg_of[insn->src_reg]);
-	put_rr(b, w | OP_TEST, SCRATCH, SCRATCH);
-	skip = put_skip(b, SKIP_IF(CC_NE));
-	put_by_zero(g, insn, w);
-	done[0] = done[1] = put_skip(b, SKIP_ALWAYS);
-	land(b, skip);
-	if (insn->off) {
-		put_imm(b, w, G1_CMP, SCRATCH, -1);
-		skip = put_skip(b, SKIP_IF(CC_NE));
-		put_by_minus_one(g, insn, w);
-		done[1] = put_skip(b, SKIP_ALWAYS);
-		land(b, skip);
-	}
-	put_division(g, insn, w);
-	land(b, done[0]);
-	land(b, done[1]);
-}
-
-/* Is it 3, 5 or 9? These a lea multiplies by. */
-static bool
-is_lea_factor(int32_t factor)
-{
-	return factor == 3 || factor == 5 || factor == 9;
-}
-
-/* dst = src * factor */
-static void
-put_lea_factor(struct jit_buf *b, uint32_t w, unsigned dst, unsigned src, int32_t factor)
-{
-	put_rx(b, w | 0x8d, dst, src, src, (unsigned)__builtin_ctz((unsigned)factor - 1));
-}
-
-/* dst = src * imm */
-static void
-put_multiply_imm(struct jit_buf *b, uint32_t w, unsigned dst, unsigned src, int32_t imm)
-{
-	if (is_lea_factor(imm)) {
-		put_lea_factor(b, w, dst, src, imm);
-	} else if (imm == 10) {
-		put_lea_factor(b, w, dst, src, 5);
-		put_rr(b, w | 0x03, dst, dst);
-	} else if (imm > 1 && is_power_of_two((uint64_t)imm)) {
-		if (dst != src)
-			put_mov(b, w, dst, src);
-		put_shift(b, w, G2_SHL, dst, (unsigned)__builtin_ctz((unsigned)imm));
-	} else if (imm > 1 && is_power_of_two((uint64_t)imm - 1)) { /* hashes like it: two steps of one cycle, not one of three */
-		put_mov(b, w, SCRATCH, src);
-		put_shift(b, w, G2_SHL, SCRATCH, (unsigned)__builtin_ctz((unsigned)imm - 1));
-		put_rx(b, w | 0x8d, dst, src, SCRATCH, 0);
-	} else if (fits8(imm)) {
-		put_rr(b, w | 0x6b, dst, src);
-		put8(b, (uint8_t)imm);
-	} else {
-		put_rr(b, w | 0x69, dst, src);
-		put32(b, (uint32_t)imm);
-	}
-}
-
-static void
-emit_multiply(struct gen *g, const struct bpf_insn *insn, uint32_t w)
-{
-	unsigned dst = reg_of[insn->dst_reg];
-
-	if (has_imm(insn))
-		put_multiply_imm(g->b, w, dst, dst, insn->imm);
-	else
-		put_rr(g->b, w | OP_IMUL, dst, reg_of[insn->src_reg]);
-}
-
-/* Without BMI2 the count has to be in cl, which is r3. */
-static void
-put_shift_by_cl(struct gen *g, uint32_t w, enum x86_group group, unsigned dst, unsigned src)
-{
-	struct jit_buf *b = g->b;
-	unsigned at = dst == RCX ? SCRATCH : dst;
-
-	if (src == RCX && dst != RCX) {
-		put_rr(b, w | 0xd3, group, dst);
-		return;
-	}
-	put_mov(b, OP_W, SCRATCH, RCX);
-	if (src != RCX)
-		put_mov(b, 0, RCX, src);
-	put_rr(b, w | 0xd3, group, at);
-	put_mov(b, OP_W, RCX, SCRATCH);
-}
-
-static void
-emit_shift(struct gen *g, const struct bpf_insn *insn, uint32_t w)
-{
-	uint8_t op = BPF_OP(insn->code);
-	enum x86_group group = op == BPF_LSH ? G2_SHL : op == BPF_RSH ? G2_SHR : G2_SAR;
-	enum x86_shiftx shiftx = op == BPF_LSH ? SHIFTX_SHL : op == BPF_RSH ? SHIFTX_SHR : SHIFTX_SAR;
-	unsigned dst = reg_of[insn->dst_reg], src = reg_of[insn->src_reg], count = (unsigned)insn->imm & (w ? 63 : 31);
-
-	if (!has_imm(insn) && g->has_bmi2)
-		put_shiftx(g->b, w, shiftx, dst, dst, src);
-	else if (!has_imm(insn))
-		put_shift_by_cl(g, w, group, dst, src);
-	else if (count)
-		put_shift(g->b, w, group, dst, count);
-	else if (!w)
-		put_mov(g->b, 0, dst, dst);
-}
-
-static void
-emit_mov(struct gen *g, const struct bpf_insn *insn, uint32_t w)
-{
-	unsigned dst = reg_of[insn->dst_reg], src = reg_of[insn->src_reg];
-	struct jit_buf *b = g->b;
-
-	if (has_imm(insn))
-		put_const(b, dst, w ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm);
-	else if (insn->off == 8)
-		put_rr(b, w | OP_0F | OP_BRM | 0xbe, dst, src);
-	else if (insn->off == 16)
-		put_rr(b, w | OP_0F | 0xbf, dst, src);
-	else if (insn->off == 32)
-		put_rr(b, w | 0x63, dst, src);
-	else if (!w || dst != src)
-		put_mov(b, w, dst, src);
-}
-
-static void
-emit_and_imm(struct gen *g, unsigned dst, uint32_t w, int32_t imm)
-{
-	struct jit_buf *b = g->b;
-
-	/* A positive number clears the upper half anyway. */
-	if (imm >= 0)
-		w = 0;
-	if (imm == 0xff)
-		put_rr(b, OP_0F | OP_BRM | 0xb6, dst, dst);
-	else if (imm == 0xffff)
-		put_rr(b, OP_0F | 0xb7, dst, dst);
-	else
-		put_imm(b, w, G1_AND, dst, imm);
-}
-
-/* add, or, and, sub, xor */
-static void
-emit_simple(struct gen *g, const struct bpf_insn *insn, uint32_t w, enum x86_group group)
-{
-	unsigned dst = reg_of[insn->dst_reg];
-
-	if (!has_imm(insn))
-		put_rr(g->b, w | (uint32_t)group << 3 | 3, dst, reg_of[insn->src_reg]);
-	else if (group == G1_AND)
-		emit_and_imm(g, dst, w, insn->imm);
-	else if (insn->imm == 128 && (group == G1_ADD || group == G1_SUB)) /* -128 takes one byte */
-		put_imm(g->b, w, group == G1_ADD ? G1_SUB : G1_ADD, dst, -128);
-	else if (insn->imm || !w)
-		put_imm(g->b, w, group, dst, insn->imm);
-}
-
-static void
-put_bswap(struct jit_buf *b, uint32_t w, unsigned reg)
-{
-	put_op(b, w | OP_0F | 0xc8 | (reg & 7), 0, 0, reg, false);
-}
-
-static void
-emit_swap(struct gen *g, const struct bpf_insn *insn)
-{
-	bool swaps = BPF_CLASS(insn->code) == BPF_ALU64 || BPF_SRC(insn->code) == BPF_TO_BE;
-	unsigned dst = reg_of[insn->dst_reg];
-	struct jit_buf *b = g->b;
-
-	if (insn->imm == 16) {
-		if (swaps)
-			put_shift(b, OP_16, G2_ROR, dst, 8);
-		put_rr(b, OP_0F | 0xb7, dst, dst);
-	} else if (swaps) {
-		put_bswap(b, insn->imm == 64 ? OP_W : 0, dst);
-	} else if (insn->imm == 32) {
-		put_mov(b, 0, dst, dst);
-	}
-}
-
-static void
-emit_alu(struct gen *g, const struct bpf_insn *insn)
-{
-	uint32_t w = width_of(insn);
-
-	switch (BPF_OP(insn->code)) {
-	case BPF_ADD:
-		emit_simple(g, insn, w, G1_ADD);
-		break;
-	case BPF_SUB:
-		emit_simple(g, insn, w, G1_SUB);
-		break;
-	case BPF_OR:
-		emit_simple(g, insn, w, G1_OR);
-		break;
-	case BPF_AND:
-		emit_simple(g, insn, w, G1_AND);
-		break;
-	case BPF_XOR:
-		emit_simple(g, insn, w, G1_XOR);
-		break;
-	case BPF_MUL:
-		emit_multiply(g, insn, w);
-		break;
-	case BPF_DIV:
-	case BPF_MOD:
-		emit_divide(g, insn, w);
-		break;
-	case BPF_LSH:
-	case BPF_RSH:
-	case BPF_ARSH:
-		emit_shift(g, insn, w);
-		break;
-	case BPF_MOV:
-		emit_mov(g, insn, w);
-		break;
-	case BPF_NEG:
-		put_rr(g->b, w | 0xf7, G3_NEG, reg_of[insn->dst_reg]);
-		break;
-	case BPF_END:
-		emit_swap(g, insn);
-		break;
-	default:
-		assert(!"an operation without code");
-	}
-}
-
-/* ---- memory ----------------------------------------------------------------------------------------------------- */
-
-static uint32_t
-load_op(const struct bpf_insn *insn)
-{
-	static const uint32_t zero_extend[] = {
-		[BPF_B >> 3] = OP_0F | 0xb6, [BPF_H >> 3] = OP_0F | 0xb7, [BPF_W >> 3] = OP_MOV, [BPF_DW >> 3] = OP_W | OP_MOV,
-	};
-	static const uint32_t sign_extend[] = {
-		[BPF_B >> 3] = OP_W | OP_0F | 0xbe, [BPF_H >> 3] = OP_W | OP_0F | 0xbf, [BPF_W >> 3] = OP_W | 0x63,
-	};
-
-	return BPF_MODE(insn->code) == BPF_MEMSX ? sign_extend[BPF_SIZE(insn->code) >> 3] : zero_extend[BPF_SIZE(insn->code) >> 3];
-}
-
-/* The opcode of a store, whose form for 8 bits is one less than that for more. */
-static uint32_t
-store_op(const struct bpf_insn *insn)
-{
-	uint32_t op = BPF_CLASS(insn->code) == BPF_STX ? OP_STORE : 0xc7;
-
-	switch (BPF_SIZE(insn->code)) {
-	case BPF_B:
-		return (op - 1) | OP_BREG;
-	case BPF_H:
-		return op | OP_16;
-	case BPF_W:
-		return op;
-	default:
-		return op | OP_W;
-	}
-}
-
-/* The constant behind a store of one. */
-static void
-put_stored(struct jit_buf *b, const struct bpf_insn *insn)
-{
-	if (BPF_CLASS(insn->code) == BPF_STX)
-		return;
-	if (BPF_SIZE(insn->code) == BPF_B)
-		put8(b, (uint8_t)insn->imm);
-	else if (BPF_SIZE(insn->code) == BPF_H)
-		put16(b, (uint16_t)insn->imm);
-	else
-		put32(b, (uint32_t)insn->imm);
-}
-
-static unsigned
-stored_reg(const struct bpf_insn *insn)
-{
-	return BPF_CLASS(insn->code) == BPF_STX ? reg_of[insn->src_reg] : 0;
-}
-
-static void
-emit_load(struct gen *g, const struct bpf_insn *insn)
-{
-	put_rm(g->b, load_op(insn), reg_of[insn->dst_reg], reg_of[insn->src_reg], insn->off);
-}
-
-static void
-emit_store(struct gen *g, const struct bpf_insn *insn)
-{
-	put_rm(g->b, store_op(insn), stored_reg(insn), reg_of[insn->dst_reg], insn->off);
-	put_stored(g->b, insn);
-}
-
-/* and, or, xor that give back what was there: the machine has no such instruction, so try until nobody came between. */
-static void
-emit_fetch(struct gen *g, const struct bpf_insn *insn, enum x86_group group)
-{
-	uint32_t w = BPF_SIZE(insn->code) == BPF_DW ? OP_W : 0, again;
-	unsigned src = reg_of[insn->src_reg], value = src == RAX ? SCRATCH2 : src;
-	unsigned base = insn->dst_reg ? reg_of[insn->dst_reg] : SCRATCH2;
-	struct jit_buf *b = g->b;
-
-	put_mov(b, OP_W, SCRATCH2, RAX);
-	put_rm(b, w | OP_MOV, RAX, base, insn->off);
-	again = b->n;
-	put_mov(b, w, SCRATCH, RAX);
-	put_rr(b, w | (uint32_t)group << 3 | 3, SCRATCH, value);
-	put_rm(b, OP_LOCK | w | OP_0F | 0xb1, SCRATCH, base, insn->off);
-	put8(b, SKIP_IF(CC_NE));
-	put8(b, again - (b->n + 1));
-	if (src != RAX) {
-		put_mov(b, w, src, RAX);
-		put_mov(b, OP_W, RAX, SCRATCH2);
-	}
-}
-
-static void
-emit_atomic(struct gen *g, const struct bpf_insn *insn)
-{
-	uint32_t w = BPF_SIZE(insn->code) == BPF_DW ? OP_W : 0;
-	unsigned src = reg_of[insn->src_reg], base = reg_of[insn->dst_reg];
-	struct jit_buf *b = g->b;
-
-	switch (insn->imm) {
-	case BPF_ADD:
-	case BPF_OR:
-	case BPF_AND:
-	case BPF_XOR:
-		put_rm(b, OP_LOCK | w | (insn->imm == BPF_ADD ? G1_ADD : insn->imm == BPF_OR ? G1_OR : insn->imm == BPF_AND ? G1_AND : G1_XOR) << 3 | 1,
-		       src, base, insn->off);
-		break;
-	case BPF_ADD | BPF_FETCH:
-		put_rm(b, OP_LOCK | w | OP_0F | 0xc1, src, base, insn->off);
-		break;
-	case BPF_OR | BPF_FETCH:
-		emit_fetch(g, insn, G1_OR);
-		break;
-	case BPF_AND | BPF_FETCH:
-		emit_fetch(g, insn, G1_AND);
-		break;
-	case BPF_XOR | BPF_FETCH:
-		emit_fetch(g, insn, G1_XOR);
-		break;
-	case BPF_XCHG:
-		put_rm(b, w | 0x87, src, base, insn->off);
-		break;
-	case BPF_CMPXCHG:
-		put_rm(b, OP_LOCK | w | OP_0F | 0xb1, src, base, insn->off);
-		if (!w) /* where it was equal, rax was not written */
-			put_mov(b, 0, RAX, RAX);
-		break;
-	default:
-		assert(!"an atomic operation without code");
-	}
-}
-
 /* ---- jumps --------------------------------------------------------------------------------------------------------- */
-
-#define CC_ALWAYS 16u
 
 /*
  * The jump of instruction pc to `target`. Backward the distance is known. Forward it is at most what the first pass saw between the
  * end of this instruction and where it goes, and `behind`, the most bytes that this instruction has behind the jump.
  */
-static void
-put_jump(struct gen *g, uint32_t pc, uint32_t target, unsigned cc, uint32_t behind)
+void
+x86_jump(struct gen *g, uint32_t pc, uint32_t target, unsigned cc, uint32_t behind)
 {
 	const struct jit_insn *insns = g->f->insns;
 	struct jit_buf *b = g->b;
@@ -569,15 +53,15 @@ put_jump(struct gen *g, uint32_t pc, uint32_t target, unsigned cc, uint32_t behi
 }
 
 /* Sets the flags for a comparison. */
-static void
-put_compare(struct gen *g, const struct bpf_insn *insn, uint32_t w)
+void
+x86_compare(struct gen *g, const struct bpf_insn *insn, uint32_t w)
 {
-	unsigned dst = reg_of[insn->dst_reg];
+	unsigned dst = x86_reg_of[insn->dst_reg];
 	bool is_test = BPF_OP(insn->code) == BPF_JSET;
 	struct jit_buf *b = g->b;
 
 	if (!has_imm(insn)) {
-		put_rr(b, w | (is_test ? OP_TEST : OP_CMP), dst, reg_of[insn->src_reg]);
+		put_rr(b, w | (is_test ? OP_TEST : OP_CMP), dst, x86_reg_of[insn->src_reg]);
 	} else if (!is_test && insn->imm) {
 		put_imm(b, w, G1_CMP, dst, insn->imm);
 	} else if (!is_test) {
@@ -593,8 +77,8 @@ put_compare(struct gen *g, const struct bpf_insn *insn, uint32_t w)
 	}
 }
 
-static enum x86_cc
-condition_of(const struct bpf_insn *insn)
+enum x86_cc
+x86_condition(const struct bpf_insn *insn)
 {
 	static const uint8_t conditions[16] = {
 		[BPF_JEQ >> 4] = CC_E, [BPF_JNE >> 4] = CC_NE, [BPF_JGT >> 4] = CC_A, [BPF_JGE >> 4] = CC_AE, [BPF_JLT >> 4] = CC_B,
@@ -612,8 +96,8 @@ emit_cond(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 
 	if (target == pc + 1)
 		return;
-	put_compare(g, insn, width_of(insn));
-	put_jump(g, pc, target, condition_of(insn), 0);
+	x86_compare(g, insn, width_of(insn));
+	x86_jump(g, pc, target, x86_condition(insn), 0);
 }
 
 /* ---- prologue and epilogue ---------------------------------------------------------------------------------------- */
@@ -633,7 +117,7 @@ saved_regs(const struct gen *g, uint8_t saved[8])
 
 	for (unsigned r = 6; r <= 9; r++)
 		if (g->f->writes >> r & 1)
-			saved[n++] = reg_of[r];
+			saved[n++] = x86_reg_of[r];
 	if (g->is_entry && g->f->uses_stack)
 		saved[n++] = RBP;
 	if (keeps_run(g))
@@ -660,7 +144,7 @@ emit_args(struct gen *g)
 		put_mov(g->b, OP_W, RBP, RDX);
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
 		if (g->jit->signature->args[order[i]].kind != VM_ARG_NONE)
-			put_rm(g->b, OP_W | OP_MOV, reg_of[order[i] + 1], RSI, order[i] * 8);
+			put_rm(g->b, OP_W | OP_MOV, x86_reg_of[order[i] + 1], RSI, order[i] * 8);
 }
 
 static void
@@ -782,7 +266,7 @@ put_entry(struct gen *g, const struct vm_table *t)
 	} else if (shift > 3) {
 		put_shift(b, OP_W, G2_SHL, SCRATCH, shift);
 	}
-	put_address(g, RAX, (uintptr_t)array_memory(t, &len));
+	x86_address(g, RAX, (uintptr_t)array_memory(t, &len));
 	put_rx(b, OP_LEA, RAX, RAX, SCRATCH, shift > 3 ? 0 : shift);
 	if (t->n_cpus > 1) {
 		g->jit->uses_run = true;
@@ -815,7 +299,7 @@ emit_array_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 	put_const(b, RAX, 0);
 	put_imm(b, 0, G1_CMP, SCRATCH, (int32_t)t->table->max_entries);
 	if (checks)
-		put_jump(g, pc + 1, jit_target(g->f, pc + 1), CC_AE, ENTRY_BYTES_MAX);
+		x86_jump(g, pc + 1, jit_target(g->f, pc + 1), CC_AE, ENTRY_BYTES_MAX);
 	else
 		skip = put_skip(b, SKIP_IF(CC_AE));
 	put_entry(g, t);
@@ -830,7 +314,7 @@ emit_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 {
 	if (t->ops == &array_ops)
 		return emit_array_lookup(g, pc, t);
-	put_address(g, RDI, (uintptr_t)t);
+	x86_address(g, RDI, (uintptr_t)t);
 	put_mov(g->b, OP_W, RSI, RDX);
 	put_call(g, (uintptr_t)t->ops->find);
 	return 1;
@@ -894,7 +378,7 @@ emit_func_address(struct gen *g, unsigned dst, const struct jit_func *callee)
 	if (g->jit->first_pass)
 		put_const(g->b, dst, UINT64_MAX >> 1);
 	else
-		put_address(g, dst, g->jit->address + callee->callback);
+		x86_address(g, dst, g->jit->address + callee->callback);
 }
 
 /* jit_callback: from the registers of a call in C to those of eBPF. */
@@ -911,172 +395,13 @@ emit_callback(struct gen *g)
 	put_mov(b, OP_W, RUN, RDI);
 	put_mov(b, OP_W, RBP, RSI);
 	for (unsigned i = 0; i < ARRAY_SIZE(args); i++)
-		put_mov(b, OP_W, reg_of[i + 1], args[i]);
+		put_mov(b, OP_W, x86_reg_of[i + 1], args[i]);
 	put8(b, 0xe8);
 	put32(b, g->f->start - (b->n + 4));
 	put_pop(b, SCRATCH);
 	put_pop(b, RUN);
 	put_pop(b, RBP);
 	put8(b, 0xc3);
-}
-
-/* ---- several instructions that are one ------------------------------------------------------------------------------- */
-
-/* dst = a alu b where the machine has three operands; else a copy and the instruction behind it, as they stand. */
-static void
-emit_three(struct gen *g, uint32_t pc, const struct jit_op *op)
-{
-	unsigned dst = reg_of[op->dst], a = reg_of[op->a], b = reg_of[op->b];
-	uint32_t w = op->is_64 ? OP_W : 0;
-
-	if (op->alu == BPF_ADD && !op->has_imm) {
-		put_rx(g->b, w | 0x8d, dst, a, b, 0);
-	} else if (op->alu == BPF_ADD) {
-		put_rm(g->b, w | 0x8d, dst, a, op->imm);
-	} else if (op->alu == BPF_SUB && op->has_imm && op->imm != INT32_MIN) {
-		put_rm(g->b, w | 0x8d, dst, a, -op->imm);
-	} else if (op->alu == BPF_LSH && op->has_imm && op->imm == 1) {
-		put_rx(g->b, w | 0x8d, dst, a, a, 0);
-	} else if (op->alu == BPF_MUL && op->has_imm) {
-		put_multiply_imm(g->b, w, dst, a, op->imm);
-	} else if (op->alu == BPF_AND && op->has_imm && (op->imm == 0xff || op->imm == 0xffff)) {
-		put_rr(g->b, OP_0F | (op->imm == 0xff ? OP_BRM | 0xb6 : 0xb7), dst, a);
-	} else if (g->has_bmi2 && !op->has_imm && (op->alu == BPF_LSH || op->alu == BPF_RSH || op->alu == BPF_ARSH)) {
-		put_shiftx(g->b, w, op->alu == BPF_LSH ? SHIFTX_SHL : op->alu == BPF_RSH ? SHIFTX_SHR : SHIFTX_SAR, dst, a, b);
-	} else {
-		put_mov(g->b, OP_W, dst, a);
-		emit_alu(g, &g->f->func->insns[pc + 1]);
-	}
-}
-
-/* dst = dst * imm + b: by one or two lea, if it can be. */
-static void
-emit_multiply_add(struct gen *g, uint32_t pc, const struct jit_op *op)
-{
-	unsigned dst = reg_of[op->dst], b = reg_of[op->b], shift = (unsigned)__builtin_ctz((unsigned)op->imm);
-	int32_t factor = op->imm >> shift;
-	uint32_t w = op->is_64 ? OP_W : 0;
-
-	if (op->imm > 1 && shift <= 3 && (factor == 1 || is_lea_factor(factor))) {
-		if (factor != 1)
-			put_lea_factor(g->b, w, dst, dst, factor);
-		put_rx(g->b, w | 0x8d, dst, b, dst, shift);
-	} else {
-		emit_alu(g, &g->f->func->insns[pc]);
-		emit_alu(g, &g->f->func->insns[pc + 1]);
-	}
-}
-
-static void
-emit_rotate(struct gen *g, const struct jit_op *op)
-{
-	unsigned dst = reg_of[op->dst], a = reg_of[op->a];
-	uint32_t w = op->is_64 ? OP_W : 0;
-
-	if (dst == a) {
-		put_shift(g->b, w, G2_ROL, dst, (unsigned)op->imm);
-	} else if (g->has_bmi2) {
-		put_rorx(g->b, w, dst, a, (op->is_64 ? 64 : 32) - (unsigned)op->imm);
-	} else {
-		put_mov(g->b, w, dst, a);
-		put_shift(g->b, w, G2_ROL, dst, (unsigned)op->imm);
-	}
-}
-
-static void
-emit_extend(struct gen *g, const struct jit_op *op)
-{
-	unsigned dst = reg_of[op->dst], a = reg_of[op->a];
-	bool is_signed = op->kind == JIT_SIGN_EXTEND;
-
-	if (op->imm == 8)
-		put_rr(g->b, (is_signed ? OP_W | OP_0F | 0xbe : OP_0F | 0xb6) | OP_BRM, dst, a);
-	else if (op->imm == 16)
-		put_rr(g->b, is_signed ? OP_W | OP_0F | 0xbf : OP_0F | 0xb7, dst, a);
-	else if (is_signed)
-		put_rr(g->b, OP_W | 0x63, dst, a);
-	else
-		put_mov(g->b, 0, dst, a);
-}
-
-/* dst = a under the opposite of a condition. */
-static void
-emit_select(struct gen *g, const struct jit_op *op)
-{
-	const struct bpf_insn *cond = &g->f->func->insns[op->at];
-
-	put_compare(g, cond, width_of(cond));
-	put_rr(g->b, OP_W | OP_0F | 0x40 | (condition_of(cond) ^ 1), reg_of[op->dst], reg_of[op->a]);
-}
-
-static void
-emit_bool(struct gen *g, const struct jit_op *op)
-{
-	const struct bpf_insn *cond = &g->f->func->insns[op->at];
-	unsigned dst = reg_of[op->dst];
-
-	put_const(g->b, dst, 0);
-	put_compare(g, cond, width_of(cond));
-	put_rr(g->b, OP_0F | OP_BRM | 0x90 | (condition_of(cond) ^ (op->imm ? 0 : 1)), 0, dst);
-}
-
-static void
-emit_jump_unless(struct gen *g, const struct jit_op *op)
-{
-	const struct bpf_insn *cond = &g->f->func->insns[op->at];
-
-	put_compare(g, cond, width_of(cond));
-	put_jump(g, op->at + 1, jit_target(g->f, op->at + 1), condition_of(cond) ^ 1u, 0);
-}
-
-static void
-emit_indexed(struct gen *g, const struct jit_op *op)
-{
-	const struct bpf_insn *insn = &g->f->func->insns[op->at];
-	unsigned base = reg_of[op->a], index = reg_of[op->b];
-
-	if (op->has_wide)
-		put_address(g, base, jit_wide(g->jit, g->f, op->wide));
-	if (BPF_CLASS(insn->code) == BPF_LDX) {
-		put_rxd(g->b, load_op(insn), reg_of[insn->dst_reg], base, index, op->scale, insn->off);
-	} else {
-		put_rxd(g->b, store_op(insn), stored_reg(insn), base, index, op->scale, insn->off);
-		put_stored(g->b, insn);
-	}
-}
-
-static void
-emit_op(struct gen *g, uint32_t pc, const struct jit_op *op)
-{
-	switch (op->kind) {
-	case JIT_NOTHING:
-		break;
-	case JIT_THREE:
-		emit_three(g, pc, op);
-		break;
-	case JIT_MULTIPLY_ADD:
-		emit_multiply_add(g, pc, op);
-		break;
-	case JIT_ROTATE:
-		emit_rotate(g, op);
-		break;
-	case JIT_ZERO_EXTEND:
-	case JIT_SIGN_EXTEND:
-		emit_extend(g, op);
-		break;
-	case JIT_SELECT:
-		emit_select(g, op);
-		break;
-	case JIT_BOOL:
-		emit_bool(g, op);
-		break;
-	case JIT_JUMP_UNLESS:
-		emit_jump_unless(g, op);
-		break;
-	case JIT_INDEXED:
-		emit_indexed(g, op);
-		break;
-	}
 }
 
 /* ---- a function ------------------------------------------------------------------------------------------------------ */
@@ -1110,14 +435,14 @@ static void
 emit_wide(struct gen *g, uint32_t pc)
 {
 	const struct jit_func *addressed = jit_addressed(g->jit, g->f, pc);
-	unsigned dst = reg_of[g->f->func->insns[pc].dst_reg];
+	unsigned dst = x86_reg_of[g->f->func->insns[pc].dst_reg];
 
 	if (addressed)
 		emit_func_address(g, dst, addressed);
 	else if (g->hides && !func_reloc(g->f->func, pc))
 		put_hidden64(g, dst, jit_wide(g->jit, g->f, pc));
 	else
-		put_address(g, dst, jit_wide(g->jit, g->f, pc));
+		x86_address(g, dst, jit_wide(g->jit, g->f, pc));
 }
 
 /* Emits `insn`, which stands at pc, perhaps with the next. Returns how many instructions these were. */
@@ -1129,23 +454,23 @@ emit_one(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 	switch ((enum insn_shape)info->shape) {
 	case SHAPE_ALU:
 	case SHAPE_UNARY:
-		emit_alu(g, insn);
+		x86_alu(g, insn);
 		break;
 	case SHAPE_LD64:
 		emit_wide(g, pc);
 		return 2;
 	case SHAPE_LOAD:
-		emit_load(g, insn);
+		x86_load(g, insn);
 		break;
 	case SHAPE_STORE:
-		emit_store(g, insn);
+		x86_store(g, insn);
 		break;
 	case SHAPE_ATOMIC:
-		emit_atomic(g, insn);
+		x86_atomic(g, insn);
 		break;
 	case SHAPE_JUMP:
 		if (jit_target(g->f, pc) != pc + 1)
-			put_jump(g, pc, jit_target(g->f, pc), CC_ALWAYS, 0);
+			x86_jump(g, pc, jit_target(g->f, pc), CC_ALWAYS, 0);
 		break;
 	case SHAPE_COND:
 		emit_cond(g, pc, insn);
@@ -1175,7 +500,7 @@ emit_insn(struct gen *g, uint32_t pc)
 	if (is_charged(g, pc))
 		put_charge(g);
 	if (!g->hides && jit_fuse(g->f, pc, &op) && !(op.kind == JIT_JUMP_UNLESS && is_charged(g, op.at + 1))) {
-		emit_op(g, pc, &op);
+		x86_op(g, pc, &op);
 		return op.n;
 	}
 	if (!jit_hides_constant(g->jit, insn))
