@@ -83,24 +83,47 @@ entry_value(const struct vm_table *t, struct entry *entry)
 	return (char *)(entry + 1) + entry_key_size(t);
 }
 
+static uint64_t
+mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0xff51afd7ed558ccdu;
+	return h ^ h >> 32;
+}
+
 /* Eight bytes at a time, mixed by multiplication and a fold of the high half (any good mixing does: order never depends on it). */
 uint64_t
 hash_key(const void *key, size_t len)
 {
 	const unsigned char *p = key;
+	uint64_t word;
 	uint64_t h = 0x9e3779b97f4a7c15u ^ len;
 
-	while (len) {
-		size_t n = len < 8 ? len : 8;
-		uint64_t word = 0;
-
-		memcpy(&word, p, n);
-		h = (h ^ word) * 0xff51afd7ed558ccdu;
-		h ^= h >> 32;
-		p += n;
-		len -= n;
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&word, p, 8);
+		h = mix(h, word);
+	}
+	if (len) {
+		word = 0;
+		memcpy(&word, p, len);
+		h = mix(h, word);
 	}
 	return h;
+}
+
+/* Copies of 8 bytes, and comparisons, are what most tables are asked for: without a call. */
+static void
+copy_bytes(void *to, const void *from, size_t len)
+{
+	if (len == 8)
+		memmove(to, from, 8);
+	else
+		memmove(to, from, len);
+}
+
+static bool
+same_key(const void *a, const void *b, size_t len)
+{
+	return len == 8 ? !memcmp(a, b, 8) : !memcmp(a, b, len);
 }
 
 static struct buckets *
@@ -164,7 +187,7 @@ follow_chain(const struct vm_table *t, const void *key, uint64_t h)
 	struct buckets *buckets = __atomic_load_n(&t->hash->buckets, __ATOMIC_ACQUIRE);
 	struct entry *entry = __atomic_load_n(bucket_of(buckets, h), __ATOMIC_ACQUIRE);
 
-	while (entry && (__atomic_load_n(&entry->hash, __ATOMIC_RELAXED) != h || memcmp(entry_key(entry), key, t->table->key_size)))
+	while (entry && (__atomic_load_n(&entry->hash, __ATOMIC_RELAXED) != h || !same_key(entry_key(entry), key, t->table->key_size)))
 		entry = __atomic_load_n(&entry->chain, __ATOMIC_ACQUIRE);
 	return entry;
 }
@@ -217,7 +240,7 @@ hash_read(struct vm_table *t, const void *key, void *value, size_t len)
 		struct entry *entry = follow_chain(t, key, h);
 
 		if (entry)
-			memcpy(value, entry_value(t, entry), len);
+			copy_bytes(value, entry_value(t, entry), len);
 		if (is_generation(t->hash, generation))
 			return entry ? 0 : -ENOENT;
 		if (generation & 1)
@@ -370,7 +393,7 @@ update_locked(struct vm_table *t, const void *key, uint64_t h, const void *value
 		return -ENOENT;
 	if (entry) {
 		/* `value` may be the entry itself: a program may update an entry from its own value. */
-		memmove((char *)entry_value(t, entry) + off, value, len);
+		copy_bytes((char *)entry_value(t, entry) + off, value, len);
 		return 0;
 	}
 	lock_take(&t->hash->lock);
