@@ -28,6 +28,7 @@ struct ir_insn {
 	uint8_t sub;      /* ALU: BPF_ADD ...; BRANCH: BPF_JEQ ... */
 	uint8_t size;     /* memory: BPF_B, BPF_H, BPF_W, BPF_DW */
 	bool has_imm;     /* the second operand is imm instead of b */
+	bool is_32;       /* BRANCH with imm: compares the lower 32 bits */
 	int dst, a, b;    /* vregs or NO_VREG */
 	int64_t imm;
 	int32_t off;
@@ -151,8 +152,16 @@ ir_branch(struct ir *ir, uint8_t cmp, int a, int b, uint32_t label);
 void
 ir_branch_imm(struct ir *ir, uint8_t cmp, int a, int64_t imm, uint32_t label);
 
+/* The same on the lower 32 bits of a. */
+void
+ir_branch32_imm(struct ir *ir, uint8_t cmp, int a, int32_t imm, uint32_t label);
+
 int
 ir_call(struct ir *ir, int32_t helper, const int *args, unsigned n_args);
+
+/* The same into a vreg that there is. */
+void
+ir_call_into(struct ir *ir, int dst, int32_t helper, const int *args, unsigned n_args);
 
 void
 ir_print(const struct ir *ir, FILE *out);

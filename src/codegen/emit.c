@@ -247,7 +247,9 @@ emit_branch(struct emit *emit, const struct ir_insn *insn)
 	uint8_t a = use(emit, insn->a, TEMP);
 	uint32_t label = emit->first_label + insn->label;
 
-	if (insn->has_imm)
+	if (insn->is_32)
+		code_branch32_imm(emit->code, insn->sub, a, (int32_t)insn->imm, label);
+	else if (insn->has_imm)
 		code_branch_imm(emit->code, insn->sub, a, (int32_t)insn->imm, label);
 	else
 		code_branch(emit->code, insn->sub, a, use(emit, insn->b, RESULT), label);

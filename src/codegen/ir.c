@@ -201,16 +201,30 @@ ir_branch_imm(struct ir *ir, uint8_t cmp, int a, int64_t imm, uint32_t label)
 				     .imm = imm, .label = label });
 }
 
+void
+ir_branch32_imm(struct ir *ir, uint8_t cmp, int a, int32_t imm, uint32_t label)
+{
+	ir_add(ir, (struct ir_insn){ .op = IR_BRANCH, .sub = cmp, .dst = NO_VREG, .a = a, .b = NO_VREG, .has_imm = true, .is_32 = true,
+				     .imm = imm, .label = label });
+}
+
 int
 ir_call(struct ir *ir, int32_t helper, const int *args, unsigned n_args)
 {
 	int dst = helper == BPF_FUNC_map_lookup_elem ? ir_pointer(ir) : ir_vreg(ir);
+
+	ir_call_into(ir, dst, helper, args, n_args);
+	return dst;
+}
+
+void
+ir_call_into(struct ir *ir, int dst, int32_t helper, const int *args, unsigned n_args)
+{
 	struct ir_insn *call = ir_add(ir, (struct ir_insn){ .op = IR_CALL, .dst = dst, .a = NO_VREG, .b = NO_VREG,
 							    .imm = helper, .n_args = (uint8_t)n_args });
 
 	for (unsigned i = 0; i < n_args; i++)
 		call->args[i] = args[i];
-	return dst;
 }
 
 static void
@@ -262,7 +276,7 @@ print_insn(const struct ir *ir, const struct ir_insn *insn, FILE *out)
 	}
 	fputs(op_names[insn->op], out);
 	if (insn->op == IR_ALU || insn->op == IR_BRANCH)
-		fprintf(out, " %s", sub_name(insn));
+		fprintf(out, " %s%s", insn->is_32 ? "lower " : "", sub_name(insn));
 	if (insn->op == IR_LOAD || insn->op == IR_STORE)
 		fprintf(out, " %s", sizes[insn->size >> 3]);
 	if (insn->a != NO_VREG) {

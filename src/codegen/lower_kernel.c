@@ -32,6 +32,7 @@ lower_member(struct lowering *l, struct node *node)
 	int address = lower_number(l, node->a);
 	struct ir *ir = &l->ir;
 
+	l->object->kernel_offsets = true;
 	if (member->element_size)
 		address = ir_alu(ir, BPF_ADD, address, ir_alu_imm(ir, BPF_MUL, lower_number(l, node->b), member->element_size));
 	else if (member->off)

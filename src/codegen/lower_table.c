@@ -63,15 +63,12 @@ table_lookup(struct lowering *l, uint32_t index, struct mem key)
 	return ir_call(&l->ir, BPF_FUNC_map_lookup_elem, (int[]){ table_handle(l, index), memory_address(l, key) }, 2);
 }
 
-/* Up to Linux 6.2 the helper returns an int whose upper half is not defined, so only the lower one is looked at. */
+/* Up to Linux 6.2 the helper returns an int whose upper half is not defined, so only the lower one may be looked at. */
 static int
 update(struct lowering *l, uint32_t index, struct mem key, struct mem value, uint64_t flags)
 {
-	int result = ir_call(&l->ir, BPF_FUNC_map_update_elem,
-			     (int[]){ table_handle(l, index), memory_address(l, key), memory_address(l, value),
-				      ir_const(&l->ir, (int64_t)flags) }, 4);
-
-	return ir_alu_imm(&l->ir, BPF_ARSH, ir_alu_imm(&l->ir, BPF_LSH, result, 32), 32);
+	return ir_call(&l->ir, BPF_FUNC_map_update_elem,
+		       (int[]){ table_handle(l, index), memory_address(l, key), memory_address(l, value), ir_const(&l->ir, (int64_t)flags) }, 4);
 }
 
 /* The result of an update: full and busy are counted apart. */
@@ -80,8 +77,15 @@ check_update(struct lowering *l, int result)
 {
 	struct ir *ir = &l->ir;
 
-	ir_branch_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
-	ir_branch_imm(ir, BPF_JSLT, result, 0, lower_failure(l, COUNTER_TABLE_BUSY));
+	ir_branch32_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
+	ir_branch32_imm(ir, BPF_JSLT, result, 0, lower_failure(l, COUNTER_TABLE_BUSY));
+}
+
+/* table_lookup into a vreg that there is. */
+static void
+lookup_into(struct lowering *l, int dst, uint32_t index, struct mem key)
+{
+	ir_call_into(&l->ir, dst, BPF_FUNC_map_lookup_elem, (int[]){ table_handle(l, index), memory_address(l, key) }, 2);
 }
 
 /*
@@ -176,38 +180,6 @@ lower_set_index(struct lowering *l, struct node *node, const struct val *val)
 	write_element(l, index, key, val);
 }
 
-/*
- * t[k] += amount: one search and an atomic add in place; only the first time an insertion. Another CPU may insert between the two, then
- * the search is repeated.
- */
-static void
-add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
-{
-	const struct table *table = l->object->tables[index];
-	bool is_array = table->kind == TABLE_PERCPU_ARRAY || table->kind == TABLE_ARRAY;
-	struct ir *ir = &l->ir;
-	uint32_t add = ir_label(ir), done = ir_label(ir);
-	int element = ir_pointer(ir), result;
-	struct mem value;
-
-	ir_move(ir, element, table_lookup(l, index, key));
-	if (is_array) {
-		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_FULL));
-	} else {
-		ir_branch_imm(ir, BPF_JNE, element, 0, add);
-		value = memory_new(l, 8);
-		ir_store(ir, BPF_DW, value.base, value.off, amount);
-		result = update(l, index, key, value, BPF_NOEXIST);
-		ir_branch_imm(ir, BPF_JEQ, result, 0, done);
-		ir_branch_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
-		ir_move(ir, element, table_lookup(l, index, key));
-		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_BUSY));
-		ir_bind(ir, add);
-	}
-	ir_add(ir, (struct ir_insn){ .op = IR_ATOMIC_ADD, .dst = NO_VREG, .a = element, .b = amount });
-	ir_bind(ir, done);
-}
-
 /* Another CPU may insert between search and insertion, then what it inserted is found. */
 int
 table_element(struct lowering *l, uint32_t index, struct mem key)
@@ -217,15 +189,34 @@ table_element(struct lowering *l, uint32_t index, struct mem key)
 	int element = ir_pointer(ir), result;
 	struct mem zeros = { .base = ir_pointer(ir) };
 
-	ir_move(ir, element, table_lookup(l, index, key));
+	lookup_into(l, element, index, key);
 	ir_branch_imm(ir, BPF_JNE, element, 0, found);
+	if (l->object->zeros_off == UINT32_MAX)
+		l->object->zeros_off = globals_alloc(l->object, 8);
 	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = zeros.base, .a = NO_VREG, .b = NO_VREG, .imm = l->object->zeros_off });
 	result = update(l, index, key, zeros, BPF_NOEXIST);
-	ir_branch_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
-	ir_move(ir, element, table_lookup(l, index, key));
+	ir_branch32_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
+	lookup_into(l, element, index, key);
 	ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_BUSY));
 	ir_bind(ir, found);
 	return element;
+}
+
+/* t[k] += amount: one search and an atomic add in place; only the first time an insertion. */
+static void
+add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
+{
+	const struct table *table = l->object->tables[index];
+	struct ir *ir = &l->ir;
+	int element;
+
+	if (table->kind == TABLE_PERCPU_ARRAY || table->kind == TABLE_ARRAY) {
+		element = table_lookup(l, index, key);
+		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_FULL));
+	} else {
+		element = table_element(l, index, key);
+	}
+	ir_add(ir, (struct ir_insn){ .op = IR_ATOMIC_ADD, .dst = NO_VREG, .a = element, .b = amount });
 }
 
 void

@@ -125,6 +125,12 @@ code_branch_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32
 	emit_jump(code, insn_make(BPF_JMP | cmp | BPF_K, dst, 0, 0, imm), label);
 }
 
+void
+code_branch32_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label)
+{
+	emit_jump(code, insn_make(BPF_JMP32 | cmp | BPF_K, dst, 0, 0, imm), label);
+}
+
 int
 code_finish(struct code *code)
 {

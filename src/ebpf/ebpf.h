@@ -246,6 +246,10 @@ code_branch(struct code *code, uint8_t cmp, uint8_t dst, uint8_t src, uint32_t l
 void
 code_branch_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label);
 
+/* The same on the lower 32 bits. */
+void
+code_branch32_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label);
+
 /* The last instruction holds the place of field `field` of the program (struct patch). */
 void
 code_patch(struct code *code, uint32_t field);
@@ -648,6 +652,7 @@ struct object {
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
 	uint32_t zeros_off;            /* in globals: as many zeros as a cell of any statistic has, never written, at least 8; UINT32_MAX: not used */
+	bool kernel_offsets;           /* programs hold offsets in structures of the kernel that this was compiled on, without relocations */
 	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
 	uint32_t control_len;
 	const void *btf;               /* .BTF of the file that the object was read from; NULL: none */
