@@ -133,7 +133,7 @@ refer_to_map(struct reader *r, struct func *func, uint32_t pc, const struct symb
 	const struct symbol *map = symbol->index != UINT32_MAX ? symbol : NULL;
 
 	/* By the symbol of the section: the table that begins there. */
-	for (size_t i = 1; i < r->n_symbols && !map; i++)
+	for (size_t i = 1; i < r->n_symbols && !map && elf_step(r); i++)
 		if (r->symbols[i].index != UINT32_MAX && r->symbols[i].sym.st_shndx == symbol->sym.st_shndx &&
 		    r->symbols[i].sym.st_value == symbol->sym.st_value + (uint32_t)func->insns[pc].imm)
 			map = &r->symbols[i];
@@ -199,7 +199,7 @@ is_local_call(const struct bpf_insn *insn)
 
 /* What an undefined symbol is: a variable of one of the sections that only the kernel fills, or nothing that we know. */
 static const char *
-extern_section(const struct reader *r, const char *name)
+extern_section(struct reader *r, const char *name)
 {
 	static const char *const sections[] = { ".kconfig", ".ksyms" };
 

@@ -10,6 +10,9 @@
 
 #include "ebpf/ebpf_int.h"
 
+/* A hundred times what the largest objects of compilers take; a second at most. */
+#define ELF_STEPS_MAX (1u << 27)
+
 enum section_kind { SECTION_OTHER, SECTION_CODE, SECTION_MAPS, SECTION_DATA };
 
 struct section {
@@ -39,6 +42,7 @@ struct reader {
 	struct object *object;
 	const char *path;
 	struct text *why;
+	uint64_t n_steps; /* of looking for a name or place among many, see elf_step */
 	bool is_outline; /* only tables of known kinds, and types; what is not known is passed over */
 	Elf *elf;
 	struct typeinfo *types; /* NULL: the file has none */
@@ -55,9 +59,19 @@ struct reader {
 int
 elf_fail(struct reader *r, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/*
+ * To be asked for each thing that is looked at while one is searched for. False: there were too many in this file, which is then refused in
+ * the end, whatever the search found.
+ */
+static inline bool
+elf_step(struct reader *r)
+{
+	return ++r->n_steps <= ELF_STEPS_MAX;
+}
+
 /* The section of that name; NULL: there is none. */
 struct section *
-elf_section(const struct reader *r, const char *name);
+elf_section(struct reader *r, const char *name);
 
 /* The section in which a symbol is defined; NULL: none (undefined, absolute, ...). */
 struct section *

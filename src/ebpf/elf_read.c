@@ -170,9 +170,9 @@ read_sections(struct reader *r)
 }
 
 struct section *
-elf_section(const struct reader *r, const char *name)
+elf_section(struct reader *r, const char *name)
 {
-	for (size_t i = 1; i < r->n_sections; i++)
+	for (size_t i = 1; i < r->n_sections && elf_step(r); i++)
 		if (strcmp(r->sections[i].name, name) == 0)
 			return &r->sections[i];
 	return NULL;
@@ -322,6 +322,10 @@ read_object(struct reader *r)
 		err = elf_read_code(r);
 	if (!err && !r->is_outline)
 		err = elf_read_ext(r);
+	if (r->n_steps > ELF_STEPS_MAX) {
+		text_clear(r->why);
+		err = elf_fail(r, "too many sections, symbols and variables refer to each other: reading it would take too long");
+	}
 	if (!err) {
 		find_own_tables(r->object);
 		keep_btf(r);

@@ -11,7 +11,6 @@
 #define CONTENTS_MAX (16u << 20) /* bytes of a data section; .bss takes none in the file */
 #define ENTRY_MAX    (1u << 20)  /* bytes of a key or value */
 #define TABLES_MAX   4096
-#define COMPARISONS_MAX (1u << 26) /* of names of variables and symbols; milliseconds for what compilers make */
 #define INIT_PREFIX  ".ktap.init."
 
 static bool
@@ -144,11 +143,11 @@ table_name(const struct reader *r, const char *name)
 
 /* The struct that describes table `name`: the type of its variable in the BTF of .maps. */
 static const struct btf_type *
-description_of(const struct reader *r, const char *name)
+description_of(struct reader *r, const char *name)
 {
 	const struct btf_type *maps = r->maps_type ? typeinfo_type(r->types, r->maps_type) : NULL;
 
-	for (uint32_t i = 0; maps && i < BTF_INFO_VLEN(maps->info); i++) {
+	for (uint32_t i = 0; maps && i < BTF_INFO_VLEN(maps->info) && elf_step(r); i++) {
 		uint32_t var = type_variables(maps)[i].type;
 
 		if (typeinfo_kind(r->types, var) == BTF_KIND_VAR && strcmp(typeinfo_name(r->types, var), name) == 0)
@@ -196,23 +195,21 @@ read_map(struct reader *r, struct symbol *symbol)
 
 /* The variable's symbol in a section; NULL: it has none. */
 static const struct symbol *
-variable_symbol(const struct reader *r, const struct section *section, const char *name)
+variable_symbol(struct reader *r, const struct section *section, const char *name)
 {
-	for (size_t i = 1; i < r->n_symbols; i++)
+	for (size_t i = 1; i < r->n_symbols && elf_step(r); i++)
 		if (elf_symbol_section(r, &r->symbols[i]) == section && strcmp(r->symbols[i].name, name) == 0)
 			return &r->symbols[i];
 	return NULL;
 }
 
 /* Compilers leave it to the symbols where the variables of a section are; from now on the BTF says so, too. */
-static int
+static void
 place_variables(struct reader *r, const struct section *section, uint32_t id)
 {
 	const struct btf_type *type = typeinfo_type(r->types, id);
 	struct btf_var_secinfo *vars = (struct btf_var_secinfo *)(uintptr_t)type_variables(type); /* typeinfo_bytes lets us */
 
-	if ((uint64_t)BTF_INFO_VLEN(type->info) * r->n_symbols > COMPARISONS_MAX)
-		return elf_fail(r, "section %s: %u variables and %zu symbols are too many", section->name, BTF_INFO_VLEN(type->info), r->n_symbols);
 	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
 		const struct symbol *symbol = variable_symbol(r, section, typeinfo_name(r->types, vars[i].type));
 
@@ -221,7 +218,6 @@ place_variables(struct reader *r, const struct section *section, uint32_t id)
 		vars[i].offset = (uint32_t)symbol->sym.st_value;
 		vars[i].size = (uint32_t)symbol->sym.st_size;
 	}
-	return 0;
 }
 
 /*
@@ -246,8 +242,8 @@ read_data(struct reader *r, struct section *section, const struct symbol *symbol
 	table.value_size = (uint32_t)section->size;
 	table.read_only = elf_in_family(section->name, ".rodata");
 	table.value_type = r->types ? typeinfo_find(r->types, section->name, BTF_KIND_DATASEC) : 0;
-	if (table.value_type && place_variables(r, section, table.value_type))
-		return -EINVAL;
+	if (table.value_type)
+		place_variables(r, section, table.value_type);
 	if (section->data) {
 		void *init = arena_alloc(r->arena, section->size);
 

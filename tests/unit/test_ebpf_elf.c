@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -552,6 +553,39 @@ test_clang_refused(void **state)
 	}
 }
 
+/* More variables than can be looked for in a second (each among all symbols) are refused, and not after minutes; fewer are read. */
+static void
+test_too_many(void **state)
+{
+	static const struct {
+		int n;
+		bool is_read;
+	} cases[] = { { 1000, true }, { 20000, false } };
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *source = NULL;
+		size_t len;
+		FILE *out = open_memstream(&source, &len);
+		time_t since = time(NULL);
+		const struct object *object;
+
+		for (int v = 0; v < cases[i].n; v++)
+			fprintf(out, "int v%d;\n", v);
+		fputs("SEC(\"raw_tp/x\") int f(void *ctx) { return v0; }\n", out);
+		fclose(out);
+		compile_c(fixture, source);
+		free(source);
+		text_clear(&fixture->why);
+		since = time(NULL);
+		object = elf_read(fixture->arena, fixture->path, &fixture->why);
+		assert_true(time(NULL) - since < 60); /* a second, on a machine that is free */
+		assert_int_equal(object != NULL, cases[i].is_read);
+		if (!object)
+			assert_non_null(strstr(fixture->why.s, "too many sections, symbols and variables refer to each other"));
+	}
+}
+
 /* Every length, and every byte changed: no crash (this runs under sanitizers too), and a message with each refusal. */
 static void
 test_damaged(void **state)
@@ -595,6 +629,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_no_such_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clang, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clang_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 	};
 
