@@ -127,6 +127,13 @@ struct ktap_options {
 	/* Takes the lines that programs print (bpf_printk), with newline; NULL: they go to stderr. May be called by any thread that runs programs. */
 	void (*print)(void *arg, const char *line, size_t len);
 	void *print_arg;
+	/*
+	 * What a run of a program may use up: one for each jump backward, taken or not, and for each function called back by a helper. 0: as
+	 * much as it wants; every accepted program ends, but bpf_loop may go round 8 million times.
+	 */
+	uint32_t budget;
+	/* Not 0: the constants of programs do not stand in executable memory as they were written. Costs speed. */
+	int hides_constants;
 };
 
 /*
@@ -165,12 +172,12 @@ ktap_program_is_compiled(const struct ktap_program *program);
 
 /*
  * Runs a program on a context of its event's size. `host` is for helpers of yours (ktap_run_host). *result (may be NULL) is what the
- * program returns. 0: an accepted program does not fail.
+ * program returns. 0; or -ETIME, *result untouched: the budget of the options was used up. What the program did up to there stays.
  */
 int
 ktap_run(const struct ktap_program *program, void *context, void *host, uint64_t *result);
 
-/* Runs all programs of the object that are for this event, in order. How many. */
+/* Runs all programs of the object that are for this event, in order, each with its own budget. How many. */
 int
 ktap_fire(struct ktap_object *object, const char *event, void *context, void *host);
 

@@ -37,14 +37,15 @@ this_thread(void)
 	return &self;
 }
 
-static uint64_t
-run(const struct ktap_program *program, void *context, void *host)
+/* 0 and *result, or -ETIME. */
+static int
+run(const struct ktap_program *program, void *context, void *host, uint64_t *result)
 {
 	const struct ktap_object *object = program->object;
 	const uint64_t args[5] = { (uintptr_t)context };
 	struct vm_env env = *this_thread();
 	struct timespec now;
-	uint64_t result;
+	int err;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	env.ktime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -54,18 +55,21 @@ run(const struct ktap_program *program, void *context, void *host)
 		env.print_arg = (void *)(uintptr_t)object;
 	}
 	if (!object->is_serial)
-		return vm_run(object->vm, program->run, &env, args);
+		return vm_run_bounded(object->vm, program->run, &env, args, result);
 	pthread_mutex_lock(&object->engine->lock);
-	result = vm_run(object->vm, program->run, &env, args);
+	err = vm_run_bounded(object->vm, program->run, &env, args, result);
 	pthread_mutex_unlock(&object->engine->lock);
-	return result;
+	return err;
 }
 
 int
 ktap_run(const struct ktap_program *program, void *context, void *host, uint64_t *result)
 {
-	uint64_t r0 = run(program, context, host);
+	uint64_t r0;
+	int err = run(program, context, host, &r0);
 
+	if (err)
+		return host_fail(err, "program '%s': its budget of jumps backward and calls back is used up", program->func->name);
 	if (result)
 		*result = r0;
 	return 0;
@@ -74,11 +78,12 @@ ktap_run(const struct ktap_program *program, void *context, void *host, uint64_t
 int
 ktap_fire(struct ktap_object *object, const char *event, void *context, void *host)
 {
+	uint64_t r0;
 	int n = 0;
 
 	for (uint32_t i = 0; i < object->n_programs; i++)
 		if (object->programs[i].event && strcmp(object->programs[i].event->name, event) == 0) {
-			run(&object->programs[i], context, host);
+			run(&object->programs[i], context, host, &r0);
 			n++;
 		}
 	return n;
@@ -88,9 +93,11 @@ ktap_fire(struct ktap_object *object, const char *event, void *context, void *ho
 static void
 run_once(struct ktap_object *object, const char *section)
 {
+	uint64_t r0;
+
 	for (uint32_t i = 0; i < object->n_programs; i++)
 		if (strcmp(object->programs[i].func->section, section) == 0)
-			run(&object->programs[i], NULL, NULL);
+			run(&object->programs[i], NULL, NULL, &r0);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------------------- */
@@ -185,16 +192,18 @@ load_program(struct ktap_object *object, const struct func *func)
 }
 
 static int
-load_programs(struct ktap_object *object, enum ktap_exec exec)
+load_programs(struct ktap_object *object, const struct ktap_options *options)
 {
 	static const enum vm_exec execs[] = {
 		[KTAP_EXEC_AUTO] = VM_EXEC_AUTO, [KTAP_EXEC_INTERPRETER] = VM_EXEC_INTERP, [KTAP_EXEC_JIT] = VM_EXEC_JIT,
 	};
 	int err = 0;
 
-	if ((unsigned)exec >= ARRAY_SIZE(execs))
-		return host_fail(-EINVAL, "options: exec %d is not known", (int)exec);
-	vm_set_exec(object->vm, execs[exec]);
+	if ((unsigned)options->exec >= ARRAY_SIZE(execs))
+		return host_fail(-EINVAL, "options: exec %d is not known", (int)options->exec);
+	vm_set_exec(object->vm, execs[options->exec]);
+	vm_set_budget(object->vm, options->budget);
+	vm_set_constants(object->vm, options->hides_constants ? VM_CONSTANTS_BLINDED : VM_CONSTANTS_PLAIN);
 	object->programs = arena_alloc(object->arena, (object->object->n_funcs + 1) * sizeof(*object->programs));
 	for (uint32_t i = 0; i < object->object->n_funcs && err == 0; i++)
 		if (strcmp(object->object->funcs[i]->section, ".text") != 0)
@@ -217,7 +226,7 @@ open_read(struct ktap_object *object, const struct ktap_options *options, struct
 	if (err == 0)
 		err = make_tables(object, options);
 	if (err == 0)
-		err = load_programs(object, options->exec);
+		err = load_programs(object, options);
 	if (err < 0) {
 		vm_free(object->vm);
 		arena_free(object->arena);

@@ -272,6 +272,42 @@ test_run(void **state)
 	f->object = NULL;
 }
 
+/* 100 rounds cost 99 or 100 jumps back, as clang turns the loop; no less, no more. */
+static const char looper[] = "SEC(\"my/event\") int work(struct context *c)\n"
+			     "{ for (int i = 0; i < 100; i++) { c->out += c->in; asm volatile(\"\" ::: \"memory\"); } return 3; }\n"
+			     "char _license[] SEC(\"license\") = \"GPL\";\n";
+
+static int
+run_bounded(struct fixture *f, uint32_t budget, struct context *context, uint64_t *result)
+{
+	int err;
+
+	open_object(f, &(struct ktap_options){ .budget = budget, .hides_constants = 1 });
+	err = ktap_run(ktap_program_find(f->object, "work"), context, NULL, result);
+	ktap_object_close(f->object);
+	f->object = NULL;
+	return err;
+}
+
+static void
+test_budget(void **state)
+{
+	struct fixture *f = *state;
+	_Alignas(8) struct context context = { .in = 7 };
+	uint64_t result = 99;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, looper);
+	assert_int_equal(run_bounded(f, 98, &context, &result), -ETIME);
+	assert_int_equal(result, 99);
+	assert_string_equal(ktap_error(), "program 'work': its budget of jumps backward and calls back is used up");
+	assert_in_range(context.out, 98 * 7, 100 * 7);
+	context.out = 0;
+	assert_int_equal(run_bounded(f, 100, &context, &result), 0);
+	assert_int_equal(result, 3);
+	assert_int_equal(context.out, 100 * 7);
+}
+
 static void *
 run_many(void *arg)
 {
@@ -331,6 +367,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_programs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 	};
 
