@@ -72,6 +72,25 @@ take_output(struct args *args, const char *value)
 	return NULL;
 }
 
+static const char *const unwind_names[] = { [UNWIND_FP] = "fp", [UNWIND_DWARF] = "dwarf" };
+
+static const char *
+unwind_word(size_t i)
+{
+	return i < ARRAY_SIZE(unwind_names) ? unwind_names[i] : NULL;
+}
+
+static const char *
+take_unwind(struct args *args, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(unwind_names); i++)
+		if (strcmp(value, unwind_names[i]) == 0) {
+			args->unwind = (enum unwind)i;
+			return NULL;
+		}
+	return "user stacks are taken by fp or dwarf";
+}
+
 static const char *
 take_losses(struct args *args, const char *value)
 {
@@ -214,6 +233,8 @@ const struct option_row option_rows[] = {
 	{ "--cgroup", "PATH", take_cgroup, "trace only processes of this control group (v2) and those below it", .only = "script" },
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
 	{ "--buffer", "SIZE", take_buffer, "bytes (4k to 1024M) for lines that probes have sent and ktap has not yet read; 4M", .only = "script run" },
+	{ "--unwind", "HOW", take_unwind, "take user stacks by fp (frame pointers), or dwarf (call frame information; user engine)",
+	  unwind_word, .only = "script run" },
 	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run" },
 	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of what happens", .only = "script run list record" },
 	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },

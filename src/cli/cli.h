@@ -56,6 +56,7 @@ struct args {
 	uint32_t cpu;           /* that one */
 	const char *cgroup;     /* --cgroup */
 	enum engine engine;
+	enum unwind unwind;     /* --unwind */
 	enum vm_exec exec;      /* --exec */
 	bool quiet; /* -q */
 	bool json;  /* --json */

@@ -159,7 +159,7 @@ object_check(const struct args *args)
 static enum exit_status
 open_source(const struct args *args, const struct opened *o, enum events_origin origin, struct events *events, struct source **source)
 {
-	const struct target target = { .argv = args->command, .pid = args->pid };
+	const struct target target = { .argv = args->command, .pid = args->pid, .unwind = args->unwind };
 	const struct object_file file = { .bytes = o->bytes, .len = o->len, .btf = args->btf };
 	struct text why = { 0 };
 	int err;

@@ -135,7 +135,7 @@ enum exit_status
 script_run(const struct args *args)
 {
 	const struct target target = { .argv = args->command, .pid = args->pid, .cpu = args->on_one_cpu ? &args->cpu : NULL,
-				       .cgroup = args->cgroup, .drops_privilege = true };
+				       .cgroup = args->cgroup, .unwind = args->unwind, .drops_privilege = true };
 	struct run run = { .out_fd = -1 };
 	enum exit_status status = load_open(&run.load, args);
 	uint64_t time = run.load.time;

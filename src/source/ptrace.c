@@ -270,6 +270,8 @@ ptrace_close(struct source *source)
 	engine_fini(&tracer->engine);
 	restore_signals(tracer);
 	spaces_free(tracer->spaces);
+	dwarf_close(tracer->dwarf);
+	tracer->dwarf = NULL;
 	tracer->spaces = NULL;
 	if (tracer->page)
 		munmap(tracer->page, sizeof(*tracer->page));
@@ -391,6 +393,13 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 	tracer->engine.env.arg = tracer;
 	if (object->table_ustacks != UINT32_MAX)
 		tracer->spaces = spaces_new(); /* NULL: names will be missing */
+	if (object->table_ustacks != UINT32_MAX && target->unwind == UNWIND_DWARF) {
+		tracer->dwarf = dwarf_open(tracer, why);
+		if (!tracer->dwarf) {
+			ptrace_close(&tracer->engine.source);
+			return -ENOSYS;
+		}
+	}
 	err = engine_init(&tracer->engine, &ptrace_ops, object, events, 1, why);
 	if (err == 0)
 		err = open_parts(tracer, why);

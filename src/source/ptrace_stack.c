@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * User stacks in the user engine: of the stopped thread whose event is handled, by frame pointers, as the kernel takes them
- * (arch/x86/events/core.c, perf_callchain_user). The process stands still, so what it has mapped is read from /proc when an
+ * (arch/x86/events/core.c, perf_callchain_user), or where that is asked for by ptrace_dwarf.c. The process stands still, so what it has mapped is read from /proc when an
  * address is not known yet: names last longer than the process.
  *
  *     %rbp -> | caller's %rbp | return address |  ...
  */
 #include <errno.h>
 #include <sys/ptrace.h>
-#include <sys/user.h>
 
 #include "source/ptrace_int.h"
 
@@ -32,25 +31,34 @@ know_addresses(struct tracer *tracer, uint32_t pid, const uint64_t *addrs, uint3
 	}
 }
 
+static int64_t
+unwind_frame_pointers(struct tracer *tracer, const struct user_regs_struct *regs, uint64_t *addrs, uint32_t max)
+{
+	uint64_t frame[2] = { regs->rbp, 0 };
+	uint32_t n = 1;
+
+	addrs[0] = regs->rip;
+	while (n < max && task_read_memory(tracer, frame[0], frame, sizeof(frame)) == sizeof(frame) && frame[1])
+		addrs[n++] = frame[1];
+	return n;
+}
+
 int64_t
 task_unwind(void *arg, uint64_t *addrs, uint32_t max)
 {
 	struct tracer *tracer = arg;
-	pid_t tid = (pid_t)tracer->engine.env.tid;
+	pid_t pid = (pid_t)tracer->engine.env.pid, tid = (pid_t)tracer->engine.env.tid;
 	struct user_regs_struct regs;
-	uint64_t frame[2];
-	uint32_t n = 1;
+	int64_t n;
 
 	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
 		return -errno;
 	if (!max || !regs.rip)
 		return -EFAULT;
-	addrs[0] = regs.rip;
-	frame[0] = regs.rbp;
-	while (n < max && task_read_memory(tracer, frame[0], frame, sizeof(frame)) == sizeof(frame) && frame[1])
-		addrs[n++] = frame[1];
-	if (tracer->spaces)
-		know_addresses(tracer, tracer->engine.env.pid, addrs, n);
+	n = tracer->dwarf ? dwarf_unwind(tracer->dwarf, pid, tid, &regs, addrs, max) :
+			    unwind_frame_pointers(tracer, &regs, addrs, max);
+	if (n > 0 && tracer->spaces)
+		know_addresses(tracer, (uint32_t)pid, addrs, (uint32_t)n);
 	return n;
 }
 
@@ -65,6 +73,8 @@ ptrace_spaces(struct source *source)
 void
 stack_exec(struct tracer *tracer, const struct task *task)
 {
+	if (tracer->dwarf)
+		dwarf_forget(tracer->dwarf, task->tgid);
 	if (!tracer->spaces)
 		return;
 	spaces_exec(tracer->spaces, (uint32_t)task->tgid);

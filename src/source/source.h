@@ -26,13 +26,17 @@ struct source {
 	void *print_arg;
 };
 
-/* What is traced. */
+/* How user stacks are taken: by the chain of frame pointers, or by call frame information. */
+enum unwind { UNWIND_FP, UNWIND_DWARF };
+
+/* What is traced, and how. */
 struct target {
 	char **argv;          /* command to start and follow with its children and threads; NULL: none */
 	pid_t pid;            /* -p: process to follow, with what it starts from now on; 0: none */
 	const uint32_t *cpu;  /* -C: only what happens on this CPU; NULL: on all. Kernel */
 	const char *cgroup;   /* --cgroup: only in this control group (a folder of cgroup v2) and those below it; NULL: in all. Kernel */
 	bool drops_privilege; /* kernel: once all is attached, this process gives up what it does not need any more */
+	enum unwind unwind;   /* of the user engine; the kernel's knows frame pointers only, and refuses the other */
 };
 
 struct source_stats {
