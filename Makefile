@@ -36,7 +36,7 @@ demo: all
 test: setup-tests $(BUILD)/build.ninja $(ASAN)/build.ninja $(STATIC)/build.ninja
 	@$(NINJA) -C $(BUILD) --quiet
 	@$(NINJA) -C $(ASAN) --quiet
-	@$(NINJA) -C $(STATIC) --quiet
+	@$(NINJA) -C $(STATIC) --quiet src/cli/ktap
 	@tests/suite $(BUILD) $(ASAN) $(STATIC)
 
 asan: $(ASAN)/build.ninja
@@ -45,7 +45,7 @@ asan: $(ASAN)/build.ninja
 
 # One file that can be copied to any machine of this architecture.
 static: $(STATIC)/build.ninja
-	@$(NINJA) -C $(STATIC) --quiet
+	@$(NINJA) -C $(STATIC) --quiet src/cli/ktap
 	@echo "built $(STATIC)/src/cli/ktap, $$(stat -c %s $(STATIC)/src/cli/ktap) bytes"
 
 bench: all static
