@@ -271,12 +271,36 @@ test_no_process(void **state)
 	arena_free(arena);
 }
 
+/* docs/engine.md names every helper and every kind of table. */
+static void
+test_documented(void **state)
+{
+	FILE *in = fopen(TESTS_DIR "/../docs/engine.md", "r");
+	static char text[1 << 16];
+	size_t len = in ? fread(text, 1, sizeof(text) - 1, in) : 0;
+	unsigned n_bad = 0;
+
+	assert_true(len);
+	fclose(in);
+	for (int32_t number = 0; number < 1000; number++) {
+		const struct helper *helper = helper_find(number);
+
+		if (helper && !strstr(text, helper->name) && ++n_bad)
+			print_error("docs/engine.md does not name the helper %s\n", helper->name);
+	}
+	for (int kind = 0; kind < N_TABLE_KINDS; kind++)
+		if (!strstr(text, table_kind_name((enum table_kind)kind)) && ++n_bad)
+			print_error("docs/engine.md does not name the table kind %s\n", table_kind_name((enum table_kind)kind));
+	assert_int_equal(n_bad, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_helpers),
 		cmocka_unit_test(test_no_process),
+		cmocka_unit_test(test_documented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
