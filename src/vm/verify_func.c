@@ -229,14 +229,9 @@ check_reach(struct verifier *v, struct func_info *info)
 static const struct func *
 func_referred(struct verifier *v, const struct func *func, uint32_t pc)
 {
-	switch (insn_info(&func->insns[pc])->shape) {
-	case SHAPE_CALL:
-		return func_callee(v->object, func, pc);
-	case SHAPE_LD64:
-		return func_addressed(v->object, func, pc);
-	default:
-		return NULL;
-	}
+	const struct func *callee = func_callee(v->object, func, pc);
+
+	return callee ? callee : func_addressed(v->object, func, pc);
 }
 
 /* The functions that it calls, seen even where no path reaches the call: as the kernel, which looks at all of them. */
