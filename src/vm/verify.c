@@ -287,7 +287,7 @@ apply_null_check(struct verifier *v, uint32_t regno, bool is_null)
 	struct null_check check = { .id = reg->id, .is_null = is_null };
 
 	/* No record was reserved: nothing to give back. */
-	for (uint32_t i = 0; is_null && reg->ref && i < v->state.n_refs; i++)
+	for (uint32_t i = 0; is_null && reg->kind == REG_RECORD && i < v->state.n_refs; i++)
 		if (v->state.refs[i] == reg->ref)
 			v->state.refs[i--] = v->state.refs[--v->state.n_refs];
 	state_each_reg(&v->state, settle_null, &check);
@@ -408,6 +408,7 @@ is_never_null(const struct verifier *v, const struct reg *reg)
 	case REG_MEM:
 	case REG_RDONLY:
 	case REG_RECORD:
+	case REG_DATA:
 		return !reg->nullable && from >= 0 && to < reg->size;
 	default:
 		return false;

@@ -17,6 +17,8 @@ struct call {
 	uint32_t size_max;         /* of the last size argument */
 	uint32_t alloc_size;
 	uint32_t released;         /* ref of HARG_RECORD */
+	uint32_t dynptr_ref;       /* ref of HARG_DYNPTR */
+	uint32_t new_dynptr;       /* register of HARG_DYNPTR_NEW; made when all arguments are checked */
 };
 
 static bool
@@ -79,13 +81,15 @@ is_null(const struct reg *reg)
 static bool
 check_sized_memory(struct verifier *v, uint32_t regno, enum helper_arg kind, uint32_t max, bool exact)
 {
-	bool nullable = kind == HARG_MEM_OR_NULL || kind == HARG_MEM_PART_OR_NULL;
+	bool nullable = kind == HARG_MEM_OR_NULL || kind == HARG_MEM_PART_OR_NULL, writes = kind == HARG_MEM_PART_OR_NULL || kind == HARG_VALUE_MEM;
 
 	if (nullable && !max && is_null(&frame_top(v)->regs[regno])) {
 		rely_on(v, loc_top(v, regno), LOC_NONE);
 		return reg_read(v, regno);
 	}
-	return check_helper_memory(v, regno, max, kind == HARG_MEM_OUT || kind == HARG_MEM_PART_OR_NULL, exact && kind == HARG_MEM_OUT);
+	if (kind == HARG_VALUE_MEM && frame_top(v)->regs[regno].kind != REG_VALUE)
+		return refuse_reg(v, (int)regno, "the memory of a dynptr must be in the value of a table");
+	return check_helper_memory(v, regno, max, kind == HARG_MEM_OUT || writes, exact && kind == HARG_MEM_OUT);
 }
 
 static bool
@@ -147,6 +151,21 @@ check_record_arg(struct verifier *v, struct call *call, uint32_t regno, const st
 	if (!scalar_is_const(&reg->s) || reg->s.bits.value || reg->off)
 		return refuse_arg(v, call, regno, "must be the beginning of the record");
 	call->released = reg->ref;
+	return true;
+}
+
+static bool
+check_dynptr_arg(struct verifier *v, struct call *call, uint32_t regno, enum helper_arg kind)
+{
+	const struct reg *dynptr = dynptr_at(v, regno);
+
+	if (!dynptr)
+		return false;
+	if (kind == HARG_DYNPTR_RECORD && !dynptr->ref)
+		return refuse_arg(v, call, regno, "must be a dynptr of a reserved record");
+	call->dynptr_ref = dynptr->ref;
+	if (kind == HARG_DYNPTR_RECORD)
+		call->released = dynptr->ref;
 	return true;
 }
 
@@ -225,6 +244,12 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 		return check_record_arg(v, call, regno, reg);
 	case HARG_CONST_STR:
 		return check_string_arg(v, call, regno, reg);
+	case HARG_DYNPTR_NEW:
+		call->new_dynptr = regno;
+		return true;
+	case HARG_DYNPTR:
+	case HARG_DYNPTR_RECORD:
+		return check_dynptr_arg(v, call, regno, kind);
 	case HARG_FORMAT:
 		return check_format_arg(v, call, regno, reg);
 	case HARG_LONG_OUT:
@@ -243,6 +268,7 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 	case HARG_MEM_OUT:
 	case HARG_MEM_OR_NULL:
 	case HARG_MEM_PART_OR_NULL:
+	case HARG_VALUE_MEM:
 		break;
 	}
 	return true;
@@ -271,17 +297,35 @@ release(struct verifier *v, uint32_t ref)
 	state_each_reg(state, forget_record, &ref);
 }
 
-static bool
-acquire(struct verifier *v, const struct call *call, struct reg *r0)
+/* One more record to give back. 0: too many. */
+static uint32_t
+acquire(struct verifier *v)
 {
 	struct state *state = &v->state;
 
-	if (state->n_refs == VM_REFS_MAX)
-		return refuse(v, -E2BIG, "holds more than %d records at once", VM_REFS_MAX);
-	*r0 = (struct reg){ .kind = REG_RECORD, .nullable = true, .size = call->alloc_size, .s = scalar_const(0) };
-	r0->id = r0->ref = ++v->last_id;
-	state->refs[state->n_refs++] = r0->ref;
-	return true;
+	if (state->n_refs == VM_REFS_MAX) {
+		refuse(v, -E2BIG, "holds more than %d records at once", VM_REFS_MAX);
+		return 0;
+	}
+	state->refs[state->n_refs++] = ++v->last_id;
+	return v->last_id;
+}
+
+static bool
+set_record(struct verifier *v, const struct call *call, struct reg *r0)
+{
+	uint32_t ref = acquire(v);
+
+	*r0 = (struct reg){ .kind = REG_RECORD, .nullable = true, .size = call->alloc_size, .id = ref, .ref = ref, .s = scalar_const(0) };
+	return ref;
+}
+
+static bool
+make_dynptr(struct verifier *v, const struct call *call)
+{
+	uint32_t ref = call->helper->ret == HRET_DYNPTR ? acquire(v) : 0;
+
+	return (ref || call->helper->ret != HRET_DYNPTR) && dynptr_make(v, call->new_dynptr, ref);
 }
 
 static bool
@@ -292,6 +336,7 @@ set_result(struct verifier *v, const struct call *call)
 	trail_define(v, loc_top(v, 0), LOC_NONE, LOC_NONE); /* sizes that bound it are relied on already */
 	switch (call->helper->ret) {
 	case HRET_INT:
+	case HRET_DYNPTR:
 		reg_set_scalar(r0, scalar_unknown());
 		break;
 	case HRET_LEN:
@@ -302,7 +347,11 @@ set_result(struct verifier *v, const struct call *call)
 				    .s = scalar_const(0) };
 		break;
 	case HRET_RECORD_OR_NULL:
-		return acquire(v, call, r0);
+		return set_record(v, call, r0);
+	case HRET_DATA_OR_NULL: /* of a record: it goes with it */
+		*r0 = (struct reg){ .kind = REG_DATA, .nullable = true, .size = call->alloc_size, .id = ++v->last_id, .ref = call->dynptr_ref,
+				    .s = scalar_const(0) };
+		break;
 	case HRET_VOID:
 		*r0 = (struct reg){ .kind = REG_UNSET };
 		break;
@@ -332,6 +381,8 @@ check_helper_call(struct verifier *v, const struct bpf_insn *insn)
 		if (!check_arg(v, &call, regno))
 			return false;
 	if (helper_callback(call.helper) && !callback_push(v, call.helper))
+		return false;
+	if (call.new_dynptr && !make_dynptr(v, &call))
 		return false;
 	if (call.released)
 		release(v, call.released);

@@ -166,6 +166,8 @@ stack_load(struct verifier *v, uint32_t regno, struct extent extent, uint32_t si
 	struct slot *slot = &frame->slots[slot_of(extent.from)];
 	bool is_slot = extent.to - extent.from == 8 && size == 8 && slot_of(extent.from) < frame->n_slots;
 
+	if (is_slot && slot->spilled && slot->reg.kind == REG_DYNPTR)
+		return refuse_reg(v, (int)regno, "reads a dynptr; only helpers look into it");
 	if (is_slot && slot->spilled) {
 		mark_slot_read(v, index, slot_of(extent.from));
 		loaded->reg = slot->reg;
@@ -222,7 +224,8 @@ stack_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enu
 static bool
 is_memory(enum reg_kind kind)
 {
-	return kind == REG_STACK || kind == REG_VALUE || kind == REG_MEM || kind == REG_RDONLY || kind == REG_RECORD || kind == REG_KEY;
+	return kind == REG_STACK || kind == REG_VALUE || kind == REG_MEM || kind == REG_RDONLY || kind == REG_RECORD || kind == REG_DATA ||
+	       kind == REG_KEY;
 }
 
 /* The register holds an address of memory that may be used so. */

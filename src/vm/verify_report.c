@@ -22,6 +22,8 @@ static const char *const kind_names[N_REG_KINDS] = {
 	[REG_MEM] = "memory of argument",
 	[REG_RDONLY] = "read-only memory of argument",
 	[REG_RECORD] = "ring buffer record",
+	[REG_DYNPTR] = "dynptr",
+	[REG_DATA] = "memory of a dynptr",
 	[REG_KEY] = "key of table",
 	[REG_FUNC] = "function",
 	[REG_CTX] = "context",
@@ -49,7 +51,8 @@ reg_print(const struct verifier *v, const struct reg *reg, struct text *out)
 		text_printf(out, " \"%s\"", v->object->funcs[reg->index]->name ? v->object->funcs[reg->index]->name : "?");
 	if (reg->kind == REG_STACK && reg->index + 1 != v->state.n_frames)
 		text_printf(out, " of frame %" PRIu32, reg->index);
-	if (reg->kind == REG_UNSET || reg->kind == REG_TABLE || reg->kind == REG_CTX || reg->kind == REG_FUNC)
+	if (reg->kind == REG_UNSET || reg->kind == REG_TABLE || reg->kind == REG_CTX || reg->kind == REG_FUNC ||
+	    reg->kind == REG_DYNPTR)
 		return;
 	text_puts(out, ", offset ");
 	if (reg->off || scalar_is_const(&reg->s))

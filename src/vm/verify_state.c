@@ -306,7 +306,9 @@ reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map, boo
 		return false;
 	if (!scalar_covers(&old->s, &cur->s) || !ids_match(map, old->ref, cur->ref))
 		return false;
-	return old->kind != REG_SCALAR && !old->nullable ? true : ids_match(map, old->id, cur->id);
+	if (old->kind != REG_SCALAR && old->kind != REG_DYNPTR && !old->nullable)
+		return true;
+	return ids_match(map, old->id, cur->id);
 }
 
 static bool

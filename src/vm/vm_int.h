@@ -260,6 +260,10 @@ enum helper_arg {
 	HARG_ALLOC_SIZE, /* a constant: bytes of the record that is returned */
 	HARG_RECORD,    /* a record of ringbuf_reserve, given back here */
 	HARG_CONST_STR, /* address of a NUL-terminated string in a read-only array table */
+	HARG_VALUE_MEM, /* memory in a value of a table, to read and write; its size is the next argument */
+	HARG_DYNPTR_NEW, /* 16 bytes of stack, where the helper makes a dynptr */
+	HARG_DYNPTR,    /* a dynptr */
+	HARG_DYNPTR_RECORD, /* a dynptr of a reserved record, given back here */
 	HARG_COUNT,     /* a number: how often a HARG_LOOP_FN is called at most */
 	HARG_LOOP_FN,   /* function (index, context), called back */
 	HARG_ELEM_FN,   /* function (table, address of key, address of value, context), called back */
@@ -271,6 +275,8 @@ enum helper_ret {
 	HRET_LEN,       /* -4095 to the size argument */
 	HRET_VALUE_OR_NULL,
 	HRET_RECORD_OR_NULL,
+	HRET_DYNPTR,    /* a number; the DYNPTR_NEW argument is one of a record that has to be given back */
+	HRET_DATA_OR_NULL, /* memory of ALLOC_SIZE bytes of a dynptr */
 	HRET_VOID,
 };
 
@@ -394,6 +400,8 @@ enum reg_kind {
 	REG_MEM,    /* in argument `index` of `size` bytes */
 	REG_RDONLY, /* the same, not to be written */
 	REG_RECORD, /* in a reserved record of `size` bytes */
+	REG_DYNPTR, /* half `index` of a dynptr; in slots only */
+	REG_DATA,   /* in `size` bytes of the memory that a dynptr describes */
 	REG_KEY,    /* in a key of table `index`, not to be written */
 	REG_FUNC,   /* address of function `index` of the object */
 	REG_CTX,
@@ -659,6 +667,16 @@ check_helper_memory(struct verifier *v, uint32_t regno, uint32_t size, bool out,
 /* verify_call.c */
 bool
 check_helper_call(struct verifier *v, const struct bpf_insn *insn);
+
+/*
+ * verify_dynptr.c: the dynptr at the address in a register, NULL: refused; and a new one there. ref: that of the record which it
+ * stands for, 0: none.
+ */
+const struct reg *
+dynptr_at(struct verifier *v, uint32_t regno);
+
+bool
+dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref);
 
 /* verify_callback.c */
 /* At a call of a helper that calls back, arguments checked: keeps the way that goes into the function, where there is one. */
