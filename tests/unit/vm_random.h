@@ -293,6 +293,33 @@ piece_call_back(struct code *code)
 	fetch_args(code);
 }
 
+/* A dynptr of the globals, below the handler's arguments; a slice of it, and sometimes a copy. */
+static inline void
+piece_dynptr(struct code *code)
+{
+	uint32_t label = code_label(code);
+
+	code_table_value(code, 1, 2, 0);
+	code_emit(code, insn_mov_imm(2, (int32_t)below(68)));
+	code_emit(code, insn_mov_imm(3, !below(8)));
+	code_emit(code, insn_mov(4, 10));
+	code_emit(code, insn_alu_imm(BPF_ADD, 4, -112));
+	code_emit(code, insn_call(BPF_FUNC_dynptr_from_mem));
+	if (!below(8))
+		code_emit(code, insn_store(random_size(), 10, number_reg(), (int16_t)(-112 + 8 * (int)below(2))));
+	code_emit(code, insn_mov(1, 10));
+	code_emit(code, insn_alu_imm(BPF_ADD, 1, -112));
+	code_emit(code, below(2) ? insn_mov_imm(2, (int32_t)below(70)) : insn_mov(2, 6));
+	code_emit(code, insn_mov_imm(3, 1 + (int32_t)below(16)));
+	code_emit(code, insn_call(BPF_FUNC_dynptr_data));
+	fetch_args(code);
+	code_branch_imm(code, BPF_JEQ, 0, 0, label);
+	code_emit(code, insn_mov(8, 0));
+	code_emit(code, below(2) ? insn_store_imm(random_size(), 8, (int16_t)below(10), 1) : insn_load(random_size(), 6, 8, (int16_t)below(10)));
+	code_emit(code, insn_mov_imm(0, 1));
+	code_bind(code, label);
+}
+
 /* ---- pieces whose joins know different numbers: what pruning has to keep apart ---------------------------------------- */
 
 /* A number that differs from way to way. */
@@ -415,7 +442,7 @@ emit_pieces(struct code *code, bool calls, uint32_t n)
 	uint32_t open[4], n_open = 0;
 
 	for (; n; n--) {
-		uint32_t kind = below(calls ? 27 : 26);
+		uint32_t kind = below(calls ? 28 : 26);
 
 		while (n_open && !below(3))
 			code_bind(code, open[--n_open]);
@@ -444,8 +471,10 @@ emit_pieces(struct code *code, bool calls, uint32_t n)
 			piece_record(code);
 		} else if (calls && kind < 26) {
 			piece_call(code);
-		} else if (calls) {
+		} else if (calls && kind < 27) {
 			piece_call_back(code);
+		} else if (calls) {
+			piece_dynptr(code);
 		}
 	}
 	while (n_open)
