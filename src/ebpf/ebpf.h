@@ -573,7 +573,7 @@ struct program_field {
  * r3: index of the event in object.events.
  * r4: scratch_size bytes to write, private to this run of the handler; scratch_size 0: not used.
  *
- * The function keeps within stack_size bytes of stack and calls no other function of the object.
+ * The function, with those that helpers call back for its loops, keeps within stack_size bytes of stack.
  */
 struct program {
 	enum program_shape shape;
