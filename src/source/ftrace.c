@@ -8,10 +8,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -235,4 +237,67 @@ ftrace_close(struct ftrace *ftrace)
 	if (ftrace->keeper > 0)
 		waitpid(ftrace->keeper, NULL, 0);
 	*ftrace = (struct ftrace){ .dir = -1, .keeper_fd = -1 };
+}
+
+/* ---- what is followed ------------------------------------------------------------------------------------------- */
+
+int
+followed_open(struct followed *followed, const struct target *target, const struct ftrace *ftrace, struct text *why)
+{
+	int err = target->argv ? command_start(&followed->command, target->argv, why) : 0;
+
+	followed->target = target;
+	followed->pidfd = -1;
+	if (err < 0)
+		return err;
+	followed->pid = target->argv ? followed->command.pid : target->pid;
+	if (!followed->pid)
+		return 0;
+	followed->pidfd = pidfd_open(followed->pid, 0);
+	err = followed->pidfd < 0 ? -errno : ftrace_follow(ftrace, followed->pid);
+	if (err < 0)
+		text_printf(why, "process %d cannot be followed: %s", followed->pid, strerror(-err));
+	return err;
+}
+
+int
+followed_go(struct followed *followed, const struct ftrace *ftrace, struct text *why)
+{
+	int err = ftrace_write(ftrace, "tracing_on", "1");
+
+	if (err < 0) {
+		text_printf(why, "ftrace cannot be switched on: %s", strerror(-err));
+	} else if (followed->command.pid) {
+		err = command_go(&followed->command);
+		if (err < 0)
+			text_printf(why, "command '%s' cannot be executed: %s", followed->target->argv[0], strerror(-err));
+	}
+	return err;
+}
+
+bool
+followed_ended(const struct followed *followed)
+{
+	struct pollfd ended = { .fd = followed->pidfd, .events = POLLIN };
+
+	return followed->pid && poll(&ended, 1, 0) > 0;
+}
+
+void
+followed_close(struct followed *followed)
+{
+	struct command *command = &followed->command;
+	bool is_waiting = command->go_fd > 0;
+
+	if (followed->pid && followed->pidfd >= 0)
+		close(followed->pidfd);
+	if (!command->pid)
+		return;
+	if (is_waiting)
+		close(command->go_fd);
+	if (command->err_fd > 0)
+		close(command->err_fd);
+	if (is_waiting)
+		kill(command->pid, SIGKILL);
+	waitpid(command->pid, NULL, is_waiting ? 0 : WNOHANG);
 }

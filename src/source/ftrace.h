@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "base/base.h"
+#include "source/source.h"
 
 struct ftrace {
 	int dir;             /* of the instance */
@@ -48,5 +48,29 @@ ftrace_read_page(const struct ftrace *ftrace, uint32_t cpu, unsigned char *page)
 
 void
 ftrace_close(struct ftrace *ftrace);
+
+/* ---- the command or process that is followed; whole machine: neither ------------------------------------------ */
+
+struct followed {
+	const struct target *target;
+	struct command command;
+	pid_t pid;           /* of either; 0: the whole machine */
+	int pidfd;           /* readable once it has ended; -1 */
+};
+
+/* Starts the command, held back, or finds the process, and restricts the instance to it. Returns 0 or -errno with *why. */
+int
+followed_open(struct followed *followed, const struct target *target, const struct ftrace *ftrace, struct text *why);
+
+/* Switches recording on and lets the command go. Returns 0 or -errno with *why. */
+int
+followed_go(struct followed *followed, const struct ftrace *ftrace, struct text *why);
+
+bool
+followed_ended(const struct followed *followed);
+
+/* A command that was never let go is ended; one that runs on is left alone. */
+void
+followed_close(struct followed *followed);
 
 #endif

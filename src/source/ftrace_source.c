@@ -9,14 +9,10 @@
  * Programs run a moment after the event: they have its record, time, CPU, thread and name, but not the memory of the process.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "source/ftrace.h"
 #include "source/recording_dat.h"
@@ -43,8 +39,7 @@ struct ftrace_source {
 	struct ftrace ftrace;
 	struct cpu_queue *queues;
 	struct target target;
-	struct command command;
-	int pidfd;             /* of the command or process; -1: none */
+	struct followed followed;
 	bool stopped;
 };
 
@@ -210,16 +205,8 @@ static int
 ftrace_start(struct source *source, struct text *why)
 {
 	struct ftrace_source *f = of(source);
-	int err = ftrace_write(&f->ftrace, "tracing_on", "1");
 
-	if (err == 0 && f->command.pid) {
-		err = command_go(&f->command);
-		if (err < 0)
-			text_printf(why, "command '%s' cannot be executed: %s", f->target.argv[0], strerror(-err));
-	} else if (err < 0) {
-		text_printf(why, "ftrace cannot be switched on: %s", strerror(-err));
-	}
-	return err;
+	return followed_go(&f->followed, &f->ftrace, why);
 }
 
 static int
@@ -245,18 +232,16 @@ ftrace_poll_fds(struct source *source, int *fds, int max)
 {
 	struct ftrace_source *f = of(source);
 
-	if (f->pidfd < 0 || max < 1)
+	if (!f->followed.pid || max < 1)
 		return 0;
-	fds[0] = f->pidfd;
+	fds[0] = f->followed.pidfd;
 	return 1;
 }
 
 static bool
 ftrace_ended(struct source *source)
 {
-	struct pollfd ended = { .fd = of(source)->pidfd, .events = POLLIN };
-
-	return ended.fd >= 0 && poll(&ended, 1, 0) > 0;
+	return followed_ended(&of(source)->followed);
 }
 
 /* What was recorded until now is still to be handled, by the pumps that follow. */
@@ -267,8 +252,8 @@ ftrace_stop(struct source *source)
 
 	ftrace_write(&f->ftrace, "tracing_on", "0");
 	f->stopped = true;
-	if (f->command.pid && !ftrace_ended(source))
-		kill(f->command.pid, SIGTERM);
+	if (f->followed.command.pid && !ftrace_ended(source))
+		kill(f->followed.pid, SIGTERM);
 }
 
 static void
@@ -284,22 +269,6 @@ static struct spaces *
 no_spaces(struct source *source)
 {
 	return NULL;
-}
-
-static void
-end_command(struct ftrace_source *f)
-{
-	bool is_waiting = f->command.go_fd > 0; /* never let go */
-
-	if (!f->command.pid)
-		return;
-	if (is_waiting)
-		close(f->command.go_fd);
-	if (f->command.err_fd > 0)
-		close(f->command.err_fd);
-	if (is_waiting)
-		kill(f->command.pid, SIGKILL);
-	waitpid(f->command.pid, NULL, is_waiting ? 0 : WNOHANG);
 }
 
 static void
@@ -320,9 +289,7 @@ ftrace_source_close(struct source *source)
 {
 	struct ftrace_source *f = of(source);
 
-	end_command(f);
-	if (f->pidfd >= 0)
-		close(f->pidfd);
+	followed_close(&f->followed);
 	replay_fini(&f->replay);
 	free_queues(f);
 	ftrace_close(&f->ftrace);
@@ -380,26 +347,6 @@ know_tasks(struct ftrace_source *f, struct events *events)
 }
 
 static int
-follow_target(struct ftrace_source *f, struct text *why)
-{
-	pid_t pid = f->target.pid;
-	int err = f->target.argv ? command_start(&f->command, f->target.argv, why) : 0;
-
-	if (err < 0)
-		return err;
-	if (f->target.argv)
-		pid = f->command.pid;
-	if (!pid)
-		return 0;
-	f->pidfd = pidfd_open(pid, 0);
-	err = f->pidfd < 0 ? -errno : ftrace_follow(&f->ftrace, pid);
-	if (err < 0)
-		text_printf(why, "process %d cannot be followed: %s", pid, strerror(-err));
-	tasks_set(&f->recording.tasks, (uint32_t)pid, (uint32_t)pid, NULL);
-	return err;
-}
-
-static int
 open_queues(struct ftrace_source *f)
 {
 	f->queues = mem_alloc(f->ftrace.n_cpus * sizeof(*f->queues));
@@ -431,7 +378,10 @@ open_parts(struct ftrace_source *f, const struct object *object, struct events *
 		return err;
 	f->replay.engine.source.batch_ms = BATCH_MS;
 	know_tasks(f, events);
-	return follow_target(f, why);
+	err = followed_open(&f->followed, &f->target, &f->ftrace, why);
+	if (err == 0 && f->followed.pid)
+		tasks_set(&f->recording.tasks, (uint32_t)f->followed.pid, (uint32_t)f->followed.pid, NULL);
+	return err;
 }
 
 int
@@ -445,7 +395,7 @@ source_ftrace_open(struct source **source, const struct object *object, struct e
 		text_puts(why, "no memory for the user engine");
 		return -ENOMEM;
 	}
-	*f = (struct ftrace_source){ .target = *target, .pidfd = -1, .ftrace = { .dir = -1, .keeper_fd = -1 } };
+	*f = (struct ftrace_source){ .target = *target, .ftrace = { .dir = -1, .keeper_fd = -1 } };
 	err = open_parts(f, object, events, why);
 	if (err < 0) {
 		if (!why->len)

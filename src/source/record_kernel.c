@@ -5,13 +5,9 @@
  * whose thread is whose, and its name at each moment (recording_tasks.c).
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "source/ftrace.h"
 #include "source/record.h"
@@ -23,8 +19,7 @@ struct kernel_recorder {
 	struct ftrace ftrace;
 	struct dat_writer *writer;
 	struct dat_contents contents;
-	struct command command;
-	int pidfd;             /* of the command or process; -1: none */
+	struct followed followed;
 	unsigned char *page;
 };
 
@@ -121,26 +116,6 @@ add_file(struct text *out, const char *path)
 /* ---- open ------------------------------------------------------------------------------------------------------ */
 
 static int
-open_target(struct kernel_recorder *k, struct text *why)
-{
-	const struct target *target = &k->request->target;
-	pid_t pid = target->pid;
-	int err = target->argv ? command_start(&k->command, target->argv, why) : 0;
-
-	if (err < 0)
-		return err;
-	if (target->argv)
-		pid = k->command.pid;
-	if (!pid)
-		return 0;
-	k->pidfd = pidfd_open(pid, 0);
-	err = k->pidfd < 0 ? -errno : ftrace_follow(&k->ftrace, pid);
-	if (err < 0)
-		text_printf(why, "process %d cannot be followed: %s", pid, strerror(-err));
-	return err;
-}
-
-static int
 open_parts(struct kernel_recorder *k, struct text *why)
 {
 	int err = ftrace_open(&k->ftrace, why);
@@ -148,7 +123,7 @@ open_parts(struct kernel_recorder *k, struct text *why)
 	if (err == 0)
 		err = dat_writer_open(&k->writer, k->request->path, k->ftrace.n_cpus, k->ftrace.page_size, why);
 	if (err == 0)
-		err = open_target(k, why);
+		err = followed_open(&k->followed, &k->request->target, &k->ftrace, why);
 	if (err < 0)
 		return err;
 	k->page = mem_alloc(k->ftrace.page_size);
@@ -174,14 +149,7 @@ kernel_start(struct recorder *recorder, struct text *why)
 	struct kernel_recorder *k = of(recorder);
 	int err = add_events(k, why);
 
-	if (err == 0)
-		err = ftrace_write(&k->ftrace, "tracing_on", "1");
-	if (err == 0 && k->command.pid) {
-		err = command_go(&k->command);
-		if (err < 0)
-			text_printf(why, "command '%s' cannot be executed: %s", k->request->target.argv[0], strerror(-err));
-	}
-	return err;
+	return err < 0 ? err : followed_go(&k->followed, &k->ftrace, why);
 }
 
 static int
@@ -204,18 +172,16 @@ kernel_poll_fds(struct recorder *recorder, int *fds, int max)
 {
 	struct kernel_recorder *k = of(recorder);
 
-	if (k->pidfd < 0 || max < 1)
+	if (!k->followed.pid || max < 1)
 		return 0;
-	fds[0] = k->pidfd;
+	fds[0] = k->followed.pidfd;
 	return 1;
 }
 
 static bool
 kernel_ended(struct recorder *recorder)
 {
-	struct pollfd ended = { .fd = of(recorder)->pidfd, .events = POLLIN };
-
-	return ended.fd >= 0 && poll(&ended, 1, 0) > 0;
+	return followed_ended(&of(recorder)->followed);
 }
 
 /* Events that the kernel lost because its buffers were full, as it counts them: "overrun: N", "dropped events: N". */
@@ -253,24 +219,11 @@ kernel_finish(struct recorder *recorder, struct text *why)
 	recorder->n_lost = count_lost(k);
 	add_file(&k->contents.cmdlines, "saved_cmdlines");
 	add_file(&k->contents.tgids, "saved_tgids");
-	if (k->command.pid && k->contents.tgids.len)
-		text_printf(&k->contents.tgids, "%d %d\n", k->command.pid, k->command.pid);
+	if (k->followed.command.pid && k->contents.tgids.len)
+		text_printf(&k->contents.tgids, "%d %d\n", k->followed.pid, k->followed.pid);
+	if (k->followed.command.pid && !followed_ended(&k->followed))
+		kill(k->followed.pid, SIGTERM); /* as after any run of ours that ends before its command */
 	return dat_writer_finish(k->writer, &k->contents, why);
-}
-
-static void
-end_command(struct kernel_recorder *k)
-{
-	bool is_waiting = k->command.go_fd > 0; /* never let go */
-
-	if (!k->command.pid)
-		return;
-	if (is_waiting)
-		close(k->command.go_fd);
-	if (k->command.err_fd > 0)
-		close(k->command.err_fd);
-	kill(k->command.pid, is_waiting ? SIGKILL : SIGTERM);
-	waitpid(k->command.pid, NULL, is_waiting ? 0 : WNOHANG);
 }
 
 static void
@@ -278,9 +231,7 @@ kernel_close(struct recorder *recorder)
 {
 	struct kernel_recorder *k = of(recorder);
 
-	end_command(k);
-	if (k->pidfd >= 0)
-		close(k->pidfd);
+	followed_close(&k->followed);
 	if (k->writer)
 		dat_writer_close(k->writer);
 	ftrace_close(&k->ftrace);
@@ -308,7 +259,7 @@ record_kernel_open(struct recorder **recorder, struct events *events, const stru
 		text_puts(why, "no memory for a recorder");
 		return -ENOMEM;
 	}
-	*k = (struct kernel_recorder){ .recorder.ops = &kernel_ops, .request = request, .events = events, .pidfd = -1,
+	*k = (struct kernel_recorder){ .recorder.ops = &kernel_ops, .request = request, .events = events,
 				       .ftrace = { .dir = -1, .keeper_fd = -1 } };
 	err = open_parts(k, why);
 	if (err < 0) {
