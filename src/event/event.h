@@ -433,6 +433,10 @@ image_read(int fd, const char *path);
 struct image *
 image_read_memory(const void *bytes, size_t len);
 
+/* The file with debugging information that its symbols were taken from, which has no table of them itself; NULL: there is none. */
+const char *
+image_debug_path(const struct image *image);
+
 void
 image_free(struct image *image);
 

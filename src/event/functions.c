@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The places that probes can be put at: functions of an ELF file, from .symtab and .dynsym (libelf), its markers, from
+ * The places that probes can be put at: functions of an ELF file, from .symtab and .dynsym (libelf), its own or of its file with debugging
+ * information, its markers, from
  * .note.stapsdt, and the functions of the kernel, from /proc/kallsyms.
  *
  * A function of a file is known by where its first instruction lies in the file, which is what the kernel wants and
@@ -183,8 +184,9 @@ add_symbol(struct arena *arena, const struct image_file *file, const GElf_Sym *s
 	add_function(arena, list, &function);
 }
 
+/* Of a table of symbols in `elf`, which is `file` or has its debugging information. */
 static void
-read_symbols(struct arena *arena, const struct image_file *file, Elf_Scn *section, const GElf_Shdr *header,
+read_symbols(struct arena *arena, const struct image_file *file, Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
 	     const char *pattern, struct functions *list)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
@@ -193,8 +195,40 @@ read_symbols(struct arena *arena, const struct image_file *file, Elf_Scn *sectio
 
 	for (i = 0; i < n && i < INT32_MAX; i++)
 		if (gelf_getsym(data, (int)i, &symbol))
-			add_symbol(arena, file, &symbol, elf_strptr(file->elf, header->sh_link, symbol.st_name),
-				   pattern, list);
+			add_symbol(arena, file, &symbol, elf_strptr(elf, header->sh_link, symbol.st_name), pattern, list);
+}
+
+/* True when it has a full table, not only the symbols that libraries show. */
+static bool
+read_tables(struct arena *arena, const struct image_file *file, Elf *elf, const char *pattern, struct functions *list)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	bool full = false;
+
+	while ((section = elf_nextscn(elf, section))) {
+		if (!gelf_getshdr(section, &header) || (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
+			continue;
+		full |= header.sh_type == SHT_SYMTAB;
+		read_symbols(arena, file, elf, section, &header, pattern, list);
+	}
+	return full;
+}
+
+/* Of a stripped file, by its build id or debug link, where its debugging information is installed. */
+static void
+read_debug_file(struct arena *arena, const struct image_file *file, const char *pattern, struct functions *list)
+{
+	struct image *image = image_read(file->fd, file->path);
+	const char *path = image ? image_debug_path(image) : NULL;
+	struct image_file debug = { .fd = -1 };
+	struct text why = { 0 };
+
+	if (path && open_image(&debug, path, &why) == 0)
+		read_tables(arena, file, debug.elf, pattern, list);
+	close_image(&debug);
+	text_fini(&why);
+	image_free(image);
 }
 
 int
@@ -202,15 +236,11 @@ functions_of_file(struct arena *arena, const char *path, const char *pattern, st
 		  struct text *why)
 {
 	struct image_file file;
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
 	int err = open_image(&file, path, why);
 
 	*list = (struct functions){ 0 };
-	while (err == 0 && (section = elf_nextscn(file.elf, section)))
-		if (gelf_getshdr(section, &header) &&
-		    (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM))
-			read_symbols(arena, &file, section, &header, pattern, list);
+	if (err == 0 && !read_tables(arena, &file, file.elf, pattern, list))
+		read_debug_file(arena, &file, pattern, list);
 	close_image(&file);
 	sort_functions(list);
 	return err;

@@ -41,6 +41,7 @@ struct image {
 	uint32_t n, cap;
 	uint8_t build_id[BUILD_ID_MAX];
 	uint32_t build_id_len;
+	const char *debug_path; /* of the separate file that the symbols are from; NULL: there is none, or none was needed */
 };
 
 /* ---- symbols ----------------------------------------------------------------------------------- */
@@ -216,6 +217,8 @@ try_debug_file(struct image *image, const char *path, const uint32_t *sum)
 				sum && *sum == checksum(fd);
 		found = found && read_symbols(image, elf);
 	}
+	if (found)
+		image->debug_path = arena_strdup(image->arena, path);
 	elf_end(elf);
 	if (fd >= 0)
 		close(fd);
@@ -280,6 +283,12 @@ try_debug_link(struct image *image, Elf *elf, const char *path)
 		found = try_debug_file(image, arena_printf(image->arena, "%s%.*s%s%s", places[i].root, (int)(slash - path), path,
 							   places[i].folder, name), &sum);
 	return found;
+}
+
+const char *
+image_debug_path(const struct image *image)
+{
+	return image->debug_path;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */

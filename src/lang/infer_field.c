@@ -12,7 +12,8 @@ report_no_fields(struct infer *infer, const struct node *node)
 
 	if (infer->program->any_event)
 		diag_help(infer->diags, diag, "the event is named when the script runs, so its fields are not known when it is compiled; "
-					      "name it in a `trace` statement or by a literal string");
+					      "a `trace` statement has them: for kdebug.kprobe(\"FUNCTION\", ...) write `trace probe:FUNCTION { ... }`, "
+					      "for kdebug.tracepoint(\"SYSTEM:NAME\", ...) `trace SYSTEM:NAME { ... }`");
 }
 
 static struct type *
