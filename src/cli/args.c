@@ -188,6 +188,13 @@ take_json(struct args *args, const char *value)
 }
 
 static const char *
+take_pin(struct args *args, const char *value)
+{
+	args->pin = value;
+	return NULL;
+}
+
+static const char *
 take_as_text(struct args *args, const char *value)
 {
 	args->as_text = true;
@@ -242,7 +249,8 @@ const struct option_row option_rows[] = {
 	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
 	{ "--btf", "FILE", take_btf, "fit C objects to the kernel types in FILE, not to those of this kernel", .only = "run check" },
-	{ "--json", NULL, take_json, "say what is wrong as JSON, on standard output", .only = "check" },
+	{ "--json", NULL, take_json, "say what is wrong (table: what there is) as JSON, on standard output", .only = "check table" },
+	{ "--pin", "NAME", take_pin, "keep the tables in bpffs as NAME, for 'ktap table' and others (kernel engine)", .only = "script run" },
 	{ "--text", NULL, take_as_text, "write the recording as text", .only = "record" },
 	{ "-w", NULL, take_write, "write the formatted scripts back", .only = "fmt" },
 	{ "-l", NULL, take_list, "only list the scripts whose layout differs; status 1 if there are any", .only = "fmt" },

@@ -47,6 +47,7 @@ struct args {
 	char **script_args;     /* NULL-terminated; of a subcommand with OPERANDS_WORDS: its words */
 	char **command;         /* behind `--`, NULL-terminated; NULL: none */
 	const char *output;     /* -o */
+	const char *pin;        /* --pin */
 	const char *losses;     /* --losses */
 	uint32_t buffer;        /* --buffer, bytes; 0: as compiled */
 	const char *from;       /* --from: a recording; NULL: what happens live */
@@ -152,6 +153,21 @@ compile_run(const struct args *args);
 
 enum exit_status
 dump_run(const struct args *args);
+
+/* `ktap table`: table.c. */
+enum exit_status
+table_run(const struct args *args);
+
+struct outside_table;
+
+/* An entry: the value of one CPU or their sum, or that of each CPU where a sum has no meaning. */
+struct table_row {
+	uint8_t *key, *value;
+};
+
+/* Prints a table's entries as JSON: table_json.c, or json_none.c. `n_values`: 1, or the number of CPUs. */
+enum exit_status
+table_json(const struct outside_table *table, const struct table_row *rows, uint32_t n, uint32_t n_values);
 
 /* `ktap check`: check.c. */
 enum exit_status

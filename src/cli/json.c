@@ -18,10 +18,10 @@
  *                     "message": "output lost, ring buffer full", "times": 20, "produced": 100, "delivered": 80 } ] }
  */
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/json_int.h"
 
 struct diag_list {
 	json_t *diagnostics;
@@ -40,8 +40,7 @@ diag_list_new(void)
 	return list;
 }
 
-/* Text that may hold any bytes; those that are no UTF-8 become '?'. */
-static json_t *
+json_t *
 json_text(const char *s)
 {
 	struct text clean = { 0 };

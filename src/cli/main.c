@@ -70,6 +70,7 @@ const struct subcommand subcommands[] = {
 	{ "check", OPERANDS_WORDS, "FILE...", "say what is wrong with scripts, without running them", check_run },
 	{ "fmt", OPERANDS_WORDS, "FILE...", "show scripts in the usual layout", fmt_run },
 	{ "record", OPERANDS_WORDS, "EVENT...", "write events (patterns, a script, -e TEXT) to -o FILE; -- COMMAND", record_run },
+	{ "table", OPERANDS_WORDS, "ACTION...", "look at and change tables of the kernel: list, dump, get, set, delete, watch", table_run },
 	{ "list", OPERANDS_WORDS, "[GLOB]", "the events that there are; of one event its fields", list },
 	{ "generate", OPERANDS_WORDS, "WHAT", "man page, completions, editors' files; without WHAT: what there is", generate_run },
 	{ NULL },

@@ -36,6 +36,10 @@ open_source(struct run *run, const struct target *target)
 	}
 	if (run->load.origin == EVENTS_USER)
 		say_not_kernel(&run->load);
+	if (target->pin && !in_kernel) {
+		complain("--pin %s: only tables of the kernel engine can be kept", target->pin);
+		return STATUS_WORLD;
+	}
 	if (in_kernel && run->load.args->exec != VM_EXEC_AUTO) {
 		complain("--exec %s is for the user engine, the kernel decides by itself: add --engine=user", exec_names[run->load.args->exec]);
 		return STATUS_USAGE;
@@ -134,7 +138,7 @@ close_run(struct run *run)
 enum exit_status
 script_run(const struct args *args)
 {
-	const struct target target = { .argv = args->command, .pid = args->pid, .cpu = args->on_one_cpu ? &args->cpu : NULL,
+	const struct target target = { .argv = args->command, .pid = args->pid, .pin = args->pin, .cpu = args->on_one_cpu ? &args->cpu : NULL,
 				       .cgroup = args->cgroup, .unwind = args->unwind, .drops_privilege = true };
 	struct run run = { .out_fd = -1 };
 	enum exit_status status = load_open(&run.load, args);

@@ -378,6 +378,10 @@ table_kind_map_type(enum table_kind kind);
 bool
 table_kind_is_per_cpu(enum table_kind kind);
 
+/* The name of the kind with that BPF_MAP_TYPE_x, or NULL. */
+const char *
+table_kind_of(uint32_t map_type);
+
 /* False for ring buffers, queues, stacks and bloom filters: their key_size is 0. */
 bool
 table_kind_has_keys(enum table_kind kind);

@@ -48,6 +48,15 @@ table_kind_map_type(enum table_kind kind)
 	return table_kinds[kind].map_type;
 }
 
+const char *
+table_kind_of(uint32_t map_type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table_kinds); i++)
+		if (table_kinds[i].map_type == map_type)
+			return table_kinds[i].name;
+	return NULL;
+}
+
 bool
 table_kind_is_per_cpu(enum table_kind kind)
 {

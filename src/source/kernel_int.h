@@ -5,6 +5,7 @@
  *     kernel.c        life of the source: open, attach, start, pump, stop, close; the list of steps
  *     kernel_command.c  the traced command, from fork to execve
  *     kernel_table.c  the object's tables as BPF maps
+ *     kernel_pin.c    tables kept in bpffs, with types
  *     kernel_plan.c   which registered events are served by which loaded program (unit)
  *     kernel_stub.c   a unit as eBPF: entry stub, handlers behind it
  *     kernel_load.c   loading; refusals in the user's terms
@@ -212,6 +213,18 @@ kernel_remove(struct source *source, uint32_t table, const void *key);
 
 int
 kernel_next(struct source *source, uint32_t table, const void *key, void *next);
+
+/* ---- kernel_pin.c ------------------------------------------------------------------------------ */
+
+/*
+ * Loads types (BTF) for a table's keys and values: returns their descriptor, which the caller closes, and the ids of both; or -errno.
+ */
+int
+kernel_table_types(const struct kernel *kernel, const struct table *table, uint32_t *key, uint32_t *value);
+
+/* Keeps the tables in bpffs under target.pin. Returns 0 or -errno with *why set. */
+int
+kernel_pin(const struct kernel *kernel, struct text *why);
 
 /* ---- kernel_command.c ------------------------------------------------------------------------ */
 

@@ -31,9 +31,8 @@ map_name(const char *from, char name[BPF_OBJ_NAME_LEN])
 }
 
 static int
-create(const char *name, enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags)
+create_typed(const char *name, enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t n, struct bpf_map_create_opts opts)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
 	char short_name[BPF_OBJ_NAME_LEN];
 	int fd;
 
@@ -42,8 +41,16 @@ create(const char *name, enum bpf_map_type type, uint32_t key, uint32_t value, u
 	if (debug_on(DEBUG_KERNEL))
 		fprintf(stderr,
 			"kernel: BPF_MAP_CREATE %s type %d key %u value %u entries %u flags 0x%x: %d\n", name,
-			type, key, value, n, flags, fd);
+			type, key, value, n, opts.map_flags, fd);
 	return fd;
+}
+
+static int
+create(const char *name, enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
+
+	return create_typed(name, type, key, value, n, opts);
 }
 
 static bool
@@ -130,14 +137,33 @@ write_init(int fd, const struct table *table)
 	return err;
 }
 
+/* With types for those who look from outside. Kinds whose entries have none (ring buffers, stacks) the kernel takes only without. */
 static int
-table_create(const struct table *table, bool preallocate, int *fd)
+create_for_others(const struct kernel *kernel, const struct table *table, uint32_t n, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
+	int fd, btf = kernel_table_types(kernel, table, &opts.btf_key_type_id, &opts.btf_value_type_id);
+
+	if (btf < 0)
+		return btf;
+	opts.btf_fd = (uint32_t)btf;
+	fd = create_typed(table->name, table_kind_map_type(table->kind), table->key_size, table->value_size, n, opts);
+	close(btf);
+	return fd;
+}
+
+static int
+table_create(const struct kernel *kernel, const struct table *table, bool preallocate, int *fd)
 {
 	bool ring = table->kind == TABLE_RINGBUF;
 	/* A script without shared variables has globals of no bytes, which the kernel does not make. */
 	uint32_t value_size = ring || table->value_size ? table->value_size : 8;
 
-	*fd = create(table->name, table_kind_map_type(table->kind), table->key_size, value_size,
+	*fd = kernel->target.pin && !ring && table->kind != TABLE_STACK_TRACE && table->value_size ?
+		      create_for_others(kernel, table, table->max_entries, table_flags(table, preallocate)) :
+		      -1;
+	if (*fd < 0)
+		*fd = create(table->name, table_kind_map_type(table->kind), table->key_size, value_size,
 		     ring ? kernel_ring_size(table) : table->max_entries,
 		     table_flags(table, preallocate));
 	if (*fd < 0)
@@ -178,7 +204,7 @@ kernel_tables_create(struct kernel *kernel, struct text *why)
 	for (i = 0; i < object->n_tables; i++)
 		kernel->tables[i] = -1;
 	for (i = 0; i < object->n_tables; i++) {
-		err = table_create(object->tables[i], preallocate, &kernel->tables[i]);
+		err = table_create(kernel, object->tables[i], preallocate, &kernel->tables[i]);
 		if (err < 0) {
 			snprintf(what, sizeof(what), "table '%s' (%s, %u entries)", object->tables[i]->name,
 				 table_kind_name(object->tables[i]->kind), object->tables[i]->max_entries);
@@ -189,7 +215,7 @@ kernel_tables_create(struct kernel *kernel, struct text *why)
 	err = map_globals(kernel);
 	if (err < 0)
 		text_printf(why, "table of globals: cannot be mapped: %s", strerror(-err));
-	return err;
+	return err < 0 || !kernel->target.pin ? err : kernel_pin(kernel, why);
 }
 
 void

@@ -33,6 +33,7 @@ enum unwind { UNWIND_FP, UNWIND_DWARF };
 struct target {
 	char **argv;          /* command to start and follow with its children and threads; NULL: none */
 	pid_t pid;            /* -p: process to follow, with what it starts from now on; 0: none */
+	const char *pin;      /* --pin: name under which the kernel engine keeps the tables in bpffs; NULL: not kept */
 	const uint32_t *cpu;  /* -C: only what happens on this CPU; NULL: on all. Kernel */
 	const char *cgroup;   /* --cgroup: only in this control group (a folder of cgroup v2) and those below it; NULL: in all. Kernel */
 	bool drops_privilege; /* kernel: once all is attached, this process gives up what it does not need any more */
