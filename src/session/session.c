@@ -189,12 +189,35 @@ open_ticks(struct session *session)
 	return ok;
 }
 
+/* What gettimeofday_ns() adds to the monotonic clock in a probe. A recording's time is all the time it has. */
+static void
+set_wall_clock(struct session *session)
+{
+	const struct object *object = session->object;
+	struct source_stats stats = { 0 };
+	struct timespec wall;
+	uint64_t offset;
+	char *globals;
+
+	if (object->wall_offset_off == UINT32_MAX)
+		return;
+	session->source->ops->stats(session->source, &stats);
+	globals = session->source->ops->globals(session->source);
+	if (stats.recording || !globals)
+		return;
+	clock_gettime(CLOCK_REALTIME, &wall);
+	offset = (uint64_t)wall.tv_sec * 1000000000 + wall.tv_nsec - clock_now();
+	memcpy(globals + object->wall_offset_off, &offset, sizeof(offset));
+}
+
 static bool
 start(struct session *session)
 {
 	struct text why = { 0 };
 	int err;
 
+	if (session->source)
+		set_wall_clock(session);
 	if (session->source)
 		err = session->source->ops->start(session->source, &why);
 	else
