@@ -35,7 +35,7 @@ compile_for(struct arena *arena, struct script *script, struct events *events, b
  *     K.set_index(t, value, k1, ...)
  *     K.add_index(t, delta, k1, ...)           t[k1, ...] += delta, nil counts as 0; K.add_index(G, delta, i) is atomic
  *     K.trace(handler)                         a `trace` or `profile` statement was executed
- *     K.tick(ns, fn) K.trace_end(fn)
+ *     K.tick(ns, fn) K.signal(name, fn) K.trace_end(fn)
  *     K.table(i)                               shared table: userdata with __index, __newindex
  *     K.reset(i, contents)                     assignment of a table constructor to a shared table variable
  *     K.stat(i) K.sample_stat(i, value) K.reset_stat(i, nil)   shared variable i that is a statistic

@@ -313,6 +313,8 @@ emit_registration(struct chunk *chunk, const struct node *node, const char *call
 	chunk_puts(chunk, call);
 	if (node->kind == NODE_TICK)
 		chunk_printf(chunk, "%llu, ", (unsigned long long)node->function->period_ns);
+	else if (node->kind == NODE_SIGNAL)
+		chunk_printf(chunk, "\"%s\", ", node->function->signal); /* of signals.def: nothing to escape */
 	chunk_function(chunk, node->function);
 	chunk_puts(chunk, "); ");
 }
@@ -347,6 +349,7 @@ emit_stat_kind(struct chunk *chunk, const struct node *node)
 	case NODE_TRACE:
 	case NODE_PROFILE: chunk_printf(chunk, "K.trace(%u); ", node->function->handler); break;
 	case NODE_TICK: emit_registration(chunk, node, "K.tick("); break;
+	case NODE_SIGNAL: emit_registration(chunk, node, "K.signal("); break;
 	case NODE_TRACE_END: emit_registration(chunk, node, "K.trace_end("); break;
 	default: /* expressions are no statements; NODE_ERROR was reported */ break;
 	}

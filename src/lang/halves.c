@@ -274,6 +274,7 @@ control_node(struct halves *halves, struct node *node)
 		node->function->in_probe = true;
 		return;
 	case NODE_TICK:
+	case NODE_SIGNAL:
 	case NODE_TRACE_END:
 	case NODE_FUNCTION:
 		need_in_control(halves, node->function);
@@ -377,6 +378,8 @@ static const struct refusal {
 	{ NODE_PROFILE, "register-in-probe", "a probe cannot register a timer",
 	  "register it in the main chunk, and let the handler test a variable" },
 	{ NODE_TICK, "register-in-probe", "a probe cannot register a timer",
+	  "register it in the main chunk, and let the handler test a variable" },
+	{ NODE_SIGNAL, "register-in-probe", "a probe cannot register a handler",
 	  "register it in the main chunk, and let the handler test a variable" },
 	{ NODE_TRACE_END, "register-in-probe", "a probe cannot register trace_end",
 	  "register it in the main chunk, and let it test a variable" },

@@ -61,7 +61,7 @@ struct node {
 	uint16_t height;                /* levels of expressions below, for the parser's limit */
 	struct variable *var;           /* NAME, VAR_NAME: set by names.c; NULL: builtin, or unknown (already reported) */
 	const struct builtin *builtin;  /* NAME, and INDEX of a library by name (kdebug.kprobe), when it names a builtin */
-	struct function *function;      /* FUNCTION, TRACE, PROFILE, TICK, TRACE_END */
+	struct function *function;      /* FUNCTION, TRACE, PROFILE, TICK, SIGNAL, TRACE_END */
 	struct type *type;              /* probe half: set by infer.c */
 	bool nullable;                  /* probe half: the value may be nil at run time; set by infer.c */
 	const struct field *field;      /* event field that an ARG or args.NAME reads: set by types.c; NULL: absent, nil */
@@ -96,7 +96,7 @@ variable_is_shared(const struct variable *var)
 	return var->used_in_probe && !var->constant && var->function != NULL && var->type != NULL;
 }
 
-enum function_kind { FUNCTION_MAIN, FUNCTION_PLAIN, FUNCTION_TRACE, FUNCTION_PROFILE, FUNCTION_TICK, FUNCTION_END };
+enum function_kind { FUNCTION_MAIN, FUNCTION_PLAIN, FUNCTION_TRACE, FUNCTION_PROFILE, FUNCTION_TICK, FUNCTION_SIGNAL, FUNCTION_END };
 
 struct function {
 	enum function_kind kind;
@@ -116,6 +116,8 @@ struct function {
 	struct event_use *use;          /* handlers of the probe half: what they read of their events; set by infer.c */
 	/* PROFILE, TICK */
 	uint64_t period_ns;
+	/* SIGNAL */
+	const char *signal;             /* by its name: "SIGUSR1" */
 	uint32_t handler;               /* number of the handler, in order of the text; UINT32_MAX: not a handler of the probe half */
 	/* Registered by name at run time: kdebug.kprobe(NAME, this), kdebug.tracepoint(NAME, this). */
 	bool by_name;

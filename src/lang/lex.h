@@ -73,6 +73,19 @@ void
 interval_report(struct diags *diags, struct span span, const char *s, const char *wrong);
 
 
+/* ---- signal.c ---- */
+
+/* The signal to ktap itself that an event description names: SIGUSR1, of "signal:SIGUSR1". NULL: it names an event. Lives in `pattern`. */
+const char *
+signal_of_event(const char *pattern);
+
+/* The names of those that a script can handle, a space in front of each. */
+extern const char signal_choices[];
+
+/* Why a script cannot handle the signal, as a text that fits behind "a script cannot handle SIGINT: "; NULL: it can. */
+const char *
+signal_refusal(const char *name);
+
 /* ---- foreign.c: what to write instead of a word of another tool, NULL where it is none ---- */
 
 const char *

@@ -624,6 +624,7 @@ resolve_node(struct names *names, struct node *node)
 	case NODE_TRACE:
 	case NODE_PROFILE:
 	case NODE_TICK:
+	case NODE_SIGNAL:
 	case NODE_TRACE_END:
 	case NODE_FUNCTION:
 		resolve_function(names, node->function);

@@ -302,11 +302,44 @@ parse_pattern(struct parser *p, struct node *pattern)
 	advance(p);
 }
 
+static const struct node *
+find_signal(const struct node *patterns)
+{
+	for (const struct node *pattern = patterns; pattern; pattern = pattern->next)
+		if (signal_of_event(pattern->s))
+			return pattern;
+	return NULL;
+}
+
+/* `trace signal:SIGUSR1`, its head read: a signal to ktap itself is no event, and its handler is one of the control half, as a tick's is. */
+static void
+settle_signal(struct parser *p, struct node *stat, const struct node *pattern)
+{
+	struct function *function = stat->function;
+	const char *signal = signal_of_event(pattern->s), *refusal = signal_refusal(signal);
+	struct diag *diag;
+
+	if (refusal) {
+		diag = diag_error(p->diags, pattern->span, "bad-signal", "a script cannot handle %s: %s", signal, refusal);
+		diag_help(p->diags, diag, "it can handle%s; the tracepoints are signal:signal_generate, signal:signal_deliver", signal_choices);
+	}
+	if (function->patterns->next || function->filter) {
+		diag = diag_error(p->diags, pattern->span, "signal-alone", "signal:%s stands alone, without other events and without a filter", signal);
+		diag_help(p->diags, diag, "write a handler of its own, trace signal:SIGUSR1 { ... }, and test with if in it");
+	}
+	stat->kind = NODE_SIGNAL;
+	function->kind = FUNCTION_SIGNAL;
+	function->signal = signal;
+	function->patterns = NULL;
+	function->filter = NULL;
+}
+
 /* 'trace' pattern {',' pattern} ['/' exp '/'] '{' chunk '}' */
 static struct node *
 parse_trace(struct parser *p, struct node *stat)
 {
 	struct function *outer = p->function;
+	const struct node *signal;
 	struct node **last;
 	struct span open;
 
@@ -330,6 +363,9 @@ parse_trace(struct parser *p, struct node *stat)
 		p->function = outer;
 		p->context = context;
 	}
+	signal = find_signal(stat->function->patterns);
+	if (signal)
+		settle_signal(p, stat, signal);
 	parse_handler_body(p, stat);
 	return stat;
 }

@@ -60,6 +60,9 @@ print_head(struct printer *printer, const struct function *function)
 	case FUNCTION_TICK:
 		fprintf(printer->out, " %" PRIu64 " ns", function->period_ns);
 		break;
+	case FUNCTION_SIGNAL:
+		fprintf(printer->out, " %s", function->signal);
+		break;
 	case FUNCTION_PLAIN:
 		for (uint32_t i = 0; i < function->n_params; i++, separator = ", ")
 			fprintf(printer->out, "%s%s", separator, function->params[i]->name);

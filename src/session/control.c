@@ -3,7 +3,7 @@
  * control: the life of the control half. A Lua state that holds nothing but K, G and B (codegen.h): no
  * libraries of Lua, so no files, no processes, no code loaded from text.
  *
- * A part of the script (main, a tick, trace_end) runs to its end, or until exit(), an error, or Ctrl-C,
+ * A part of the script (main, a tick, a signal's handler, trace_end) runs to its end, or until exit(), an error, or Ctrl-C,
  * which a hook looks for every HOOK_STEPS instructions. The first two unwind by lua_error with an address
  * that no script can get hold of.
  */
@@ -101,6 +101,25 @@ control_register_tick(lua_State *L, uint64_t period_ns, int function)
 }
 
 void
+control_register_signal(lua_State *L, const char *name, int function)
+{
+	struct control *control = control_of(L);
+	int signal = signal_number(name), err;
+
+	main_only(L, "a handler of a signal");
+	luaL_argcheck(L, lua_isfunction(L, function), function, "a function is needed");
+	luaL_argcheck(L, signal > 0, 1, "a signal that scripts may handle is needed");
+	control->signal_handlers = grow(L, control->signal_handlers, control->n_signal_handlers,
+					&control->cap_signal_handlers, sizeof(*control->signal_handlers));
+	err = signal_block(signal);
+	if (err < 0)
+		luaL_error(L, "%s cannot be handled: %s", name, strerror(-err));
+	lua_pushvalue(L, function);
+	control->signal_handlers[control->n_signal_handlers++] =
+		(struct signal_handler){ .signal = signal, .function = luaL_ref(L, LUA_REGISTRYINDEX) };
+}
+
+void
 control_register_end(lua_State *L, int function)
 {
 	struct control *control = control_of(L);
@@ -185,12 +204,25 @@ control_main(struct control *control)
 	return run(control); /* control_open has left the chunk on the stack */
 }
 
+/* A handler, by its reference, while tracing goes on. */
+static enum control_result
+run_handler(struct control *control, int function)
+{
+	control->phase = PHASE_RUNNING;
+	lua_rawgeti(control->L, LUA_REGISTRYINDEX, function);
+	return run(control);
+}
+
 enum control_result
 control_tick(struct control *control, const struct tick *tick)
 {
-	control->phase = PHASE_RUNNING;
-	lua_rawgeti(control->L, LUA_REGISTRYINDEX, tick->function);
-	return run(control);
+	return run_handler(control, tick->function);
+}
+
+enum control_result
+control_signal(struct control *control, const struct signal_handler *handler)
+{
+	return run_handler(control, handler->function);
 }
 
 enum control_result
@@ -271,6 +303,7 @@ control_close(struct control *control)
 		lua_close(control->L);
 	free(control->registrations);
 	free(control->ticks);
+	free(control->signal_handlers);
 	free(control->key);
 	free(control->next_key);
 	free(control->value);

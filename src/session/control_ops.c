@@ -233,6 +233,13 @@ k_tick(lua_State *L)
 }
 
 static int
+k_signal(lua_State *L)
+{
+	control_register_signal(L, luaL_checkstring(L, 1), 2);
+	return 0;
+}
+
+static int
 k_trace_end(lua_State *L)
 {
 	control_register_end(L, 1);
@@ -262,6 +269,7 @@ static const luaL_Reg k_functions[] = {
 	{ "reset", control_table_reset },
 	{ "trace", k_trace },
 	{ "tick", k_tick },
+	{ "signal", k_signal },
 	{ "trace_end", k_trace_end },
 	{ NULL, NULL },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * loop: from the start of tracing to its end. Waits on the source's descriptors, a timerfd a tick, the
- * signals and the watched process; records come before ticks, so that a tick sees what happened before it.
+ * signals and the watched process; records come before ticks and signals, so that their handlers see what happened before.
  *
  * Where records keep coming, the source is not waited for but looked at every millisecond, so that nobody is woken for
  * each one, and output is written in large blocks. A pause, or a tenth of a second, has it written at once.
@@ -146,8 +146,11 @@ is_over(struct session *session)
 
 /* ---- waiting ------------------------------------------------------------ */
 
+/* Where a descriptor of the waiting is; behind the ticks come those of the source. */
+enum { INTERRUPT, WATCH, SIGNALS, FIRST_TICK };
+
 struct waiting {
-	struct pollfd fds[2 + TICKS_MAX + SOURCE_FDS_MAX];
+	struct pollfd fds[FIRST_TICK + TICKS_MAX + SOURCE_FDS_MAX];
 	int n, n_ticks;
 };
 
@@ -157,7 +160,7 @@ waiting_add(struct waiting *waiting, int fd)
 	waiting->fds[waiting->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-/* Signals, watched process, ticks, in this order. poll(2) passes over a descriptor of -1. */
+/* What INTERRUPT to FIRST_TICK say, in this order. poll(2) passes over a descriptor of -1. */
 static void
 waiting_fill(struct waiting *waiting, struct session *session)
 {
@@ -165,6 +168,7 @@ waiting_fill(struct waiting *waiting, struct session *session)
 	waiting->n_ticks = session->control.n_ticks;
 	waiting_add(waiting, session->interrupt.fd);
 	waiting_add(waiting, session->watch.pidfd);
+	waiting_add(waiting, session->signal_fd);
 	for (int i = 0; i < waiting->n_ticks; i++)
 		waiting_add(waiting, session->tick_fds[i]);
 }
@@ -213,16 +217,18 @@ session_loop(struct session *session)
 
 	while (!is_over(session)) {
 		wait_for_more(&waiting, session, n_records);
-		if (waiting.fds[0].revents && interrupt_seen(&session->interrupt))
+		if (waiting.fds[INTERRUPT].revents && interrupt_seen(&session->interrupt))
 			break;
 		if (session_has_own_time(session))
 			n_records = pump_own_time(session);
 		else
 			n_records = session->source ? pump(session) : 0;
 		for (int i = 0; i < waiting.n_ticks && !session->is_over; i++)
-			if (waiting.fds[2 + i].revents)
+			if (waiting.fds[FIRST_TICK + i].revents)
 				take_tick(session, i);
-		if (waiting.fds[1].revents)
+		if (waiting.fds[SIGNALS].revents && !session->is_over)
+			signals_take(session);
+		if (waiting.fds[WATCH].revents)
 			break;
 	}
 }

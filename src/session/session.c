@@ -5,7 +5,7 @@
  *     open -> main -> attach -> start -> loop -> stop, drain -> trace_end -> report -> close
  *
  * Without anything registered and without a command, trace_end follows main at once. Errors of the script
- * (main, tick, probes) make the status 1, refusals of the world 3; trace_end runs in every case but the one
+ * (main, tick, signal, probes) make the status 1, refusals of the world 3; trace_end runs in every case but the one
  * that tracing could not begin.
  */
 #include <errno.h>
@@ -145,7 +145,7 @@ has_work(const struct session *session)
 {
 	const struct control *control = &session->control;
 
-	return control->n_registrations || control->n_ticks || session->options->target.argv ||
+	return control->n_registrations || control->n_ticks || control->n_signal_handlers || session->options->target.argv ||
 	       session->options->target.pid;
 }
 
@@ -289,6 +289,8 @@ close_session(struct session *session)
 		if (session->tick_fds[i] >= 0)
 			close(session->tick_fds[i]);
 	free(session->tick_fds);
+	if (session->signal_fd >= 0)
+		close(session->signal_fd);
 	for (uint32_t i = 0; session->formats && i < session->object->n_sites; i++)
 		printf_format_free(session->formats[i]);
 	free(session->formats);
@@ -308,7 +310,7 @@ trace(struct session *session, uint64_t *time)
 	started = started && start(session);
 	interrupt_take(&session->interrupt);
 	step_time("start", time);
-	if (!started || !open_ticks(session))
+	if (!started || !open_ticks(session) || !signals_open(session))
 		return false;
 	print_banner(session);
 	session_loop(session);
@@ -334,7 +336,7 @@ enum exit_status
 session_run(struct object *object, struct events *events, struct source *source,
 	    const struct session_options *options)
 {
-	struct session session = { .object = object, .events = events, .source = source, .options = options };
+	struct session session = { .object = object, .events = events, .source = source, .options = options, .signal_fd = -1 };
 	uint64_t time = clock_now();
 	bool ok = open_session(&session);
 

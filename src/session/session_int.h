@@ -68,6 +68,12 @@ struct tick {
 	uint64_t n_done; /* in a source's own time: how often it ran */
 };
 
+/* A handler of a signal to ktap itself. */
+struct signal_handler {
+	int signal;   /* by number */
+	int function; /* reference of Lua's registry */
+};
+
 enum control_phase { PHASE_MAIN, PHASE_RUNNING, PHASE_END };
 
 struct control {
@@ -86,6 +92,8 @@ struct control {
 	uint32_t n_registrations, cap_registrations;
 	struct tick *ticks;
 	uint32_t n_ticks, cap_ticks;
+	struct signal_handler *signal_handlers;
+	uint32_t n_signal_handlers, cap_signal_handlers;
 	int trace_end; /* reference of Lua's registry */
 	/*
 	 * Room for one key, the next key and one value of any table, values of per-CPU tables for all CPUs.
@@ -119,6 +127,9 @@ control_main(struct control *control);
 
 enum control_result
 control_tick(struct control *control, const struct tick *tick);
+
+enum control_result
+control_signal(struct control *control, const struct signal_handler *handler);
 
 enum control_result
 control_end(struct control *control);
@@ -158,6 +169,10 @@ control_register(struct lua_State *L, int64_t handler, struct event *event);
 /* Register the function at a place of the Lua stack. */
 void
 control_register_tick(struct lua_State *L, uint64_t period_ns, int function);
+
+/* From here on the signal waits for tracing to start, and does no longer what it does by default. */
+void
+control_register_signal(struct lua_State *L, const char *name, int function);
 
 void
 control_register_end(struct lua_State *L, int function);
@@ -371,6 +386,26 @@ watch_go(struct watch *watch, struct text *why);
 void
 watch_close(struct watch *watch);
 
+/* ---- signals.c: signals that the script handles --------------------------- */
+
+/* The number of a signal that scripts may handle, by name; -ENOENT: it is none of those. */
+int
+signal_number(const char *name);
+
+/* Blocks the signal for good: one that comes as the run ends must not kill a process that has done its work. Returns 0 or -errno. */
+int
+signal_block(int signal);
+
+struct session;
+
+/* Opens session->signal_fd, which is readable when a signal came that has a handler; -1: there are no handlers. False: reported. */
+bool
+signals_open(struct session *session);
+
+/* Runs the handlers of the signals that came. Without one, does nothing. */
+void
+signals_take(struct session *session);
+
 /* ---- session.c, attach.c, loop.c: one run ------------------------------- */
 
 struct session {
@@ -391,6 +426,7 @@ struct session {
 	struct text text; /* of one record */
 	uint64_t *n_delivered; /* records read, by site */
 	int *tick_fds;    /* one timerfd a tick; -1 where the source has a time of its own */
+	int signal_fd;    /* of signals that have a handler; -1: none have */
 	uint64_t tick_start; /* such a source's time at the start */
 	bool is_over;     /* tracing shall end */
 	uint64_t n_bad_records;

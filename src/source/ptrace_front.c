@@ -33,7 +33,7 @@ static struct {
 	int status_fd;   /* to the front */
 } this_process;
 
-static const int passed_on[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+static const int passed_on[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH };
 
 /* ---- the front ------------------------------------------------------------------------------------------------------- */
 

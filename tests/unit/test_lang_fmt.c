@@ -49,6 +49,7 @@ static const struct format_row {
 	/* events, filters, intervals */
 	{ "trace  syscalls:sys_enter_*  ,sched:* /pid==1/{}", "trace syscalls:sys_enter_*, sched:* /pid == 1/ {}\n" },
 	{ "trace probe:/bin/sh:main x=%di / a/2 > 1 / {}", "trace probe:/bin/sh:main x=%di /a / 2 > 1/ {}\n" },
+	{ "trace  signal:SIGUSR1{}", "trace signal:SIGUSR1 {}\n" },
 	{ "tick-1s{} profile-99hz { } time.profile{}", "tick-1s {}\nprofile-99hz {}\ntime.profile {}\n" },
 	/* expressions */
 	{ "x=-a- -b- - -c+!d&~e", "x = -a - -b - - -c + !d & ~e\n" },

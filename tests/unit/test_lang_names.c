@@ -46,6 +46,8 @@ static const struct slug_row {
 	/* what belongs to events */
 	{ "print(probename, arg1, args, retval)", "1:7 event-only, 1:18 event-only, 1:24 event-only, 1:30 event-only" },
 	{ "tick-1s { print(argstr) }", "1:17 event-only" },
+	{ "trace signal:SIGHUP { print(argstr) }", "1:29 event-only" },
+	{ "trace a:b { trace signal:SIGHUP { } }", "1:13 register-in-probe" },
 	{ "function f() { print(argstr) } trace a:b { f() }", "" },
 	{ "function f() { print(argstr) } trace a:b { f() } f()", "1:22 event-only" },
 	{ "function f() { print(argstr) }", "" },
@@ -159,6 +161,7 @@ static const struct half_row {
 	{ "function f() { } trace a:b { f() } tick-1s { } trace_end { f() }", "c pc p0 c c" },
 	{ "function f() { } trace a:b { } profile-1s { } kdebug.kprobe('x', function () { })", "c - p0 p1 p2" },
 	{ "function f() { } f()", "c c" },
+	{ "function f() { } trace signal:SIGUSR1 { f() }", "c c c" },
 	{ "function f() { } var g = f", "c c" },
 	{ "function f() { } function g() { f() } trace a:b { g() }", "c p p p0" },
 	{ "function f() { trace a:b { } }", "c - -" },

@@ -237,6 +237,7 @@ static const struct ast_row {
 	  "block\n  trace a:b\n    filter: binary ==\n      binary /\n        name x\n        b: int 2\n      b: int 1\n    block\n" },
 	{ "tick-1sec { } profile-5usec { } trace_end { }",
 	  "block\n  tick 1000000000 ns\n    block\n  profile 5000 ns\n    block\n  trace-end\n    block\n" },
+	{ "trace signal:SIGUSR1 { } trace signal:signal_generate { }", "block\n  signal SIGUSR1\n    block\n  trace signal:signal_generate\n    block\n" },
 	{ "time.profile { } profile-100hz { }", "block\n  profile 10000000 ns\n    block\n  profile 10000000 ns\n    block\n" },
 	{ ";;f();", "block\n  call-stat\n    call\n      name f\n" },
 };
@@ -303,6 +304,10 @@ static const struct error_row {
 	{ "trace a:b, { }", "1:12 expected-token" },
 	{ "trace a:b / / { }", "1:13 expected-expression" },
 	{ "trace a:b\nf()", "2:1 expected-token" },
+	{ "trace signal:SIGINT { } trace signal:SIGKILL { } trace signal:SIGFOO { } trace signal:SIG* { }",
+	  "1:7 bad-signal, 1:31 bad-signal, 1:56 bad-signal, 1:80 bad-signal" },
+	{ "trace a:b, signal:SIGHUP { } trace signal:SIGHUP, signal:SIGUSR1 { } trace signal:SIGHUP /pid/ { }",
+	  "1:12 signal-alone, 1:36 signal-alone, 1:76 signal-alone" },
 	{ "tick { } profile-1 { } tick-0s { } tick-5m { } profile-9999999hz { }",
 	  "1:6 expected-token, 1:18 bad-interval, 1:29 bad-interval, 1:41 bad-interval, 1:56 bad-interval" },
 };

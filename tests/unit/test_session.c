@@ -256,6 +256,7 @@ static const struct row rows[] = {
 	  "test.kp:2: error: attempt to perform arithmetic on a nil", 1 },
 	{ "local n = 0 B.timer_tick('1ms', function() n = n + 1 if n == 3 then B.exit() end end) K.trace_end(function() B.print(n) end)",
 	  "3\n", "Tracing... Hit Ctrl-C to end.", 0 },
+	{ "K.signal('SIGKILL', function() end)", "", "a signal that scripts may handle is needed", 1 },
 	{ "K.tick(1000000, function()\nK.trace(0) end)", "",
 	  "test.kp:2: error: a handler can be registered only before tracing starts", 1 },
 	{ "B.timer_tick('1', function() end)", "", "cannot parse timer interval: 1", 1 },
