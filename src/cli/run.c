@@ -36,6 +36,11 @@ write_object(struct load *load)
 	struct text why = { 0 };
 	int err;
 
+	if (load->object->kernel_offsets) {
+		complain("compile: the script reads a bit field, an array of structures or a member of a structure without a name of this "
+			 "kernel's, whose place on another kernel an object cannot tell: run the script itself");
+		return STATUS_SCRIPT;
+	}
 	bind_names(load->object);
 	bind_entries(load->object);
 	err = elf_write(load->object, path, &why);

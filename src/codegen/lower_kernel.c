@@ -32,11 +32,17 @@ lower_member(struct lowering *l, struct node *node)
 	int address = lower_number(l, node->a);
 	struct ir *ir = &l->ir;
 
-	l->object->kernel_offsets = true;
-	if (member->element_size)
+	if (member->element_size) {
+		/* An element of numbers has one size everywhere. */
+		l->object->kernel_offsets |= member->kind != MEMBER_NUMBER;
 		address = ir_alu(ir, BPF_ADD, address, ir_alu_imm(ir, BPF_MUL, lower_number(l, node->b), member->element_size));
-	else if (member->off)
+	} else if (member->name) {
 		address = ir_alu_imm(ir, BPF_ADD, address, member->off);
+		ir->insns[ir->n - 1].field = lower_member_number(l, member);
+	} else {
+		l->object->kernel_offsets = true;
+		address = ir_alu_imm(ir, BPF_ADD, address, member->off);
+	}
 	switch (member->kind) {
 	case MEMBER_PLACE:
 		return val_number(TYPE_INT, address);

@@ -37,6 +37,7 @@ dump_fields(const struct program *program, FILE *out)
 		fputs(i ? ", " : " reads ", out);
 		switch (field->by) {
 		case FIELD_BY_NAME:
+		case FIELD_BY_MEMBER:
 			fputs(field->name, out);
 			break;
 		case FIELD_BY_NUMBER:

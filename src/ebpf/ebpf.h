@@ -547,12 +547,13 @@ enum field_by {
 	FIELD_BY_TEXT,   /* the `number`-th of those whose text stands behind the record (__data_loc) */
 	FIELD_BY_RETURN, /* what retval stands for */
 	FIELD_BY_END,    /* where the record's fixed part ends, RECORD_DYNAMIC_MAX at most */
+	FIELD_BY_MEMBER, /* no field: a member of a structure of the kernel's, "struct sock.sk_err", of `number` bytes (bind_members) */
 	N_FIELD_BYS
 };
 
 struct program_field {
 	enum field_by by;
-	const char *name; /* FIELD_BY_NAME, else NULL */
+	const char *name; /* FIELD_BY_NAME, FIELD_BY_MEMBER, else NULL */
 	uint32_t number;
 	uint32_t offset;  /* in the record, as the instructions have it */
 	uint32_t size;    /* bytes that are read there */
@@ -656,7 +657,7 @@ struct object {
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
 	uint32_t zeros_off;            /* in globals: as many zeros as a cell of any statistic has, never written, at least 8; UINT32_MAX: not used */
-	bool kernel_offsets;           /* programs hold offsets in structures of the kernel that this was compiled on, without relocations */
+	bool kernel_offsets;           /* programs hold offsets in structures of the kernel that this was compiled on which cannot be found anew */
 	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
 	uint32_t control_len;
 	const void *btf;               /* .BTF of the file that the object was read from; NULL: none */
@@ -831,6 +832,17 @@ typeinfo_size(const struct typeinfo *info, uint32_t id);
 /* The first type of that name and kind, in this one, then in its base; 0: none. */
 uint32_t
 typeinfo_find(const struct typeinfo *info, const char *name, uint32_t kind);
+
+#define TYPEINFO_ANONYMOUS_MAX 16 /* structures without a name in each other */
+
+/* Where a member begins, in bits, and of how many bits it is, 0: as many as its type has. */
+struct typeinfo_member {
+	uint32_t type, bit_off, bits;
+};
+
+/* The member of that name of a struct or union, also inside of members without a name. False: there is none. */
+bool
+typeinfo_member(const struct typeinfo *info, uint32_t id, const char *name, struct typeinfo_member *found);
 
 /* What follows a type of the kind that the name says. */
 static inline const struct btf_member *

@@ -240,7 +240,7 @@ pack_field(struct pack *p, struct program_field *field)
 	pack_u32(p, &field->number);
 	field->offset = pack_below(p, field->offset, 1u << 16);
 	field->size = pack_below(p, field->size, 1u << 16);
-	p->bad |= field->by == FIELD_BY_NAME && !field->name;
+	p->bad |= (field->by == FIELD_BY_NAME || field->by == FIELD_BY_MEMBER) && !field->name;
 }
 
 static void
@@ -486,17 +486,33 @@ check_table(const struct table *table)
 	return size == table->key_size && is_shape(&table->value) && shape_size(&table->value) == table->value_size;
 }
 
+/* Fields that are patched into a function and those that it leads to; `seen` marks functions that were met. */
+static bool
+check_patches(const struct object *object, uint32_t index, uint32_t n_fields, bool *seen)
+{
+	const struct func *func = object->funcs[index];
+
+	seen[index] = true;
+	for (uint32_t i = 0; i < func->n_patches; i++)
+		if (func->patches[i].field >= n_fields)
+			return false;
+	for (uint32_t i = 0; i < func->n_relocs; i++) {
+		const struct reloc *reloc = &func->relocs[i];
+
+		if ((reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR) && reloc->index < object->n_funcs && !seen[reloc->index] &&
+		    !check_patches(object, reloc->index, n_fields, seen))
+			return false;
+	}
+	return true;
+}
+
 static bool
 check_program(const struct object *object, const struct program *program)
 {
-	const struct func *func;
-
 	if (program->func >= object->n_funcs || program->handler >= object->n_handlers || program->n_fields > PROGRAM_FIELDS_MAX)
 		return false;
-	func = object->funcs[program->func];
-	for (uint32_t i = 0; i < func->n_patches; i++)
-		if (func->patches[i].field >= program->n_fields)
-			return false;
+	if (!check_patches(object, program->func, program->n_fields, arena_alloc(object->arena, object->n_funcs)))
+		return false;
 	return program->record_size <= PROGRAM_RECORD_MAX && program->scratch_size <= PROGRAM_SCRATCH_MAX && program->stack_size <= PROGRAM_STACK_MAX;
 }
 

@@ -498,3 +498,33 @@ typeinfo_free(struct typeinfo *info)
 	free(info->data);
 	free(info);
 }
+
+static bool
+find_member(const struct typeinfo *info, uint32_t id, const char *name, unsigned depth, struct typeinfo_member *found)
+{
+	const struct btf_type *type = typeinfo_plain(info, id, &id);
+	const struct btf_member *member = type ? type_members(type) : NULL;
+	uint32_t kind = typeinfo_kind(info, id), n = type ? BTF_INFO_VLEN(type->info) : 0;
+
+	if (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION)
+		return false;
+	for (; n; n--, member++) {
+		const char *its = typeinfo_string(info, member->name_off);
+
+		if (strcmp(its, name) == 0) {
+			*found = (struct typeinfo_member){ member->type, member_bit_off(type, member), member_bits(type, member) };
+			return true;
+		}
+		if (!*its && depth < TYPEINFO_ANONYMOUS_MAX && find_member(info, member->type, name, depth + 1, found)) {
+			found->bit_off += member_bit_off(type, member);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+typeinfo_member(const struct typeinfo *info, uint32_t id, const char *name, struct typeinfo_member *found)
+{
+	return find_member(info, id, name, 0, found);
+}

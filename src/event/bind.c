@@ -159,6 +159,9 @@ place_of(const struct program_field *field, const struct event *event, uint32_t 
 	case FIELD_BY_END:
 		*offset = event->record_size < RECORD_DYNAMIC_MAX ? event->record_size : RECORD_DYNAMIC_MAX;
 		return true;
+	case FIELD_BY_MEMBER:
+		*offset = field->offset; /* the same for all events */
+		return true;
 	case N_FIELD_BYS:
 		break;
 	}
@@ -167,7 +170,7 @@ place_of(const struct program_field *field, const struct event *event, uint32_t 
 	return found != NULL;
 }
 
-#define PLACE_MAX 16384 /* an instruction's offset has 15 bits, and some bytes behind the field are read, too */
+#define PLACE_MAX 16384 /* an instruction's offset has 15 bits, and some bytes behind the field are read, too; pack.c has room for no more */
 
 /* The places of all of a program's fields in an event, into `offsets`. */
 static bool
@@ -197,32 +200,57 @@ apply_patch(struct bpf_insn *insn, uint32_t was, uint32_t is)
 		insn->imm += (int32_t)(is - was);
 }
 
+/* A copy of a program in the making: what its functions are to be called, and which of them have a copy already. */
+struct copy {
+	struct object *object;
+	const struct program *program;
+	const struct event *event;
+	const uint32_t *offsets; /* of the program's fields */
+	uint32_t *copies;        /* by function; UINT32_MAX: none yet */
+};
+
+/* The function, and with it the functions that it calls or hands to helpers: the bodies of loops read fields, too. */
 static uint32_t
-copy_func(struct object *object, const struct program *program, const struct event *event, const uint32_t *offsets)
+copy_func(struct copy *copy, uint32_t index)
 {
-	const struct func *from = object->funcs[program->func];
+	struct object *object = copy->object;
+	const struct func *from = object->funcs[index];
 	struct func *func = arena_alloc(object->arena, sizeof(*func));
 
 	*func = *from;
-	func->name = arena_printf(object->arena, "%.60s_p%u_%.32s", from->name, object->n_programs, event->name);
+	func->name = arena_printf(object->arena, "%.60s_p%u_%.32s", from->name, object->n_programs, copy->event->name);
 	func->insns = arena_alloc(object->arena, from->n_insns * sizeof(*func->insns));
 	memcpy(func->insns, from->insns, from->n_insns * sizeof(*func->insns));
 	for (uint32_t i = 0; i < func->n_patches; i++) {
 		const struct patch *patch = &func->patches[i];
 
-		apply_patch(&func->insns[patch->pc], program->fields[patch->field].offset, offsets[patch->field]);
+		apply_patch(&func->insns[patch->pc], copy->program->fields[patch->field].offset, copy->offsets[patch->field]);
 	}
-	return object_add_func(object, func);
+	copy->copies[index] = object_add_func(object, func);
+	func->relocs = arena_alloc(object->arena, (from->n_relocs + 1) * sizeof(*func->relocs));
+	for (uint32_t i = 0; i < from->n_relocs; i++) {
+		struct reloc *reloc = &func->relocs[i];
+
+		*reloc = from->relocs[i];
+		if (reloc->kind != RELOC_FUNC && reloc->kind != RELOC_FUNC_ADDR)
+			continue;
+		if (copy->copies[reloc->index] == UINT32_MAX)
+			copy_func(copy, reloc->index);
+		reloc->index = copy->copies[reloc->index];
+	}
+	return copy->copies[index];
 }
 
 static uint32_t
 copy_program(struct object *object, const struct program *from, const struct event *event, const uint32_t *offsets)
 {
 	struct program *program = arena_alloc(object->arena, sizeof(*program));
+	struct copy copy = { object, from, event, offsets, arena_alloc(object->arena, object->n_funcs * sizeof(*copy.copies)) };
 	uint32_t size = from->fixed_size;
 
+	memset(copy.copies, 0xff, object->n_funcs * sizeof(*copy.copies));
 	*program = *from;
-	program->func = copy_func(object, from, event, offsets);
+	program->func = copy_func(&copy, from->func);
 	program->fields = arena_alloc(object->arena, from->n_fields * sizeof(*program->fields));
 	for (uint32_t i = 0; i < from->n_fields; i++) {
 		program->fields[i] = from->fields[i];
@@ -398,6 +426,7 @@ bind_object(struct object *object, struct events *events, struct diags *diags, u
 	struct binder b = { object, events, diags, n_skipped, skipped };
 
 	*n_skipped = 0;
+	bind_members(object, diags);
 	add_names(object);
 	for (uint32_t i = 0; i < object->n_handlers; i++)
 		bind_handler(&b, i);

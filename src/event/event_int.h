@@ -209,4 +209,10 @@ argstr_show(const struct syscall *syscall, unsigned n);
 #define SYSCALL_NR_OFFSET  8  /* in the records of system calls: number, */
 #define SYSCALL_ARG_OFFSET 16 /* first argument, result */
 
+/* ---- bind_member.c ---- */
+
+/* Puts the offsets of this kernel's structures into an object that was compiled elsewhere; diagnostics for what is not here. */
+void
+bind_members(struct object *object, struct diags *diags);
+
 #endif

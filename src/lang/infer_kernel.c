@@ -14,7 +14,7 @@
 #include "lang/infer_int.h"
 
 #define VMLINUX "/sys/kernel/btf/vmlinux"
-#define ANONYMOUS_MAX 16 /* structures without a name in each other */
+#define ANONYMOUS_MAX TYPEINFO_ANONYMOUS_MAX
 
 /* The kernel's types, NULL: there are none here, which is reported. */
 static const struct typeinfo *
@@ -117,35 +117,6 @@ infer_curtask(struct infer *infer, struct node *node)
 
 /* ---- members ---- */
 
-/* Where a member begins, in bits, and of how many bits it is, 0: as many as its type has. */
-struct found {
-	uint32_t type, bit_off, bits;
-};
-
-static bool
-find_member(const struct typeinfo *types, uint32_t id, const char *name, unsigned depth, struct found *found)
-{
-	const struct btf_type *type = typeinfo_plain(types, id, &id);
-	const struct btf_member *member = type ? type_members(type) : NULL;
-	uint32_t kind = typeinfo_kind(types, id), n = type ? BTF_INFO_VLEN(type->info) : 0;
-
-	if (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION)
-		return false;
-	for (; n; n--, member++) {
-		const char *its = typeinfo_string(types, member->name_off);
-
-		if (strcmp(its, name) == 0) {
-			*found = (struct found){ member->type, member_bit_off(type, member), member_bits(type, member) };
-			return true;
-		}
-		if (!*its && depth < ANONYMOUS_MAX && find_member(types, member->type, name, depth + 1, found)) {
-			found->bit_off += member_bit_off(type, member);
-			return true;
-		}
-	}
-	return false;
-}
-
 struct nearest {
 	const char *name;
 	unsigned distance;
@@ -236,15 +207,18 @@ static struct type *
 named_member(struct infer *infer, struct node *node, uint32_t id, struct member *member)
 {
 	const struct typeinfo *types = infer->types;
-	struct found found;
+	struct typeinfo_member found;
 	struct type *type;
 
-	if (!find_member(types, id, node->b->s, 0, &found)) {
+	if (!typeinfo_member(types, id, node->b->s, &found)) {
 		report_member(infer, node, id);
 		return infer_type(infer, TYPE_KERNEL, node->span);
 	}
 	type = member_type(infer, node, found.type, member);
 	member->off = found.bit_off / 8;
+	if (!found.bits && *typeinfo_name(types, id))
+		member->name = arena_printf(infer->arena, "%s %s.%s", typeinfo_kind(types, id) == BTF_KIND_UNION ? "union" : "struct",
+					    typeinfo_name(types, id), node->b->s);
 	if (found.bits) { /* the whole of its type's size that holds it */
 		member->off = found.bit_off / 8 / member->size * member->size;
 		member->bit = found.bit_off - 8 * member->off;

@@ -234,6 +234,8 @@ struct member {
 	uint32_t bit, bits;    /* of a bit field, of `size` bytes: where it begins, how many; bits 0: no bit field */
 	uint32_t element_size; /* p[i]: bytes of an element; 0: a member with a name */
 	bool is_signed;
+	/* "struct sock.sk_err": by which other kernels find it; NULL: a bit field, an element, a member of a structure without a name. */
+	const char *name;
 };
 
 /* One handler, or its copy for the events of one layout. */
