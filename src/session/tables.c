@@ -196,7 +196,8 @@ put_table(struct shown *shown, struct text *out)
 	n = take_entries(shown, &entries);
 	if (n < 0)
 		return (int)n;
-	qsort_r(entries, (size_t)n, sizeof(*entries), compare_entries, shown);
+	if (n)
+		qsort_r(entries, (size_t)n, sizeof(*entries), compare_entries, shown);
 	text_printf(out, "%s (%s, %" PRId64 " entr%s)%s\n", table->name, table_kind_name(table->kind), n, n == 1 ? "y" : "ies", n ? ":" : "");
 	for (int64_t i = 0; i < n; i++) {
 		text_puts(out, "  ");
