@@ -128,6 +128,13 @@ take_quiet(struct args *args, const char *value)
 }
 
 static const char *
+take_unsafe(struct args *args, const char *value)
+{
+	args->unsafe = true;
+	return NULL;
+}
+
+static const char *
 take_debug(struct args *args, const char *value)
 {
 	const char *bad;
@@ -245,6 +252,7 @@ const struct option_row option_rows[] = {
 	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run" },
 	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of what happens", .only = "script run list record" },
 	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
+	{ "--unsafe", NULL, take_unsafe, "let the script start programs: system()", .only = "script run" },
 	{ "--engine", "NAME", take_engine, "kernel, user, ftrace (the user engine on what ftrace records), or auto (the kernel where it is permitted)", engine_word },
 	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },

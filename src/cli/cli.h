@@ -60,6 +60,7 @@ struct args {
 	enum unwind unwind;     /* --unwind */
 	enum vm_exec exec;      /* --exec */
 	bool quiet; /* -q */
+	bool unsafe; /* --unsafe */
 	bool json;  /* --json */
 	bool as_text; /* --text */
 	bool write; /* -w */

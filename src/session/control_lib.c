@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -430,6 +432,45 @@ static int
 builtin_EXIT(lua_State *L)
 {
 	return control_exit(L);
+}
+
+/* In the child: as any program begins, whatever ktap does with signals; what it prints goes where the script's output goes. */
+static _Noreturn void
+exec_shell(const char *command, int out_fd)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (out_fd != STDOUT_FILENO)
+		dup2(out_fd, STDOUT_FILENO);
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	_exit(127);
+}
+
+static int
+builtin_SYSTEM(lua_State *L)
+{
+	struct control *control = control_of(L);
+	const char *command = luaL_checkstring(L, 1);
+	pid_t pid, done;
+	int status;
+
+	if (!control->options->unsafe)
+		return luaL_error(L, "system() starts programs, which ktap does only when it is run with --unsafe");
+	output_flush(control->out); /* what was printed before comes before */
+	pid = fork();
+	if (pid == 0)
+		exec_shell(command, control->options->out_fd);
+	if (pid < 0)
+		return luaL_error(L, "system(): no new process: %s", strerror(errno));
+	do
+		done = waitpid(pid, &status, 0);
+	while (done < 0 && errno == EINTR);
+	if (done < 0)
+		return luaL_error(L, "system(): %s", strerror(errno));
+	lua_pushinteger(L, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+	return 1;
 }
 
 static int

@@ -41,7 +41,7 @@ struct session_options {
 	char **script_args;      /* arg[1..], NULL-terminated */
 	int out_fd;
 	bool quiet;     /* no banner */
-	bool show_time; /* -T, reserved */
+	bool unsafe;    /* --unsafe: scripts may start programs */
 	struct losses *losses; /* filled in at the end, the caller's to free; NULL: not wanted */
 };
 
