@@ -121,20 +121,6 @@ take_from(struct args *args, const char *value)
 }
 
 static const char *
-take_quiet(struct args *args, const char *value)
-{
-	args->quiet = true;
-	return NULL;
-}
-
-static const char *
-take_unsafe(struct args *args, const char *value)
-{
-	args->unsafe = true;
-	return NULL;
-}
-
-static const char *
 take_debug(struct args *args, const char *value)
 {
 	const char *bad;
@@ -188,37 +174,9 @@ take_btf(struct args *args, const char *value)
 }
 
 static const char *
-take_json(struct args *args, const char *value)
-{
-	args->json = true;
-	return NULL;
-}
-
-static const char *
 take_pin(struct args *args, const char *value)
 {
 	args->pin = value;
-	return NULL;
-}
-
-static const char *
-take_as_text(struct args *args, const char *value)
-{
-	args->as_text = true;
-	return NULL;
-}
-
-static const char *
-take_write(struct args *args, const char *value)
-{
-	args->write = true;
-	return NULL;
-}
-
-static const char *
-take_list(struct args *args, const char *value)
-{
-	args->list = true;
 	return NULL;
 }
 
@@ -251,17 +209,17 @@ const struct option_row option_rows[] = {
 	  unwind_word, .only = "script run" },
 	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run" },
 	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of what happens", .only = "script run list record" },
-	{ "-q", NULL, take_quiet, "no banner; what was lost is said all the same" },
-	{ "--unsafe", NULL, take_unsafe, "let the script start programs: system()", .only = "script run" },
+	{ "-q", .flag = offsetof(struct args, quiet), .doc = "no banner; what was lost is said all the same" },
+	{ "--unsafe", .flag = offsetof(struct args, unsafe), .doc = "let the script start programs: system()", .only = "script run" },
 	{ "--engine", "NAME", take_engine, "kernel, user, ftrace (the user engine on what ftrace records), or auto (the kernel where it is permitted)", engine_word },
 	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
 	{ "--btf", "FILE", take_btf, "fit C objects to the kernel types in FILE, not to those of this kernel", .only = "run check" },
-	{ "--json", NULL, take_json, "say what is wrong (table: what there is) as JSON, on standard output", .only = "check table" },
+	{ "--json", .flag = offsetof(struct args, json), .doc = "say what is wrong (table: what there is) as JSON, on standard output", .only = "check table" },
 	{ "--pin", "NAME", take_pin, "keep the tables in bpffs as NAME, for 'ktap table' and others (kernel engine)", .only = "script run" },
-	{ "--text", NULL, take_as_text, "write the recording as text", .only = "record" },
-	{ "-w", NULL, take_write, "write the formatted scripts back", .only = "fmt" },
-	{ "-l", NULL, take_list, "only list the scripts whose layout differs; status 1 if there are any", .only = "fmt" },
+	{ "--text", .flag = offsetof(struct args, as_text), .doc = "write the recording as text", .only = "record" },
+	{ "-w", .flag = offsetof(struct args, write), .doc = "write the formatted scripts back", .only = "fmt" },
+	{ "-l", .flag = offsetof(struct args, list), .doc = "only list the scripts whose layout differs; status 1 if there are any", .only = "fmt" },
 	{ "-V", NULL, take_version, "version" },
 	{ "-h", NULL, take_help, "this text" },
 	{ NULL },
@@ -346,7 +304,9 @@ parse_options(struct args *args, char **argv, int *at)
 			++*at;
 		}
 		args->seen |= 1ull << (row - option_rows);
-		wrong = row->take(args, value);
+		if (row->flag)
+			*(bool *)((char *)args + row->flag) = true;
+		wrong = row->take ? row->take(args, value) : NULL;
 		if (wrong)
 			return usage_error(row->name, value, wrong);
 		if (args->done)

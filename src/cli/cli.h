@@ -32,12 +32,13 @@ struct subcommand {
 struct option_row {
 	const char *name;  /* "-e" or "--engine" */
 	const char *value; /* NULL: takes none */
-	/* Stores the option. Returns NULL, or what is wrong with the value. */
+	/* Stores the value. Returns NULL, or what is wrong with it. NULL: a flag is all. */
 	const char *(*take)(struct args *args, const char *value);
 	const char *doc;
 	/* The i-th of the words that the value may be, NULL behind the last; NULL: any text. */
 	const char *(*word)(size_t i);
 	const char *only;  /* subcommands that know it, separated by spaces, "script": runs without one; NULL: all */
+	size_t flag;       /* offset of the bool in struct args that it sets; 0: none */
 };
 
 struct args {
