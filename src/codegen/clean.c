@@ -16,6 +16,7 @@ has_effect(const struct ir_insn *insn)
 	case IR_CONST:
 	case IR_MOVE:
 	case IR_ALU:
+	case IR_SWAP:
 	case IR_LOAD:
 	case IR_FRAME:
 	case IR_SCRATCH:

@@ -294,6 +294,12 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 	case IR_ALU:
 		emit_alu(emit, insn);
 		break;
+	case IR_SWAP: /* to big-endian, which every version of the instruction set has */
+		reg = target(emit, insn->dst);
+		load_place(emit, reg, insn->a);
+		code_emit(emit->code, insn_make(BPF_ALU | BPF_END | BPF_TO_BE, reg, 0, 0, 64));
+		store_place(emit, insn->dst, reg);
+		break;
 	case IR_LOAD:
 		reg = target(emit, insn->dst);
 		code_emit(emit->code, insn_load(insn->size, reg, use(emit, insn->a, TEMP), memory_off(emit, insn)));

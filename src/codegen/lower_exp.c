@@ -363,12 +363,33 @@ mirrored(enum token_kind op)
 	}
 }
 
+/* The same for texts, whose words are unsigned numbers. */
+static uint8_t
+unsigned_op(uint8_t cmp)
+{
+	switch (cmp) {
+	case BPF_JSLT:
+		return BPF_JLT;
+	case BPF_JSLE:
+		return BPF_JLE;
+	case BPF_JSGT:
+		return BPF_JGT;
+	default:
+		return BPF_JGE;
+	}
+}
+
 static void
 order_branch(struct lowering *l, const struct node *node, uint32_t target, bool when)
 {
 	struct val a = lower_present(l, node->a), b = lower_present(l, node->b);
 	enum token_kind op = node->op;
 
+	if (a.kind == TYPE_STR || b.kind == TYPE_STR) {
+		if (a.kind == b.kind) /* else one is nil, and the handler has ended */
+			string_order(l, &a, &b, unsigned_op(compare_op(op, when)), target);
+		return;
+	}
 	if (a.is_const && !b.is_const) {
 		struct val swap = a;
 

@@ -250,6 +250,10 @@ string_store(struct lowering *l, struct mem dst, uint32_t size, const struct val
 void
 string_compare(struct lowering *l, const struct val *a, const struct val *b, uint32_t unequal);
 
+/* Jumps to `target` when `a cmp b` (BPF_JLT, ...) by the order of their bytes, two strings (not nil), else falls through. */
+void
+string_order(struct lowering *l, const struct val *a, const struct val *b, uint8_t cmp, uint32_t target);
+
 /* A string read from an address by helper (probe_read_kernel_str, probe_read_user_str), counted when unreadable or cut. */
 struct val
 string_read(struct lowering *l, int32_t helper, int addr, uint32_t size);

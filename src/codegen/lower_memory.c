@@ -164,6 +164,67 @@ string_compare(struct lowering *l, const struct val *a, const struct val *b, uin
 	}
 }
 
+/* Is `a cmp b` for two literals? */
+static bool
+literal_order(const struct val *a, const struct val *b, uint8_t cmp)
+{
+	uint32_t len = a->literal_len < b->literal_len ? a->literal_len : b->literal_len;
+	int order = memcmp(a->literal, b->literal, len);
+
+	if (order == 0)
+		order = (a->literal_len > b->literal_len) - (a->literal_len < b->literal_len);
+	switch (cmp) {
+	case BPF_JLT:
+		return order < 0;
+	case BPF_JLE:
+		return order <= 0;
+	case BPF_JGT:
+		return order > 0;
+	default:
+		return order >= 0;
+	}
+}
+
+/*
+ * The first words that differ decide, as numbers whose first byte counts most; the shorter text's NUL is below all other bytes. A literal is
+ * put where the verifiers do not know its words, for each of which they would else follow the rest anew.
+ */
+void
+string_order(struct lowering *l, const struct val *a, const struct val *b, uint8_t cmp, uint32_t target)
+{
+	uint32_t size = a->str_size < b->str_size ? a->str_size : b->str_size;
+	const struct val *sides[] = { a, b };
+	struct ir *ir = &l->ir;
+	uint32_t decide = ir_label(ir);
+	struct mem at[2];
+	int word[2];
+
+	if (a->literal && b->literal) {
+		if (literal_order(a, b, cmp))
+			ir_jump(ir, target);
+		return;
+	}
+	for (int side = 0; side < 2; side++) {
+		word[side] = ir_vreg(ir);
+		at[side] = sides[side]->mem;
+		if (!sides[side]->literal)
+			continue;
+		at[side] = memory_scratch(l, size);
+		string_store(l, at[side], size, sides[side]);
+	}
+	for (uint32_t i = 0; i < size; i += 8) {
+		for (int side = 0; side < 2; side++)
+			ir_add(ir, (struct ir_insn){ .op = IR_LOAD, .size = BPF_DW, .dst = word[side], .a = at[side].base, .b = NO_VREG,
+						     .off = at[side].off + (int32_t)i });
+		if (i + 8 < size)
+			ir_branch(ir, BPF_JNE, word[0], word[1], decide);
+	}
+	ir_bind(ir, decide);
+	for (int side = 0; side < 2; side++)
+		ir_add(ir, (struct ir_insn){ .op = IR_SWAP, .dst = word[side], .a = word[side], .b = NO_VREG });
+	ir_branch(ir, cmp, word[0], word[1], target);
+}
+
 struct val
 string_read(struct lowering *l, int32_t helper, int addr, uint32_t size)
 {

@@ -36,6 +36,30 @@ infer_equal(struct infer *infer, struct node *node)
 	}
 }
 
+/* < and its like: two numbers, or two strings. Where neither side is known yet, a later walk sees. */
+static void
+infer_order(struct infer *infer, struct node *node)
+{
+	static const char what[] = "comparison by order";
+	enum type_kind left = type_find(infer_exp(infer, node->a))->kind, right = type_find(infer_exp(infer, node->b))->kind;
+	struct type *part, *other;
+	struct diag *diag;
+
+	if (left == TYPE_EVENT || right == TYPE_EVENT) {
+		diag = diag_error(infer->diags, (left == TYPE_EVENT ? node->a : node->b)->span, "compare", "a probe cannot compare events by order");
+		diag_help(infer->diags, diag, "an event is a number here, whose name is known when it is printed: compare it by ==, != or ~, "
+			  "or order the names in tick or trace_end");
+	} else if (left == TYPE_STR || right == TYPE_STR) {
+		infer_require(infer, node->a, TYPE_STR, what);
+		infer_require(infer, node->b, TYPE_STR, what);
+	} else if (left == TYPE_UNKNOWN && right == TYPE_UNKNOWN) {
+		type_unify(node->a->type, node->b->type, &part, &other);
+	} else {
+		infer_require(infer, node->a, TYPE_INT, what);
+		infer_require(infer, node->b, TYPE_INT, what);
+	}
+}
+
 /* A string that grows from walk to walk is joined to itself, in a loop or from event to event: it gets the largest size. */
 static struct type *
 infer_concat(struct infer *infer, struct node *node)
@@ -73,8 +97,7 @@ infer_binary(struct infer *infer, struct node *node)
 	case TOKEN_LE:
 	case TOKEN_GT:
 	case TOKEN_GE:
-		infer_require(infer, node->a, TYPE_INT, "comparison by order");
-		infer_require(infer, node->b, TYPE_INT, "comparison by order");
+		infer_order(infer, node);
 		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
 	case TOKEN_CONCAT:
 		return infer_concat(infer, node);
