@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * The compiler to machine code, as far as it is the same for all machines: which functions belong to a program, the two passes,
- * and memory for code. What an instruction becomes is for the backend to say (jit_x86.c).
+ * the walk over a function's instructions, and memory for code. What an instruction becomes is for the backend to say (jit_x86.c).
  *
  * Relies on the verifier: only what it accepted comes here. Promises that no page is ever writable and executable, not even for a
  * moment: code is written to fresh pages which then become readable and executable for good. A page that cannot be accessed lies
@@ -12,7 +12,9 @@
  *     | none    | callee | callee | entry | traps          | none    |
  *     +---------+------------------------------------------+---------+
  */
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -111,21 +113,6 @@ jit_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint6
 	return ((jit_callback *)(uintptr_t)function)(run, frame + VM_STACK_SIZE, args[0], args[1], args[2], args[3]);
 }
 
-const struct vm_table *
-jit_known_table(const struct jit *jit, const struct jit_func *f, uint32_t pc, const struct vm_table *const known[11])
-{
-	const struct bpf_insn *insn = &f->func->insns[pc];
-	const struct insn_info *info = insn_info(insn);
-	const struct reloc *reloc;
-
-	if (info->id == INSN_MOV64_X)
-		return known[insn->src_reg];
-	if (info->shape != SHAPE_LD64 || !f->next_reloc)
-		return NULL;
-	reloc = &f->func->relocs[f->next_reloc - 1];
-	return reloc->pc == pc && reloc->kind == RELOC_TABLE ? &jit->vm->tables[reloc->index] : NULL;
-}
-
 uint64_t
 jit_wide(struct jit *jit, struct jit_func *f, uint32_t pc)
 {
@@ -138,6 +125,33 @@ jit_wide(struct jit *jit, struct jit_func *f, uint32_t pc)
 	if (reloc->kind == RELOC_TABLE)
 		return (uintptr_t)&jit->vm->tables[reloc->index];
 	return (uintptr_t)array_memory(&jit->vm->tables[reloc->index], &len) + reloc->addend;
+}
+
+bool
+jit_keeps_run(const struct gen *g)
+{
+	return g->is_entry && (g->jit->uses_run || g->jit->first_pass);
+}
+
+unsigned
+jit_saved(const struct gen *g, uint8_t saved[JIT_REGS])
+{
+	unsigned n = 0;
+
+	for (uint8_t r = 6; r <= 9; r++)
+		if (g->f->writes >> r & 1)
+			saved[n++] = r;
+	if (g->is_entry && g->f->uses_stack)
+		saved[n++] = 10;
+	if (jit_keeps_run(g))
+		saved[n++] = JIT_RUN_REG;
+	return n;
+}
+
+bool
+jit_is_charged(const struct gen *g, uint32_t pc)
+{
+	return g->has_budget && insn_jumps_back(&g->f->func->insns[pc]);
 }
 
 /* ---- constants that are not to be seen ---------------------------------------------------------------------- */
@@ -261,6 +275,190 @@ add_func(struct jit *jit, const struct func *func)
 	return true;
 }
 
+/* ---- a function --------------------------------------------------------------------------------------------- */
+
+/* Helpers that only fetch something. */
+static bool
+emit_fetch(struct gen *g, int32_t helper)
+{
+	static const struct jit_fetch fetches[] = {
+		{ BPF_FUNC_ktime_get_ns, true, false, offsetof(struct vm_env, ktime_ns) },
+		{ BPF_FUNC_get_current_pid_tgid, true, true, offsetof(struct vm_env, pid) }, /* pid is the upper half */
+		{ BPF_FUNC_get_current_uid_gid, true, false, offsetof(struct vm_env, uid) },
+		{ BPF_FUNC_get_smp_processor_id, false, false, offsetof(struct vm_run, cpu) },
+	};
+
+	_Static_assert(offsetof(struct vm_env, tid) == offsetof(struct vm_env, pid) + 4, "fetched as one");
+	_Static_assert(offsetof(struct vm_env, gid) == offsetof(struct vm_env, uid) + 4, "fetched as one");
+	for (size_t i = 0; i < ARRAY_SIZE(fetches); i++) {
+		if (fetches[i].helper != helper)
+			continue;
+		g->jit->uses_run = true;
+		backend->fetch(g, &fetches[i]);
+		return true;
+	}
+	return false;
+}
+
+static void
+emit_wide(struct gen *g, uint32_t pc)
+{
+	const struct jit_func *addressed = jit_addressed(g->jit, g->f, pc);
+	unsigned dst = g->f->func->insns[pc].dst_reg;
+
+	if (addressed)
+		backend->address(g, dst, g->jit->first_pass ? UINT64_MAX >> 1 : g->jit->address + addressed->callback);
+	else if (func_reloc(g->f->func, pc))
+		backend->address(g, dst, jit_wide(g->jit, g->f, pc));
+	else if (g->hides)
+		backend->hidden(g, dst, jit_wide(g->jit, g->f, pc));
+	else
+		backend->number(g, dst, jit_wide(g->jit, g->f, pc));
+}
+
+static uint32_t
+emit_call(struct gen *g, uint32_t pc, const struct insn_info *info)
+{
+	if (info->id != INSN_CALL) {
+		g->f->calls = true;
+		backend->call_local(g, jit_callee(g->jit, g->f, pc));
+		return 1;
+	}
+	return emit_fetch(g, g->f->func->insns[pc].imm) ? 1 : backend->call(g, pc);
+}
+
+/* Emits `insn`, which stands at pc, perhaps with those behind it. Returns how many words of eBPF these were. */
+static uint32_t
+emit_one(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
+{
+	const struct insn_info *info = insn_info(insn);
+
+	switch ((enum insn_shape)info->shape) {
+	case SHAPE_ALU:
+	case SHAPE_UNARY:
+		backend->alu(g, insn);
+		break;
+	case SHAPE_LD64:
+		emit_wide(g, pc);
+		return 2;
+	case SHAPE_LOAD:
+		backend->load(g, insn);
+		break;
+	case SHAPE_STORE:
+		backend->store(g, insn);
+		break;
+	case SHAPE_ATOMIC:
+		backend->atomic(g, insn);
+		break;
+	case SHAPE_JUMP:
+		if (jit_target(g->f, pc) != pc + 1)
+			backend->jump(g, pc);
+		break;
+	case SHAPE_COND:
+		if (jit_target(g->f, pc) != pc + 1)
+			backend->cond(g, pc, insn);
+		break;
+	case SHAPE_CALL:
+		return emit_call(g, pc, info);
+	case SHAPE_EXIT:
+		backend->exit(g);
+		break;
+	case SHAPE_PACKET:
+		assert(!"packet access was verified");
+	}
+	return 1;
+}
+
+/* Emits what begins at pc. Returns how many words of eBPF that is. */
+static uint32_t
+emit_insn(struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *insn = &g->f->func->insns[pc];
+	struct bpf_insn with;
+	struct jit_op op;
+
+	if (jit_is_charged(g, pc))
+		backend->charge(g);
+	if (!g->hides && jit_fuse(g->f, pc, &op) && !(op.kind == JIT_JUMP_UNLESS && jit_is_charged(g, op.at + 1))) {
+		backend->op(g, pc, &op);
+		return op.n;
+	}
+	if (!jit_hides_constant(g->jit, insn))
+		return emit_one(g, pc, insn);
+	backend->hidden_imm(g, insn->imm);
+	with = jit_with_register(insn);
+	return emit_one(g, pc, &with);
+}
+
+/* The table whose handle the register that the instruction at pc, just looked at, wrote holds for certain, or NULL. */
+static const struct vm_table *
+known_table(const struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *insn = &g->f->func->insns[pc];
+	const struct insn_info *info = insn_info(insn);
+	const struct reloc *reloc;
+
+	if (info->id == INSN_MOV64_X)
+		return g->known[insn->src_reg];
+	if (info->shape != SHAPE_LD64 || !g->f->next_reloc)
+		return NULL;
+	reloc = &g->f->func->relocs[g->f->next_reloc - 1];
+	return reloc->pc == pc && reloc->kind == RELOC_TABLE ? &g->jit->vm->tables[reloc->index] : NULL;
+}
+
+/* What registers are known to hold after the instruction at pc. */
+static void
+learn(struct gen *g, uint32_t pc)
+{
+	const struct vm_table *table = known_table(g, pc);
+	uint32_t written = jit_writes(&g->f->func->insns[pc], insn_info(&g->f->func->insns[pc]));
+
+	for (unsigned r = 0; r < ARRAY_SIZE(g->known); r++)
+		if (written >> r & 1)
+			g->known[r] = table;
+}
+
+/* Fills in the displacements of jumps forward. */
+static void
+fix_jumps(struct gen *g)
+{
+	for (uint32_t pc = 0; pc < g->f->func->n_insns; pc++)
+		if (g->f->insns[pc].fix)
+			backend->fix(g, &g->f->insns[pc], g->f->insns[jit_target(g->f, pc)].off);
+}
+
+/* Appends the code of a function. */
+static void
+emit_func(struct jit *jit, struct jit_func *f)
+{
+	struct gen g = {
+		.jit = jit, .f = f, .b = &jit->buf, .is_entry = f == jit->last,
+		.hides = jit->vm->constants != VM_CONSTANTS_PLAIN, .has_budget = jit->vm->budget,
+	};
+
+	f->next_reloc = 0;
+	f->start = jit->buf.n;
+	backend->prologue(&g);
+	for (uint32_t pc = 0; pc < f->func->n_insns;) {
+		uint32_t n, width;
+
+		if (f->insns[pc].target)
+			memset(g.known, 0, sizeof(g.known));
+		f->insns[pc].off = jit->buf.n;
+		for (n = emit_insn(&g, pc); n; n -= width, pc += width) {
+			width = 1 + insn_is_wide(&f->func->insns[pc]);
+			learn(&g, pc);
+		}
+	}
+	f->insns[f->func->n_insns].off = jit->buf.n;
+	if (f->is_callback) {
+		f->callback = jit->buf.n;
+		backend->callback(&g);
+	}
+	if (jit->buf.out)
+		fix_jumps(&g);
+}
+
 /* ---- memory for code --------------------------------------------------------------------------------------- */
 
 static size_t
@@ -312,11 +510,8 @@ static void
 pass(struct jit *jit)
 {
 	jit->buf.n = 0;
-	for (struct jit_func *f = jit->funcs; f; f = f->next) {
-		f->next_reloc = 0;
-		f->start = jit->buf.n;
-		backend->func(jit, f);
-	}
+	for (struct jit_func *f = jit->funcs; f; f = f->next)
+		emit_func(jit, f);
 }
 
 static void

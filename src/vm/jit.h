@@ -53,11 +53,63 @@ struct jit {
 	bool uses_run;          /* code needs struct vm_run: after the first pass it is known */
 };
 
+/* What a helper does that only fetches a number: 64 bits at `off` of the run, or of its env. */
+struct jit_fetch {
+	int32_t helper;
+	bool is_env;
+	bool swaps;     /* its halves change places */
+	uint8_t off;
+};
+
+/* A function in the making. */
+struct gen {
+	struct jit *jit;
+	struct jit_func *f;
+	struct jit_buf *b;
+	bool is_entry;
+	bool hides;      /* constants are not to be seen: no short cuts then */
+	bool has_budget;
+	bool has_bmi2;   /* x86-64: there are shifts and multiplications with three operands */
+	bool is_far;     /* AArch64: a jump may have to go farther than one under a condition can */
+	const struct vm_table *known[11]; /* the table whose handle a register holds for certain */
+};
+
+struct jit_op;
+
+/* A machine: what appends its code. Registers are eBPF's, and those below. */
 struct jit_backend {
 	const char *name;
 	uint32_t trap; /* what fills the rest of the pages: runs into a signal */
-	/* Appends the code of a function to jit->buf; of the entry, as a jit_entry. */
-	void (*func)(struct jit *jit, struct jit_func *f);
+	/* The beginning of a function; of the entry, as a jit_entry. Sets what of `g` is the machine's own. */
+	void (*prologue)(struct gen *g);
+	void (*exit)(struct gen *g);
+	/* SHAPE_ALU and SHAPE_UNARY; SHAPE_LOAD; SHAPE_STORE; SHAPE_ATOMIC */
+	void (*alu)(struct gen *g, const struct bpf_insn *insn);
+	void (*load)(struct gen *g, const struct bpf_insn *insn);
+	void (*store)(struct gen *g, const struct bpf_insn *insn);
+	void (*atomic)(struct gen *g, const struct bpf_insn *insn);
+	/* reg = a number; an address, which takes no more room in the second pass; a number that is not to be seen. */
+	void (*number)(struct gen *g, unsigned reg, uint64_t number);
+	void (*address)(struct gen *g, unsigned reg, uint64_t address);
+	void (*hidden)(struct gen *g, unsigned reg, uint64_t number);
+	/* JIT_BLIND_REG = what is not to be seen */
+	void (*hidden_imm)(struct gen *g, int32_t imm);
+	/* The jumps of the instruction at pc: always; where the condition of `insn` holds. */
+	void (*jump)(struct gen *g, uint32_t pc);
+	void (*cond)(struct gen *g, uint32_t pc, const struct bpf_insn *insn);
+	/* Fills in how far the jump goes whose displacement ends at insn->fix. */
+	void (*fix)(struct gen *g, const struct jit_insn *insn, uint32_t to);
+	/* A call of a helper, of a table's lookup: of the instruction at pc and perhaps those behind it. Returns how many. */
+	uint32_t (*call)(struct gen *g, uint32_t pc);
+	void (*call_local)(struct gen *g, const struct jit_func *callee);
+	/* r0 = the number that a helper only fetches */
+	void (*fetch)(struct gen *g, const struct jit_fetch *fetch);
+	/* Before a jump backward of a program that has a budget. */
+	void (*charge)(struct gen *g);
+	/* Several instructions that are one, the first at pc. */
+	void (*op)(struct gen *g, uint32_t pc, const struct jit_op *op);
+	/* A jit_callback, which calls the function. */
+	void (*callback)(struct gen *g);
 };
 
 #if defined(__x86_64__)
@@ -116,7 +168,10 @@ jit_fuse(const struct jit_func *f, uint32_t pc, struct jit_op *op);
 
 /* ---- jit.c: constants that are not to be seen (vm_set_constants) ------------------------------------------- */
 
-#define JIT_BLIND_REG 11 /* a register that eBPF has not: the backend has one for it, free between instructions */
+/* Registers that eBPF has not, for which a backend has some: of constants that are not to be seen, free between instructions; of the run. */
+#define JIT_BLIND_REG 11
+#define JIT_RUN_REG 12
+#define JIT_REGS 13
 
 /* Has the instruction a constant that must not stand in the code? Those of ld_imm64 neither: without relocation, they too. */
 bool
@@ -151,12 +206,17 @@ typedef uint64_t jit_callback(struct vm_run *run, uint64_t frame, uint64_t r1, u
 struct jit_func *
 jit_addressed(struct jit *jit, struct jit_func *f, uint32_t pc);
 
-/*
- * The table whose handle the register that the instruction at pc wrote holds for certain, or NULL; `known` is the same of all registers
- * before. To be asked right after the instruction was looked at.
- */
-const struct vm_table *
-jit_known_table(const struct jit *jit, const struct jit_func *f, uint32_t pc, const struct vm_table *const known[11]);
+/* Does the function keep the struct vm_run in JIT_RUN_REG? Before it is known whether its code needs it, it does. */
+bool
+jit_keeps_run(const struct gen *g);
+
+/* The registers that the function has to give back as they were. Returns how many. */
+unsigned
+jit_saved(const struct gen *g, uint8_t saved[JIT_REGS]);
+
+/* Is the instruction at pc a jump backward that is paid for? */
+bool
+jit_is_charged(const struct gen *g, uint32_t pc);
 
 /* The 64 bits of the ld_imm64 at pc: a number, the handle of a table, or the address of a value. */
 uint64_t

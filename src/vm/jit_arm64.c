@@ -26,22 +26,10 @@
 #define STATUS 13
 #define RUN 26
 
-static const uint8_t reg_of[12] = { 0, 1, 2, 3, 4, 5, 19, 20, 21, 22, 25, [JIT_BLIND_REG] = HIDDEN };
+static const uint8_t reg_of[JIT_REGS] = { 0, 1, 2, 3, 4, 5, 19, 20, 21, 22, 25, [JIT_BLIND_REG] = HIDDEN, [JIT_RUN_REG] = RUN };
 
 /* Jumps under a condition reach so far; in functions that are longer, a jump that reaches everywhere stands behind a short one. */
 #define NEAR_BYTES (1u << 20)
-
-/* A function in the making. */
-struct gen {
-	struct jit *jit;
-	struct jit_func *f;
-	struct jit_buf *b;
-	bool is_entry;
-	bool is_far;     /* a jump may have to go farther than NEAR_BYTES */
-	bool hides;      /* constants are not to be seen: no short cuts then */
-	bool has_budget;
-	const struct vm_table *known[11]; /* the table whose handle a register holds for certain */
-};
 
 static uint32_t
 sf_of(const struct bpf_insn *insn)
@@ -353,7 +341,7 @@ emit_atomic(struct gen *g, const struct bpf_insn *insn)
 
 /* ---- jumps --------------------------------------------------------------------------------------------------------- */
 
-/* The jump `word` of instruction pc to `target`; forward, its distance is filled in by fix_jumps. */
+/* The jump `word` of instruction pc to `target`; forward, its distance is filled in by fix_jump. */
 static void
 put_jump(struct gen *g, uint32_t pc, uint32_t target, uint32_t word)
 {
@@ -425,28 +413,17 @@ put_conditional(struct gen *g, uint32_t pc, uint32_t target, const struct bpf_in
 
 /* ---- prologue and epilogue ---------------------------------------------------------------------------------------- */
 
-/* Does the entry keep `run`? Before that is known, it does. */
-static bool
-keeps_run(const struct gen *g)
-{
-	return g->is_entry && (g->jit->uses_run || g->jit->first_pass);
-}
-
 /* The registers that the function has to give back as they were, two by two. Returns how many pairs. */
 static unsigned
-saved_pairs(const struct gen *g, uint8_t saved[8])
+saved_pairs(const struct gen *g, uint8_t saved[JIT_REGS + 2])
 {
-	unsigned n = 0;
+	uint8_t regs[JIT_REGS];
+	unsigned n = 0, n_regs = jit_saved(g, regs);
 
 	if (g->f->calls || g->jit->first_pass)
 		saved[n++] = A64_LR;
-	for (unsigned r = 6; r <= 9; r++)
-		if (g->f->writes >> r & 1)
-			saved[n++] = reg_of[r];
-	if (g->is_entry && g->f->uses_stack)
-		saved[n++] = reg_of[10];
-	if (keeps_run(g))
-		saved[n++] = RUN;
+	for (unsigned i = 0; i < n_regs; i++)
+		saved[n++] = reg_of[regs[i]];
 	if (n % 2)
 		saved[n++] = A64_ZR;
 	return n / 2;
@@ -458,7 +435,7 @@ emit_args(struct gen *g)
 	/* r1 is where the arguments come from, and r2 where the frame does, so they are the last. */
 	static const uint8_t order[] = { 2, 3, 4, 1, 0 };
 
-	if (keeps_run(g))
+	if (jit_keeps_run(g))
 		put_move(g->b, A64_SF, RUN, 0);
 	if (g->f->uses_stack)
 		put_move(g->b, A64_SF, reg_of[10], 2);
@@ -470,9 +447,10 @@ emit_args(struct gen *g)
 static void
 emit_prologue(struct gen *g)
 {
-	uint8_t saved[8];
+	uint8_t saved[JIT_REGS + 2];
 	unsigned n = saved_pairs(g, saved);
 
+	g->is_far = g->jit->first_pass || g->f->insns[g->f->func->n_insns].off - g->f->start >= NEAR_BYTES;
 	for (unsigned i = 0; i < n; i++)
 		put_push_pair(g->b, saved[2 * i], saved[2 * i + 1]);
 	if (g->is_entry)
@@ -482,7 +460,7 @@ emit_prologue(struct gen *g)
 static void
 emit_exit(struct gen *g)
 {
-	uint8_t saved[8];
+	uint8_t saved[JIT_REGS + 2];
 
 	for (unsigned n = saved_pairs(g, saved); n; n--)
 		put_pop_pair(g->b, saved[2 * n - 2], saved[2 * n - 1]);
@@ -515,12 +493,6 @@ put_charge(struct gen *g, uint32_t cost)
 	put_exit_if_spent(g);
 }
 
-static bool
-is_charged(const struct gen *g, uint32_t pc)
-{
-	return g->has_budget && insn_jumps_back(&g->f->func->insns[pc]);
-}
-
 /* ---- calls ---------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -544,11 +516,8 @@ put_frame(struct gen *g, bool down)
 }
 
 static void
-emit_call_local(struct gen *g, uint32_t pc)
+emit_call_local(struct gen *g, const struct jit_func *callee)
 {
-	const struct jit_func *callee = jit_callee(g->jit, g->f, pc);
-
-	g->f->calls = true;
 	if (callee->uses_stack)
 		put_frame(g, false);
 	put_back(g->b, A64_BL, callee->start);
@@ -583,6 +552,18 @@ emit_array_lookup(struct gen *g, const struct vm_table *t)
 }
 
 static void
+emit_fetch(struct gen *g, const struct jit_fetch *fetch)
+{
+	unsigned r0 = reg_of[0];
+
+	if (fetch->is_env)
+		put_access(g->b, 3, A64_LD, r0, RUN, offsetof(struct vm_run, env));
+	put_access(g->b, 3, A64_LD, r0, fetch->is_env ? r0 : RUN, fetch->off);
+	if (fetch->swaps)
+		put_rotate_right(g->b, A64_SF, r0, r0, 32);
+}
+
+static uint32_t
 emit_call(struct gen *g, uint32_t pc)
 {
 	const struct bpf_insn *insn = &g->f->func->insns[pc];
@@ -590,7 +571,7 @@ emit_call(struct gen *g, uint32_t pc)
 
 	if (insn->imm == BPF_FUNC_map_lookup_elem && t && t->ops == &array_ops && !g->hides) {
 		emit_array_lookup(g, t);
-		return;
+		return 1;
 	}
 	g->jit->uses_run = true;
 	if (insn_calls_back(insn))
@@ -599,6 +580,7 @@ emit_call(struct gen *g, uint32_t pc)
 	put_call(g, (uintptr_t)helper_code(insn->imm));
 	if (insn_calls_back(insn))
 		put_charge(g, 0);
+	return 1;
 }
 
 /* jit_callback: from the registers of a call in C to those of eBPF. */
@@ -607,7 +589,6 @@ emit_callback(struct gen *g)
 {
 	struct jit_buf *b = g->b;
 
-	g->f->callback = b->n;
 	put_push_pair(b, A64_LR, reg_of[10]);
 	put_push_pair(b, RUN, A64_ZR);
 	put_move(b, A64_SF, RUN, 0);
@@ -654,7 +635,7 @@ emit_indexed(struct gen *g, const struct jit_op *op)
 }
 
 static void
-emit_op(struct gen *g, const struct jit_op *op)
+emit_op(struct gen *g, uint32_t pc, const struct jit_op *op)
 {
 	const struct bpf_insn *at = &g->f->func->insns[op->at];
 	struct operand o = { .is_imm = op->has_imm, .reg = reg_of[op->b], .imm = op->imm };
@@ -694,13 +675,26 @@ emit_op(struct gen *g, const struct jit_op *op)
 	}
 }
 
-/* ---- a function ------------------------------------------------------------------------------------------------------ */
+/* ---- constants ------------------------------------------------------------------------------------------------------- */
 
-/* reg = value, put together from two that nobody knows. */
 static void
-put_hidden(struct gen *g, unsigned reg, uint64_t value)
+emit_number(struct gen *g, unsigned reg, uint64_t number)
 {
-	uint64_t key = jit_random(g->jit), halves[] = { value ^ key, key };
+	put_value(g->b, reg_of[reg], number);
+}
+
+static void
+emit_address(struct gen *g, unsigned reg, uint64_t address)
+{
+	put_address(g, reg_of[reg], address);
+}
+
+/* Put together from two that nobody knows. */
+static void
+emit_hidden(struct gen *g, unsigned to, uint64_t number)
+{
+	uint64_t key = jit_random(g->jit), halves[] = { number ^ key, key };
+	unsigned reg = reg_of[to];
 
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned part = 0; part < 4; part++)
@@ -709,143 +703,61 @@ put_hidden(struct gen *g, unsigned reg, uint64_t value)
 }
 
 static void
-emit_wide(struct gen *g, uint32_t pc)
+emit_hidden_imm(struct gen *g, int32_t imm)
 {
-	const struct jit_func *addressed = jit_addressed(g->jit, g->f, pc);
-	unsigned dst = reg_of[g->f->func->insns[pc].dst_reg];
-
-	if (addressed)
-		put_address(g, dst, g->jit->address + addressed->callback);
-	else if (func_reloc(g->f->func, pc))
-		put_address(g, dst, jit_wide(g->jit, g->f, pc));
-	else if (g->hides)
-		put_hidden(g, dst, jit_wide(g->jit, g->f, pc));
-	else
-		put_value(g->b, dst, jit_wide(g->jit, g->f, pc));
+	emit_hidden(g, JIT_BLIND_REG, (uint64_t)(int64_t)imm);
 }
 
-/* Emits `insn`, which stands at pc. Returns how many words of eBPF it has. */
-static uint32_t
-emit_one(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
-{
-	const struct insn_info *info = insn_info(insn);
+/* ---- the table of all this -------------------------------------------------------------------------------------------- */
 
-	switch ((enum insn_shape)info->shape) {
-	case SHAPE_ALU:
-	case SHAPE_UNARY:
-		emit_alu(g, insn);
-		break;
-	case SHAPE_LD64:
-		emit_wide(g, pc);
-		return 2;
-	case SHAPE_LOAD:
-		put_memory(g, insn, reg_of[insn->src_reg]);
-		break;
-	case SHAPE_STORE:
-		put_memory(g, insn, reg_of[insn->dst_reg]);
-		break;
-	case SHAPE_ATOMIC:
-		emit_atomic(g, insn);
-		break;
-	case SHAPE_JUMP:
-		if (jit_target(g->f, pc) != pc + 1)
-			put_jump(g, pc, jit_target(g->f, pc), A64_B);
-		break;
-	case SHAPE_COND:
-		if (jit_target(g->f, pc) != pc + 1)
-			put_conditional(g, pc, jit_target(g->f, pc), insn, 0);
-		break;
-	case SHAPE_CALL:
-		if (info->id == INSN_CALL)
-			emit_call(g, pc);
-		else
-			emit_call_local(g, pc);
-		break;
-	case SHAPE_EXIT:
-		emit_exit(g);
-		break;
-	case SHAPE_PACKET:
-		assert(!"packet access was verified");
-	}
-	return 1;
-}
-
-/* Emits what begins at pc. Returns how many instructions of eBPF that is. */
-static uint32_t
-emit_insn(struct gen *g, uint32_t pc)
-{
-	const struct bpf_insn *insn = &g->f->func->insns[pc];
-	struct bpf_insn with;
-	struct jit_op op;
-
-	if (is_charged(g, pc))
-		put_charge(g, 1);
-	if (!g->hides && jit_fuse(g->f, pc, &op) && !(op.kind == JIT_JUMP_UNLESS && is_charged(g, op.at + 1))) {
-		emit_op(g, &op);
-		return op.n;
-	}
-	if (!jit_hides_constant(g->jit, insn))
-		return emit_one(g, pc, insn);
-	put_hidden(g, HIDDEN, (uint64_t)(int64_t)insn->imm);
-	with = jit_with_register(insn);
-	return emit_one(g, pc, &with);
-}
-
-/* What registers are known to hold after the instruction at pc. */
 static void
-learn(struct gen *g, uint32_t pc)
+emit_load(struct gen *g, const struct bpf_insn *insn)
 {
-	const struct vm_table *table = jit_known_table(g->jit, g->f, pc, g->known);
-	uint32_t written = jit_writes(&g->f->func->insns[pc], insn_info(&g->f->func->insns[pc]));
-
-	for (unsigned r = 0; r < ARRAY_SIZE(g->known); r++)
-		if (written >> r & 1)
-			g->known[r] = table;
-}
-
-/* Fills in the distances of jumps forward. */
-static void
-fix_jumps(struct gen *g)
-{
-	for (uint32_t pc = 0; pc < g->f->func->n_insns; pc++) {
-		uint32_t fix = g->f->insns[pc].fix, word;
-
-		if (!fix)
-			continue;
-		memcpy(&word, g->b->out + fix - 4, 4);
-		word = with_distance(word, (int64_t)g->f->insns[jit_target(g->f, pc)].off - (fix - 4));
-		memcpy(g->b->out + fix - 4, &word, 4);
-	}
+	put_memory(g, insn, reg_of[insn->src_reg]);
 }
 
 static void
-arm64_func(struct jit *jit, struct jit_func *f)
+emit_store(struct gen *g, const struct bpf_insn *insn)
 {
-	struct gen g = {
-		.jit = jit, .f = f, .b = &jit->buf, .is_entry = f == jit->last,
-		.is_far = jit->first_pass || f->insns[f->func->n_insns].off - f->start >= NEAR_BYTES,
-		.hides = jit->vm->constants != VM_CONSTANTS_PLAIN, .has_budget = jit->vm->budget,
-	};
-
-	emit_prologue(&g);
-	for (uint32_t pc = 0; pc < f->func->n_insns;) {
-		uint32_t n, width;
-
-		if (f->insns[pc].target)
-			memset(g.known, 0, sizeof(g.known));
-		f->insns[pc].off = jit->buf.n;
-		for (n = emit_insn(&g, pc); n; n -= width, pc += width) {
-			width = 1 + insn_is_wide(&f->func->insns[pc]);
-			learn(&g, pc);
-		}
-	}
-	f->insns[f->func->n_insns].off = jit->buf.n;
-	if (f->is_callback)
-		emit_callback(&g);
-	if (jit->buf.out)
-		fix_jumps(&g);
+	put_memory(g, insn, reg_of[insn->dst_reg]);
 }
 
-const struct jit_backend jit_arm64 = { .name = "AArch64", .trap = 0xd4200000, .func = arm64_func };
+static void
+emit_jump(struct gen *g, uint32_t pc)
+{
+	put_jump(g, pc, jit_target(g->f, pc), A64_B);
+}
+
+static void
+emit_cond(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
+{
+	put_conditional(g, pc, jit_target(g->f, pc), insn, 0);
+}
+
+static void
+fix_jump(struct gen *g, const struct jit_insn *insn, uint32_t to)
+{
+	uint32_t word;
+
+	memcpy(&word, g->b->out + insn->fix - 4, 4);
+	word = with_distance(word, (int64_t)to - (insn->fix - 4));
+	memcpy(g->b->out + insn->fix - 4, &word, 4);
+}
+
+static void
+emit_charge(struct gen *g)
+{
+	put_charge(g, 1);
+}
+
+const struct jit_backend jit_arm64 = {
+	.name = "AArch64", .trap = 0xd4200000,
+	.prologue = emit_prologue, .exit = emit_exit,
+	.alu = emit_alu, .load = emit_load, .store = emit_store, .atomic = emit_atomic,
+	.number = emit_number, .address = emit_address, .hidden = emit_hidden, .hidden_imm = emit_hidden_imm,
+	.jump = emit_jump, .cond = emit_cond, .fix = fix_jump,
+	.call = emit_call, .call_local = emit_call_local, .fetch = emit_fetch, .charge = emit_charge, .callback = emit_callback,
+	.op = emit_op,
+};
 
 #endif

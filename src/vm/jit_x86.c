@@ -90,40 +90,31 @@ x86_condition(const struct bpf_insn *insn)
 }
 
 static void
+emit_jump(struct gen *g, uint32_t pc)
+{
+	x86_jump(g, pc, jit_target(g->f, pc), CC_ALWAYS, 0);
+}
+
+static void
 emit_cond(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 {
-	uint32_t target = jit_target(g->f, pc);
-
-	if (target == pc + 1)
-		return;
 	x86_compare(g, insn, width_of(insn));
-	x86_jump(g, pc, target, x86_condition(insn), 0);
+	x86_jump(g, pc, jit_target(g->f, pc), x86_condition(insn), 0);
+}
+
+static void
+fix_jump(struct gen *g, const struct jit_insn *insn, uint32_t to)
+{
+	uint32_t distance = to - insn->fix;
+
+	assert(!insn->fix_is_short || distance <= INT8_MAX);
+	if (insn->fix_is_short)
+		g->b->out[insn->fix - 1] = (uint8_t)distance;
+	else
+		memcpy(g->b->out + insn->fix - 4, &distance, 4);
 }
 
 /* ---- prologue and epilogue ---------------------------------------------------------------------------------------- */
-
-/* Does the entry keep `run`? Before that is known, it does. */
-static bool
-keeps_run(const struct gen *g)
-{
-	return g->is_entry && (g->jit->uses_run || g->jit->first_pass);
-}
-
-/* The registers that the function has to give back as they were, in the order in which they are pushed. */
-static unsigned
-saved_regs(const struct gen *g, uint8_t saved[8])
-{
-	unsigned n = 0;
-
-	for (unsigned r = 6; r <= 9; r++)
-		if (g->f->writes >> r & 1)
-			saved[n++] = x86_reg_of[r];
-	if (g->is_entry && g->f->uses_stack)
-		saved[n++] = RBP;
-	if (keeps_run(g))
-		saved[n++] = RUN;
-	return n;
-}
 
 /* Calls want a stack of 16 bytes' alignment: with the return address an odd number of registers. */
 static bool
@@ -138,7 +129,7 @@ emit_args(struct gen *g)
 	/* r1 is where the arguments come from, so it is the last. */
 	static const uint8_t order[] = { 1, 2, 3, 4, 0 };
 
-	if (keeps_run(g))
+	if (jit_keeps_run(g))
 		put_mov(g->b, OP_W, RUN, RDI);
 	if (g->f->uses_stack)
 		put_mov(g->b, OP_W, RBP, RDX);
@@ -150,11 +141,12 @@ emit_args(struct gen *g)
 static void
 emit_prologue(struct gen *g)
 {
-	uint8_t saved[8];
-	unsigned n = saved_regs(g, saved);
+	uint8_t saved[JIT_REGS];
+	unsigned n = jit_saved(g, saved);
 
+	g->has_bmi2 = !g->jit->vm->no_bmi2 && __builtin_cpu_supports("bmi2");
 	for (unsigned i = 0; i < n; i++)
-		put_push(g->b, saved[i]);
+		put_push(g->b, x86_reg_of[saved[i]]);
 	if (needs_padding(g, n))
 		put_push(g->b, RAX);
 	if (g->is_entry)
@@ -164,13 +156,13 @@ emit_prologue(struct gen *g)
 static void
 emit_exit(struct gen *g)
 {
-	uint8_t saved[8];
-	unsigned n = saved_regs(g, saved);
+	uint8_t saved[JIT_REGS];
+	unsigned n = jit_saved(g, saved);
 
 	if (needs_padding(g, n))
 		put_pop(g->b, SCRATCH);
 	while (n)
-		put_pop(g->b, saved[--n]);
+		put_pop(g->b, x86_reg_of[saved[--n]]);
 	put8(g->b, 0xc3);
 }
 
@@ -208,12 +200,6 @@ put_check_budget(struct gen *g)
 	put_exit_if_spent(g);
 }
 
-static bool
-is_charged(const struct gen *g, uint32_t pc)
-{
-	return g->has_budget && insn_jumps_back(&g->f->func->insns[pc]);
-}
-
 /* ---- calls ---------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -233,12 +219,10 @@ put_call(struct gen *g, uint64_t address)
 }
 
 static void
-emit_call_local(struct gen *g, uint32_t pc)
+emit_call_local(struct gen *g, const struct jit_func *callee)
 {
-	const struct jit_func *callee = jit_callee(g->jit, g->f, pc);
 	struct jit_buf *b = g->b;
 
-	g->f->calls = true;
 	if (callee->uses_stack)
 		put_imm(b, OP_W, G1_ADD, RBP, VM_STACK_SIZE);
 	put8(b, 0xe8);
@@ -284,7 +268,7 @@ is_null_check(const struct gen *g, uint32_t pc)
 	const struct bpf_insn *insn = &g->f->func->insns[pc];
 
 	return insn->code == (BPF_JMP | BPF_JEQ | BPF_K) && !insn->dst_reg && !insn->imm && insn->off && !g->f->insns[pc].target &&
-	       !is_charged(g, pc);
+	       !jit_is_charged(g, pc);
 }
 
 /* rax = value of the entry whose number r2 points to, or 0. A null check behind it becomes part of it. */
@@ -320,35 +304,18 @@ emit_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 	return 1;
 }
 
-/* Helpers that only fetch something: rax = 64 bits of env, at `off`. */
-static bool
-emit_env_helper(struct gen *g, int32_t helper)
+static void
+emit_fetch(struct gen *g, const struct jit_fetch *fetch)
 {
-	static const struct { int32_t helper; uint8_t off; bool swaps; } fetches[] = {
-		{ BPF_FUNC_ktime_get_ns, offsetof(struct vm_env, ktime_ns), false },
-		{ BPF_FUNC_get_current_pid_tgid, offsetof(struct vm_env, pid), true },
-		{ BPF_FUNC_get_current_uid_gid, offsetof(struct vm_env, uid), false },
-	};
-	struct jit_buf *b = g->b;
+	unsigned base = RUN;
 
-	_Static_assert(offsetof(struct vm_env, tid) == offsetof(struct vm_env, pid) + 4, "fetched as one");
-	_Static_assert(offsetof(struct vm_env, gid) == offsetof(struct vm_env, uid) + 4, "fetched as one");
-	if (helper == BPF_FUNC_get_smp_processor_id) {
-		put_rm(b, OP_W | OP_MOV, RAX, RUN, offsetof(struct vm_run, cpu));
-		g->jit->uses_run = true;
-		return true;
+	if (fetch->is_env) {
+		put_rm(g->b, OP_W | OP_MOV, RAX, RUN, offsetof(struct vm_run, env));
+		base = RAX;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(fetches); i++) {
-		if (fetches[i].helper != helper)
-			continue;
-		put_rm(b, OP_W | OP_MOV, RAX, RUN, offsetof(struct vm_run, env));
-		put_rm(b, OP_W | OP_MOV, RAX, RAX, fetches[i].off);
-		if (fetches[i].swaps) /* pid is the upper half */
-			put_shift(b, OP_W, G2_ROL, RAX, 32);
-		g->jit->uses_run = true;
-		return true;
-	}
-	return false;
+	put_rm(g->b, OP_W | OP_MOV, RAX, base, fetch->off);
+	if (fetch->swaps)
+		put_shift(g->b, OP_W, G2_ROL, RAX, 32);
 }
 
 static uint32_t
@@ -359,8 +326,6 @@ emit_call(struct gen *g, uint32_t pc)
 
 	if (number == BPF_FUNC_map_lookup_elem && t && !g->hides && (t->ops == &array_ops || t->n_cpus == 1))
 		return emit_lookup(g, pc, t);
-	if (emit_env_helper(g, number))
-		return 1;
 	g->jit->uses_run = true;
 	if (insn_calls_back(&g->f->func->insns[pc]))
 		put_rm(g->b, OP_W | OP_STORE, RBP, RUN, offsetof(struct vm_run, frame));
@@ -371,16 +336,6 @@ emit_call(struct gen *g, uint32_t pc)
 	return 1;
 }
 
-/* dst = where helpers call a function of the program. */
-static void
-emit_func_address(struct gen *g, unsigned dst, const struct jit_func *callee)
-{
-	if (g->jit->first_pass)
-		put_const(g->b, dst, UINT64_MAX >> 1);
-	else
-		x86_address(g, dst, g->jit->address + callee->callback);
-}
-
 /* jit_callback: from the registers of a call in C to those of eBPF. */
 static void
 emit_callback(struct gen *g)
@@ -388,7 +343,6 @@ emit_callback(struct gen *g)
 	static const uint8_t args[] = { RDX, RCX, R8, R9 };
 	struct jit_buf *b = g->b;
 
-	g->f->callback = b->n;
 	put_push(b, RBP);
 	put_push(b, RUN);
 	put_push(b, RAX); /* for the alignment of the stack */
@@ -404,171 +358,55 @@ emit_callback(struct gen *g)
 	put8(b, 0xc3);
 }
 
-/* ---- a function ------------------------------------------------------------------------------------------------------ */
+/* ---- constants ------------------------------------------------------------------------------------------------------- */
 
-/* reg = value, 32 bits with their sign, put together from two that nobody knows. Always as long. */
 static void
-put_hidden(struct gen *g, unsigned reg, int32_t value)
+emit_number(struct gen *g, unsigned reg, uint64_t number)
 {
+	x86_address(g, x86_reg_of[reg], number);
+}
+
+static void
+emit_address(struct gen *g, unsigned reg, uint64_t address)
+{
+	x86_address(g, x86_reg_of[reg], address);
+}
+
+/* 32 bits with their sign, put together from two that nobody knows. Always as long. */
+static void
+emit_hidden_imm(struct gen *g, int32_t imm)
+{
+	unsigned reg = x86_reg_of[JIT_BLIND_REG];
 	uint32_t key = (uint32_t)jit_random(g->jit);
 
 	put_op(g->b, 0xb8 | (reg & 7), 0, 0, reg, false);
-	put32(g->b, (uint32_t)value ^ key);
+	put32(g->b, (uint32_t)imm ^ key);
 	put_rr(g->b, 0x81, G1_XOR, reg);
 	put32(g->b, key);
 	put_rr(g->b, OP_W | 0x63, reg, reg);
 }
 
 static void
-put_hidden64(struct gen *g, unsigned reg, uint64_t value)
+emit_hidden(struct gen *g, unsigned to, uint64_t number)
 {
 	uint64_t key = jit_random(g->jit);
+	unsigned reg = x86_reg_of[to];
 
 	put_op(g->b, OP_W | 0xb8 | (reg & 7), 0, 0, reg, false);
-	put64(g->b, value ^ key);
+	put64(g->b, number ^ key);
 	put_op(g->b, OP_W | 0xb8 | (SCRATCH3 & 7), 0, 0, SCRATCH3, false);
 	put64(g->b, key);
 	put_rr(g->b, OP_W | 0x33, reg, SCRATCH3);
 }
 
-static void
-emit_wide(struct gen *g, uint32_t pc)
-{
-	const struct jit_func *addressed = jit_addressed(g->jit, g->f, pc);
-	unsigned dst = x86_reg_of[g->f->func->insns[pc].dst_reg];
-
-	if (addressed)
-		emit_func_address(g, dst, addressed);
-	else if (g->hides && !func_reloc(g->f->func, pc))
-		put_hidden64(g, dst, jit_wide(g->jit, g->f, pc));
-	else
-		x86_address(g, dst, jit_wide(g->jit, g->f, pc));
-}
-
-/* Emits `insn`, which stands at pc, perhaps with the next. Returns how many instructions these were. */
-static uint32_t
-emit_one(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
-{
-	const struct insn_info *info = insn_info(insn);
-
-	switch ((enum insn_shape)info->shape) {
-	case SHAPE_ALU:
-	case SHAPE_UNARY:
-		x86_alu(g, insn);
-		break;
-	case SHAPE_LD64:
-		emit_wide(g, pc);
-		return 2;
-	case SHAPE_LOAD:
-		x86_load(g, insn);
-		break;
-	case SHAPE_STORE:
-		x86_store(g, insn);
-		break;
-	case SHAPE_ATOMIC:
-		x86_atomic(g, insn);
-		break;
-	case SHAPE_JUMP:
-		if (jit_target(g->f, pc) != pc + 1)
-			x86_jump(g, pc, jit_target(g->f, pc), CC_ALWAYS, 0);
-		break;
-	case SHAPE_COND:
-		emit_cond(g, pc, insn);
-		break;
-	case SHAPE_CALL:
-		if (info->id == INSN_CALL)
-			return emit_call(g, pc);
-		emit_call_local(g, pc);
-		break;
-	case SHAPE_EXIT:
-		emit_exit(g);
-		break;
-	case SHAPE_PACKET:
-		assert(!"packet access was verified");
-	}
-	return 1;
-}
-
-/* Emits what begins at pc. Returns how many instructions of eBPF that is. */
-static uint32_t
-emit_insn(struct gen *g, uint32_t pc)
-{
-	const struct bpf_insn *insn = &g->f->func->insns[pc];
-	struct bpf_insn with;
-	struct jit_op op;
-
-	if (is_charged(g, pc))
-		put_charge(g);
-	if (!g->hides && jit_fuse(g->f, pc, &op) && !(op.kind == JIT_JUMP_UNLESS && is_charged(g, op.at + 1))) {
-		x86_op(g, pc, &op);
-		return op.n;
-	}
-	if (!jit_hides_constant(g->jit, insn))
-		return emit_one(g, pc, insn);
-	put_hidden(g, SCRATCH3, insn->imm);
-	with = jit_with_register(insn);
-	return emit_one(g, pc, &with);
-}
-
-/* What registers are known to hold after the instruction at pc. */
-static void
-learn(struct gen *g, uint32_t pc)
-{
-	const struct vm_table *table = jit_known_table(g->jit, g->f, pc, g->known);
-	uint32_t written = jit_writes(&g->f->func->insns[pc], insn_info(&g->f->func->insns[pc]));
-
-	for (unsigned r = 0; r < ARRAY_SIZE(g->known); r++)
-		if (written >> r & 1)
-			g->known[r] = table;
-}
-
-/* Fills in the displacements of jumps forward. */
-static void
-fix_jumps(struct gen *g)
-{
-	for (uint32_t pc = 0; pc < g->f->func->n_insns; pc++) {
-		const struct jit_insn *insn = &g->f->insns[pc];
-		uint32_t distance;
-
-		if (!insn->fix)
-			continue;
-		distance = g->f->insns[jit_target(g->f, pc)].off - insn->fix;
-		assert(!insn->fix_is_short || distance <= INT8_MAX);
-		if (insn->fix_is_short)
-			g->b->out[insn->fix - 1] = (uint8_t)distance;
-		else
-			memcpy(g->b->out + insn->fix - 4, &distance, 4);
-	}
-}
-
-static void
-x86_func(struct jit *jit, struct jit_func *f)
-{
-	struct gen g = {
-		.jit = jit, .f = f, .b = &jit->buf, .is_entry = f == jit->last,
-		.hides = jit->vm->constants != VM_CONSTANTS_PLAIN, .has_budget = jit->vm->budget,
-		.has_bmi2 = !jit->vm->no_bmi2 && __builtin_cpu_supports("bmi2"),
-	};
-
-	emit_prologue(&g);
-	for (uint32_t pc = 0; pc < f->func->n_insns;) {
-		uint32_t n, width;
-
-		if (f->insns[pc].target)
-			memset(g.known, 0, sizeof(g.known));
-		f->insns[pc].off = jit->buf.n;
-		for (n = emit_insn(&g, pc); n; n -= width, pc += width) {
-			width = 1 + insn_is_wide(&f->func->insns[pc]);
-			learn(&g, pc);
-		}
-	}
-	f->insns[f->func->n_insns].off = jit->buf.n;
-	if (f->is_callback)
-		emit_callback(&g);
-	if (jit->buf.out)
-		fix_jumps(&g);
-}
-
-const struct jit_backend jit_x86 = { .name = "x86-64", .trap = 0xcccccccc, .func = x86_func };
+const struct jit_backend jit_x86 = {
+	.name = "x86-64", .trap = 0xcccccccc,
+	.prologue = emit_prologue, .exit = emit_exit,
+	.alu = x86_alu, .load = x86_load, .store = x86_store, .atomic = x86_atomic,
+	.number = emit_number, .address = emit_address, .hidden = emit_hidden, .hidden_imm = emit_hidden_imm,
+	.jump = emit_jump, .cond = emit_cond, .fix = fix_jump,
+	.call = emit_call, .call_local = emit_call_local, .fetch = emit_fetch, .charge = put_charge, .callback = emit_callback,
+	.op = x86_op,
+};
 
 #endif

@@ -16,19 +16,9 @@
 #define SCRATCH3 R11
 #define RUN R12
 
-/* The machine's register of each of eBPF's; [JIT_BLIND_REG]: of constants that are not to be seen. */
-static const uint8_t x86_reg_of[12] = { RAX, RSI, RDX, RCX, R8, R9, RBX, R13, R14, R15, RBP, [JIT_BLIND_REG] = SCRATCH3 };
-
-/* A function in the making. */
-struct gen {
-	struct jit *jit;
-	struct jit_func *f;
-	struct jit_buf *b;
-	bool is_entry;
-	bool has_bmi2;
-	bool hides;      /* constants are not to be seen: no short cuts then */
-	bool has_budget;
-	const struct vm_table *known[11]; /* the table whose handle a register holds for certain */
+/* The machine's register of each of eBPF's. */
+static const uint8_t x86_reg_of[JIT_REGS] = {
+	RAX, RSI, RDX, RCX, R8, R9, RBX, R13, R14, R15, RBP, [JIT_BLIND_REG] = SCRATCH3, [JIT_RUN_REG] = RUN,
 };
 
 static inline uint32_t
