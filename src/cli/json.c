@@ -134,6 +134,8 @@ json_loss(const struct object *object, const struct loss *row)
 		json_object_set_new(json, "produced", json_integer((json_int_t)(row->n + row->n_delivered)));
 		json_object_set_new(json, "delivered", json_integer((json_int_t)row->n_delivered));
 	}
+	if (row->kind == COUNTER_NESTED_RUN)
+		json_object_set_new(json, "at_most", json_boolean(row->is_most));
 	return json;
 }
 

@@ -8,7 +8,8 @@
  *     script.kp:4: warning: output lost, ring buffer full, 20 of 100 times [record-lost]
  *
  * Counters sit in the globals' memory, one a place and kind, counted by the probes themselves. What was delivered is counted by us, when
- * it is read: a record is either in the ring buffer or in its counter, so both together are what was produced.
+ * it is read: a record is either in the ring buffer or in its counter, so both together are what was produced. Events that a handler was
+ * skipped for are the source's to count, and stand at the handler.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,6 @@ count_rows(const struct session *session, const char *globals, struct losses *lo
 {
 	const struct object *object = session->object;
 
-	losses->rows = mem_alloc((object->n_counters + 1) * sizeof(*losses->rows));
 	for (uint32_t i = 0; globals && losses->rows && i < object->n_counters; i++) {
 		uint64_t n;
 
@@ -64,8 +64,21 @@ count_rows(const struct session *session, const char *globals, struct losses *lo
 		if (n)
 			add_row(session, losses, object->counters[i], n);
 	}
-	if (losses->n_rows)
-		qsort(losses->rows, losses->n_rows, sizeof(*losses->rows), compare_rows);
+}
+
+static void
+count_nested(const struct session *session, struct losses *losses)
+{
+	const struct object *object = session->object;
+	struct nested *nested = mem_alloc((object->n_handlers + 1) * sizeof(*nested));
+
+	if (nested)
+		losses->n_nested = session->source->ops->nested(session->source, nested);
+	for (uint32_t i = 0; nested && losses->rows && i < object->n_handlers; i++)
+		if (nested[i].n)
+			losses->rows[losses->n_rows++] = (struct loss){ .kind = COUNTER_NESTED_RUN, .span = object->handlers[i]->span,
+									.n = nested[i].n, .is_most = nested[i].is_most };
+	free(nested);
 }
 
 void
@@ -78,9 +91,13 @@ session_count(struct session *session, struct losses *losses)
 		losses->n_delivered += session->n_delivered[i];
 	if (!session->source)
 		return;
+	losses->rows = mem_alloc((session->object->n_counters + session->object->n_handlers + 1) * sizeof(*losses->rows));
 	count_rows(session, session->source->ops->globals(session->source), losses);
+	if (session->source->ops->nested)
+		count_nested(session, losses);
+	if (losses->n_rows)
+		qsort(losses->rows, losses->n_rows, sizeof(*losses->rows), compare_rows);
 	session->source->ops->stats(session->source, &stats);
-	losses->n_nested = stats.n_nested;
 	losses->n_maps_lost = stats.n_maps_lost;
 }
 
@@ -103,7 +120,7 @@ report_row(const struct object *object, const struct loss *row)
 		script_print_place(script, row->span, stderr);
 	else
 		fprintf(stderr, "%s: ", object->name);
-	fprintf(stderr, "%s: %s, %llu ", severity, counter_text(row->kind), (unsigned long long)row->n);
+	fprintf(stderr, "%s: %s, %s%llu ", severity, counter_text(row->kind), row->is_most ? "at most " : "", (unsigned long long)row->n);
 	if (row->kind == COUNTER_RECORD_LOST)
 		fprintf(stderr, "of %llu ", (unsigned long long)(row->n + row->n_delivered));
 	fprintf(stderr, "time%s [%s]\n", row->n == 1 && !row->n_delivered ? "" : "s", counter_slug(row->kind));
@@ -120,9 +137,6 @@ session_report(const struct session *session, const struct losses *losses)
 		n_errors += counter_is_error(losses->rows[i].kind);
 		report_row(session->object, &losses->rows[i]);
 	}
-	if (losses->n_nested)
-		complain("warning: %llu event%s skipped: a probe was running already on that CPU",
-			 (unsigned long long)losses->n_nested, losses->n_nested == 1 ? "" : "s");
 	if (losses->n_maps_lost)
 		complain("warning: %llu reports of what processes loaded were lost: names may be missing in user stacks",
 			 (unsigned long long)losses->n_maps_lost);

@@ -16,6 +16,7 @@ struct loss {
 	struct span span;
 	uint64_t n;
 	uint64_t n_delivered; /* COUNTER_RECORD_LOST: lines of this place that did come through; else 0 */
+	bool is_most;         /* COUNTER_NESTED_RUN: not more than n; it cannot be told from other handlers' */
 };
 
 /*

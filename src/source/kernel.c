@@ -281,20 +281,43 @@ static void
 kernel_stats(struct source *source, struct source_stats *stats)
 {
 	struct kernel *kernel = of(source);
-	struct bpf_prog_info info;
-	uint32_t i, len;
 
-	*stats = (struct source_stats){ .n_nested = kernel_guard_skipped(kernel) };
-	for (i = 0; i < kernel->n_units; i++) {
-		memset(&info, 0, sizeof(info));
-		len = sizeof(info);
-		if (kernel->units[i]->fd >= 0 &&
-		    bpf_obj_get_info_by_fd(kernel->units[i]->fd, &info, &len) == 0)
-			stats->n_nested += info.recursion_misses;
+	*stats = (struct source_stats){
+		.n_maps_lost = kernel_spaces_lost(kernel),
+		.command_ended = kernel->command.pid && kernel->command_gone,
+		.exit_status = kernel->command_status,
+	};
+}
+
+/* How often the kernel did not run a loaded program because it was running on that CPU. */
+static uint64_t
+recursion_misses(int prog)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return prog >= 0 && bpf_obj_get_info_by_fd(prog, &info, &len) == 0 ? info.recursion_misses : 0;
+}
+
+static uint64_t
+kernel_nested(struct source *source, struct nested *by_handler)
+{
+	struct kernel *kernel = of(source);
+	uint64_t missed, n = kernel_guard_skipped(kernel, by_handler);
+
+	for (uint32_t i = 0; i < kernel->n_units; i++) {
+		const struct unit *unit = kernel->units[i];
+
+		missed = recursion_misses(unit->fd);
+		n += missed;
+		for (uint32_t slot = 0; missed && slot < unit->n_slots; slot++) {
+			struct nested *nested = &by_handler[unit->slots[slot]->handler];
+
+			nested->n += missed;
+			nested->is_most |= unit->n_slots > 1;
+		}
 	}
-	stats->n_maps_lost = kernel_spaces_lost(kernel);
-	stats->command_ended = kernel->command.pid && kernel->command_gone;
-	stats->exit_status = kernel->command_status;
+	return n;
 }
 
 /* A command that was never let go is killed at its pipe. */
@@ -344,6 +367,7 @@ static const struct source_ops kernel_ops = {
 	.next = kernel_next,
 	.globals = kernel_globals,
 	.stats = kernel_stats,
+	.nested = kernel_nested,
 	.spaces = kernel_spaces,
 	.close = kernel_close,
 };

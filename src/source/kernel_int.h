@@ -71,9 +71,12 @@ struct syscall_entry {
 
 /* Of one CPU; shared by all programs of a run. */
 struct guard {
-	uint64_t n_running; /* programs that are between their first instruction and their last */
-	uint64_t n_skipped; /* runs that were not made, because one was running */
+	uint64_t n_running;   /* programs that are between their first instruction and their last */
+	uint64_t n_skipped[]; /* by handler: runs that were not made, because one was running */
 };
+
+/* Handlers whose skipped runs are counted apart: the kernel's per-CPU values have at most 32 kB. Those behind share the last place. */
+#define GUARD_HANDLERS_MAX 4000
 
 /* Bytes: process ids are below 1 << 22 (include/linux/threads.h, PID_MAX_LIMIT). */
 #define TARGETS_SIZE (1u << 22 >> 3)
@@ -145,6 +148,7 @@ struct kernel {
 	uint32_t scratch_size, n_scratch;
 	bool guarded;             /* programs say that they run, so that no program of a unit that may_nest runs inside one */
 	int guard_fd;             /* per CPU: struct guard */
+	uint32_t guard_size;      /* bytes of one */
 
 	struct registration *registrations;
 	uint32_t n_registrations, cap_registrations;
@@ -176,9 +180,13 @@ kernel_tables_freeze(struct kernel *kernel);
 int
 kernel_own_tables_create(struct kernel *kernel, struct text *why);
 
-/* Runs that were skipped, on all CPUs, by our own guard. 0 without one. */
+/* Where in the guard's value a handler's skipped runs are counted. */
+uint32_t
+kernel_guard_offset(const struct kernel *kernel, uint32_t handler);
+
+/* Adds the runs that our own guard skipped, on all CPUs, by handler. Returns their number; 0 without a guard. */
 uint64_t
-kernel_guard_skipped(const struct kernel *kernel);
+kernel_guard_skipped(const struct kernel *kernel, struct nested *by_handler);
 
 /* A process's bit among the targets, mapped so that setting it is one instruction. */
 struct target_bit {

@@ -194,7 +194,9 @@ emit_guard(struct stub *stub)
 	if (stub->unit->may_nest) {
 		emit(stub, insn_load(BPF_DW, 2, 0, offsetof(struct guard, n_running)));
 		code_branch_imm(&stub->code, BPF_JEQ, 2, 0, enter);
-		emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1, offsetof(struct guard, n_skipped)));
+		/* None of the units of several handlers may nest: it is the only one's. */
+		emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1,
+				       (int16_t)kernel_guard_offset(stub->kernel, stub->unit->slots[0]->handler)));
 		code_jump(&stub->code, stub->out);
 	}
 	code_bind(&stub->code, enter);

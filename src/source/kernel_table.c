@@ -334,23 +334,38 @@ create_guard(struct kernel *kernel)
 {
 	if (!kernel->guarded)
 		return 0;
-	kernel->guard_fd = create(".guard", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct guard), 1, 0);
+	kernel->guard_size = kernel_guard_offset(kernel, GUARD_HANDLERS_MAX) + sizeof(uint64_t);
+	kernel->guard_fd = create(".guard", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), kernel->guard_size, 1, 0);
 	return kernel->guard_fd < 0 ? kernel->guard_fd : 0;
 }
 
-uint64_t
-kernel_guard_skipped(const struct kernel *kernel)
+uint32_t
+kernel_guard_offset(const struct kernel *kernel, uint32_t handler)
 {
-	struct guard *guards;
-	uint32_t cpu, zero = 0;
-	uint64_t n = 0;
+	uint32_t last = kernel->object->n_handlers < GUARD_HANDLERS_MAX ? kernel->object->n_handlers : GUARD_HANDLERS_MAX;
+
+	return (uint32_t)(offsetof(struct guard, n_skipped) + (handler < last ? handler : last - 1) * sizeof(uint64_t));
+}
+
+uint64_t
+kernel_guard_skipped(const struct kernel *kernel, struct nested *by_handler)
+{
+	const char *guards;
+	uint32_t cpu, handler, zero = 0;
+	uint64_t skipped, n = 0;
 
 	if (kernel->guard_fd < 0)
 		return 0;
-	guards = arena_alloc(kernel->arena, kernel->source.n_cpus * sizeof(*guards));
-	if (bpf_map_lookup_elem(kernel->guard_fd, &zero, guards) == 0)
-		for (cpu = 0; cpu < kernel->source.n_cpus; cpu++)
-			n += guards[cpu].n_skipped;
+	guards = arena_alloc(kernel->arena, (size_t)kernel->source.n_cpus * kernel->guard_size);
+	if (bpf_map_lookup_elem(kernel->guard_fd, &zero, (void *)(uintptr_t)guards) < 0)
+		return 0;
+	for (cpu = 0; cpu < kernel->source.n_cpus; cpu++, guards += kernel->guard_size) {
+		for (handler = 0; handler < kernel->object->n_handlers && handler < GUARD_HANDLERS_MAX; handler++) {
+			memcpy(&skipped, guards + kernel_guard_offset(kernel, handler), sizeof(skipped));
+			by_handler[handler].n += skipped;
+			n += skipped;
+		}
+	}
 	return n;
 }
 

@@ -42,7 +42,6 @@ struct target {
 
 struct source_stats {
 	uint64_t n_events;    /* handled, where the source knows; else 0 */
-	uint64_t n_nested;    /* events skipped because a program was running on that CPU already */
 	uint64_t n_maps_lost; /* reports of what processes loaded that were lost: names may be missing in user stacks */
 	uint64_t n_lost;      /* events that a recording says it lost; records of a C object that a full perf buffer lost */
 	const char *recording; /* its file; NULL: live */
@@ -50,6 +49,12 @@ struct source_stats {
 	const char *damage;   /* and where and what the first one was */
 	int exit_status;      /* of the command, as from wait(2); valid once command_ended */
 	bool command_ended;
+};
+
+/* Events for which a handler did not run, because a program was running on that CPU already. */
+struct nested {
+	uint64_t n;
+	bool is_most;         /* a program that serves other handlers, too, was skipped: at most so many would have been this one's */
 };
 
 struct source_ops {
@@ -90,6 +95,11 @@ struct source_ops {
 	/* Address of the globals' memory, shared with programs; NULL when the object has none. */
 	void *(*globals)(struct source *source);
 	void (*stats)(struct source *source, struct source_stats *stats);
+	/*
+	 * Adds what was skipped to by_handler, one for each of the object's handlers; returns how many events that were, each counted once.
+	 * NULL: programs never run inside others here.
+	 */
+	uint64_t (*nested)(struct source *source, struct nested *by_handler);
 	/* What is known by now of the address spaces of traced processes, borrowed; NULL: the object takes no user stacks. */
 	struct spaces *(*spaces)(struct source *source);
 	void (*close)(struct source *source);

@@ -7,6 +7,7 @@
  *     leaf side   outer main      N times
  *
  * `stacks deep N`: recurse() calls itself until N of it are on the stack, then leaf().
+ * `stacks paths N`: fork_path() calls itself N deep from two places, then leaf(): 2^N different stacks.
  * `stacks gone N`: the same as `stacks N`, after it has removed its own file, a tenth of a second after its start.
  * `stacks jit N`: leaf() is called N times by code that is made at run time, called made_code in /tmp/perf-PID.map.
  *
@@ -34,6 +35,8 @@ void
 outer(long n);
 void
 recurse(long n);
+void
+fork_path(long n);
 
 /* What follows each call keeps it from becoming a jump. */
 #define KEEP_FRAME() __asm__ volatile("" ::: "memory")
@@ -88,6 +91,20 @@ recurse(long n)
 	KEEP_FRAME();
 }
 
+FRAME void
+fork_path(long n)
+{
+	if (n == 0) {
+		leaf();
+		KEEP_FRAME();
+		return;
+	}
+	fork_path(n - 1);
+	KEEP_FRAME();
+	fork_path(n - 1);
+	KEEP_FRAME();
+}
+
 /* push %rbp; mov %rsp,%rbp; mov $leaf,%rax; call *%rax; pop %rbp; ret */
 static FRAME int
 call_made_code(long n)
@@ -127,6 +144,10 @@ main(int argc, char **argv)
 		return call_made_code(n);
 	if (strcmp(how, "deep") == 0) {
 		recurse(n);
+		return 0;
+	}
+	if (strcmp(how, "paths") == 0) {
+		fork_path(n);
 		return 0;
 	}
 	if (strcmp(how, "gone") == 0 && (usleep(100000) < 0 || readlink("/proc/self/exe", path, sizeof(path) - 1) < 0 || unlink(path) < 0))

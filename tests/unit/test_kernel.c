@@ -456,6 +456,15 @@ u64_at(const struct sink *sink, size_t off)
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
+/* Events for which a handler did not run, since one was running already. */
+static uint64_t
+skipped(struct run *run)
+{
+	struct nested *by_handler = arena_alloc(run->arena, (run->object->n_handlers + 1) * sizeof(*by_handler));
+
+	return run->source->ops->nested(run->source, by_handler);
+}
+
 static void
 follows_threads_and_children(void **state)
 {
@@ -476,14 +485,13 @@ follows_threads_and_children(void **state)
 	run->source->ops->stats(run->source, &stats);
 	assert_true(stats.command_ended);
 	assert_int_equal(WEXITSTATUS(stats.exit_status), 7);
-	assert_int_equal(stats.n_nested, 0);
+	assert_int_equal(skipped(run), 0);
 }
 
 static void
 loses_no_update_on_two_cpus(void **state)
 {
 	struct run *run = *state;
-	struct source_stats stats;
 	uint64_t *globals;
 
 	open_source(run, "two_cpus");
@@ -492,8 +500,7 @@ loses_no_update_on_two_cpus(void **state)
 	wait_end(run);
 	globals = run->source->ops->globals(run->source);
 	assert_int_equal(globals[2], 400000);
-	run->source->ops->stats(run->source, &stats);
-	assert_int_equal(stats.n_nested, 0);
+	assert_int_equal(skipped(run), 0);
 }
 
 static void
