@@ -38,6 +38,7 @@ struct option_row {
 	/* The i-th of the words that the value may be, NULL behind the last; NULL: any text. */
 	const char *(*word)(size_t i);
 	const char *only;  /* subcommands that know it, separated by spaces, "script": runs without one; NULL: all */
+	const char *no_object; /* why an object of a C compiler cannot be run with it; NULL: it can */
 	size_t flag;       /* offset of the bool in struct args that it sets; 0: none */
 };
 

@@ -156,10 +156,23 @@ object_check(const struct args *args)
 
 /* ---- run -------------------------------------------------------------------------------------------------------------------------- */
 
+/* Options that mean something for scripts alone are refused, not passed over. */
+static enum exit_status
+check_options(const struct args *args)
+{
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		if (!(args->seen >> (row - option_rows) & 1) || !row->no_object)
+			continue;
+		complain("%s: %s is for scripts, and this is an object of a C compiler: %s", args->file, row->name, row->no_object);
+		return STATUS_USAGE;
+	}
+	return STATUS_OK;
+}
+
 static enum exit_status
 open_source(const struct args *args, const struct opened *o, enum events_origin origin, struct events *events, struct source **source)
 {
-	const struct target target = { .argv = args->command, .pid = args->pid, .unwind = args->unwind };
+	const struct target target = { .argv = args->command, .pid = args->pid, .drops_privilege = true };
 	const struct object_file file = { .bytes = o->bytes, .len = o->len, .btf = args->btf };
 	struct text why = { 0 };
 	int err;
@@ -168,12 +181,18 @@ open_source(const struct args *args, const struct opened *o, enum events_origin 
 		complain("the user engine traces a command or a process: add '-- COMMAND' or '-p PID'");
 		return STATUS_WORLD;
 	}
+	if (origin != EVENTS_USER && args->exec != VM_EXEC_AUTO) {
+		complain("--exec %s is for the user engine, the kernel decides by itself: add --engine=user", exec_names[args->exec]);
+		return STATUS_USAGE;
+	}
 	if (origin == EVENTS_USER)
 		err = source_ptrace_open(source, o->object, events, &target, &why);
 	else
 		err = source_kernel_object_open(source, o->object, &file, &target, &why);
 	if (err < 0)
 		complain("%s", why.s ? why.s : strerror(-err));
+	else if (origin == EVENTS_USER)
+		source_set_exec(*source, args->exec);
 	text_fini(&why);
 	return err < 0 ? STATUS_WORLD : STATUS_OK;
 }
@@ -215,6 +234,8 @@ object_run(const struct args *args)
 	enum exit_status status = open_object(&o, args->file, purpose);
 	bool is_script = status == STATUS_OK && o.object->is_script;
 
+	if (status == STATUS_OK && !is_script)
+		status = check_options(args);
 	if (status == STATUS_OK && !is_script)
 		status = run_opened(args, &o);
 	close_object(&o);

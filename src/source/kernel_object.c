@@ -492,6 +492,8 @@ object_start(struct source *source, struct text *why)
 		if (err < 0)
 			text_printf(why, "command '%s' cannot be executed: %s", ko->target.argv[0], strerror(-err));
 	}
+	if (err == 0 && ko->target.drops_privilege)
+		kernel_drop_privilege();
 	return err;
 }
 
