@@ -190,3 +190,9 @@ engine_globals(struct source *source)
 
 	return table == UINT32_MAX ? NULL : vm_table_memory(of(source)->vm, table);
 }
+
+void
+engine_stats(const struct source *source, struct source_stats *stats)
+{
+	stats->n_events = ((const struct engine *)((const char *)source - offsetof(struct engine, source)))->n_events;
+}

@@ -85,4 +85,8 @@ engine_next(struct source *source, uint32_t table, const void *key, void *next);
 void *
 engine_globals(struct source *source);
 
+/* Adds what the engine knows to the rest of the statistics. */
+void
+engine_stats(const struct source *source, struct source_stats *stats);
+
 #endif

@@ -155,7 +155,7 @@ reopen_streams(struct ftrace_source *f)
 	struct recording *recording = &f->recording;
 
 	if (f->replay.has_event)
-		recording->is_handed_out = false; /* it stands at the head of its stream */
+		merge_put_back(&recording->merge);
 	for (uint32_t cpu = 0; cpu < f->ftrace.n_cpus; cpu++)
 		recording_reopen(recording, cpu);
 	f->replay.has_event = false;
@@ -257,21 +257,6 @@ ftrace_stop(struct source *source)
 }
 
 static void
-ftrace_stats(struct source *source, struct source_stats *stats)
-{
-	struct ftrace_source *f = of(source);
-
-	recording_stats(&f->recording, stats);
-	stats->n_events = f->replay.engine.n_events;
-}
-
-static struct spaces *
-no_spaces(struct source *source)
-{
-	return NULL;
-}
-
-static void
 free_queues(struct ftrace_source *f)
 {
 	struct chunk *chunk;
@@ -293,9 +278,7 @@ ftrace_source_close(struct source *source)
 	replay_fini(&f->replay);
 	free_queues(f);
 	ftrace_close(&f->ftrace);
-	free(f->recording.streams);
-	free(f->recording.tasks.slots);
-	text_fini(&f->recording.damage);
+	recording_fini(&f->recording);
 	free(f);
 }
 
@@ -306,14 +289,14 @@ static const struct source_ops ftrace_ops = {
 	.poll_fds = ftrace_poll_fds,
 	.pump = ftrace_pump,
 	.ended = ftrace_ended,
-	.spaces = no_spaces,
+	.spaces = replay_spaces,
 	.stop = ftrace_stop,
 	.lookup = engine_lookup,
 	.update = engine_update,
 	.remove = engine_remove,
 	.next = engine_next,
 	.globals = engine_globals,
-	.stats = ftrace_stats,
+	.stats = replay_stats,
 	.close = ftrace_source_close,
 };
 
@@ -350,14 +333,13 @@ static int
 open_queues(struct ftrace_source *f)
 {
 	f->queues = mem_alloc(f->ftrace.n_cpus * sizeof(*f->queues));
-	f->recording.streams = mem_alloc((f->ftrace.n_cpus + 1) * sizeof(*f->recording.streams));
-	if (!f->queues || !f->recording.streams)
+	if (!f->queues || recording_init_streams(&f->recording) < 0)
 		return -ENOMEM;
 	for (uint32_t cpu = 0; cpu < f->ftrace.n_cpus; cpu++) {
 		struct cpu_queue *queue = &f->queues[cpu];
 
 		queue->last = &queue->first;
-		queue->pages = (struct pages){ .recording = &f->recording, .cpu = cpu, .page_size = f->ftrace.page_size,
+		queue->pages = (struct pages){ .recording = &f->recording, .stream = cpu, .cpu = cpu, .page_size = f->ftrace.page_size,
 					       .stack_id = UINT32_MAX, .ustack_id = UINT32_MAX };
 	}
 	return 0;

@@ -291,10 +291,10 @@ ptrace_stats(struct source *source, struct source_stats *stats)
 	struct tracer *tracer = of(source);
 
 	*stats = (struct source_stats){
-		.n_events = tracer->engine.n_events,
 		.exit_status = tracer->exit_status,
 		.command_ended = tracer->command.pid && tracer->ended,
 	};
+	engine_stats(source, stats);
 }
 
 static const struct source_ops ptrace_ops = {

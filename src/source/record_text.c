@@ -160,7 +160,7 @@ recording_to_text(struct recording *recording, FILE *out)
 	int err = writing ? recording_learn_names(recording) : -ENOMEM;
 
 	if (err == 0)
-		err = recording_rewind(recording);
+		recording_rewind(recording);
 	if (writing) {
 		writing->recording = recording;
 		events_match(recording->events, "*:*", note_event, writing);

@@ -77,10 +77,14 @@ read_head(struct recording *recording, struct text *why)
 
 	recording->ops = format_of(recording);
 	err = recording->ops->open(recording, why);
+	if (err == 0) {
+		tasks_watch(&recording->tasks, recording->events);
+		err = recording_init_streams(recording);
+		if (err < 0)
+			text_puts(why, "no memory for the streams of a recording");
+	}
 	if (err < 0)
 		recording_close(recording);
-	else
-		tasks_watch(&recording->tasks, recording->events);
 	return err;
 }
 
@@ -116,6 +120,24 @@ recording_open_memory(struct recording **opened, struct arena *arena, const char
 	return err;
 }
 
+int
+recording_init_streams(struct recording *recording)
+{
+	recording->readers = mem_alloc((recording->n_streams + 1) * sizeof(*recording->readers));
+	return recording->readers ? merge_init(&recording->merge, recording) : -ENOMEM;
+}
+
+void
+recording_fini(struct recording *recording)
+{
+	for (uint32_t i = 0; recording->readers && i < recording->n_streams; i++)
+		text_fini(&recording->readers[i].gaps.damage);
+	free(recording->readers);
+	merge_fini(&recording->merge);
+	free(recording->tasks.slots);
+	text_fini(&recording->gaps.damage);
+}
+
 void
 recording_close(struct recording *recording)
 {
@@ -123,10 +145,20 @@ recording_close(struct recording *recording)
 		recording->ops->close(recording);
 	if (recording->is_mapped)
 		munmap((void *)(uintptr_t)recording->data, recording->len);
-	free(recording->tasks.slots);
-	free(recording->streams);
-	text_fini(&recording->damage);
+	recording_fini(recording);
 	free(recording);
+}
+
+/* ---- what is missing --------------------------------------------------------------------------------- */
+
+/* The text is kept of the first one only. */
+static void
+note_damage(struct gaps *gaps, const char *format, va_list args)
+{
+	if (gaps->n_damaged++)
+		return;
+	text_clear(&gaps->damage);
+	text_vprintf(&gaps->damage, format, args);
 }
 
 void
@@ -134,26 +166,87 @@ recording_damage(struct recording *recording, const char *format, ...)
 {
 	va_list args;
 
-	if (recording->n_damaged++)
-		return;
-	text_clear(&recording->damage);
 	va_start(args, format);
-	text_vprintf(&recording->damage, format, args);
+	note_damage(&recording->gaps, format, args);
+	va_end(args);
+}
+
+/* A format may look into its streams before they have readers: what is wrong there is met again. */
+void
+stream_damage(struct recording *recording, uint32_t stream, const char *format, ...)
+{
+	struct reader *reader = recording->readers ? &recording->readers[stream] : NULL;
+	va_list args;
+
+	if (!reader)
+		return;
+	if (!reader->gaps.n_damaged)
+		reader->damaged_ns = reader->time_ns;
+	va_start(args, format);
+	note_damage(&reader->gaps, format, args);
 	va_end(args);
 }
 
 void
+stream_lost(struct recording *recording, uint32_t stream, uint64_t n)
+{
+	if (recording->readers)
+		recording->readers[stream].gaps.n_lost += n;
+}
+
+/* The damage that is named is the first in time, whichever stream was read first. */
+void
 recording_stats(const struct recording *recording, struct source_stats *stats)
 {
+	const struct reader *first = NULL;
+
 	*stats = (struct source_stats){
 		.recording = recording->path,
-		.n_lost = recording->n_lost,
-		.n_damaged = recording->n_damaged,
-		.damage = recording->damage.s,
+		.n_lost = recording->gaps.n_lost,
+		.n_damaged = recording->gaps.n_damaged,
 	};
+	for (uint32_t i = 0; i < recording->n_streams; i++) {
+		const struct reader *reader = &recording->readers[i];
+
+		stats->n_lost += reader->gaps.n_lost;
+		stats->n_damaged += reader->gaps.n_damaged;
+		if (reader->gaps.n_damaged && (!first || reader->damaged_ns < first->damaged_ns))
+			first = reader;
+	}
+	if (recording->gaps.n_damaged)
+		stats->damage = recording->gaps.damage.s;
+	else if (first)
+		stats->damage = first->gaps.damage.s;
 }
 
 /* ---- merging ---------------------------------------------------------------------------------------- */
+
+bool
+recording_read(struct recording *recording, uint32_t stream, struct recorded *event)
+{
+	struct reader *reader = &recording->readers[stream];
+
+	if (!recording->ops->next(recording, stream, event))
+		return false;
+	reader->n_read++;
+	reader->time_ns = event->time_ns;
+	return true;
+}
+
+int
+merge_init(struct merge *merge, struct recording *recording)
+{
+	*merge = (struct merge){ .recording = recording };
+	merge->streams = mem_alloc((recording->n_streams + 1) * sizeof(*merge->streams));
+	return merge->streams ? 0 : -ENOMEM;
+}
+
+void
+merge_fini(struct merge *merge)
+{
+	free(merge->streams);
+	merge->streams = NULL;
+}
 
 static bool
 is_before(const struct stream *a, const struct stream *b)
@@ -163,97 +256,122 @@ is_before(const struct stream *a, const struct stream *b)
 
 /* Moves the first stream, whose head is new, to its place among the others, which are in order. */
 static void
-sift_first(struct recording *recording)
+sift_first(struct merge *merge)
 {
-	struct stream first = recording->streams[0];
+	struct stream first = merge->streams[0];
 	uint32_t i = 0;
 
-	if (recording->n_open < 2 || !is_before(&recording->streams[1], &first))
+	if (merge->n < 2 || !is_before(&merge->streams[1], &first))
 		return;
-	for (; i + 1 < recording->n_open && is_before(&recording->streams[i + 1], &first); i++)
-		recording->streams[i] = recording->streams[i + 1];
-	recording->streams[i] = first;
+	for (; i + 1 < merge->n && is_before(&merge->streams[i + 1], &first); i++)
+		merge->streams[i] = merge->streams[i + 1];
+	merge->streams[i] = first;
 }
 
-/* Reads the head of a stream and puts it before the streams that are open, if it has one. */
+void
+merge_add(struct merge *merge, const struct stream *stream)
+{
+	memmove(merge->streams + 1, merge->streams, merge->n * sizeof(*stream));
+	merge->streams[0] = *stream;
+	merge->n++;
+	sift_first(merge);
+}
+
+void
+merge_put_back(struct merge *merge)
+{
+	merge->is_handed_out = false;
+}
+
+/* Replaces the event that was handed out last by the next one of its stream. */
+static void
+advance(struct merge *merge)
+{
+	struct stream *first = &merge->streams[0];
+
+	if (recording_read(merge->recording, first->number, &first->head)) {
+		sift_first(merge);
+		return;
+	}
+	merge->n--;
+	memmove(first, first + 1, merge->n * sizeof(*first));
+}
+
+bool
+merge_next(struct merge *merge, struct recorded *event)
+{
+	if (merge->is_handed_out)
+		advance(merge);
+	merge->is_handed_out = merge->n > 0;
+	if (merge->n)
+		*event = merge->streams[0].head;
+	return merge->n > 0;
+}
+
+/* Reads the head of a stream and adds it, if it has one. */
 static void
 open_stream(struct recording *recording, uint32_t number)
 {
-	struct stream stream = { .recording = recording, .number = number };
+	struct stream stream = { .number = number };
 
-	if (!recording->ops->next(recording, number, &stream.head))
-		return;
-	memmove(recording->streams + 1, recording->streams, recording->n_open * sizeof(stream));
-	recording->streams[0] = stream;
-	recording->n_open++;
-	sift_first(recording);
+	if (recording_read(recording, number, &stream.head))
+		merge_add(&recording->merge, &stream);
 }
 
-int
+void
+recording_seek(struct recording *recording, const uint64_t *events)
+{
+	struct recorded event;
+
+	recording->merge.n = 0;
+	recording->merge.is_handed_out = false;
+	for (uint32_t i = 0; i < recording->n_streams; i++) {
+		struct text kept = recording->readers[i].gaps.damage; /* its memory */
+
+		recording->readers[i] = (struct reader){ .gaps = { .damage = kept } };
+	}
+	recording->ops->rewind(recording);
+	for (uint32_t i = 0; i < recording->n_streams; i++) {
+		for (uint64_t n = events ? events[i] : 0; n && recording_read(recording, i, &event); n--)
+			;
+		open_stream(recording, i);
+	}
+}
+
+void
 recording_rewind(struct recording *recording)
 {
-	free(recording->streams);
-	recording->n_open = 0;
-	recording->is_handed_out = false;
-	recording->streams = mem_alloc((recording->n_streams + 1) * sizeof(*recording->streams));
-	if (!recording->streams)
-		return -ENOMEM;
-	recording->ops->rewind(recording);
-	for (uint32_t i = 0; i < recording->n_streams; i++)
-		open_stream(recording, i);
-	return 0;
+	recording_seek(recording, NULL);
 }
 
 void
 recording_reopen(struct recording *recording, uint32_t stream)
 {
-	if (recording->is_handed_out)
-		return;
-	for (uint32_t i = 0; i < recording->n_open; i++)
-		if (recording->streams[i].number == stream)
+	const struct merge *merge = &recording->merge;
+
+	for (uint32_t i = 0; i < merge->n; i++)
+		if (merge->streams[i].number == stream)
 			return;
 	open_stream(recording, stream);
-}
-
-/* Replaces the event that was handed out last by the next one of its stream. */
-static void
-advance(struct recording *recording)
-{
-	struct stream *first = &recording->streams[0];
-
-	if (recording->ops->next(recording, first->number, &first->head)) {
-		sift_first(recording);
-		return;
-	}
-	recording->n_open--;
-	memmove(first, first + 1, recording->n_open * sizeof(*first));
 }
 
 bool
 recording_next(struct recording *recording, struct recorded *event)
 {
-	if (recording->is_handed_out)
-		advance(recording);
-	recording->is_handed_out = recording->n_open > 0;
-	if (recording->n_open)
-		*event = recording->streams[0].head;
-	return recording->n_open > 0;
+	return merge_next(&recording->merge, event);
 }
 
 int
 recording_learn_names(struct recording *recording)
 {
-	uint64_t n_damaged = recording->n_damaged, n_lost = recording->n_lost;
 	struct recorded event;
-	int err;
+	int err = 0;
 
 	if (recording->tasks.rename_id == UINT32_MAX)
 		return 0;
-	err = recording_rewind(recording);
+	recording_rewind(recording);
 	while (err == 0 && recording_next(recording, &event))
 		err = tasks_learn_first(&recording->tasks, &event);
-	recording->n_damaged = n_damaged; /* it is met again */
-	recording->n_lost = n_lost;
 	return err;
 }
 

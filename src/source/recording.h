@@ -95,11 +95,33 @@ tasks_learn(struct recorded_tasks *tasks, const struct recorded *event);
 
 struct recording;
 
-/* Events of one CPU, or of all of them where the file has them in one order. */
+/* Events of one CPU, or of all of them where the file has them in one order: the next of them. */
 struct stream {
-	struct recording *recording;
 	uint32_t number;
-	struct recorded head; /* the next event, of those merged by recording_next */
+	struct recorded head;
+};
+
+/* Streams of a recording that are not at their end, by the time of their heads: read as one. */
+struct merge {
+	struct recording *recording;
+	struct stream *streams;
+	uint32_t n;
+	bool is_handed_out;   /* the first stream's head was returned by merge_next */
+};
+
+/* What is missing in a recording, or in a part of it. */
+struct gaps {
+	uint64_t n_damaged;   /* parts that could not be read */
+	struct text damage;   /* the first of them: where and what */
+	uint64_t n_lost;      /* events that who recorded them lost */
+};
+
+/* How far a stream has been read, and what was missing in it up to there. One thread at a time reads a stream. */
+struct reader {
+	uint64_t n_read;      /* events */
+	uint64_t time_ns;     /* of the last one */
+	struct gaps gaps;
+	uint64_t damaged_ns;  /* the time of the event before the first damage */
 };
 
 struct recording_ops {
@@ -108,8 +130,10 @@ struct recording_ops {
 	int (*open)(struct recording *recording, struct text *why);
 	/* Back to the first events of all streams. */
 	void (*rewind)(struct recording *recording);
-	/* The next event of a stream; false at its end. Skips and reports what cannot be read. */
+	/* The next event of a stream; false at its end. Skips and reports what cannot be read. Other streams may be read meanwhile. */
 	bool (*next)(struct recording *recording, uint32_t stream, struct recorded *event);
+	/* How much there is in a stream, next to the others: in bytes or events. NULL: there is but one stream. */
+	uint64_t (*size)(const struct recording *recording, uint32_t stream);
 	void (*close)(struct recording *recording);
 };
 
@@ -128,16 +152,12 @@ struct recording {
 	void *format;                 /* what recording_FORMAT.c keeps */
 	const char *kallsyms;         /* /proc/kallsyms of the machine; not NUL-terminated; NULL: not recorded */
 	size_t kallsyms_len;
-	uint64_t n_damaged;           /* parts that could not be read */
-	struct text damage;           /* the first of them: where and what */
-	uint64_t n_lost;              /* events that who recorded them lost */
-	/* Streams that are not at their end, by the time of their next event. */
-	struct stream *streams;
-	uint32_t n_open;
-	bool is_handed_out;           /* the first stream's event was returned by recording_next */
+	struct gaps gaps;             /* met while it was opened */
+	struct reader *readers;       /* one a stream */
+	struct merge merge;           /* of all streams, for recording_next */
 };
 
-/* Adds a stream, that had ended, again once it has more events. */
+/* Adds a stream, that had ended, again once it has more events; nothing is handed out. */
 void
 recording_reopen(struct recording *recording, uint32_t stream);
 
@@ -157,13 +177,50 @@ recording_open_memory(struct recording **recording, struct arena *arena, const c
 int
 recording_learn_names(struct recording *recording);
 
-/* Starts again at the beginning. Returns 0 or -ENOMEM. */
-int
+/* Starts again at the beginning. */
+void
 recording_rewind(struct recording *recording);
 
 /* The next event of all streams in the order of time; false at the end. */
 bool
 recording_next(struct recording *recording, struct recorded *event);
+
+/* Starts again, each stream at its event of that number from 0. */
+void
+recording_seek(struct recording *recording, const uint64_t *events);
+
+/* The next event of one stream; false at its end. Not for streams that are merged. */
+bool
+recording_read(struct recording *recording, uint32_t stream, struct recorded *event);
+
+/* Makes what an opened recording's streams need: readers and room for the merge. Returns 0 or -ENOMEM. */
+int
+recording_init_streams(struct recording *recording);
+
+/* Frees what is not the format's: the rest of recording_close. */
+void
+recording_fini(struct recording *recording);
+
+/* ---- the streams of a recording, merged ---- */
+
+/* Room for all streams of a recording. Returns 0 or -ENOMEM. */
+int
+merge_init(struct merge *merge, struct recording *recording);
+
+void
+merge_fini(struct merge *merge);
+
+/* Like recording_next, for the streams that are in it. */
+bool
+merge_next(struct merge *merge, struct recorded *event);
+
+/* The event handed out last comes once more. */
+void
+merge_put_back(struct merge *merge);
+
+/* Adds a stream that no merge has, at its head. */
+void
+merge_add(struct merge *merge, const struct stream *stream);
 
 void
 recording_close(struct recording *recording);
@@ -172,9 +229,17 @@ recording_close(struct recording *recording);
 void
 recording_stats(const struct recording *recording, struct source_stats *stats);
 
-/* Counts a part that cannot be read, and keeps the first one's place and cause for the report. */
+/* Counts a part that cannot be read, and keeps the first one's place and cause for the report. While a recording is opened. */
 void
 recording_damage(struct recording *recording, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The same while a stream is read. */
+void
+stream_damage(struct recording *recording, uint32_t stream, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Counts events of a stream that were lost before they were recorded. */
+void
+stream_lost(struct recording *recording, uint32_t stream, uint64_t n);
 
 /* Reports, with the slug not-recorded, what the object's programs ask and the recording does not hold. */
 void

@@ -54,13 +54,15 @@ add_pages(struct recording *recording, uint32_t cpu, struct bytes data, uint32_t
 		dat->pages = more;
 		dat->cap_pages = cap;
 	}
-	dat->pages[recording->n_streams++] = (struct pages){
+	dat->pages[recording->n_streams] = (struct pages){
 		.recording = recording,
+		.stream = recording->n_streams,
 		.cpu = cpu,
 		.data = data.at,
 		.len = bytes_left(&data),
 		.page_size = page_size,
 	};
+	recording->n_streams++;
 	if (cpu >= recording->n_cpus)
 		recording->n_cpus = cpu + 1;
 	return 0;
@@ -354,7 +356,6 @@ read_file(struct recording *recording, struct text *why)
 static void
 note_stacks(struct recording *recording)
 {
-	uint64_t n_damaged = recording->n_damaged, n_lost = recording->n_lost;
 	struct dat *dat = recording->format;
 	struct recorded event;
 
@@ -363,8 +364,6 @@ note_stacks(struct recording *recording)
 		for (uint32_t n = 0; n < LOOK_FOR_STACKS && pages_next(&dat->pages[i], &event); n++)
 			recording->holds |= (event.n_stack ? HOLDS_STACKS : 0) | (event.n_ustack ? HOLDS_USTACKS : 0);
 	}
-	recording->n_damaged = n_damaged; /* it is met again */
-	recording->n_lost = n_lost;
 }
 
 static int
@@ -405,6 +404,12 @@ dat_next(struct recording *recording, uint32_t stream, struct recorded *event)
 	return pages_next(&((struct dat *)recording->format)->pages[stream], event);
 }
 
+static uint64_t
+dat_size(const struct recording *recording, uint32_t stream)
+{
+	return ((const struct dat *)recording->format)->pages[stream].len;
+}
+
 static void
 dat_close(struct recording *recording)
 {
@@ -424,5 +429,6 @@ const struct recording_ops recording_dat_ops = {
 	.open = dat_open,
 	.rewind = dat_rewind,
 	.next = dat_next,
+	.size = dat_size,
 	.close = dat_close,
 };

@@ -56,7 +56,7 @@ header_tgids(struct recording *recording, struct bytes in);
 /* Events of one CPU: pages of the kernel's ring buffer, one behind the other. */
 struct pages {
 	struct recording *recording;
-	uint32_t cpu;
+	uint32_t stream, cpu;
 	const unsigned char *data;    /* the first page */
 	size_t len;
 	uint32_t page_size;

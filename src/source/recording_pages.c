@@ -58,8 +58,8 @@ pages_rewind(struct pages *pages)
 static void
 damaged(struct pages *pages, const char *what)
 {
-	recording_damage(pages->recording, "CPU %u, page %zu, byte %zu: %s", pages->cpu,
-			 (size_t)(pages->page - pages->data) / pages->page_size, (size_t)(pages->at - pages->page), what);
+	stream_damage(pages->recording, pages->stream, "CPU %u, page %zu, byte %zu: %s", pages->cpu,
+		      (size_t)(pages->page - pages->data) / pages->page_size, (size_t)(pages->at - pages->page), what);
 	pages->at = pages->end;
 }
 
@@ -72,7 +72,7 @@ count_lost(struct pages *pages, uint32_t commit, uint32_t len)
 		return;
 	if ((commit & MISSED_STORED) && len + PAGE_HEADER + sizeof(lost) <= pages->page_size)
 		lost = long_at(pages->page + PAGE_HEADER + len);
-	pages->recording->n_lost += lost ? lost : 1;
+	stream_lost(pages->recording, pages->stream, lost ? lost : 1);
 }
 
 /* Begins the next page that has events. False: there is none. */
@@ -87,7 +87,7 @@ next_page(struct pages *pages)
 		if (pages->page >= end)
 			return false;
 		if ((size_t)(end - pages->page) < pages->page_size) {
-			recording_damage(pages->recording, "CPU %u: the last page is cut", pages->cpu);
+			stream_damage(pages->recording, pages->stream, "CPU %u: the last page is cut", pages->cpu);
 			return false;
 		}
 		pages->time = long_at(pages->page);

@@ -37,13 +37,13 @@ struct cpu_records {
 	uint32_t *places;
 	uint32_t n, cap;
 	uint32_t next;
+	uint64_t chain[CHAIN_MAX]; /* of the event read last */
 };
 
 struct perf {
 	struct bytes records;
 	struct layout layout;
 	struct cpu_records *cpus;
-	uint64_t chain[CHAIN_MAX];
 };
 
 struct file_section {
@@ -94,32 +94,37 @@ skip_read(struct bytes *in, uint64_t format)
 	take_block(in, n > UINT32_MAX ? UINT64_MAX : 8 * n * words);
 }
 
-/* Splits a call chain at its marks into the kernel's part and the process's. */
+/* Splits a call chain at its marks into the kernel's part and the process's, each in one piece. */
 static void
-take_chain(struct perf *perf, struct bytes *in, struct recorded *event)
+take_chain(struct bytes *in, uint64_t addresses[CHAIN_MAX], struct recorded *event)
 {
 	uint64_t n = take_u64(in), address, context = PERF_CONTEXT_KERNEL;
 	struct bytes chain = take_block(in, n > UINT32_MAX ? UINT64_MAX : 8 * n);
 	uint32_t n_all = 0;
 
+	event->stack = event->ustack = addresses;
 	while (bytes_left(&chain) && n_all < CHAIN_MAX) {
 		address = take_u64(&chain);
 		if (address >= CONTEXT_MIN) {
 			context = address;
-			if (address == PERF_CONTEXT_USER)
-				event->ustack = perf->chain + n_all;
+			if (context == PERF_CONTEXT_KERNEL) {
+				event->stack = addresses + n_all;
+				event->n_stack = 0;
+			} else if (context == PERF_CONTEXT_USER) {
+				event->ustack = addresses + n_all;
+				event->n_ustack = 0;
+			}
 			continue;
 		}
-		perf->chain[n_all++] = address;
+		addresses[n_all++] = address;
 		event->n_stack += context == PERF_CONTEXT_KERNEL;
 		event->n_ustack += context == PERF_CONTEXT_USER;
 	}
-	event->stack = perf->chain;
 }
 
 /* Reads the parts of a sample up to its raw data. False: it has none, or is cut. */
 static bool
-parse_sample(struct perf *perf, struct bytes in, struct recorded *event)
+parse_sample(const struct perf *perf, struct bytes in, uint64_t addresses[CHAIN_MAX], struct recorded *event)
 {
 	uint64_t type = perf->layout.sample_type;
 	struct bytes raw;
@@ -141,7 +146,7 @@ parse_sample(struct perf *perf, struct bytes in, struct recorded *event)
 	if (type & PERF_SAMPLE_READ)
 		skip_read(&in, perf->layout.read_format);
 	if (type & PERF_SAMPLE_CALLCHAIN)
-		take_chain(perf, &in, event);
+		take_chain(&in, addresses, event);
 	if (!(type & PERF_SAMPLE_RAW) || in.is_short)
 		return false;
 	raw = take_block(&in, take_u32(&in));
@@ -198,14 +203,15 @@ parse_thread(const struct perf *perf, uint32_t type, struct bytes in, struct rec
 	return !in.is_short;
 }
 
-/* A record of the file; false: none that ktap reads. */
+/* A record of the file, with room for its call chain; false: none that ktap reads. */
 static bool
-parse_record(struct perf *perf, const struct perf_event_header *header, struct bytes body, struct recorded *event)
+parse_record(const struct perf *perf, const struct perf_event_header *header, struct bytes body, uint64_t addresses[CHAIN_MAX],
+	     struct recorded *event)
 {
 	*event = (struct recorded){ 0 };
 	switch (header->type) {
 	case PERF_RECORD_SAMPLE:
-		return parse_sample(perf, body, event);
+		return parse_sample(perf, body, addresses, event);
 	case PERF_RECORD_COMM:
 	case PERF_RECORD_FORK:
 		return parse_thread(perf, header->type, body, event);
@@ -284,10 +290,10 @@ note_loss(struct recording *recording, const struct perf_event_header *header, s
 	switch (header->type) {
 	case PERF_RECORD_LOST:
 		take_u64(&body);
-		recording->n_lost += take_u64(&body);
+		recording->gaps.n_lost += take_u64(&body);
 		break;
 	case PERF_RECORD_LOST_SAMPLES:
-		recording->n_lost += take_u64(&body);
+		recording->gaps.n_lost += take_u64(&body);
 		break;
 	case RECORD_COMPRESSED:
 	case RECORD_COMPRESSED2:
@@ -302,12 +308,13 @@ index_records(struct recording *recording)
 	struct perf *perf = recording->format;
 	struct bytes in = perf->records, body;
 	struct perf_event_header header;
+	uint64_t addresses[CHAIN_MAX];
 	struct recorded event;
 	const unsigned char *at = in.at;
 	int err = 0;
 
 	for (; err == 0 && take_record(&in, &header, &body); at = in.at) {
-		if (parse_record(perf, &header, body, &event))
+		if (parse_record(perf, &header, body, addresses, &event))
 			err = note_place(recording, event.cpu, at);
 		else if (header.type == PERF_RECORD_SAMPLE && perf->layout.sample_type & PERF_SAMPLE_RAW)
 			recording_damage(recording, "byte %zu: a sample that cannot be read", (size_t)(at - recording->data));
@@ -347,8 +354,12 @@ read_tracing_data(struct recording *recording, struct bytes in)
 static void
 read_features(struct recording *recording, struct file_section data, struct bytes bits)
 {
-	struct bytes table = block_at(recording, (struct file_section){ data.offset + data.size, 16 * FEATURE_BITS }, "");
+	struct file_section where = { data.offset + data.size, 0 };
+	struct bytes table;
 
+	for (uint32_t i = 0; i < FEATURE_BITS / 8; i++)
+		where.size += 16 * (uint64_t)__builtin_popcount(bits.at[i]);
+	table = block_at(recording, where, "the list of what stands behind the records");
 	for (uint32_t bit = 0; bit < FEATURE_BITS; bit++) {
 		struct file_section section;
 
@@ -458,7 +469,13 @@ perf_next(struct recording *recording, uint32_t stream, struct recorded *event)
 		return false;
 	in = perf->records;
 	take_block(&in, 8 * (uint64_t)records->places[records->next++]);
-	return take_record(&in, &header, &body) && parse_record(perf, &header, body, event);
+	return take_record(&in, &header, &body) && parse_record(perf, &header, body, records->chain, event);
+}
+
+static uint64_t
+perf_size(const struct recording *recording, uint32_t stream)
+{
+	return ((const struct perf *)recording->format)->cpus[stream].n;
 }
 
 static void
@@ -479,5 +496,6 @@ const struct recording_ops recording_perf_ops = {
 	.open = perf_open,
 	.rewind = perf_rewind,
 	.next = perf_next,
+	.size = perf_size,
 	.close = perf_close,
 };

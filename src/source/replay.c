@@ -70,10 +70,11 @@ replay_start(struct source *source, struct text *why)
 
 	bool needs_names = object_calls(source->object, BPF_FUNC_get_current_comm);
 
-	if ((needs_names && recording_learn_names(replay->recording) < 0) || recording_rewind(replay->recording) < 0) {
-		text_puts(why, "no memory for the streams of the recording");
+	if (needs_names && recording_learn_names(replay->recording) < 0) {
+		text_puts(why, "no memory for the names of the recording's threads");
 		return -ENOMEM;
 	}
+	recording_rewind(replay->recording);
 	replay_advance(replay);
 	replay->now = replay->event.time_ns;
 	return 0;
@@ -240,8 +241,7 @@ replay_time(struct source *source)
 	return of(source)->now;
 }
 
-/* Which files processes had mapped is not known: frames of programs are shown as addresses. */
-static struct spaces *
+struct spaces *
 replay_spaces(struct source *source)
 {
 	return NULL;
@@ -253,13 +253,11 @@ replay_stop(struct source *source)
 	of(source)->over = true;
 }
 
-static void
+void
 replay_stats(struct source *source, struct source_stats *stats)
 {
-	const struct replay *replay = of(source);
-
-	recording_stats(replay->recording, stats);
-	stats->n_events = replay->engine.n_events;
+	recording_stats(of(source)->recording, stats);
+	engine_stats(source, stats);
 }
 
 void

@@ -52,4 +52,13 @@ replay_advance(struct replay *replay);
 void
 replay_events(struct replay *replay, uint64_t until, int max, struct sink *sink);
 
+/* ---- operations of struct source_ops, as they are ---- */
+
+/* Which files processes had mapped is not known: frames of programs are shown as addresses. */
+struct spaces *
+replay_spaces(struct source *source);
+
+void
+replay_stats(struct source *source, struct source_stats *stats);
+
 #endif

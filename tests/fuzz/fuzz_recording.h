@@ -20,13 +20,15 @@ try_recording(const uint8_t *data, size_t size)
 	struct arena *arena = arena_new();
 	struct recording *recording = NULL;
 	struct text why = { 0 };
+	struct source_stats stats;
 	FILE *out = fopen("/dev/null", "w");
 	int err = recording_open_memory(&recording, arena, "fuzz", data, size, &why);
 
 	assert((err == 0) == (recording != NULL) && (recording || why.len));
 	if (recording) {
 		recording_to_text(recording, out);
-		assert(!recording->n_damaged == !recording->damage.len);
+		recording_stats(recording, &stats);
+		assert(!stats.n_damaged == !stats.damage);
 		recording_close(recording);
 	}
 	fclose(out);
