@@ -402,6 +402,8 @@ struct table {
 	bool mappable;      /* array that user space maps into its memory (BPF_F_MMAPABLE) */
 	bool read_only;     /* programs only read it (BPF_F_RDONLY_PROG) */
 	bool write_only;    /* programs only write it (BPF_F_WRONLY_PROG) */
+	bool has_lock;      /* four bytes at lock_off of a value are a struct bpf_spin_lock */
+	uint32_t lock_off;
 	const void *init;   /* first contents of an array table: max_entries * value_size bytes, or NULL for zeros */
 	/* How to read keys and values. n_key_parts == 0: bytes without a shape. Parts follow each other. */
 	struct shape key[TABLE_KEY_PARTS_MAX];

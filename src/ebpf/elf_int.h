@@ -93,6 +93,10 @@ elf_grow(struct reader *r, void *list, uint32_t n, size_t size);
 int
 elf_read_tables(struct reader *r);
 
+/* elf_values.c: sets has_lock where the type of the table's values has a struct bpf_spin_lock. */
+int
+elf_find_lock(struct reader *r, struct table *table);
+
 /* elf_code.c: functions, and the references in them. Needs the tables. */
 int
 elf_read_code(struct reader *r);

@@ -185,6 +185,8 @@ read_map(struct reader *r, struct symbol *symbol)
 	if (!err)
 		err = check_sizes(r, &table);
 	if (!err)
+		err = elf_find_lock(r, &table);
+	if (!err)
 		symbol->index = add_table(r, table);
 	if (err && r->is_outline) {
 		text_clear(r->why);
@@ -251,7 +253,7 @@ read_data(struct reader *r, struct section *section, const struct symbol *symbol
 		table.init = init;
 	}
 	section->table = add_table(r, table);
-	return 0;
+	return elf_find_lock(r, r->object->tables[section->table]);
 }
 
 /* Contents that our writer stored for a table of .maps. */

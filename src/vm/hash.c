@@ -112,12 +112,22 @@ hash_key(const void *key, size_t len)
 
 /* Copies of 8 bytes, and comparisons, are what most tables are asked for: without a call. */
 static void
-copy_bytes(void *to, const void *from, size_t len)
+read_entry(const struct vm_table *t, struct entry *entry, void *to, size_t len)
 {
-	if (len == 8)
-		memmove(to, from, 8);
+	if (len == 8 && !t->table->has_lock)
+		memcpy(to, entry_value(t, entry), 8);
 	else
-		memmove(to, from, len);
+		value_read(t, to, entry_value(t, entry), len);
+}
+
+/* `value` may be the entry itself: a program may update an entry from its own value. */
+static void
+write_entry(const struct vm_table *t, struct entry *entry, const void *value, size_t off, size_t len)
+{
+	if (len == 8 && !t->table->has_lock)
+		memmove((char *)entry_value(t, entry) + off, value, 8);
+	else
+		value_write(t, entry_value(t, entry), value, off, len);
 }
 
 static bool
@@ -240,7 +250,7 @@ hash_read(struct vm_table *t, const void *key, void *value, size_t len)
 		struct entry *entry = follow_chain(t, key, h);
 
 		if (entry)
-			copy_bytes(value, entry_value(t, entry), len);
+			read_entry(t, entry, value, len);
 		if (is_generation(t->hash, generation))
 			return entry ? 0 : -ENOENT;
 		if (generation & 1)
@@ -375,7 +385,7 @@ add_entry(struct vm_table *t, const void *key, uint64_t h, const void *value, si
 	__atomic_store_n(&entry->hash, h, __ATOMIC_RELAXED);
 	memcpy(entry_key(entry), key, t->table->key_size);
 	memset(entry_value(t, entry), 0, (size_t)t->n_cpus * t->stride);
-	memmove((char *)entry_value(t, entry) + off, value, len);
+	write_entry(t, entry, value, off, len);
 	link_entry(hash, entry);
 	return 0;
 }
@@ -392,8 +402,7 @@ update_locked(struct vm_table *t, const void *key, uint64_t h, const void *value
 	if (!entry && flags == BPF_EXIST)
 		return -ENOENT;
 	if (entry) {
-		/* `value` may be the entry itself: a program may update an entry from its own value. */
-		copy_bytes((char *)entry_value(t, entry) + off, value, len);
+		write_entry(t, entry, value, off, len);
 		return 0;
 	}
 	lock_take(&t->hash->lock);

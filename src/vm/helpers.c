@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 #define ERRNO(e) ((uint64_t)(int64_t)-(e))
@@ -71,6 +72,22 @@ HELPER_FN(map_peek_elem)
 HELPER_FN(map_lookup_percpu_elem)
 {
 	return (uint32_t)r3 < run->vm->n_cpus ? (uintptr_t)table_find(table_of(r1), ptr(r2), (uint32_t)r3) : 0;
+}
+
+/* ---- locks in values ------------------------------------------------------------------------------------ */
+
+HELPER_FN(spin_lock)
+{
+	run->locked = ptr(r1);
+	lock_take(run->locked);
+	return 0;
+}
+
+HELPER_FN(spin_unlock)
+{
+	run->locked = NULL;
+	lock_give(ptr(r1));
+	return 0;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 /* A decoded instruction. */
@@ -448,6 +449,7 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	run->has_budget = program->budget;
 	run->budget = program->budget;
 	memset(run->held, 0, sizeof(run->held));
+	run->locked = NULL;
 	add_range(run, stack, VM_STACK_SIZE);
 	for (int i = 0; i < 5; i++) {
 		enum vm_arg_kind kind = program->signature.args[i].kind;
@@ -482,6 +484,8 @@ run_stopped(struct vm_run *run)
 	for (int i = 0; i < VM_REFS_MAX; i++)
 		if (run->held[i])
 			ringbuf_commit(run->held[i], RINGBUF_DISCARD, 0);
+	if (run->locked)
+		lock_give(run->locked);
 }
 
 int

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 /* ---- kinds that only exist --------------------------------------------------------------------------- */
@@ -98,6 +99,13 @@ is_array(const struct table *table)
 	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
 }
 
+static bool
+can_have_lock(const struct table *table)
+{
+	return (table->kind == TABLE_HASH || table->kind == TABLE_ARRAY) && !table->read_only && !table->write_only && table->lock_off % 4 == 0 &&
+	       table->value_size >= sizeof(struct lock) && table->lock_off <= table->value_size - sizeof(struct lock);
+}
+
 static int
 check_stacks(const struct table *table, struct text *why)
 {
@@ -162,6 +170,8 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 		return bad_table(table, why, "values must have at least one byte and fit into memory");
 	if (is_array(table) && table->key_size != 4)
 		return bad_table(table, why, "keys of an array must have 4 bytes");
+	if (table->has_lock && !can_have_lock(table))
+		return bad_table(table, why, "only values of hash tables and arrays that programs may read and write have a lock, inside, at a multiple of 4");
 	if (!takes_all_memory(table))
 		return 0;
 	bytes = round_up(table->value_size, 8) * (table_kind_is_per_cpu(table->kind) ? n_cpus : 1);
@@ -259,8 +269,8 @@ vm_table_share(struct vm *vm, uint32_t index, const struct vm *from, uint32_t fr
 	const struct table *mine = t->table, *theirs = other->table;
 
 	if ((mine->kind != TABLE_HASH && mine->kind != TABLE_ARRAY) || mine->kind != theirs->kind || mine->key_size != theirs->key_size ||
-	    mine->value_size != theirs->value_size || mine->max_entries != theirs->max_entries || mine->read_only || mine->write_only) {
-		text_printf(why, "table \"%s\": the one to be shared must be a hash table or array of the same sizes that programs may write: "
+	    mine->value_size != theirs->value_size || mine->max_entries != theirs->max_entries || mine->read_only || mine->write_only || mine->has_lock) {
+		text_printf(why, "table \"%s\": the one to be shared must be a hash table or array of the same sizes that programs may write, without locks: "
 			    "%s of keys of %" PRIu32 ", values of %" PRIu32 " bytes, %" PRIu32 " entries", mine->name,
 			    table_kind_name(mine->kind), mine->key_size, mine->value_size, mine->max_entries);
 		return -EINVAL;
@@ -282,13 +292,57 @@ table_find(struct vm_table *t, const void *key, uint32_t cpu)
 	return value && t->n_cpus > 1 ? value + (size_t)cpu * t->stride : value;
 }
 
-/* `len` bytes of the value at `off`. */
+/* All but the lock. `from` may be the value itself: a program may update an entry from its own value. */
+static void
+copy_beside_lock(const struct vm_table *t, char *to, const char *from, size_t len)
+{
+	size_t lock = t->table->lock_off, behind = lock + sizeof(struct lock);
+
+	memmove(to, from, len < lock ? len : lock);
+	if (len > behind)
+		memmove(to + behind, from + behind, len - behind);
+}
+
+static struct lock *
+lock_of(const struct vm_table *t, void *value)
+{
+	return (struct lock *)((char *)value + t->table->lock_off);
+}
+
+void
+value_write(const struct vm_table *t, void *value, const void *from, size_t off, size_t len)
+{
+	if (!t->table->has_lock) {
+		memmove((char *)value + off, from, len);
+		return;
+	}
+	lock_take(lock_of(t, value));
+	copy_beside_lock(t, value, from, len); /* values of one CPU: off is 0 */
+	lock_give(lock_of(t, value));
+}
+
+void
+value_read(const struct vm_table *t, void *to, void *value, size_t len)
+{
+	if (!t->table->has_lock) {
+		memcpy(to, value, len);
+		return;
+	}
+	lock_take(lock_of(t, value));
+	copy_beside_lock(t, to, value, len);
+	lock_give(lock_of(t, value));
+	memset(lock_of(t, to), 0, sizeof(struct lock));
+}
+
+/* `len` bytes of the value at `off`. BPF_F_LOCK asks for what is done to values with a lock anyway. */
 static int
 update_at(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
 {
 	int err = 0;
-	char *to;
+	void *to;
 
+	if (t->table->has_lock)
+		flags &= ~(uint64_t)BPF_F_LOCK;
 	if (flags > BPF_EXIST)
 		return -EINVAL;
 	if (t->ops->update)
@@ -296,8 +350,7 @@ update_at(struct vm_table *t, const void *key, const void *value, size_t off, si
 	to = t->ops->claim(t, key, flags, &err);
 	if (!to)
 		return err;
-	/* `value` may be the entry itself: a program may update an entry from its own value. */
-	memmove(to + off, value, len);
+	value_write(t, to, value, off, len);
 	return 0;
 }
 
@@ -335,7 +388,7 @@ vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value)
 	found = t->ops->find_unused ? t->ops->find_unused(t, key) : t->ops->find(t, key);
 	if (!found)
 		return -ENOENT;
-	memcpy(value, found, value_len(t));
+	value_read(t, value, found, value_len(t));
 	return 0;
 }
 

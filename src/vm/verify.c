@@ -262,6 +262,7 @@ note_branch(struct verifier *v, bool taken)
 struct null_check {
 	uint32_t id;
 	bool is_null;
+	bool keeps_id; /* a lock is known by the id of its value */
 };
 
 static void
@@ -276,7 +277,8 @@ settle_null(struct reg *reg, uint16_t loc, void *arg)
 		reg_set_scalar(reg, scalar_const(0));
 	} else {
 		reg->nullable = false;
-		reg->id = 0;
+		if (!check->keeps_id)
+			reg->id = 0;
 	}
 }
 
@@ -284,7 +286,8 @@ static void
 apply_null_check(struct verifier *v, uint32_t regno, bool is_null)
 {
 	struct reg *reg = &frame_top(v)->regs[regno];
-	struct null_check check = { .id = reg->id, .is_null = is_null };
+	bool has_lock = reg->kind == REG_VALUE && v->object->tables[reg->index]->has_lock;
+	struct null_check check = { .id = reg->id, .is_null = is_null, .keeps_id = has_lock };
 
 	/* No record was reserved: nothing to give back. */
 	for (uint32_t i = 0; is_null && reg->kind == REG_RECORD && i < v->state.n_refs; i++)
@@ -517,7 +520,7 @@ check_end(struct verifier *v)
 		return refuse_reg(v, 0, "returns an address; a program returns a number");
 	if (v->state.n_refs)
 		return refuse(v, -EACCES, "ends while a record is reserved; hand it to ringbuf_submit or ringbuf_discard");
-	return true;
+	return check_no_lock(v, "ends");
 }
 
 /* ---- the walk --------------------------------------------------------------------------------------------------------- */

@@ -256,6 +256,8 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 		return check_helper_memory(v, regno, 8, true, true) && check_alignment(v, regno, 0, 8);
 	case HARG_COUNT:
 		return check_count_arg(v, call, regno, reg);
+	case HARG_LOCK:
+		return check_lock_arg(v, regno, call->helper);
 	case HARG_LOOP_FN:
 	case HARG_ELEM_FN:
 		return reg->kind == REG_FUNC ? true : refuse_arg(v, call, regno, "must be a function");
@@ -377,6 +379,8 @@ check_helper_call(struct verifier *v, const struct bpf_insn *insn)
 
 	if (!call.helper)
 		return refuse_helper(v, insn);
+	if (call.helper->number != BPF_FUNC_spin_unlock && call.helper->number != BPF_FUNC_spin_lock && !check_no_lock(v, "calls a helper"))
+		return false;
 	for (uint32_t regno = 1; regno <= 5; regno++)
 		if (!check_arg(v, &call, regno))
 			return false;

@@ -149,6 +149,8 @@ callback_return(struct verifier *v)
 	if (v->state.n_refs > callee->n_refs)
 		return refuse(v, -EACCES, "the function that is called back ends while a record is reserved in it; hand it to "
 			      "ringbuf_submit or ringbuf_discard");
+	if (!check_no_lock(v, "the function that is called back ends"))
+		return false;
 	v->state.pc = callee->return_pc;
 	frame_pop(v);
 	before = round_before(v);

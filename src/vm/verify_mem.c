@@ -50,7 +50,7 @@ check_bounds(struct verifier *v, uint32_t regno, int16_t off, uint32_t size)
 	if (extent.to > region)
 		return refuse_reg(v, (int)regno, "may touch memory behind its end: %" PRIu32 " bytes up to offset %" PRId64 " of %" PRIu32,
 				  size, extent.to, region);
-	return true;
+	return check_beside_lock(v, regno, extent.from, extent.to);
 }
 
 bool

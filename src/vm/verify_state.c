@@ -306,8 +306,8 @@ reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map, boo
 		return false;
 	if (!scalar_covers(&old->s, &cur->s) || !ids_match(map, old->ref, cur->ref))
 		return false;
-	if (old->kind != REG_SCALAR && old->kind != REG_DYNPTR && !old->nullable)
-		return true;
+	if (old->kind == REG_VALUE && !old->id != !cur->id)
+		return false;
 	return ids_match(map, old->id, cur->id);
 }
 
@@ -345,6 +345,14 @@ frame_covers(const struct frame *old, const struct frame *cur, struct id_map *ma
 }
 
 static bool
+lock_covers(const struct held_lock *old, const struct held_lock *cur, struct id_map *map)
+{
+	if (!old->held || !cur->held)
+		return old->held == cur->held;
+	return old->table == cur->table && !old->id == !cur->id && ids_match(map, old->id, cur->id);
+}
+
+static bool
 state_covers(const struct state *old, const struct state *cur, enum depth depth)
 {
 	struct id_map map;
@@ -355,6 +363,8 @@ state_covers(const struct state *old, const struct state *cur, enum depth depth)
 	for (uint32_t i = 0; i < old->n_refs; i++)
 		if (!ids_match(&map, old->refs[i], cur->refs[i]))
 			return false;
+	if (!lock_covers(&old->lock, &cur->lock, &map))
+		return false;
 	for (uint32_t i = 0; i < old->n_frames; i++)
 		if (!frame_covers(old->frames[i], cur->frames[i], &map, depth))
 			return false;

@@ -17,6 +17,7 @@
 
 /* ---- tables ------------------------------------------------------------------------------------- */
 
+struct lock;
 struct table_ops;
 struct hash;
 struct array;
@@ -97,6 +98,16 @@ table_update(struct vm_table *t, const void *key, const void *value, uint64_t fl
 
 int
 table_remove(struct vm_table *t, const void *key);
+
+/*
+ * A value as a whole, its bytes as others see them: with a lock (ebpf.h, has_lock), which is held meanwhile, is never copied, and reads as
+ * zeros. `value` is that of an entry, `off` is where the `len` bytes belong in it.
+ */
+void
+value_write(const struct vm_table *t, void *value, const void *from, size_t off, size_t len);
+
+void
+value_read(const struct vm_table *t, void *to, void *value, size_t len);
 
 /* All values of an array table lie at `base`, `len` bytes. NULL for other kinds. */
 void *
@@ -179,6 +190,7 @@ struct vm_run {
 	bool has_budget;
 	int64_t budget;                /* what is left; below 0: used up, everybody returns */
 	void *held[VM_REFS_MAX];       /* records reserved and not yet given back */
+	struct lock *locked;           /* taken by spin_lock and not yet given back */
 };
 
 /* Pays for a call back. False: it may not happen. */
@@ -267,6 +279,7 @@ enum helper_arg {
 	HARG_COUNT,     /* a number: how often a HARG_LOOP_FN is called at most */
 	HARG_LOOP_FN,   /* function (index, context), called back */
 	HARG_ELEM_FN,   /* function (table, address of key, address of value, context), called back */
+	HARG_LOCK,      /* the lock of a table's value */
 	HARG_STACK_OR_NULL, /* what a function that is called back gets as its context */
 };
 
@@ -414,7 +427,8 @@ struct reg {
 	int32_t off;
 	uint32_t index;
 	uint32_t size;
-	uint32_t id;     /* not 0: copies of one value (numbers), or one result that may be null */
+	/* Not 0: copies of one value (numbers), one result that may be null, or one value of a table that has a lock. */
+	uint32_t id;
 	uint32_t ref;    /* not 0: a reserved record that must be given back */
 	struct scalar s;
 };
@@ -454,6 +468,7 @@ struct state {
 	uint32_t pc;
 	uint32_t refs[VM_REFS_MAX]; /* records reserved and not yet given back */
 	uint32_t n_refs;
+	struct held_lock { bool held; uint32_t table, id; } lock; /* of the value that a register of this table and id points to */
 	struct checkpoint *parent;  /* the last one passed on this path */
 	struct branch *path;        /* the last branch */
 	struct trail *trail;        /* what was computed from what, the last first (verify_precise.c) */
@@ -677,6 +692,18 @@ dynptr_at(struct verifier *v, uint32_t regno);
 
 bool
 dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref);
+
+/* verify_lock.c: a call of spin_lock or spin_unlock on the lock at the address in a register. */
+bool
+check_lock_arg(struct verifier *v, uint32_t regno, const struct helper *helper);
+
+/* No lock is held: `what` (the program ends, ...) is done. */
+bool
+check_no_lock(struct verifier *v, const char *what);
+
+/* The bytes from `from` to `to` of a value are not its lock. */
+bool
+check_beside_lock(struct verifier *v, uint32_t regno, int64_t from, int64_t to);
 
 /* verify_callback.c */
 /* At a call of a helper that calls back, arguments checked: keeps the way that goes into the function, where there is one. */

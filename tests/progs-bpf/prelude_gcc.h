@@ -27,6 +27,8 @@ HELPER(__u64, get_current_uid_gid, 15, void);
 HELPER(long, get_current_comm, 16, void *to, __u32 size);
 HELPER(long, get_stackid, 27, void *context, void *table, __u64 flags);
 HELPER(long, get_stack, 67, void *context, void *to, __u32 size, __u64 flags);
+HELPER(void, spin_lock, 93, struct bpf_spin_lock *lock);
+HELPER(void, spin_unlock, 94, struct bpf_spin_lock *lock);
 HELPER(long, probe_read_user, 112, void *to, __u32 size, const void *from);
 HELPER(long, probe_read_kernel, 113, void *to, __u32 size, const void *from);
 HELPER(long, probe_read_user_str, 114, void *to, __u32 size, const void *from);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * Many threads on one machine: no lookup finds the value of another key or half a key while entries come, go and move; no update,
- * no atomic addition of a program and no record of a ring buffer is lost; what is there afterwards is what the threads put there.
+ * no atomic addition of a program, no addition under a lock and no record of a ring buffer is lost; what is there afterwards is what the threads put there.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,10 +24,15 @@
 struct wide_key { uint64_t a, b, c; };
 struct wide_value { uint64_t words[4]; };
 
+/* Two numbers that are the same whenever nobody holds the lock. */
+struct pair { uint64_t a, b; uint32_t lock, unused; };
+
 static struct table tables[] = {
 	{ .name = "wide", .kind = TABLE_HASH, .key_size = sizeof(struct wide_key), .value_size = sizeof(struct wide_value), .max_entries = 4096 },
 	{ .name = "counts", .kind = TABLE_HASH, .key_size = 8, .value_size = 8, .max_entries = 4096 },
 	{ .name = "records", .kind = TABLE_RINGBUF, .max_entries = 65536 },
+	{ .name = "pairs", .kind = TABLE_HASH, .key_size = 8, .value_size = sizeof(struct pair), .max_entries = 4, .has_lock = true,
+	  .lock_off = offsetof(struct pair, lock) },
 };
 
 struct shared {
@@ -354,11 +359,147 @@ test_ringbuf(void **state)
 	arena_free(arena);
 }
 
+/* ---- locks ---------------------------------------------------------------------------------------------------------- */
+
+#define PAIR_ROUNDS 20000
+
+/* r6 = the pair of key 0, locked. */
+#define LOCK_PAIR \
+	"*(u64 *)(r10 - 8) = 0\nr1 = table 3 ll\nr2 = r10\nr2 += -8\ncall 1\nif r0 == 0 goto out\n" \
+	"r6 = r0\nr1 = r6\nr1 += 16\ncall 93\n"
+#define UNLOCK_PAIR "r1 = r6\nr1 += 16\ncall 94\nout: r0 = 0\nexit\n"
+
+/* Both numbers one up, by instructions that are not atomic; and now and then user space looks at them, or writes both. */
+static void *
+count_pairs(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t key = 0;
+	struct pair pair;
+
+	pthread_barrier_wait(&w->shared->start);
+	for (int i = 0; i < PAIR_ROUNDS; i++) {
+		vm_run(w->shared->vm, w->shared->program, NULL, (uint64_t[5]){ 0 });
+		w->n_wrong += vm_table_lookup(w->shared->vm, 3, &key, &pair) || pair.a != pair.b || pair.lock;
+	}
+	return NULL;
+}
+
+static void *
+write_pairs(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t key = 0;
+
+	pthread_barrier_wait(&w->shared->start);
+	for (uint64_t i = 0; i < PAIR_ROUNDS; i++) {
+		struct pair pair = { i << 8 | w->number, i << 8 | w->number, UINT32_MAX, 0 };
+
+		vm_run(w->shared->vm, w->shared->program, NULL, (uint64_t[5]){ 0 });
+		w->n_wrong += vm_table_update(w->shared->vm, 3, &key, &pair, i & 1 ? BPF_F_LOCK : BPF_ANY) != 0;
+		w->n_wrong += vm_table_lookup(w->shared->vm, 3, &key, &pair) || pair.a != pair.b;
+	}
+	return NULL;
+}
+
+static void
+load_pairs(struct shared *shared, struct arena *arena, enum vm_exec exec, const char *text)
+{
+	const struct pair pair = { 0 };
+	struct text why = { 0 };
+	uint64_t key = 0;
+	int err;
+
+	open_shared(shared, arena, NULL);
+	vm_set_exec(shared->vm, exec);
+	shared->program = vm_load(shared->vm, fixture_func((struct object *)(uintptr_t)shared->vm->object, "program", text),
+				  &(struct vm_signature){ .args = { { VM_ARG_SCALAR, 0 } } }, &why, &err);
+	if (!shared->program)
+		fail_msg("%s", why.s);
+	assert_int_equal(vm_table_update(shared->vm, 3, &key, &pair, BPF_ANY), 0);
+}
+
+static void
+check_lock(enum vm_exec exec, void *(*fn)(void *), uint64_t sum)
+{
+	struct arena *arena = arena_new();
+	struct worker workers[N_THREADS];
+	struct shared shared;
+	struct pair pair;
+	uint64_t key = 0;
+
+	load_pairs(&shared, arena, exec, LOCK_PAIR "r7 = *(u64 *)(r6 + 0)\nr7 += 1\n*(u64 *)(r6 + 0) = r7\nr7 = *(u64 *)(r6 + 8)\nr7 += 1\n"
+						   "*(u64 *)(r6 + 8) = r7\n" UNLOCK_PAIR);
+	run_threads(&shared, workers, fn, NULL);
+	for (int i = 0; i < N_THREADS; i++)
+		assert_int_equal(workers[i].n_wrong, 0);
+	assert_int_equal(vm_table_lookup(shared.vm, 3, &key, &pair), 0);
+	assert_int_equal(pair.a, pair.b);
+	if (sum)
+		assert_int_equal(pair.a, sum);
+	vm_free(shared.vm);
+	arena_free(arena);
+}
+
+static void
+test_lock(void **state)
+{
+	check_lock(VM_EXEC_INTERP, count_pairs, (uint64_t)N_THREADS * PAIR_ROUNDS);
+	check_lock(VM_EXEC_AUTO, count_pairs, (uint64_t)N_THREADS * PAIR_ROUNDS);
+	check_lock(VM_EXEC_AUTO, write_pairs, 0);
+}
+
+/* The budget ends where the lock is held: it is given back, and the next run gets it. */
+static void *
+stop_in_lock(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t r0;
+
+	pthread_barrier_wait(&w->shared->start);
+	for (int i = 0; i < 100; i++)
+		w->n_wrong += vm_run_bounded(w->shared->vm, w->shared->program, NULL, (uint64_t[5]){ 0 }, &r0) != -ETIME;
+	return NULL;
+}
+
+static void
+check_stop_in_lock(enum vm_exec exec)
+{
+	struct arena *arena = arena_new();
+	struct worker workers[N_THREADS];
+	struct shared shared;
+	struct pair *pair;
+	uint64_t key = 0;
+
+	load_pairs(&shared, arena, exec, "r0 = 0\nexit\n");
+	vm_set_budget(shared.vm, 5);
+	shared.program = vm_load(shared.vm, fixture_func((struct object *)(uintptr_t)shared.vm->object, "program",
+				 LOCK_PAIR "r7 = 0\nagain: r8 = *(u64 *)(r6 + 0)\nr8 += 1\n*(u64 *)(r6 + 0) = r8\nr7 += 1\nif r7 < 10 goto again\n" UNLOCK_PAIR),
+				 &(struct vm_signature){ .args = { { VM_ARG_SCALAR, 0 } } }, NULL, &(int){ 0 });
+	assert_non_null(shared.program);
+	run_threads(&shared, workers, stop_in_lock, NULL);
+	for (int i = 0; i < N_THREADS; i++)
+		assert_int_equal(workers[i].n_wrong, 0);
+	pair = vm_table_find(shared.vm, 3, &key);
+	assert_int_equal(pair->lock, 0);
+	assert_int_equal(pair->a, N_THREADS * 100 * 6); /* the sixth jump back is not paid for */
+	vm_free(shared.vm);
+	arena_free(arena);
+}
+
+static void
+test_stop_in_lock(void **state)
+{
+	check_stop_in_lock(VM_EXEC_INTERP);
+	check_stop_in_lock(VM_EXEC_AUTO);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_come_and_go), cmocka_unit_test(test_stay), cmocka_unit_test(test_grow), cmocka_unit_test(test_count), cmocka_unit_test(test_ringbuf),
+		cmocka_unit_test(test_lock), cmocka_unit_test(test_stop_in_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

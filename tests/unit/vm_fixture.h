@@ -41,6 +41,8 @@ static struct table fixture_tables[] = {
 	  .init = "%d %u %x\0......." "%ld %llu %lX\0..." "[%5d] [%-5d] [%+05d]\0..........." "%c%% 100\0......." "%f\0............."
 		  "100%\0..........." "plain\0.........." },
 	{ .name = "perf", .kind = TABLE_PERF_EVENTS, .key_size = 4, .value_size = 4, .max_entries = 4 },
+	{ .name = "locks", .kind = TABLE_HASH, .key_size = 8, .value_size = 16, .max_entries = 64, .has_lock = true, .lock_off = 8 },
+	{ .name = "lock", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1, .has_lock = true, .lock_off = 0 },
 };
 
 static inline struct object *

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 
 #include "vm_fixture.h"
 
@@ -18,14 +19,48 @@ struct kernel {
 	int record, scratch, result;
 };
 
+/* BTF of keys (bytes) and of values that have a lock, type numbers 3 and 5: the kernel finds the lock by it. */
+static inline int
+kernel_lock_btf(const struct table *table)
+{
+	uint32_t rest = table->lock_off ? 0 : 8, len;
+	struct btf *btf = btf__new_empty();
+	const void *raw;
+	int fd;
+
+	btf__add_int(btf, "unsigned int", 4, 0);                     /* 1 */
+	btf__add_int(btf, "unsigned long", 8, 0);                    /* 2 */
+	btf__add_typedef(btf, "key", table->key_size == 4 ? 1 : 2); /* 3 */
+	btf__add_struct(btf, "bpf_spin_lock", 4);                    /* 4 */
+	btf__add_field(btf, "val", 1, 0, 0);
+	btf__add_struct(btf, "value", table->value_size);            /* 5 */
+	if (rest)
+		btf__add_field(btf, "lock", 4, table->lock_off * 8, 0);
+	btf__add_field(btf, "number", 2, rest * 8, 0);
+	if (!rest)
+		btf__add_field(btf, "lock", 4, table->lock_off * 8, 0);
+	raw = btf__raw_data(btf, &len);
+	fd = bpf_btf_load(raw, len, NULL);
+	btf__free(btf);
+	return fd;
+}
+
 static inline int
 kernel_map(const struct table *table)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = (table->read_only ? BPF_F_RDONLY_PROG : 0) | (table->write_only ? BPF_F_WRONLY_PROG : 0) |
 			    (table->kind == TABLE_LPM_TRIE ? BPF_F_NO_PREALLOC : 0));
 	uint32_t zero = 0;
-	int fd = bpf_map_create(table_kind_map_type(table->kind), "ktap_test", table->key_size, table->value_size, table->max_entries, &opts);
+	int fd, btf = table->has_lock ? kernel_lock_btf(table) : -1;
 
+	if (table->has_lock) {
+		opts.btf_fd = (uint32_t)btf;
+		opts.btf_key_type_id = 3;
+		opts.btf_value_type_id = 5;
+	}
+	fd = bpf_map_create(table_kind_map_type(table->kind), "ktap_test", table->key_size, table->value_size, table->max_entries, &opts);
+	if (btf >= 0)
+		close(btf);
 	if (fd >= 0 && table->init && (bpf_map_update_elem(fd, &zero, table->init, 0) || bpf_map_freeze(fd)))
 		return -errno;
 	return fd < 0 ? -errno : fd;
@@ -161,6 +196,24 @@ kernel_runner_btf(const struct object *object, uint32_t start, struct btf_info *
 	return btf_for_program(NULL, funcs, n + 1, info) ? -1 : bpf_btf_load(info->btf, info->btf_len, NULL);
 }
 
+/*
+ * Programs for tracing, as most of ours are, may not use locks in the kernel; those of type SYSCALL may, and see their context in the same way.
+ */
+static inline enum bpf_prog_type
+kernel_type(const struct object *object, struct bpf_prog_load_opts *opts)
+{
+	for (uint32_t f = 0; f < object->n_funcs; f++)
+		for (uint32_t r = 0; r < object->funcs[f]->n_relocs; r++) {
+			const struct reloc *reloc = &object->funcs[f]->relocs[r];
+
+			if (reloc->kind <= RELOC_TABLE_VALUE && object->tables[reloc->index]->has_lock) {
+				opts->prog_flags = BPF_F_SLEEPABLE;
+				return BPF_PROG_TYPE_SYSCALL;
+			}
+		}
+	return BPF_PROG_TYPE_RAW_TRACEPOINT;
+}
+
 /* 0, or -errno of the kernel's refusal, with its log. */
 static inline int
 kernel_verify(const struct kernel *kernel, const struct object *object, char *log, size_t log_size)
@@ -177,7 +230,7 @@ kernel_verify(const struct kernel *kernel, const struct object *object, char *lo
 		opts.func_info_cnt = info.n_func_infos;
 		opts.func_info_rec_size = sizeof(struct bpf_func_info);
 	}
-	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_test", "GPL", insns, kernel_program(kernel, object, insns), &opts);
+	fd = bpf_prog_load(kernel_type(object, &opts), "ktap_test", "GPL", insns, kernel_program(kernel, object, insns), &opts);
 	if (fd >= 0)
 		close(fd);
 	if (btf >= 0)
@@ -244,7 +297,7 @@ kernel_run(const struct kernel *kernel, const struct object *object, struct kern
 	opts.func_info = info.func_infos;
 	opts.func_info_cnt = info.n_func_infos;
 	opts.func_info_rec_size = sizeof(struct bpf_func_info);
-	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_test", "GPL", insns, n, &opts);
+	fd = bpf_prog_load(kernel_type(object, &opts), "ktap_test", "GPL", insns, n, &opts);
 	err = fd < 0 ? fd : 0;
 	if (!input->numbers && !err)
 		err = bpf_map_update_elem(kernel->record, &zero, input->record, 0);
