@@ -2,13 +2,13 @@
 /*
  * interrupt: Ctrl-C as a descriptor, see session_int.h.
  *
- * A signalfd and not a handler: a handler would need a global, and the loop has to poll anyway. Code that
- * runs long without polling (a loop in main) asks interrupt_seen now and then.
+ * A signalfd and not a handler for the first, since the loop has to poll anyway. Code that runs long without polling (a loop in
+ * main) asks interrupt_seen now and then.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "session/session_int.h"
@@ -41,18 +41,46 @@ interrupt_open(struct interrupt *interrupt)
 	return interrupt->fd < 0 ? -errno : mask(SIG_BLOCK);
 }
 
-/* timeout(1) signals the process and then its group: what comes so soon is the same wish, and no impatient second one. */
-enum { SAME_WISH_MS = 50 };
+/*
+ * Who sends a signal to a group, too, as timeout(1) does, sends more than one for one wish, of which a busy machine may deliver the
+ * last much later than the first. The terminal sends one for each Ctrl-C.
+ */
+enum { SAME_WISH_NS = 1000000000 };
+
+/* When the first signal was seen. A handler has no other argument. */
+static volatile uint64_t wish_ns;
+
+static uint64_t
+clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now); /* async-signal-safe */
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 static void
-forget_twins(int fd)
+take_second(int number, siginfo_t *info, void *context)
 {
-	struct signalfd_siginfo info;
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	if (info->si_code != SI_KERNEL && clock_ns() - wish_ns < SAME_WISH_NS)
+		return;
+	signal(number, SIG_DFL);
+	raise(number); /* delivered when this returns */
+}
 
-	if (poll(&poll_fd, 1, SAME_WISH_MS) > 0)
-		while (read(fd, &info, sizeof(info)) == sizeof(info))
-			;
+/* From now on a signal ends the process, unless it belongs to the first one. What was ignored before us stays so. */
+static void
+await_second(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM };
+	struct sigaction action = { .sa_sigaction = take_second, .sa_flags = SA_SIGINFO | SA_RESTART }, old;
+
+	wish_ns = clock_ns();
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		sigaction(numbers[i], NULL, &old);
+		if (old.sa_handler == SIG_DFL)
+			sigaction(numbers[i], &action, NULL);
+	}
 }
 
 bool
@@ -62,7 +90,7 @@ interrupt_seen(struct interrupt *interrupt)
 
 	if (!interrupt->seen && read(interrupt->fd, &info, sizeof(info)) == sizeof(info)) {
 		interrupt->seen = true;
-		forget_twins(interrupt->fd);
+		await_second();
 		interrupt_release(interrupt);
 	}
 	return interrupt->seen;

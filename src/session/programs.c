@@ -225,6 +225,7 @@ trace(struct run *run, bool quiet)
 	if (!quiet)
 		fputs("Tracing... Hit Ctrl-C to end.\n", stderr);
 	loop(run);
+	interrupt_seen(&run->interrupt); /* one that ended the command, too, and by that the loop, is the first */
 	interrupt_release(&run->interrupt);
 	run->source->ops->stop(run->source);
 	drain(run);

@@ -243,7 +243,8 @@ print_banner(const struct session *session)
 static void
 stop(struct session *session)
 {
-	if (session->interrupt.seen && isatty(STDERR_FILENO))
+	/* A signal to the whole group, as Ctrl-C is, may have ended the command, and by that the loop, before that looked for ours. */
+	if (interrupt_seen(&session->interrupt) && isatty(STDERR_FILENO))
 		fputc('\n', stderr); /* behind the terminal's ^C */
 	interrupt_release(&session->interrupt);
 	if (session->source)

@@ -17,8 +17,8 @@ struct lua_State;
 /* ---- interrupt.c: Ctrl-C ------------------------------------------------ */
 
 /*
- * SIGINT and SIGTERM arrive at a descriptor. The first is taken; from then on the signals have their default
- * effect again, so that a second Ctrl-C ends the process at once, whatever it is doing.
+ * SIGINT and SIGTERM arrive at a descriptor. The first is taken; from then on a second Ctrl-C ends the process at once, whatever
+ * it is doing. So does a signal that a process sends, but only a second later: until then it belongs to the first.
  */
 struct interrupt {
 	int fd;

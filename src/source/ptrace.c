@@ -26,7 +26,11 @@
 
 #include "source/ptrace_int.h"
 
-#define STOPS_A_PUMP 4096  /* then the session looks at its clocks */
+/*
+ * How long a pump goes on while there always is another stop; then the session looks at its clocks, signals and Ctrl-C. In time and
+ * not in stops: on a busy machine each may have cost us a turn of the scheduler.
+ */
+#define PUMP_NS 5000000
 #define LOOK_AGAIN_NS 30000
 #define TERM_MS 200        /* how long the end of a command that we ask to end is waited for */
 
@@ -162,18 +166,17 @@ ptrace_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 	struct tracer *tracer = of(source);
 	struct sink sink = { fn, arg, 0 };
 	bool was_over = tracer->over;
-	uint32_t n, n_done = 0;
+	uint64_t until = now_ns() + PUMP_NS;
+	uint32_t n = 0;
 
 	forget_signals(tracer); /* before looking: what stops later signals again */
 	if (tracer->n_held)
 		release_overdue(tracer);
-	while (n_done < STOPS_A_PUMP && (was_over || !tracer->over) && (n = handle_soon(tracer))) {
-		n_done += n;
+	do {
+		n = was_over || !tracer->over ? handle_soon(tracer) : 0;
 		engine_drain(&tracer->engine, &sink);
-	}
-	if (!n_done)
-		engine_drain(&tracer->engine, &sink);
-	if (n_done >= STOPS_A_PUMP)
+	} while (n && now_ns() < until);
+	if (n)
 		kill(getpid(), SIGCHLD); /* there may be more, of which the descriptor knows no longer */
 	return sink.n;
 }
@@ -205,7 +208,7 @@ wait_for_end(struct tracer *tracer)
 	while (!tracer->ended && now_ns() < until) {
 		forget_signals(tracer);
 		release_overdue(tracer);
-		while (handle_reports(tracer))
+		while (now_ns() < until && handle_reports(tracer))
 			;
 		if (!tracer->ended)
 			poll(&ready, 1, 10);
