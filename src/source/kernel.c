@@ -16,7 +16,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,8 +25,6 @@
 
 #define BATCH_RING_MIN (256u << 10) /* bytes: a smaller ring buffer may be full within the millisecond that a batch takes */
 #define PUMP_MAX 16384 /* records handed over by one pump: a flood must not keep the session from its ticks */
-
-#define INIT_PID_NS 0xEFFFFFFCu /* inode of the first pid namespace; include/linux/proc_ns.h */
 
 static struct kernel *
 of(struct source *source)
@@ -51,40 +48,6 @@ step(struct timespec *since, const char *name)
 
 /* ---- whom to trace --------------------------------------------------------------------------- */
 
-static bool
-in_first_pid_namespace(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == INIT_PID_NS;
-}
-
-/*
- * Our own process id as programs see it. In a pid namespace (a container) that is not getpid's: there a
- * program is asked, run once in our own context.
- */
-static uint32_t
-own_process(void)
-{
-	const struct bpf_insn insns[] = {
-		insn_call(BPF_FUNC_get_current_pid_tgid),
-		insn_alu_imm(BPF_RSH, 0, 32),
-		insn_exit(),
-	};
-	LIBBPF_OPTS(bpf_test_run_opts, run);
-	int fd, err;
-
-	if (in_first_pid_namespace())
-		return (uint32_t)getpid();
-	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", "Dual BSD/GPL", insns,
-			   ARRAY_SIZE(insns), NULL);
-	if (fd < 0)
-		return (uint32_t)getpid(); /* nothing will be traced either */
-	err = bpf_prog_test_run_opts(fd, &run);
-	close(fd);
-	return err < 0 ? (uint32_t)getpid() : run.retval;
-}
-
 static int
 open_target(struct kernel *kernel, struct text *why)
 {
@@ -92,19 +55,15 @@ open_target(struct kernel *kernel, struct text *why)
 
 	if (!kernel->has_target)
 		return 0;
-	if (!in_first_pid_namespace()) {
-		text_puts(why,
-			  "following a process from inside a pid namespace (a container) is not possible: "
-			  "share the host's (docker run --pid=host), or use --engine=user");
-		return -EOPNOTSUPP;
-	}
 	if (kernel->target.argv)
 		err = kernel_command_start(kernel, why);
 	if (err < 0)
 		return err;
 	kernel->pidfd = (int)syscall(SYS_pidfd_open,
 				     kernel->command.pid ? kernel->command.pid : kernel->target.pid, 0);
-	if (kernel->pidfd >= 0 || kernel->command.pid)
+	if (kernel->pidfd >= 0 && kernel->target.pid)
+		return pid_space_host(&kernel->pids, kernel->target.pid, &kernel->target_on_host, why);
+	if (kernel->command.pid)
 		return 0;
 	err = -errno;
 	if (err == -EINVAL || err == -ENOENT)
@@ -387,7 +346,7 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 	if (target)
 		kernel->target = *target;
 	kernel->has_target = kernel->target.argv || kernel->target.pid;
-	kernel->self = own_process();
+	pid_space_open(&kernel->pids);
 	kernel->pidfd = kernel->targets_fd = kernel->cgroup_fd = kernel->scratch_fd = kernel->guard_fd = -1;
 	return kernel;
 }

@@ -90,12 +90,15 @@ await_child(const struct kernel *kernel)
 int
 kernel_command_go(struct kernel *kernel, struct text *why)
 {
-	struct target_bit bit;
+	struct target_bit bit = { 0 };
+	uint32_t process;
 	int err, result;
 
 	if (!kernel->command.pid)
 		return 0;
-	err = kernel_target_map(kernel, (uint32_t)kernel->command.pid, &bit);
+	err = pid_space_host(&kernel->pids, kernel->command.pid, &process, why);
+	if (err == 0)
+		err = kernel_target_map(kernel, process, &bit);
 	if (err == 0)
 		err = command_release(&kernel->command);
 	if (err == 0)
@@ -112,7 +115,7 @@ kernel_command_go(struct kernel *kernel, struct text *why)
 		err = result;
 	if (err == -ECHILD || err == -EPIPE)
 		text_printf(why, "command '%s' was killed before it began", kernel->target.argv[0]);
-	else if (err < 0)
+	else if (err < 0 && !why->len)
 		text_printf(why, "command '%s' cannot be executed: %s", kernel->target.argv[0], strerror(-err));
 	return err;
 }

@@ -15,6 +15,7 @@
  *     kernel_multi.c  one attachment for many functions
  *     kernel_object.c   objects of C compilers, a source of their own
  *     kernel_printk.c   what their programs print
+ *     kernel_pids.c   process ids in a pid namespace
  *     kernel_privilege.c  giving up what is not needed any more
  *     kernel_btf.c    the few type numbers and offsets that stubs need from the kernel's BTF
  */
@@ -120,6 +121,26 @@ struct kernel_types {
 	uint32_t task_pid_off, task_tgid_off; /* bytes in struct task_struct; 0: not known */
 };
 
+/* Bytes from the start of the kernel's structures: see kernel_pids.c. */
+struct pid_offsets {
+	uint32_t task_pid, task_signal, task_tgid; /* struct task_struct: thread_pid, signal, tgid */
+	uint32_t signal_pids;
+	uint32_t level, numbers;                   /* struct pid */
+	uint32_t nr, space, upid_size;             /* struct upid: nr, ns */
+	uint32_t inum;                             /* struct pid_namespace: ns.inum */
+};
+
+/* The pid namespace that we are in. */
+struct pid_space {
+	bool is_inner;        /* not the host's: numbers differ */
+	uint64_t device, inode;
+	uint32_t self;        /* our own process id on the host; we are never traced */
+	bool knows_levels;    /* the next two are set */
+	struct pid_offsets offsets;
+	uint32_t level;       /* 0: the host's */
+	uint32_t iterator;    /* type id of the kernel's iterator over tasks; 0: it has none */
+};
+
 enum feature { FEATURE_UNTRIED, FEATURE_NO, FEATURE_YES };
 
 struct kernel {
@@ -129,13 +150,14 @@ struct kernel {
 	struct events *events;
 	struct target target;
 	bool has_target;
+	uint32_t target_on_host;  /* -p: the process's number that programs see; 0: none */
 
 	struct command command;   /* pid 0: none */
 	struct gate *gate;        /* where it waits last, see kernel_command.c; NULL: none */
 	bool command_gone;        /* waited for */
 	int command_status;
 	int pidfd;                /* of the traced process; -1: none */
-	uint32_t self;            /* our own process id, never traced */
+	struct pid_space pids;
 
 	int *tables;              /* descriptors, by index in object.tables */
 	void *globals;            /* shared memory of the globals table */
@@ -246,6 +268,23 @@ kernel_command_go(struct kernel *kernel, struct text *why);
 
 void
 kernel_command_fini(struct kernel *kernel);
+
+/* ---- kernel_pids.c ------------------------------------------------------------------------------ */
+
+/* Finds out where we are. Costs a stat(2) on the host, some milliseconds in a namespace. */
+void
+pid_space_open(struct pid_space *pids);
+
+/* The host's number of a process that has `pid` in our namespace. Returns 0, or -errno with *why set. */
+int
+pid_space_host(const struct pid_space *pids, pid_t pid, uint32_t *host, struct text *why);
+
+/*
+ * A function without arguments that gives what bpf_get_current_pid_tgid gives, in numbers of our namespace: 0 for processes that are not
+ * in it. In `arena`. NULL: our bug.
+ */
+const struct func *
+pid_space_func(const struct pid_space *pids, struct arena *arena);
 
 /* ---- kernel_plan.c --------------------------------------------------------------------------- */
 

@@ -139,20 +139,27 @@ find_maps(struct kernel_object *ko)
 		ko->maps[i] = bpf_object__find_map_by_name(ko->bpf, object->tables[i]->name);
 }
 
-/* Tells the object whom to trace, where it asks. */
-static void
-set_target(struct kernel_object *ko, int32_t pid)
+/* Tells the object whom to trace, where it asks: by the number that programs see. Returns 0 or -errno with *why set. */
+static int
+set_target(struct kernel_object *ko, pid_t pid, struct text *why)
 {
 	const struct object *object = ko->source.object;
-	uint32_t table, off, size;
+	uint32_t table, off, size, host;
+	struct pid_space pids;
 	size_t len;
 	char *value;
+	int err;
 
-	if (!object_variable(object, TARGET_NAME, &table, &off, &size) || size != sizeof(pid) || !ko->maps[table])
-		return;
+	if (!object_variable(object, TARGET_NAME, &table, &off, &size) || size != sizeof(host) || !ko->maps[table])
+		return 0;
+	pid_space_open(&pids);
+	err = pid_space_host(&pids, pid, &host, why);
+	if (err < 0)
+		return err;
 	value = (char *)(uintptr_t)bpf_map__initial_value(ko->maps[table], &len); /* ours to write before loading */
-	if (value && off + sizeof(pid) <= len)
-		memcpy(value + off, &pid, sizeof(pid));
+	if (value && off + sizeof(host) <= len)
+		memcpy(value + off, &host, sizeof(host));
+	return 0;
 }
 
 static int
@@ -169,10 +176,9 @@ open_target(struct kernel_object *ko, struct text *why)
 	}
 	if (!pid)
 		return 0;
-	set_target(ko, pid);
 	ko->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (ko->pidfd >= 0)
-		return 0;
+		return set_target(ko, pid, why);
 	err = -errno;
 	text_printf(why, "process %d: %s", (int)pid, strerror(-err));
 	return err;

@@ -154,7 +154,7 @@ emit_filter(struct stub *stub)
 	emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
 	emit(stub, insn_alu_imm(BPF_RSH, 0, 32));
 	if (!stub->kernel->has_target) {
-		code_branch_imm(&stub->code, BPF_JEQ, 0, (int32_t)stub->kernel->self, stub->out);
+		code_branch_imm(&stub->code, BPF_JEQ, 0, (int32_t)stub->kernel->pids.self, stub->out);
 	} else {
 		emit(stub, insn_mov(3, 0));
 		emit_target_bit(stub, 3, 1, 2);
@@ -619,6 +619,26 @@ resolve(const struct kernel *kernel, const struct func *func, struct bpf_insn *i
 	}
 }
 
+static bool
+is_call_of(const struct bpf_insn *insn, int32_t helper)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 && insn->imm == helper;
+}
+
+/* In a pid namespace a handler's question for process ids goes to the function at `ids`. */
+static void
+redirect_ids(const struct func *func, struct bpf_insn *image, uint32_t start, uint32_t ids)
+{
+	uint32_t pc;
+
+	for (pc = start; pc < start + func->n_insns; pc++) {
+		if (!is_call_of(&image[pc], BPF_FUNC_get_current_pid_tgid))
+			continue;
+		image[pc].src_reg = BPF_PSEUDO_CALL;
+		image[pc].imm = (int32_t)(ids - pc - 1);
+	}
+}
+
 /* Appends a function of the object, if it is not there yet. */
 static void
 collect_func(const struct kernel *kernel, uint32_t index, struct image *image, uint32_t *starts)
@@ -632,6 +652,24 @@ collect_func(const struct kernel *kernel, uint32_t index, struct image *image, u
 	image->n_insns += func->n_insns;
 }
 
+/* Behind all others: what gives process ids. Returns where it begins, 0 where the helper does. */
+static uint32_t
+collect_ids(const struct kernel *kernel, struct arena *arena, struct image *image)
+{
+	const struct func *ids = kernel->pids.is_inner ? pid_space_func(&kernel->pids, arena) : NULL;
+	bool wanted = false;
+	uint32_t i, pc, start = image->n_insns;
+
+	for (i = 1; i < image->n_funcs && ids && !wanted; i++)
+		for (pc = 0; pc < image->funcs[i]->n_insns && !wanted; pc++)
+			wanted = is_call_of(&image->funcs[i]->insns[pc], BPF_FUNC_get_current_pid_tgid);
+	if (!wanted)
+		return 0;
+	image->funcs[image->n_funcs++] = ids;
+	image->n_insns += ids->n_insns;
+	return start;
+}
+
 /* The stub, each function that it calls, once, and whatever these refer to. */
 static void
 collect(const struct kernel *kernel, const struct unit *unit, const struct func *stub, struct arena *arena,
@@ -640,7 +678,7 @@ collect(const struct kernel *kernel, const struct unit *unit, const struct func 
 	const struct func *func;
 	uint32_t i, r;
 
-	image->funcs = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*image->funcs));
+	image->funcs = arena_alloc(arena, (kernel->object->n_funcs + 2) * sizeof(*image->funcs));
 	image->funcs[image->n_funcs++] = stub;
 	image->n_insns = stub->n_insns;
 	for (i = 0; i < unit->n_slots; i++)
@@ -658,7 +696,7 @@ kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *
 	    struct text *why)
 {
 	struct stub stub = { .kernel = kernel, .unit = unit };
-	uint32_t i, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
+	uint32_t i, ids, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
 	int err = 0;
 
 	*image = (struct image){ 0 };
@@ -676,11 +714,14 @@ kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *
 	}
 	collect(kernel, unit, func_from_code(&stub.code, "ktap_entry", unit_infos[unit->kind].name), arena,
 		image, starts);
+	ids = collect_ids(kernel, arena, image);
 	image->insns = arena_alloc(arena, image->n_insns * sizeof(*image->insns));
 	for (i = 0; i < image->n_funcs; i++) {
 		memcpy(image->insns + start, image->funcs[i]->insns,
 		       image->funcs[i]->n_insns * sizeof(*image->insns));
 		resolve(kernel, image->funcs[i], image->insns, start, starts);
+		if (ids && i > 0 && start < ids)
+			redirect_ids(image->funcs[i], image->insns, start, ids);
 		start += image->funcs[i]->n_insns;
 	}
 	return 0;

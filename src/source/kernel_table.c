@@ -290,7 +290,7 @@ create_targets(struct kernel *kernel)
 	if (kernel->targets_fd < 0)
 		return kernel->targets_fd;
 	/* A command becomes one just before its execve: kernel_command.c. */
-	return kernel->target.pid ? set_target(kernel, (uint32_t)kernel->target.pid) : 0;
+	return kernel->target_on_host ? set_target(kernel, kernel->target_on_host) : 0;
 }
 
 /* The control group as the kernel's helper wants it: a table with a descriptor of its folder. Says itself what is wrong. */
