@@ -91,12 +91,38 @@ walk_repeated(struct loops *loops, struct node *loop, struct node *const *parts,
 	loops->depth = outer.depth;
 }
 
+/* A walk over a table that is no loop of the script: len(t), t[a] = nil. Its function uses no variables. */
+static void
+note_walk(struct loops *loops)
+{
+	if (loops->depth + 1 > loops->depth_max)
+		loops->depth_max = loops->depth + 1;
+}
+
+static bool
+is_table(const struct node *node)
+{
+	return node->type && type_find(node->type)->kind == TYPE_TABLE;
+}
+
+static void
+walk_assign(struct loops *loops, struct node *node)
+{
+	for (const struct node *target = node->a; target; target = target->next) {
+		if (target->kind == NODE_INDEX && is_table(target))
+			note_walk(loops);
+	}
+	walk_parts(loops, (struct node *[]){ node->a, node->b }, 2);
+}
+
 static void
 walk_call(struct loops *loops, struct node *call)
 {
 	struct inlined *inlined = call->inlined, *outer = loops->inlined;
 	const struct node *outer_home = loops->inlined_home;
 
+	if (call->builtin && call->builtin->id == BUILTIN_LEN && is_table(call->b))
+		note_walk(loops);
 	walk(loops, call->b);
 	if (!inlined)
 		return;
@@ -124,6 +150,9 @@ walk_node(struct loops *loops, struct node *node)
 		return;
 	case NODE_CALL:
 		walk_call(loops, node);
+		return;
+	case NODE_ASSIGN:
+		walk_assign(loops, node);
 		return;
 	case NODE_RETURN:
 		if (loops->inlined && loops->inlined_home != loops->home)

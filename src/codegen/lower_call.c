@@ -68,8 +68,11 @@ lower_string_at(struct lowering *l, struct node *node, int32_t helper)
 static struct val
 lower_len(struct lowering *l, struct node *node)
 {
-	struct val val = lower_exp(l, node->b);
+	struct val val;
 
+	if (type_find(node->b->type)->kind == TYPE_TABLE)
+		return lower_table_len(l, node->b);
+	val = lower_exp(l, node->b);
 	val_require(l, &val, COUNTER_NIL_VALUE);
 	return val_number(TYPE_INT, string_len(l, &val));
 }

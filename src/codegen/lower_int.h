@@ -183,8 +183,26 @@ lower_for_step(struct lowering *l, struct node *node);
 void
 lower_for_range(struct lowering *l, struct node *node);
 
+/* A round of a loop begins, of which at most so many run. `counter`: a vreg with those so far; NO_VREG: counted with those of all loops. */
+void
+loop_count(struct lowering *l, int counter);
+
+/* The statements of a loop, with where `break` and `continue` lead. */
+void
+lower_body(struct lowering *l, struct node *body, uint32_t on_break, uint32_t on_continue);
+
+/* ---- lower_walk.c: a table's elements, one after the other ---- */
+
 void
 lower_for_in(struct lowering *l, struct node *node);
+
+/* len(t), len(t[a]) */
+struct val
+lower_table_len(struct lowering *l, struct node *node);
+
+/* t[a] = nil, where t[a] is a table */
+void
+lower_empty(struct lowering *l, struct node *node);
 
 /* ---- loops.c, lower_callback.c ---- */
 
@@ -345,19 +363,26 @@ void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand);
 
 /*
- * The table of the object that a NAME stands for. A variable of the probe itself, or a parameter that got no table, stands for none: that
+ * The table of the object that a NAME stands for, or in which an INDEX of it looks. A variable of the probe itself, or a parameter that got no table, stands for none: that
  * is known only now that all calls are; it is reported, and the index of any table returned.
  */
 uint32_t
-table_of(struct lowering *l, const struct node *name);
+table_of(struct lowering *l, const struct node *node);
 
 /* Its handle, as helpers take it. */
 int
 table_handle(struct lowering *l, uint32_t index);
 
-/* The parts of a key in memory, one behind the other. A nil part goes to `on_nil`. */
+/* The parts of the key of an INDEX in memory, one behind the other. A nil part goes to `on_nil`. */
 struct mem
-table_key(struct lowering *l, const struct table *table, struct node *keys, uint32_t on_nil);
+table_key(struct lowering *l, const struct table *table, const struct node *node, uint32_t on_nil);
+
+/* The same of an element that is a table (or of a NAME, which gives none): the n parts that all keys in it begin with, in scratch memory. */
+struct mem
+table_prefix(struct lowering *l, const struct table *table, const struct node *node, uint32_t on_nil, uint32_t *size, uint32_t *n);
+
+void
+element_remove(struct lowering *l, uint32_t index, struct mem key);
 
 /* Address of the element's value, as a vreg; 0: there is none. */
 int

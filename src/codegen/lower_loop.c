@@ -16,8 +16,8 @@ struct round {
 	struct callback callback;
 };
 
-static void
-count_round(struct lowering *l, int counter)
+void
+loop_count(struct lowering *l, int counter)
 {
 	struct ir *ir = &l->ir;
 	int n;
@@ -39,7 +39,7 @@ round_begin(struct lowering *l, struct round *round, const struct node *loop, in
 	round->called_back = loop->called_back;
 	round->counter = counter;
 	if (round->called_back) {
-		callback_begin(l, &round->callback, loop->kind == NODE_FOR_IN ? CONTEXT_OF_EACH : CONTEXT_OF_LOOP);
+		callback_begin(l, &round->callback, CONTEXT_OF_LOOP);
 		round->counter = NO_VREG;
 	}
 	round->top = ir_label(&l->ir);
@@ -52,17 +52,7 @@ static void
 round_count(struct lowering *l, const struct round *round)
 {
 	if (round->called_back || round->counter != NO_VREG)
-		count_round(l, round->counter);
-}
-
-/* The function's end: 0 for the next round, 1 where the code jumped to `done`. */
-static void
-round_return(struct lowering *l, struct round *round)
-{
-	callback_exit(l, 0);
-	ir_bind(&l->ir, round->done);
-	callback_exit(l, 1);
-	callback_end(l, &round->callback);
+		loop_count(l, round->counter);
 }
 
 /* Here the round is over; the loop goes on with the next one, or where the code jumped to `done`, behind this. */
@@ -74,11 +64,14 @@ round_end(struct lowering *l, struct round *round)
 		ir_bind(&l->ir, round->done);
 		return;
 	}
-	round_return(l, round);
+	callback_exit(l, 0);
+	ir_bind(&l->ir, round->done);
+	callback_exit(l, 1);
+	callback_end(l, &round->callback);
 	callback_call(l, &round->callback, BPF_FUNC_loop, ir_const(&l->ir, LOOP_MAX + 1));
 }
 
-static void
+void
 lower_body(struct lowering *l, struct node *body, uint32_t on_break, uint32_t on_continue)
 {
 	struct loop loop = { .on_break = on_break, .on_continue = on_continue, .outer = l->loop };
@@ -265,51 +258,5 @@ lower_for_range(struct lowering *l, struct node *node)
 		lower_range_called_back(l, node, &init, &limit, &step);
 	else
 		lower_range_in_place(l, node, &init, &limit, &step);
-	memory_release(l, mark);
-}
-
-/* ---- for (k, v in pairs(t)) ---- */
-
-/* Gives a variable the part of a key, or the value, that stands at `at` of an element. */
-static void
-assign_part(struct lowering *l, struct variable *var, const struct shape *shape, struct mem at)
-{
-	struct type *type = type_find(var->type);
-	struct val val = { .kind = val_kind(type), .present = NO_VREG, .reg = NO_VREG, .mem = at, .str_size = shape->size };
-
-	if (type->kind != TYPE_STR)
-		val.reg = ir_load(&l->ir, shape->size == 4 ? BPF_W : BPF_DW, at.base, at.off);
-	variable_declare(l, var);
-	variable_assign(l, var, &val);
-}
-
-void
-lower_for_in(struct lowering *l, struct node *node)
-{
-	uint32_t index = table_of(l, node->b->b);
-	const struct table *table = l->object->tables[index];
-	struct memory_mark mark = memory_mark(l);
-	struct node *name = node->a;
-	struct val nil = val_nil();
-	struct round round;
-	struct mem at;
-
-	round_begin(l, &round, node, NO_VREG);
-	round_count(l, &round);
-	at = (struct mem){ .base = l->ir.element_key };
-	for (uint32_t i = 0; name && i < table->n_key_parts; i++, name = name->next) {
-		assign_part(l, name->var, &table->key[i], at);
-		at.off += (int32_t)table->key[i].size;
-	}
-	if (name)
-		assign_part(l, name->var, &table->value, (struct mem){ .base = l->ir.element_value });
-	for (name = name ? name->next : NULL; name; name = name->next) {
-		variable_declare(l, name->var);
-		variable_assign(l, name->var, &nil);
-	}
-	lower_body(l, node->c, round.done, round.next);
-	ir_bind(&l->ir, round.next);
-	round_return(l, &round);
-	callback_call(l, &round.callback, BPF_FUNC_for_each_map_elem, table_handle(l, index));
 	memory_release(l, mark);
 }

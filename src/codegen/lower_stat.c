@@ -171,14 +171,14 @@ variable_cell(struct lowering *l, uint32_t index)
 void
 lower_sample(struct lowering *l, struct node *node)
 {
-	uint32_t index = node->a->kind == NODE_INDEX ? table_of(l, node->a->a) : node->a->var->index;
+	uint32_t index = node->a->kind == NODE_INDEX ? table_of(l, node->a) : node->a->var->index;
 	const struct table *table = l->object->tables[index];
 	int value = lower_number(l, node->b), cell;
 
 	if (table->value.kind != VALUE_STAT)
 		return; /* no table: reported by table_of */
 	if (node->a->kind == NODE_INDEX)
-		cell = table_element(l, index, table_key(l, table, node->a->b, lower_failure(l, COUNTER_NIL_KEY)));
+		cell = table_element(l, index, table_key(l, table, node->a, lower_failure(l, COUNTER_NIL_KEY)));
 	else
 		cell = variable_cell(l, index);
 	for (unsigned part = 0; part < N_STAT_PARTS; part++) {

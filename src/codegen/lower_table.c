@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Elements of tables: t[k], t[k] = v, t[k] += v, in the probe half.
+ * Elements of tables: t[k], t[k] = v, t[k] += v, in the probe half. Of tables in tables, t[a][b], there is one table of the object, with
+ * the keys one behind the other.
  */
 #include <errno.h>
 
 #include "codegen/lower_int.h"
 
 uint32_t
-table_of(struct lowering *l, const struct node *name)
+table_of(struct lowering *l, const struct node *node)
 {
-	const struct variable *var = name->var->table ? name->var->table : name->var;
+	const struct variable *var;
 	struct diag *diag;
 
+	while (node->kind == NODE_INDEX)
+		node = node->a;
+	var = node->var->table ? node->var->table : node->var;
 	if (variable_is_shared(var))
 		return var->index;
-	diag = diag_error(l->diags, name->span, "not-a-table", "'%s' is no table here", var->name);
+	diag = diag_error(l->diags, node->span, "not-a-table", "'%s' is no table here", var->name);
 	diag_help(l->diags, diag, "a probe cannot make one: declare it in the main chunk, var %s = {}", var->name);
 	return l->object->table_event_info; /* any table, so that the rest is looked at */
 }
@@ -28,17 +32,23 @@ table_handle(struct lowering *l, uint32_t index)
 	return handle;
 }
 
-struct mem
-table_key(struct lowering *l, const struct table *table, struct node *keys, uint32_t on_nil)
+/* The parts of a key in the order of the text, outer tables' first. Returns how many. */
+static uint32_t
+key_parts(struct lowering *l, const struct table *table, const struct node *node, struct val *parts)
 {
-	struct val parts[TABLE_KEY_PARTS_MAX];
-	struct mem mem;
-	int32_t off = 0;
 	uint32_t n = 0;
 
-	for (struct node *key = keys; key && n < table->n_key_parts; key = key->next, n++)
+	if (node->kind != NODE_INDEX)
+		return 0;
+	n = key_parts(l, table, node->a, parts);
+	for (struct node *key = node->b; key && n < table->n_key_parts; key = key->next, n++)
 		parts[n] = lower_exp(l, key);
-	mem = memory_new(l, table->key_size);
+	return n;
+}
+
+static void
+store_key(struct lowering *l, const struct table *table, const struct val *parts, uint32_t n, struct mem mem, uint32_t on_nil)
+{
 	for (uint32_t i = 0; i < n; i++) {
 		const struct shape *shape = &table->key[i];
 
@@ -47,13 +57,38 @@ table_key(struct lowering *l, const struct table *table, struct node *keys, uint
 		else if (parts[i].present != NO_VREG)
 			ir_branch_imm(&l->ir, BPF_JEQ, parts[i].present, 0, on_nil);
 		if (shape->kind == VALUE_STR && parts[i].kind == TYPE_STR)
-			string_store(l, memory_at(mem, off), shape->size, &parts[i]);
+			string_store(l, mem, shape->size, &parts[i]);
 		else if (parts[i].is_const || parts[i].kind == TYPE_NIL)
-			ir_store_imm(&l->ir, shape->size == 4 ? BPF_W : BPF_DW, mem.base, mem.off + off, parts[i].imm);
+			ir_store_imm(&l->ir, shape->size == 4 ? BPF_W : BPF_DW, mem.base, mem.off, parts[i].imm);
 		else
-			ir_store(&l->ir, shape->size == 4 ? BPF_W : BPF_DW, mem.base, mem.off + off, parts[i].reg);
-		off += (int32_t)shape->size;
+			ir_store(&l->ir, shape->size == 4 ? BPF_W : BPF_DW, mem.base, mem.off, parts[i].reg);
+		mem = memory_at(mem, (int32_t)shape->size);
 	}
+}
+
+struct mem
+table_key(struct lowering *l, const struct table *table, const struct node *node, uint32_t on_nil)
+{
+	struct val parts[TABLE_KEY_PARTS_MAX];
+	uint32_t n = key_parts(l, table, node, parts);
+	struct mem mem = memory_new(l, table->key_size);
+
+	store_key(l, table, parts, n, mem, on_nil);
+	return mem;
+}
+
+struct mem
+table_prefix(struct lowering *l, const struct table *table, const struct node *node, uint32_t on_nil, uint32_t *size, uint32_t *n)
+{
+	struct val parts[TABLE_KEY_PARTS_MAX];
+	struct mem mem;
+
+	*n = key_parts(l, table, node, parts);
+	*size = 0;
+	for (uint32_t i = 0; i < *n; i++)
+		*size += table->key[i].size;
+	mem = memory_scratch(l, *size);
+	store_key(l, table, parts, *n, mem, on_nil);
 	return mem;
 }
 
@@ -128,14 +163,14 @@ read_element(struct lowering *l, uint32_t index, struct mem key, uint32_t absent
 struct val
 lower_index(struct lowering *l, struct node *node)
 {
-	uint32_t index = table_of(l, node->a), absent = ir_label(&l->ir);
-	struct mem key = table_key(l, l->object->tables[index], node->b, absent);
+	uint32_t index = table_of(l, node), absent = ir_label(&l->ir);
+	struct mem key = table_key(l, l->object->tables[index], node, absent);
 
 	return read_element(l, index, key, absent, val_kind(node->type));
 }
 
-static void
-remove_element(struct lowering *l, uint32_t index, struct mem key)
+void
+element_remove(struct lowering *l, uint32_t index, struct mem key)
 {
 	ir_call(&l->ir, BPF_FUNC_map_delete_elem, (int[]){ table_handle(l, index), memory_address(l, key) }, 2);
 }
@@ -150,7 +185,7 @@ write_element(struct lowering *l, uint32_t index, struct mem key, const struct v
 	struct mem value;
 
 	if (val->kind == TYPE_NIL) {
-		remove_element(l, index, key);
+		element_remove(l, index, key);
 		return;
 	}
 	if (val->present != NO_VREG)
@@ -166,7 +201,7 @@ write_element(struct lowering *l, uint32_t index, struct mem key, const struct v
 	if (val->present != NO_VREG) {
 		ir_jump(ir, done);
 		ir_bind(ir, remove);
-		remove_element(l, index, key);
+		element_remove(l, index, key);
 	}
 	ir_bind(ir, done);
 }
@@ -174,9 +209,14 @@ write_element(struct lowering *l, uint32_t index, struct mem key, const struct v
 void
 lower_set_index(struct lowering *l, struct node *node, const struct val *val)
 {
-	uint32_t index = table_of(l, node->a);
-	struct mem key = table_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
+	uint32_t index = table_of(l, node);
+	struct mem key;
 
+	if (type_find(node->type)->kind == TYPE_TABLE) {
+		lower_empty(l, node);
+		return;
+	}
+	key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 	write_element(l, index, key, val);
 }
 
@@ -222,9 +262,9 @@ add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
 void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand)
 {
-	uint32_t index = table_of(l, node->a);
+	uint32_t index = table_of(l, node);
 	struct val by = val_number(TYPE_INT, lower_number(l, operand)), old, now;
-	struct mem key = table_key(l, l->object->tables[index], node->b, lower_failure(l, COUNTER_NIL_KEY));
+	struct mem key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 
 	if (op == TOKEN_PLUS) {
 		add_element(l, index, key, by.reg);

@@ -83,35 +83,56 @@ place_global(struct object *object, struct variable *var)
 }
 
 static uint32_t
-entries_of(const struct type *type)
+entries_of(int64_t max_records)
 {
-	if (type->max_records <= 0)
+	if (max_records <= 0)
 		return DEFAULT_ENTRIES;
-	return type->max_records > MAX_ENTRIES ? MAX_ENTRIES : (uint32_t)type->max_records;
+	return max_records > MAX_ENTRIES ? MAX_ENTRIES : (uint32_t)max_records;
+}
+
+/* The keys of a table and, behind them, of those in it. What is done with any of them counts for all. */
+static struct type
+join_keys(struct table *table, struct type *type)
+{
+	struct type joined = *type_find(type);
+
+	for (bool inner = false;; inner = true) {
+		type = type_find(type);
+		if (inner)
+			table->inner |= 1u << table->n_key_parts;
+		for (uint32_t i = 0; i < type->n_keys; i++, table->n_key_parts++) {
+			table->key[table->n_key_parts] = shape_of(type->key[i], false);
+			table->key_size += table->key[table->n_key_parts].size;
+		}
+		joined.probe_adds |= type->probe_adds;
+		joined.probe_sets |= type->probe_sets;
+		joined.probe_reads |= type->probe_reads;
+		if (joined.max_records < type->max_records)
+			joined.max_records = type->max_records;
+		joined.value = type_find(type->value);
+		if (joined.value->kind != TYPE_TABLE)
+			return joined;
+		type = joined.value;
+	}
 }
 
 static void
 place_table(struct object *object, struct variable *var)
 {
-	const struct type *type = type_find(var->type);
 	struct table *table = arena_alloc(object->arena, sizeof(*table));
-	bool is_stat = type_find(type->value)->kind == TYPE_STAT;
-	bool adds_only = is_stat || (type->probe_adds && !type->probe_sets && !type->probe_reads);
+	const struct type type = join_keys(table, var->type);
+	bool is_stat = type.value->kind == TYPE_STAT;
+	bool adds_only = is_stat || (type.probe_adds && !type.probe_sets && !type.probe_reads);
 
 	table->name = var->name;
 	table->span = var->span;
-	for (uint32_t i = 0; i < type->n_keys; i++) {
-		table->key[i] = shape_of(type->key[i], false);
-		table->key_size += table->key[i].size;
-	}
-	table->n_key_parts = type->n_keys;
-	table->value = shape_of(type->value, false);
+	table->value = shape_of(type.value, false);
 	table->value_size = table->value.size;
-	table->stat = type_find(type->value)->stat;
-	table->max_entries = entries_of(type);
+	table->stat = type.value->stat;
+	table->max_entries = entries_of(type.max_records);
 	table->counter = adds_only;
 	table->kind = adds_only ? TABLE_PERCPU_HASH : TABLE_HASH;
-	if (adds_only && type->n_keys == 1 && table->key[0].kind == VALUE_EVENT) {
+	if (adds_only && table->n_key_parts == 1 && table->key[0].kind == VALUE_EVENT) {
 		table->kind = TABLE_PERCPU_ARRAY;
 		table->key_size = table->key[0].size = 4; /* the index of an array table */
 		/* How many entries, bind_tables says. */

@@ -408,6 +408,7 @@ struct table {
 	/* How to read keys and values. n_key_parts == 0: bytes without a shape. Parts follow each other. */
 	struct shape key[TABLE_KEY_PARTS_MAX];
 	uint32_t n_key_parts;
+	uint32_t inner;     /* tables in tables, t[a][b]: bit n set: key part n begins the key of an inner one; bit 0 never */
 	struct shape value;
 	struct stat_layout stat; /* of a VALUE_STAT; programs and user space alike lay cells out by it */
 	/*
@@ -418,6 +419,16 @@ struct table {
 	struct span span;   /* where the script makes it */
 	uint32_t key_type, value_type; /* of a C compiler's: types in object.btf; 0: not known. Of data sections a BTF_KIND_DATASEC. */
 };
+
+/* The part behind the last one of the key that begins with part `first`, of a table or one in it. */
+static inline uint32_t
+table_key_end(const struct table *table, uint32_t first)
+{
+	do
+		first++;
+	while (first < table->n_key_parts && !(table->inner >> first & 1));
+	return first;
+}
 
 /* Where an instruction of a C compiler's object comes from; valid up to the next one. */
 struct source_line {
@@ -620,7 +631,7 @@ struct handler {
 
 #define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
 
-#define OBJECT_VERSION 1 /* of what object_pack writes; goes up with every change that an older reader would misread */
+#define OBJECT_VERSION 2 /* of what object_pack writes; goes up with every change that an older reader would misread */
 
 struct object {
 	struct arena *arena;

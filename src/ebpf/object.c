@@ -196,7 +196,7 @@ print_table(const struct table *table, uint32_t index, FILE *out)
 	fprintf(out, "table %u %s: %s, key %u, value %u, %u entries", index, table->name, table_kind_name(table->kind),
 		table->key_size, table->value_size, table->max_entries);
 	for (uint32_t i = 0; i < table->n_key_parts; i++) {
-		fputs(i ? ", " : " [", out);
+		fputs(!i ? " [" : table->inner >> i & 1 ? "][" : ", ", out);
 		print_shape(&table->key[i], out);
 	}
 	if (table->n_key_parts)

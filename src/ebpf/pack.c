@@ -189,6 +189,7 @@ pack_table(struct pack *p, struct table *table)
 	table->n_key_parts = pack_below(p, table->n_key_parts, TABLE_KEY_PARTS_MAX + 1);
 	for (uint32_t i = 0; i < table->n_key_parts; i++)
 		pack_shape(p, &table->key[i]);
+	table->inner = pack_below(p, table->inner, 1u << table->n_key_parts) & ~1u;
 	pack_shape(p, &table->value);
 	if (table->value.kind == VALUE_STAT)
 		pack_stat(p, &table->stat);

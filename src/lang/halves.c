@@ -372,7 +372,7 @@ static const struct refusal {
 	{ NODE_FUNCTION_STAT, "function-in-probe", "a probe cannot make a function",
 	  "declare it in the main chunk; a probe can call it there" },
 	{ NODE_TABLE, "table-in-probe", "a probe cannot make a table",
-	  "declare one in the main chunk, var t = {}, and use several keys where it would hold tables: t[pid, name]" },
+	  "declare one in the main chunk, var t = {}; its elements may be tables, which need no making: t[pid][name] = 1" },
 	{ NODE_TRACE, "register-in-probe", "a probe cannot register a handler",
 	  "register it in the main chunk, and let the handler test a variable" },
 	{ NODE_PROFILE, "register-in-probe", "a probe cannot register a timer",

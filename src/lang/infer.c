@@ -137,6 +137,22 @@ settle_table(struct infer *infer, struct type *table)
 		table->value = infer_type(infer, TYPE_INT, table->span);
 	if (type_find(table->value)->kind == TYPE_UNKNOWN)
 		type_find(table->value)->kind = TYPE_INT;
+	if (type_find(table->value)->kind == TYPE_TABLE)
+		settle_table(infer, type_find(table->value));
+}
+
+/* A table and those in it make one table of the object, with the keys of all. */
+static void
+check_key_count(struct infer *infer, const struct variable *var)
+{
+	const struct type *type = type_find(var->type), *inner;
+	uint32_t n = 0;
+
+	for (inner = type; inner->kind == TYPE_TABLE; inner = type_find(inner->value))
+		n += inner->n_keys;
+	if (n > ARRAY_SIZE(type->key))
+		diag_error(infer->diags, var->span, "key-count", "a table, with the tables in it, has at most %zu keys; %s has %u",
+			   ARRAY_SIZE(type->key), var->name, n);
 }
 
 struct typed *
@@ -159,10 +175,12 @@ infer_types(struct tree *tree, struct events *events, struct diags *diags)
 	for (uint32_t i = 0; i < typed->n_shared; i++) {
 		struct type *type = type_find(typed->shared[i]->type);
 
-		if (type->kind == TYPE_TABLE)
+		if (type->kind == TYPE_TABLE) {
 			settle_table(&infer, type);
-		else if (type->kind == TYPE_UNKNOWN)
+			check_key_count(&infer, typed->shared[i]);
+		} else if (type->kind == TYPE_UNKNOWN) {
 			type->kind = TYPE_INT;
+		}
 	}
 	infer_statistics(&infer);
 	typeinfo_free(infer.types);

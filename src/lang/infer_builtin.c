@@ -170,17 +170,23 @@ infer_string_sub(struct infer *infer, struct node *node)
 	return infer_settle(infer, node, type, false);
 }
 
+/* Of a string, or of a table: what is not known yet a later walk sees. */
 static void
-check_len(struct infer *infer, struct node *node)
+infer_len(struct infer *infer, struct node *node)
 {
-	struct diag *diag;
+	enum type_kind kind = type_find(infer_exp(infer, node->b))->kind;
+	struct type *table;
 
-	infer_list(infer, node->b);
-	if (node->b && type_find(node->b->type)->kind == TYPE_TABLE) {
-		diag = diag_error(infer->diags, node->b->span, "len-of-table", "a probe cannot count a table's entries");
-		diag_help(infer->diags, diag, "len(t) works in the main chunk, in tick and in trace_end");
-	} else if (node->b) {
-		infer_require(infer, node->b, TYPE_STR, "argument of len()");
+	if (kind != TYPE_TABLE) {
+		if (kind != TYPE_UNKNOWN)
+			infer_require(infer, node->b, TYPE_STR, "argument of len()");
+		return;
+	}
+	table = infer_table(infer, node->b, "len()");
+	if (table && type_find(table->value)->kind == TYPE_TABLE) {
+		struct diag *diag = diag_error(infer->diags, node->b->span, "len-of-table", "a probe cannot count the tables in a table");
+
+		diag_help(infer->diags, diag, "it can count the elements of one, len(t[a]); tick and trace_end count both");
 	}
 }
 
@@ -199,10 +205,12 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 		check_printf(infer, node);
 		break;
 	case BUILTIN_LEN:
-		check_len(infer, node);
+		infer_len(infer, node);
 		break;
 	case BUILTIN_PRINT:
 		infer_list(infer, node->b);
+		for (const struct node *arg = node->b; arg; arg = arg->next)
+			infer_check_no_table(infer, arg);
 		break;
 	case BUILTIN_STRINGOF:
 		infer_list(infer, node->b);

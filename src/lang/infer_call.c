@@ -130,8 +130,12 @@ bind_table(struct infer *infer, struct variable *param, struct node *arg)
 {
 	struct variable *table = arg->kind == NODE_NAME && arg->var ? (arg->var->table ? arg->var->table : arg->var) : NULL;
 
-	if (!table)
-		diag_error(infer->diags, arg->span, "table-value", "only a table's name can be handed to a function in a probe");
+	if (!table) {
+		struct diag *diag = diag_error(infer->diags, arg->span, "table-value", "only a table's name can be handed to a function in a probe");
+
+		if (arg->kind == NODE_INDEX)
+			diag_help(infer->diags, diag, "hand on the table and the key: f(t, k)");
+	}
 	param->table = table;
 }
 

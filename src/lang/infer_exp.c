@@ -125,6 +125,7 @@ infer_condition(struct infer *infer, struct node *node)
 		infer_condition(infer, node->b);
 	} else {
 		infer_exp(infer, node);
+		infer_check_no_table(infer, node);
 		return;
 	}
 	infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);

@@ -72,16 +72,16 @@ hint_variable(struct infer *infer, struct variable *var, const struct node *valu
 	}
 }
 
-/* t[KEY] = VALUE with literals: tells what a table holds that probes only read. Names given to events stay text. */
 static void
-hint_element(struct infer *infer, struct type *table, const struct node *keys, const struct node *value)
+hint_fields(struct infer *infer, struct type *table, const struct node *constructor);
+
+/* The keys of t[KEY]. Names given to events stay text. */
+static void
+hint_keys(struct infer *infer, struct type *table, const struct node *keys)
 {
 	struct type *literal, *left, *right;
 	uint32_t n = 0;
 
-	table = type_find(table);
-	if (table->kind != TYPE_TABLE)
-		return;
 	for (const struct node *key = keys; key && n < ARRAY_SIZE(table->key); key = key->next, n++) {
 		literal = literal_type(infer, key);
 		if (!literal)
@@ -94,22 +94,69 @@ hint_element(struct infer *infer, struct type *table, const struct node *keys, c
 	}
 	if (!table->n_keys && n && table->key[n - 1])
 		table->n_keys = n;
-	literal = value ? literal_type(infer, value) : NULL;
-	if (!literal || literal->kind == TYPE_TABLE)
+}
+
+/* t[KEY] = VALUE with literals: tells what a table holds that probes only read. */
+static void
+hint_element(struct infer *infer, struct type *table, const struct node *keys, const struct node *value)
+{
+	struct type *literal = value ? literal_type(infer, value) : NULL;
+
+	table = type_find(table);
+	if (table->kind != TYPE_TABLE)
+		return;
+	hint_keys(infer, table, keys);
+	if (!literal)
 		return;
 	if (!table->value)
 		table->value = infer_type(infer, TYPE_UNKNOWN, value->span);
 	if (!infer_is_event((struct node *)value, table->value))
 		infer_unify(infer, table->value, literal, value->span, "table element");
+	if (value->kind == NODE_TABLE)
+		hint_fields(infer, table->value, value);
+}
+
+static void
+hint_fields(struct infer *infer, struct type *table, const struct node *constructor)
+{
+	for (const struct node *field = constructor->a; field; field = field->next)
+		hint_element(infer, table, field->a, field->b);
 }
 
 static void
 hint_constructor(struct infer *infer, struct variable *var, const struct node *constructor)
 {
-	if (!var || !variable_is_shared(var) || !constructor || constructor->kind != NODE_TABLE)
-		return;
-	for (const struct node *field = constructor->a; field; field = field->next)
-		hint_element(infer, var->type, field->a, field->b);
+	if (var && variable_is_shared(var) && constructor && constructor->kind == NODE_TABLE)
+		hint_fields(infer, var->type, constructor);
+}
+
+/* The table in whose elements something is put: a shared one, or one in it, which this makes known. NULL: another. */
+static struct type *
+hinted_table(struct infer *infer, const struct node *node)
+{
+	struct type *table;
+
+	if (node->kind == NODE_NAME)
+		return node->var && variable_is_shared(node->var) ? type_find(node->var->type) : NULL;
+	table = node->kind == NODE_INDEX ? hinted_table(infer, node->a) : NULL;
+	if (!table || table->kind != TYPE_TABLE)
+		return NULL;
+	hint_keys(infer, table, node->b);
+	if (!table->value)
+		table->value = infer_type(infer, TYPE_UNKNOWN, node->span);
+	if (infer_unify(infer, table->value, infer_type(infer, TYPE_TABLE, node->span), node->span, "table element"))
+		return type_find(table->value);
+	return NULL;
+}
+
+/* t[KEY] = VALUE, t[KEY] += VALUE. */
+static void
+hint_target(struct infer *infer, const struct node *target, const struct node *value)
+{
+	struct type *table = target->kind == NODE_INDEX ? hinted_table(infer, target->a) : NULL;
+
+	if (table)
+		hint_element(infer, table, target->b, value);
 }
 
 static void
@@ -121,9 +168,8 @@ hint_assign(struct infer *infer, const struct node *targets, const struct node *
 		if (targets->kind == NODE_NAME || targets->kind == NODE_VAR_NAME) {
 			hint_variable(infer, targets->var, values, targets->span);
 			hint_constructor(infer, targets->var, values);
-		} else if (targets->kind == NODE_INDEX && targets->a->kind == NODE_NAME && targets->a->var &&
-			   variable_is_shared(targets->a->var)) {
-			hint_element(infer, targets->a->var->type, targets->b, values);
+		} else {
+			hint_target(infer, targets, values);
 		}
 		if (values && (known || values->next))
 			values = values->next;
@@ -136,9 +182,8 @@ hint_node(struct infer *infer, const struct node *node)
 	for (; node; node = node->next) {
 		if (node->kind == NODE_VAR || node->kind == NODE_ASSIGN)
 			hint_assign(infer, node->a, node->b);
-		else if (node->kind == NODE_OP_ASSIGN && node->a->kind == NODE_INDEX && node->a->a->kind == NODE_NAME &&
-			 node->a->a->var && variable_is_shared(node->a->a->var))
-			hint_element(infer, node->a->a->var->type, node->a->b, node->b);
+		else if (node->kind == NODE_OP_ASSIGN)
+			hint_target(infer, node->a, node->b);
 		hint_node(infer, node->a);
 		hint_node(infer, node->b);
 		hint_node(infer, node->c);

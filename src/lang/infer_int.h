@@ -22,7 +22,7 @@ struct infer {
 };
 
 /* What a script does with an element of a table. */
-enum access { ACCESS_READ, ACCESS_SET, ACCESS_ADD, ACCESS_SAMPLE };
+enum access { ACCESS_READ, ACCESS_SET, ACCESS_ADD, ACCESS_SAMPLE, ACCESS_INNER /* of a table in it */ };
 
 /* ---- infer_merge.c ---- */
 
@@ -113,9 +113,17 @@ infer_call(struct infer *infer, struct node *node);
 struct type *
 infer_index(struct infer *infer, struct node *node, enum access access);
 
-/* The table that a probe walks; NULL: it is none, which is reported. */
+/* The table that `what` reads whole in a probe; NULL: it is none, which is reported. */
 struct type *
-infer_walked(struct infer *infer, struct node *name);
+infer_table(struct infer *infer, struct node *node, const char *what);
+
+/* The table that a probe walks: infer_table. */
+struct type *
+infer_walked(struct infer *infer, struct node *node);
+
+/* Reports a table where a value is wanted. */
+void
+infer_check_no_table(struct infer *infer, const struct node *node);
 
 /* ---- infer_kernel.c ---- */
 

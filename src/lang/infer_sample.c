@@ -61,33 +61,42 @@ infer_check_no_stat(struct infer *infer, const struct node *node)
 
 /* ---- what the control half reads ---- */
 
-/* The statistic that an expression of the control half stands for, NULL: none, or not known from its text. */
+/* What the probes know of the type of an expression of the control half: a variable, or an element. NULL: nothing. */
 static struct type *
-stat_of(const struct node *node)
+known_type(const struct node *node)
 {
 	struct type *type = NULL;
 
 	while (node->kind == NODE_PAREN)
 		node = node->a;
-	if (node->kind == NODE_INDEX && node->a->kind == NODE_NAME && node->a->var) {
-		type = node->a->var->type ? type_find(node->a->var->type) : NULL;
-		type = type && type->kind == TYPE_TABLE && type->value ? type_find(type->value) : NULL;
+	if (node->kind == NODE_INDEX) {
+		type = known_type(node->a);
+		type = type && type->kind == TYPE_TABLE ? type->value : NULL;
 	} else if (node->kind == NODE_NAME && node->var) {
-		type = node->var->type ? type_find(node->var->type) : NULL;
+		type = node->var->type;
 	}
+	return type ? type_find(type) : NULL;
+}
+
+/* The statistic that an expression of the control half stands for, NULL: none, or not known from its text. */
+static struct type *
+stat_of(const struct node *node)
+{
+	struct type *type = known_type(node);
+
 	return type && type->kind == TYPE_STAT ? type : NULL;
 }
 
-/* The elements of a table of statistics that is named here; NULL: it is something else. */
+/* The statistics in the table that is named here, or in tables in it; NULL: it is something else. */
 static struct type *
 elements_of(const struct node *node)
 {
-	struct type *type;
+	struct type *type = node ? known_type(node) : NULL;
 
-	if (!node || node->kind != NODE_NAME || !node->var || !node->var->type)
+	if (!type || type->kind != TYPE_TABLE)
 		return NULL;
-	type = type_find(node->var->type);
-	type = type->kind == TYPE_TABLE && type->value ? type_find(type->value) : NULL;
+	while (type && type->kind == TYPE_TABLE)
+		type = type->value ? type_find(type->value) : NULL;
 	return type && type->kind == TYPE_STAT ? type : NULL;
 }
 
@@ -227,25 +236,35 @@ read_call(struct reading *reading, const struct node *call)
 	}
 }
 
+/* A variable that is given this once: a statistic, or a table of some. */
+static bool
+name_value(const struct node *name, struct type *type)
+{
+	bool holds = type && (type->kind == TYPE_STAT || type->kind == TYPE_TABLE) && name->var && !name->var->is_assigned && !name->var->type;
+
+	if (holds)
+		name->var->type = type;
+	return holds;
+}
+
 /* for (k, s in pairs(t)): s is an element; likewise var s = t[k]. */
 static void
-name_elements(const struct node *name, struct type *stat)
+name_elements(const struct node *name, const struct node *table)
 {
+	struct type *type = elements_of(table) ? known_type(table) : NULL;
+
 	while (name->next && name->next->kind == NODE_VAR_NAME)
 		name = name->next;
-	if (stat && name->var && !name->var->is_assigned && !name->var->type)
-		name->var->type = stat;
+	name_value(name, type ? type_find(type->value) : NULL);
 }
 
 static void
 name_values(const struct node *names, const struct node *values)
 {
 	for (; names && values; names = names->next, values = values->next) {
-		struct type *stat = stat_of(values);
+		bool is_element = stat_of(values) || (values->kind == NODE_INDEX && elements_of(values));
 
-		if (stat && names->var && !names->var->is_assigned && !names->var->type)
-			names->var->type = stat;
-		else
+		if (!name_value(names, is_element ? known_type(values) : NULL))
 			escape(values);
 	}
 }
@@ -259,7 +278,7 @@ read_node(struct reading *reading, const struct node *node)
 		return;
 	case NODE_FOR_IN:
 		if (calls(node->b, BUILTIN_PAIRS) || calls(node->b, BUILTIN_SORTED))
-			name_elements(node->a, elements_of(node->b->b));
+			name_elements(node->a, node->b->b);
 		read_list(reading, node->b);
 		read_list(reading, node->c);
 		return;
@@ -281,8 +300,9 @@ read_node(struct reading *reading, const struct node *node)
 	default: /* the rest are walked */
 		break;
 	}
-	if (node->kind == NODE_INDEX && node->a->kind == NODE_NAME) {
-		read_list(reading, node->b);
+	if (node->kind == NODE_INDEX && known_type(node)) {
+		for (; node->kind == NODE_INDEX; node = node->a)
+			read_list(reading, node->b);
 		return;
 	}
 	read_list(reading, node->a);
@@ -324,7 +344,7 @@ infer_statistics(struct infer *infer)
 	for (uint32_t i = 0; i < typed->n_shared; i++) {
 		struct type *type = type_find(typed->shared[i]->type);
 
-		if (type->kind == TYPE_TABLE && type->value)
+		while (type->kind == TYPE_TABLE && type->value)
 			type = type_find(type->value);
 		if (type->kind == TYPE_STAT)
 			settle_layout(&reading, type);

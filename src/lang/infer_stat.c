@@ -20,6 +20,23 @@ infer_assign_variable(struct infer *infer, struct variable *var, struct node *va
 		infer_nullable(infer, var);
 }
 
+/* t[a] = nil empties an element that is a table; there is no other way to assign one. */
+static void
+infer_element(struct infer *infer, struct type *type, struct node *value)
+{
+	enum type_kind kind = type_find(infer_against(infer, value, type))->kind;
+	struct diag *diag;
+
+	if (kind == TYPE_ARGSTR) {
+		diag_error(infer->diags, value->span, "element-type", "a probe cannot put argstr into a table");
+	} else if (kind != TYPE_TABLE || value->kind == NODE_NIL) {
+		infer_unify(infer, type, value->type, value->span, "table element");
+	} else {
+		diag = diag_error(infer->diags, value->span, "element-type", "a probe cannot put a table into a table");
+		diag_help(infer->diags, diag, "assign the elements: t[a][b] = v; the table t[a] needs no making. t[a] = nil empties it");
+	}
+}
+
 static void
 infer_target(struct infer *infer, struct node *target, struct node *value)
 {
@@ -35,10 +52,7 @@ infer_target(struct infer *infer, struct node *target, struct node *value)
 			diag_error(infer->diags, target->span, "assign-field", "structures of the kernel cannot be assigned");
 
 		if (value)
-			infer_unify(infer, type, infer_against(infer, value, type), value->span, "table element");
-		if (value && (type_find(type)->kind == TYPE_TABLE || type_find(type)->kind == TYPE_ARGSTR))
-			diag_error(infer->diags, value->span, "element-type", "a probe cannot put %s into a table",
-				   type_find(type)->kind == TYPE_TABLE ? "a table" : "argstr");
+			infer_element(infer, type, value);
 	}
 }
 

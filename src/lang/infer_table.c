@@ -42,35 +42,63 @@ infer_keys(struct infer *infer, struct node *node, struct type *table)
 	}
 }
 
-/* A name that is used as a table is one. */
+/* Of what an element is looked for: a name or an element that is used as a table is one. */
 static struct type *
-name_table(struct infer *infer, struct node *name)
+used_as_table(struct infer *infer, struct node *node)
 {
-	struct type *table;
+	struct type *table = type_find(node->kind == NODE_INDEX ? infer_index(infer, node, ACCESS_INNER) : infer_exp(infer, node));
 
-	infer_exp(infer, name);
-	table = type_find(name->type);
-	if (table->kind == TYPE_UNKNOWN && name->kind == NODE_NAME) {
+	if (table->kind == TYPE_UNKNOWN && (node->kind == NODE_NAME || node->kind == NODE_INDEX)) {
 		table->kind = TYPE_TABLE;
-		table->span = name->span;
+		table->span = node->span;
 		infer->changed = true;
 	}
 	return table;
 }
 
-struct type *
-infer_walked(struct infer *infer, struct node *name)
+/* The type of a table's elements, made when there is none yet. */
+static struct type *
+element_type(struct infer *infer, struct type *table, struct span span)
 {
-	struct type *table = name_table(infer, name);
+	if (!table->value) {
+		table->value = infer_type(infer, TYPE_UNKNOWN, span);
+		infer->changed = true;
+	}
+	return table->value;
+}
 
-	if (table->kind != TYPE_TABLE || name->kind != NODE_NAME) {
-		diag_error(infer->diags, name->span, "not-a-table", "pairs() needs a table's name in a probe, not %s", type_name(table));
+/* Does the expression name a table, or one that is an element of a named one? */
+static bool
+is_table_name(const struct node *node)
+{
+	while (node->kind == NODE_INDEX)
+		node = node->a;
+	return node->kind == NODE_NAME;
+}
+
+struct type *
+infer_table(struct infer *infer, struct node *node, const char *what)
+{
+	struct type *table = used_as_table(infer, node);
+
+	if (table->kind != TYPE_TABLE || !is_table_name(node)) {
+		diag_error(infer->diags, node->span, "not-a-table", "%s needs a table's name in a probe, not %s", what, type_name(table));
 		return NULL;
 	}
 	table->probe_reads = true;
-	if (!table->value) {
-		table->value = infer_type(infer, TYPE_UNKNOWN, name->span);
-		infer->changed = true;
+	element_type(infer, table, node->span);
+	return table;
+}
+
+struct type *
+infer_walked(struct infer *infer, struct node *node)
+{
+	struct type *table = infer_table(infer, node, "pairs()");
+	struct diag *diag;
+
+	if (table && type_find(table->value)->kind == TYPE_TABLE) {
+		diag = diag_error(infer->diags, node->span, "for-in-probe", "a probe cannot walk a table whose elements are tables");
+		diag_help(infer->diags, diag, "it can walk an element: for (k, v in pairs(t[a])); tick and trace_end walk both");
 	}
 	return table;
 }
@@ -79,20 +107,14 @@ struct type *
 infer_index(struct infer *infer, struct node *node, enum access access)
 {
 	struct type *table;
-	struct diag *diag;
 
 	if (node->a->kind == NODE_ARGS)
 		return infer_args_name(infer, node);
-	table = name_table(infer, node->a);
+	table = used_as_table(infer, node->a);
 	if (table->kind == TYPE_KERNEL)
 		return infer_member(infer, node);
-	if (table->kind != TYPE_TABLE || node->a->kind != NODE_NAME) {
-		if (table->kind == TYPE_UNKNOWN || table->kind == TYPE_TABLE) {
-			diag = diag_error(infer->diags, node->span, "nested-table", "a probe cannot look into a table inside a table");
-			diag_help(infer->diags, diag, "use one table with two keys: t[a, b]");
-		} else {
-			diag_error(infer->diags, node->a->span, "not-a-table", "%s cannot be indexed", type_name(table));
-		}
+	if (table->kind != TYPE_TABLE || !is_table_name(node->a)) {
+		diag_error(infer->diags, node->a->span, "not-a-table", "%s cannot be indexed", type_name(table));
 		infer_list(infer, node->b);
 		return infer_settle(infer, node, infer_type(infer, TYPE_UNKNOWN, node->span), true);
 	}
@@ -100,9 +122,19 @@ infer_index(struct infer *infer, struct node *node, enum access access)
 	table->probe_reads |= access == ACCESS_READ;
 	table->probe_sets |= access == ACCESS_SET;
 	table->probe_adds |= access == ACCESS_ADD;
-	if (!table->value) {
-		table->value = infer_type(infer, TYPE_UNKNOWN, node->span);
-		infer->changed = true;
-	}
-	return infer_settle(infer, node, table->value, access == ACCESS_READ);
+	return infer_settle(infer, node, element_type(infer, table, node->span), access == ACCESS_READ);
+}
+
+void
+infer_check_no_table(struct infer *infer, const struct node *node)
+{
+	struct diag *diag;
+
+	if (!node->type || type_find(node->type)->kind != TYPE_TABLE)
+		return;
+	diag = diag_error(infer->diags, node->span, "table-value", "a table is no value in a probe");
+	if (node->kind == NODE_INDEX)
+		diag_help(infer->diags, diag, "the elements here are tables: take an element of one, t[a][b]; len(t[a]) > 0 tells whether it has any");
+	else
+		diag_help(infer->diags, diag, "take an element of it, t[k], or walk it: for (k, v in pairs(t))");
 }

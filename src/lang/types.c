@@ -75,6 +75,20 @@ unify_tables(struct type *a, struct type *b, struct type **left, struct type **r
 	return true;
 }
 
+/* Is `part` among the keys and elements of a table? Then it cannot be the table itself. */
+static bool
+is_inside(const struct type *part, struct type *table)
+{
+	table = type_find(table);
+	if (table == part)
+		return true;
+	for (uint32_t i = 0; i < ARRAY_SIZE(table->key); i++) {
+		if (table->key[i] && is_inside(part, table->key[i]))
+			return true;
+	}
+	return table->value && is_inside(part, table->value);
+}
+
 bool
 type_unify(struct type *a, struct type *b, struct type **left, struct type **right)
 {
@@ -90,6 +104,8 @@ type_unify(struct type *a, struct type *b, struct type **left, struct type **rig
 	}
 	*left = a;
 	*right = b;
+	if (a->kind == TYPE_UNKNOWN && b->kind == TYPE_TABLE && is_inside(a, b))
+		return false;
 	if (a->kind != TYPE_UNKNOWN) {
 		if (a->kind != b->kind)
 			return false;

@@ -279,12 +279,12 @@ count_entries(lua_State *L, int index)
 static int
 builtin_LEN(lua_State *L)
 {
-	int64_t shared = shared_table(L, 1);
+	const struct shared *shared = shared_table(L, 1);
 
 	if (lua_type(L, 1) == LUA_TSTRING)
 		lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 1));
-	else if (shared >= 0)
-		lua_pushinteger(L, shared_count(L, (uint32_t)shared));
+	else if (shared)
+		lua_pushinteger(L, shared_count(L, shared));
 	else if (lua_istable(L, 1))
 		lua_pushinteger(L, count_entries(L, 1));
 	else
@@ -295,11 +295,11 @@ builtin_LEN(lua_State *L)
 static int
 builtin_DELETE(lua_State *L)
 {
-	int64_t shared = shared_table(L, 1);
+	const struct shared *shared = shared_table(L, 1);
 
 	lua_settop(L, 1);
-	if (shared >= 0) {
-		shared_clear(L, (uint32_t)shared);
+	if (shared) {
+		shared_clear(L, shared);
 		return 0;
 	}
 	luaL_checktype(L, 1, LUA_TTABLE);

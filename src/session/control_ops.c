@@ -125,10 +125,10 @@ check_indexable(lua_State *L, int index)
 static void
 push_element(lua_State *L, int first, int last)
 {
-	int64_t shared = shared_table(L, 1);
+	const struct shared *shared = shared_table(L, 1);
 
-	if (shared >= 0) {
-		shared_get(L, (uint32_t)shared, first, last - first + 1);
+	if (shared) {
+		shared_get(L, shared, first, last - first + 1);
 		return;
 	}
 	check_indexable(L, 1);
@@ -147,10 +147,10 @@ push_element(lua_State *L, int first, int last)
 static void
 set_element(lua_State *L, int first, int last, int value)
 {
-	int64_t shared = shared_table(L, 1);
+	const struct shared *shared = shared_table(L, 1);
 
-	if (shared >= 0) {
-		shared_set(L, (uint32_t)shared, first, last - first + 1, value);
+	if (shared) {
+		shared_set(L, shared, first, last - first + 1, value);
 		return;
 	}
 	check_indexable(L, 1);
@@ -203,11 +203,11 @@ k_add_index(lua_State *L)
 static int
 k_sample_index(lua_State *L)
 {
-	int64_t shared = shared_table(L, 1);
+	const struct shared *shared = shared_table(L, 1);
 	int last = lua_gettop(L);
 
-	if (shared >= 0) {
-		shared_sample(L, (uint32_t)shared, 3, last - 2, 2);
+	if (shared) {
+		shared_sample(L, shared, 3, last - 2, 2);
 		return 0;
 	}
 	push_element(L, 3, last);

@@ -209,21 +209,21 @@ drop_doubles(struct order *order)
 static struct order *
 push_snapshot(lua_State *L, int index)
 {
-	int64_t shared = shared_table(L, index);
+	const struct shared *shared = shared_table(L, index);
 	struct walk walk;
 
-	if (shared < 0 && !lua_istable(L, index))
+	if (!shared && !lua_istable(L, index))
 		luaL_error(L, "a table is needed, not a %s", luaL_typename(L, index));
 	lua_newtable(L);
 	walk.anchor = lua_gettop(L);
 	walk.order = push_order(L);
-	if (shared >= 0)
-		shared_each(L, (uint32_t)shared, add_item, &walk);
+	if (shared)
+		shared_each(L, shared, add_item, &walk);
 	else
 		add_lua_table(L, index, &walk);
 	if (walk.order->n)
 		qsort(walk.order->items, walk.order->n, sizeof(*walk.order->items), compare_keys);
-	if (shared >= 0)
+	if (shared)
 		drop_doubles(walk.order);
 	return walk.order;
 }

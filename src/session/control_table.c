@@ -3,7 +3,8 @@
  * control_table: what probes and the control half share, as Lua sees it.
  *
  *     G       userdata whose [i] is global i, in the memory that programs use, 8 bytes at a time
- *     table   userdata whose [key] goes to the source's table, through lookup, update and remove
+ *     table   userdata (struct shared) whose [key] goes to the source's table, through lookup, update and remove
+ *     t[a]    where elements are tables, likewise; it knows the keys that lead to it, and is made anew each time
  *
  * Keys and values are laid out by the shapes of struct table. A table of a per-CPU kind reads as the sum
  * over the CPUs; writing puts the value into the first CPU's place and zeros into the others. An entry of an
@@ -17,8 +18,7 @@
 
 #include "session/session_int.h"
 
-static const char table_meta, globals_meta, tables_cache,
-	event_numbers; /* addresses serve as registry keys */
+static const char table_meta, globals_meta, tables_cache; /* addresses serve as registry keys */
 
 static const struct table *
 table_at(lua_State *L, uint32_t index)
@@ -32,161 +32,6 @@ is_array(const struct table *table)
 	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
 }
 
-/* ---- values -> Lua ------------------------------------------------------ */
-
-static void
-push_value(lua_State *L, const struct value *value)
-{
-	const struct object *object = control_of(L)->object;
-
-	switch (value->kind) {
-	case VALUE_NONE:
-	case VALUE_STAT: /* only with its layout: push_entry */
-	case VALUE_ARGSTR: lua_pushnil(L); break;
-	case VALUE_INT: lua_pushinteger(L, value->number); break;
-	case VALUE_BOOL: lua_pushboolean(L, value->number != 0); break;
-	case VALUE_STR: lua_pushlstring(L, value->s, value->len); break;
-	case VALUE_EVENT:
-		if (value->number >= 0 && value->number < object->n_events)
-			lua_pushstring(L, object->events[value->number]->name);
-		else
-			lua_pushfstring(L, "event#%I", (LUAI_UACINT)value->number);
-		break;
-	case VALUE_STACK:
-	case VALUE_USTACK:
-	case VALUE_KSYM: box_value(L, value); break;
-	}
-}
-
-/* ---- Lua -> values ------------------------------------------------------ */
-
-static const char *
-kind_name(enum value_kind kind)
-{
-	switch (kind) {
-	case VALUE_INT: return "a number";
-	case VALUE_BOOL: return "a boolean";
-	case VALUE_STR: return "a string";
-	case VALUE_EVENT: return "an event's name";
-	case VALUE_STACK:
-	case VALUE_USTACK: return "a stack";
-	case VALUE_KSYM: return "a kernel address";
-	case VALUE_STAT: return "a statistic";
-	case VALUE_NONE:
-	case VALUE_ARGSTR: break;
-	}
-	return "nothing";
-}
-
-/*
- * Pushes the table that maps names of the object's events to their numbers. [0] holds how many events it
- * knows.
- */
-static void
-push_event_numbers(lua_State *L)
-{
-	const struct object *object = control_of(L)->object;
-	lua_Integer n_known = 0;
-
-	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &event_numbers) == LUA_TTABLE) {
-		lua_rawgeti(L, -1, 0);
-		n_known = lua_tointeger(L, -1);
-		lua_pop(L, 1);
-		if (n_known == object->n_events)
-			return;
-	}
-	lua_pop(L, 1);
-	lua_createtable(L, 0, (int)object->n_events);
-	for (uint32_t i = object->n_events; i-- > 0;) { /* backwards: of equal names the first stays */
-		lua_pushinteger(L, i);
-		lua_setfield(L, -2, object->events[i]->name);
-	}
-	lua_pushinteger(L, object->n_events);
-	lua_rawseti(L, -2, 0);
-	lua_pushvalue(L, -1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &event_numbers);
-}
-
-static int64_t
-event_number(lua_State *L, int index)
-{
-	int64_t number;
-
-	push_event_numbers(L);
-	lua_pushvalue(L, index);
-	if (lua_rawget(L, -2) != LUA_TNUMBER)
-		luaL_error(L, "no probe of this script handles an event named '%s'", lua_tostring(L, index));
-	number = lua_tointeger(L, -1);
-	lua_pop(L, 2);
-	return number;
-}
-
-static void
-store64(char *bytes, int64_t number)
-{
-	memcpy(bytes, &number, sizeof(number));
-}
-
-/* The number that a cell of this kind holds for the Lua value; false: the value is of another type. */
-static bool
-to_number(lua_State *L, int index, enum value_kind kind, int64_t *number)
-{
-	struct value value;
-
-	switch (kind) {
-	case VALUE_INT: *number = lua_tointeger(L, index); return lua_isinteger(L, index);
-	case VALUE_BOOL: *number = lua_toboolean(L, index); return lua_isboolean(L, index);
-	case VALUE_EVENT:
-		if (lua_type(L, index) != LUA_TSTRING)
-			return false;
-		*number = event_number(L, index);
-		return true;
-	case VALUE_STACK:
-	case VALUE_USTACK:
-	case VALUE_KSYM:
-		if (!unbox_value(L, index, &value) || value.kind != kind)
-			return false;
-		*number = value.number;
-		return true;
-	case VALUE_STR:
-	case VALUE_NONE:
-	case VALUE_STAT:
-	case VALUE_ARGSTR: break;
-	}
-	return false;
-}
-
-enum stored { STORED, STORED_NIL, STORED_TOO_LONG };
-
-/* Lays a Lua value out by a shape. Values of a wrong type are a Lua error that names `what`. */
-static enum stored
-store_value(lua_State *L, int index, const struct shape *shape, char *bytes, const char *what)
-{
-	int64_t number;
-	size_t len;
-	const char *s;
-
-	memset(bytes, 0, shape_size(shape));
-	if (lua_isnil(L, index))
-		return STORED_NIL;
-	if (shape->nullable) {
-		store64(bytes, 1);
-		bytes += 8;
-	}
-	if (shape->kind == VALUE_STR && lua_type(L, index) == LUA_TSTRING) {
-		s = lua_tolstring(L, index, &len);
-		if (len >= shape->size)
-			return STORED_TOO_LONG;
-		memcpy(bytes, s, len);
-	} else if (to_number(L, index, shape->kind, &number)) {
-		store64(bytes, number);
-	} else {
-		luaL_error(L, "%s is %s in the probes, not a %s", what, kind_name(shape->kind),
-			   luaL_typename(L, index));
-	}
-	return STORED;
-}
-
 /* ---- keys --------------------------------------------------------------- */
 
 /* An array's key in bytes: 4, the index. False: outside of the array. */
@@ -196,8 +41,8 @@ store_index(lua_State *L, const struct table *table, int index, char *key, const
 	int64_t number;
 	uint32_t at;
 
-	if (!to_number(L, index, table->key[0].kind, &number))
-		luaL_error(L, "%s is %s in the probes, not a %s", what, kind_name(table->key[0].kind),
+	if (!control_to_number(L, index, table->key[0].kind, &number))
+		luaL_error(L, "%s is %s in the probes, not a %s", what, control_kind_name(table->key[0].kind),
 			   luaL_typename(L, index));
 	if (number < 0 || number >= table->max_entries)
 		return false;
@@ -206,57 +51,86 @@ store_index(lua_State *L, const struct table *table, int index, char *key, const
 	return true;
 }
 
-/* Lays the n values from `first` on out as a key. Anything but STORED: the table cannot hold such a key. */
+/* An array's whole key: its 4 bytes. */
 static enum stored
-store_key(lua_State *L, const struct table *table, int first, int n, char *key)
+store_array_key(lua_State *L, const struct table *table, int index, char *key, const char *what)
 {
+	if (lua_isnil(L, index))
+		return STORED_NIL;
+	return store_index(L, table, index, key, what) ? STORED : STORED_TOO_LONG;
+}
+
+/* The part of the key behind those that `shared` gives: where it ends. */
+static uint32_t
+key_end(lua_State *L, const struct shared *shared)
+{
+	return table_key_end(table_at(L, shared->table), shared->n_parts);
+}
+
+/* Are its elements tables? */
+static bool
+holds_tables(lua_State *L, const struct shared *shared)
+{
+	return key_end(L, shared) < table_at(L, shared->table)->n_key_parts;
+}
+
+/*
+ * Lays out the key that begins with the parts of `shared` and goes on with the n values from `first` on. Anything but STORED: the table cannot
+ * hold such a key.
+ */
+static enum stored
+store_key(lua_State *L, const struct shared *shared, int first, int n, char *key)
+{
+	const struct table *table = table_at(L, shared->table);
 	const char *what = lua_pushfstring(L, "the key of '%s'", table->name);
+	uint32_t part = shared->n_parts, end = key_end(L, shared);
 	enum stored worst = STORED;
 
-	if ((uint32_t)n != table->n_key_parts)
-		luaL_error(L, "the keys of '%s' have %d parts, not %d", table->name, (int)table->n_key_parts,
-			   n);
+	if ((uint32_t)n != end - part)
+		luaL_error(L, "the keys of '%s' have %d parts, not %d", table->name, (int)(end - part), n);
 	if (is_array(table) && table->key_size == 4) {
-		if (lua_isnil(L, first))
-			worst = STORED_NIL;
-		else if (!store_index(L, table, first, key, what))
-			worst = STORED_TOO_LONG;
+		worst = store_array_key(L, table, first, key, what);
 		lua_pop(L, 1);
 		return worst;
 	}
 	memset(key, 0, table->key_size);
-	for (int i = 0; i < n; i++) {
-		enum stored stored = store_value(L, first + i, &table->key[i], key, what);
+	memcpy(key, shared->prefix, shared->prefix_size);
+	key += shared->prefix_size;
+	for (; part < end; part++, first++) {
+		enum stored stored = control_store_value(L, first, &table->key[part], key, what);
 
-		if (stored == STORED_NIL && table->key[i].nullable)
+		if (stored == STORED_NIL && table->key[part].nullable)
 			stored = STORED;
 		worst = stored > worst ? stored : worst;
-		key += shape_size(&table->key[i]);
+		key += shape_size(&table->key[part]);
 	}
 	lua_pop(L, 1);
 	return worst;
 }
 
-/* Pushes a key as one Lua value. */
-static void
-push_key(lua_State *L, const struct table *table, const char *key)
+/* Pushes what a key has behind the parts of `shared`, up to an inner table's, as one Lua value. Returns where that begins. */
+static const char *
+push_key(lua_State *L, const struct shared *shared, const char *key)
 {
+	const struct table *table = table_at(L, shared->table);
+	uint32_t end = key_end(L, shared), at;
 	struct value value;
-	uint32_t at;
 
 	luaL_checkstack(L, TABLE_KEY_PARTS_MAX + 4, "key of too many parts");
 	if (is_array(table) && table->key_size == 4) {
 		memcpy(&at, key, sizeof(at));
 		value = (struct value){ .kind = table->key[0].kind, .number = at };
-		push_value(L, &value);
-		return;
+		control_push_value(L, &value);
+		return key + sizeof(at);
 	}
-	for (uint32_t i = 0; i < table->n_key_parts; i++) {
+	key += shared->prefix_size;
+	for (uint32_t i = shared->n_parts; i < end; i++) {
 		value = value_load(&table->key[i], key);
-		push_value(L, &value);
+		control_push_value(L, &value);
 		key += shape_size(&table->key[i]);
 	}
-	box_tuple(L, (int)table->n_key_parts);
+	box_tuple(L, (int)(end - shared->n_parts));
+	return key;
 }
 
 /* ---- entries ------------------------------------------------------------ */
@@ -329,17 +203,58 @@ push_entry(lua_State *L, uint32_t index, const struct value *value)
 	if (value->kind == VALUE_STAT)
 		control_push_stat(L, &table_at(L, index)->stat, value->s);
 	else
-		push_value(L, value);
+		control_push_value(L, value);
 }
 
+/* Pushes the table whose keys begin with the `n_parts` parts that stand in `prefix`. */
+static struct shared *
+push_shared(lua_State *L, uint32_t table, uint32_t n_parts, const char *prefix, uint32_t prefix_size)
+{
+	struct shared *shared = lua_newuserdatauv(L, sizeof(*shared) + prefix_size, 0);
+
+	*shared = (struct shared){ .table = table, .n_parts = n_parts, .prefix_size = prefix_size };
+	if (prefix_size)
+		memcpy(shared->prefix, prefix, prefix_size);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &table_meta);
+	lua_setmetatable(L, -2);
+	return shared;
+}
+
+static uint32_t
+parts_size(const struct table *table, uint32_t n_parts)
+{
+	uint32_t size = 0;
+
+	for (uint32_t i = 0; i < n_parts; i++)
+		size += shape_size(&table->key[i]);
+	return size;
+}
+
+/* Pushes the table in a table that the key in control->key leads to. */
+static const struct shared *
+push_inner(lua_State *L, const struct shared *outer)
+{
+	uint32_t end = key_end(L, outer);
+
+	return push_shared(L, outer->table, end, control_of(L)->key, parts_size(table_at(L, outer->table), end));
+}
+
+static void
+store_own_key(lua_State *L, const struct shared *shared, int first, int n);
+
 void
-shared_get(lua_State *L, uint32_t table, int first, int n)
+shared_get(lua_State *L, const struct shared *shared, int first, int n)
 {
 	struct value value = { .kind = VALUE_NONE };
 
-	if (store_key(L, table_at(L, table), first, n, control_of(L)->key) == STORED)
-		value = lookup(L, table);
-	push_entry(L, table, &value);
+	if (holds_tables(L, shared)) {
+		store_own_key(L, shared, first, n);
+		push_inner(L, shared);
+		return;
+	}
+	if (store_key(L, shared, first, n, control_of(L)->key) == STORED)
+		value = lookup(L, shared->table);
+	push_entry(L, shared->table, &value);
 }
 
 static void
@@ -378,11 +293,12 @@ erase(lua_State *L, uint32_t index)
 
 /* Lays the n values from `first` on out as the key of an entry to be written. */
 static void
-store_own_key(lua_State *L, const struct table *table, int first, int n)
+store_own_key(lua_State *L, const struct shared *shared, int first, int n)
 {
+	const struct table *table = table_at(L, shared->table);
 	struct control *control = control_of(L);
 
-	switch (store_key(L, table, first, n, control->key)) {
+	switch (store_key(L, shared, first, n, control->key)) {
 	case STORED: break;
 	case STORED_NIL: luaL_error(L, "nil as key of table '%s'", table->name); break;
 	case STORED_TOO_LONG:
@@ -394,22 +310,83 @@ store_own_key(lua_State *L, const struct table *table, int first, int n)
 	}
 }
 
+/* Pushes a Lua table with what a table holds, and tables in it likewise, which are views of what may change. */
+static void
+push_copy(lua_State *L, int index)
+{
+	uint32_t n;
+	int copy;
+
+	luaL_checkstack(L, 8, "tables in tables");
+	n = control_snapshot(L, index); /* pushes two values */
+	lua_newtable(L);
+	copy = lua_gettop(L);
+	for (uint32_t i = 0; i < n; i++) {
+		control_snapshot_entry(L, copy - 2, i);
+		if (lua_istable(L, -1) || shared_table(L, -1)) {
+			push_copy(L, lua_gettop(L));
+			lua_replace(L, -2);
+		}
+		lua_rawset(L, copy);
+	}
+	lua_replace(L, copy - 2);
+	lua_settop(L, copy - 2);
+}
+
+/* `shared` shall hold what the Lua table at `contents` holds. */
+static void
+assign_entries(lua_State *L, const struct shared *shared, int contents)
+{
+	shared_clear(L, shared);
+	lua_pushnil(L);
+	while (lua_next(L, contents)) {
+		int top = lua_gettop(L), n = unbox_key(L, top - 1);
+
+		shared_set(L, shared, top + 1, n, top);
+		lua_settop(L, top - 1);
+	}
+}
+
+/* t[keys] = a table, or nil, where elements are tables. */
+static void
+set_inner(lua_State *L, const struct shared *outer, int value)
+{
+	const struct shared *inner = push_inner(L, outer);
+
+	if (lua_isnil(L, value)) {
+		shared_clear(L, inner);
+	} else if (lua_istable(L, value) || shared_table(L, value)) {
+		push_copy(L, value);
+		assign_entries(L, inner, lua_gettop(L));
+		lua_pop(L, 1);
+	} else {
+		luaL_error(L, "the elements of '%s' are tables in the probes, not a %s", table_at(L, outer->table)->name,
+			   luaL_typename(L, value));
+	}
+	lua_pop(L, 1);
+}
+
 void
-shared_set(lua_State *L, uint32_t index, int first, int n, int value)
+shared_set(lua_State *L, const struct shared *shared, int first, int n, int value)
 {
 	struct control *control = control_of(L);
+	uint32_t index = shared->table;
 	const struct table *table = table_at(L, index);
 	uint32_t n_cpus = table_kind_is_per_cpu(table->kind) ? control->source->n_cpus : 1;
 	const char *what;
 
-	store_own_key(L, table, first, n);
+	store_own_key(L, shared, first, n);
+	if (holds_tables(L, shared)) {
+		set_inner(L, shared, value);
+		return;
+	}
 	if (lua_isnil(L, value)) {
 		erase(L, index);
 		return;
 	}
 	what = lua_pushfstring(L, "the value of '%s'", table->name);
 	memset(control->value, 0, cpu_stride(table) * n_cpus);
-	if (store_value(L, value, &table->value, control->value, what) == STORED_TOO_LONG)
+	if (control_store_value(L, value, &table->value, control->value, what) == STORED_TOO_LONG)
 		luaL_error(L, "%s is too long, it can have %d bytes", what, (int)table->value.size - 1);
 	lua_pop(L, 1);
 	update(L, index);
@@ -437,14 +414,16 @@ sample(lua_State *L, uint32_t index, int64_t number)
 }
 
 void
-shared_sample(lua_State *L, uint32_t index, int first, int n, int value)
+shared_sample(lua_State *L, const struct shared *shared, int first, int n, int value)
 {
-	const struct table *table = table_at(L, index);
+	const struct table *table = table_at(L, shared->table);
 
+	if (holds_tables(L, shared))
+		luaL_error(L, "the elements of '%s' are tables in the probes, not statistics", table->name);
 	if (table->value.kind != VALUE_STAT)
-		luaL_error(L, "the elements of '%s' are %s in the probes, not a statistic", table->name, kind_name(table->value.kind));
-	store_own_key(L, table, first, n);
-	sample(L, index, control_operand(L, value));
+		luaL_error(L, "the elements of '%s' are %s in the probes, not a statistic", table->name, control_kind_name(table->value.kind));
+	store_own_key(L, shared, first, n);
+	sample(L, shared->table, control_operand(L, value));
 }
 
 /* A statistic that is a variable: entry 0 of its table, whose key is made here. */
@@ -521,45 +500,119 @@ walk_max(const struct table *table)
 	return 2 * (uint64_t)table->max_entries + 1000;
 }
 
-void
-shared_each(lua_State *L, uint32_t index, void (*fn)(lua_State *L, void *arg), void *arg)
+/* A walk over the entries whose keys begin with the parts of `shared`. */
+struct entries {
+	const struct shared *shared;
+	uint64_t left; /* steps */
+	bool first;
+};
+
+/* The next entry's key into control->key, its value into *value. */
+static bool
+next_entry(lua_State *L, struct entries *entries, struct value *value)
 {
+	const struct shared *shared = entries->shared;
 	struct control *control = control_of(L);
-	const struct table *table = table_at(L, index);
-	bool more = next_key(L, index, true);
 
-	for (uint64_t left = walk_max(table); more && left; left--, more = next_key(L, index, false)) {
-		struct value value = lookup(L, index);
-
-		if (value.kind == VALUE_NONE)
+	while (entries->left-- && next_key(L, shared->table, entries->first)) {
+		entries->first = false;
+		if (memcmp(control->next_key, shared->prefix, shared->prefix_size))
 			continue;
-		push_key(L, table, control->next_key);
-		push_entry(L, index, &value);
-		fn(L, arg);
+		*value = lookup(L, shared->table);
+		if (value->kind != VALUE_NONE)
+			return true;
 	}
+	return false;
+}
+
+static struct entries
+entries_of(lua_State *L, const struct shared *shared)
+{
+	return (struct entries){ .shared = shared, .left = walk_max(table_at(L, shared->table)), .first = true };
+}
+
+/*
+ * Where elements are tables: pushes the key that leads to the one that the entry of control->key is in. False, and nothing is pushed, if the
+ * Lua table at `seen` has it; else it gets it.
+ */
+static bool
+push_new_key(lua_State *L, const struct shared *shared, int seen)
+{
+	bool is_new;
+
+	push_key(L, shared, control_of(L)->key);
+	lua_pushvalue(L, -1);
+	is_new = lua_rawget(L, seen) == LUA_TNIL;
+	lua_pop(L, 1);
+	if (!is_new) {
+		lua_pop(L, 1);
+		return false;
+	}
+	lua_pushvalue(L, -1);
+	lua_pushboolean(L, true);
+	lua_rawset(L, seen);
+	return true;
+}
+
+void
+shared_each(lua_State *L, const struct shared *shared, void (*fn)(lua_State *L, void *arg), void *arg)
+{
+	struct entries entries = entries_of(L, shared);
+	bool inner = holds_tables(L, shared);
+	struct value value;
+	int seen;
+
+	lua_newtable(L);
+	seen = lua_gettop(L);
+	while (next_entry(L, &entries, &value)) {
+		if (!inner) {
+			push_key(L, shared, control_of(L)->key);
+			push_entry(L, shared->table, &value);
+			fn(L, arg);
+		} else if (push_new_key(L, shared, seen)) {
+			push_inner(L, shared);
+			fn(L, arg);
+		}
+	}
+	lua_remove(L, seen);
 }
 
 int64_t
-shared_count(lua_State *L, uint32_t index)
+shared_count(lua_State *L, const struct shared *shared)
 {
-	bool more = next_key(L, index, true);
+	struct entries entries = entries_of(L, shared);
+	bool inner = holds_tables(L, shared);
+	struct value value;
 	int64_t n = 0;
+	int seen;
 
-	for (uint64_t left = walk_max(table_at(L, index)); more && left;
-	     left--, more = next_key(L, index, false))
-		n += lookup(L, index).kind != VALUE_NONE;
+	lua_newtable(L);
+	seen = lua_gettop(L);
+	while (next_entry(L, &entries, &value)) {
+		if (inner && !push_new_key(L, shared, seen))
+			continue;
+		lua_settop(L, seen);
+		n++;
+	}
+	lua_pop(L, 1);
 	return n;
 }
 
+/* Of an erased entry there is no next one, so that is found before. */
 void
-shared_clear(lua_State *L, uint32_t index)
+shared_clear(lua_State *L, const struct shared *shared)
 {
-	const struct table *table = table_at(L, index);
-	bool more = next_key(L, index, true);
+	struct control *control = control_of(L);
+	const struct table *table = table_at(L, shared->table);
+	bool more = next_key(L, shared->table, true), ours;
 
-	for (uint64_t left = walk_max(table); more && left;
-	     left--, more = next_key(L, index, !is_array(table)))
-		erase(L, index);
+	for (uint64_t left = walk_max(table); more && left; left--) {
+		ours = !memcmp(control->key, shared->prefix, shared->prefix_size);
+		more = control->source->ops->next(control->source, shared->table, control->key, control->next_key) == 0;
+		if (ours)
+			erase(L, shared->table);
+		memcpy(control->key, control->next_key, table->key_size);
+	}
 }
 
 /* ---- the userdata of a table -------------------------------------------- */
@@ -577,29 +630,34 @@ has_meta(lua_State *L, int index, const void *meta)
 	return same;
 }
 
-int64_t
+const struct shared *
 shared_table(lua_State *L, int index)
 {
-	const uint32_t *table;
-
-	if (!has_meta(L, index, &table_meta))
-		return -1;
-	table = lua_touserdata(L, index);
-	return *table;
+	return has_meta(L, index, &table_meta) ? lua_touserdata(L, index) : NULL;
 }
 
 static int
 table_index(lua_State *L)
 {
-	shared_get(L, (uint32_t)shared_table(L, 1), 2, 1);
+	shared_get(L, shared_table(L, 1), 2, 1);
 	return 1;
 }
 
 static int
 table_newindex(lua_State *L)
 {
-	shared_set(L, (uint32_t)shared_table(L, 1), 2, 1, 3);
+	shared_set(L, shared_table(L, 1), 2, 1, 3);
 	return 0;
+}
+
+/* Two views of the same entries are one table. */
+static int
+table_equal(lua_State *L)
+{
+	const struct shared *a = shared_table(L, 1), *b = shared_table(L, 2);
+
+	lua_pushboolean(L, a && b && a->table == b->table && a->n_parts == b->n_parts && !memcmp(a->prefix, b->prefix, a->prefix_size));
+	return 1;
 }
 
 static uint32_t
@@ -618,16 +676,13 @@ check_table(lua_State *L, int index)
 int
 control_table_get(lua_State *L)
 {
-	uint32_t *table, index = check_table(L, 1);
+	uint32_t index = check_table(L, 1);
 
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &tables_cache);
 	if (lua_rawgeti(L, -1, index) == LUA_TUSERDATA)
 		return 1;
 	lua_pop(L, 1);
-	table = lua_newuserdatauv(L, sizeof(*table), 0);
-	*table = index;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &table_meta);
-	lua_setmetatable(L, -2);
+	push_shared(L, index, 0, NULL, 0);
 	lua_pushvalue(L, -1);
 	lua_rawseti(L, -3, index);
 	return 1;
@@ -639,23 +694,20 @@ control_table_reset(lua_State *L)
 {
 	uint32_t index = check_table(L, 1);
 	const struct table *table = table_at(L, index);
-	int top, n;
+	const struct shared *other;
 
 	lua_settop(L, 2);
-	if (shared_table(L, 2) == index)
+	other = shared_table(L, 2);
+	if (other && other->table == index && !other->n_parts)
 		return 0;
 	if (!lua_istable(L, 2))
 		luaL_error(L, "'%s' is a table that probes use: it can be assigned a new table, not a %s",
-			   table->name,
-			   shared_table(L, 2) >= 0 ? "table of other probes" : luaL_typename(L, 2));
-	shared_clear(L, index);
-	lua_pushnil(L);
-	while (lua_next(L, 2)) {
-		top = lua_gettop(L);
-		n = unbox_key(L, top - 1);
-		shared_set(L, index, top + 1, n, top);
-		lua_settop(L, top - 1);
+			   table->name, other ? "table of other probes" : luaL_typename(L, 2));
+	if (table->inner) { /* the new one may hold tables of the old one */
+		push_copy(L, 2);
+		lua_replace(L, 2);
 	}
+	assign_entries(L, push_shared(L, index, 0, NULL, 0), 2);
 	return 0;
 }
 
@@ -687,7 +739,7 @@ globals_index(lua_State *L)
 	for (uint32_t i = 0; i < shape_size(&global->shape) / 8; i++)
 		copy[i] = __atomic_load_n(&words[i], __ATOMIC_ACQUIRE);
 	value = value_load(&global->shape, copy);
-	push_value(L, &value);
+	control_push_value(L, &value);
 	return 1;
 }
 
@@ -699,12 +751,12 @@ globals_newindex(lua_State *L)
 	const struct global *global = check_global(L, luaL_checkinteger(L, 2), &words);
 	const char *what = lua_pushfstring(L, "'%s'", global->name);
 
-	switch (store_value(L, 3, &global->shape, (char *)copy, what)) {
+	switch (control_store_value(L, 3, &global->shape, (char *)copy, what)) {
 	case STORED: break;
 	case STORED_NIL:
 		if (!global->shape.nullable)
 			luaL_error(L, "%s is %s in the probes and cannot become nil", what,
-				   kind_name(global->shape.kind));
+				   control_kind_name(global->shape.kind));
 		break;
 	case STORED_TOO_LONG:
 		luaL_error(L, "the text for %s is too long, it can have %d bytes", what,
@@ -723,7 +775,7 @@ shared_add_global(lua_State *L, int64_t number, int64_t delta)
 	const struct global *global = check_global(L, number, &words);
 
 	if (global->shape.kind != VALUE_INT)
-		luaL_error(L, "'+=' on '%s', which is %s", global->name, kind_name(global->shape.kind));
+		luaL_error(L, "'+=' on '%s', which is %s", global->name, control_kind_name(global->shape.kind));
 	if (global->shape.nullable && __atomic_load_n(words, __ATOMIC_ACQUIRE) == 0)
 		luaL_error(L, "'+=' on '%s', which is nil", global->name);
 	__atomic_fetch_add(&words[global->shape.nullable], (uint64_t)delta, __ATOMIC_RELAXED);
@@ -756,6 +808,8 @@ control_push_globals(lua_State *L)
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &tables_cache);
 	push_meta(L, &table_meta, table_index, table_newindex);
+	lua_pushcfunction(L, table_equal);
+	lua_setfield(L, -2, "__eq");
 	lua_pop(L, 1);
 	lua_newuserdatauv(L, 0, 0);
 	push_meta(L, &globals_meta, globals_index, globals_newindex);

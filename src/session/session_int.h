@@ -3,7 +3,7 @@
  * session_int: for the files of session/ only.
  *
  * The control half is spread over control*.c: control.c (its life, registration), control_ops.c (operators), control_lib.c
- * (built-ins), control_table.c (variables and tables shared with probes), control_stat.c (statistics), control_string.c (strings),
+ * (built-ins), control_table.c (variables and tables shared with probes), control_value.c (their values), control_stat.c (statistics), control_string.c (strings),
  * control_option.c (options of scripts), control_box.c (values that
  * Lua has no type for), control_order.c (walks in a fixed order), control_hist.c (print_hist). These alone know Lua.
  */
@@ -201,14 +201,44 @@ control_value_text(struct lua_State *L, int index, struct text *out);
 bool
 control_value(struct lua_State *L, int index, struct value *value);
 
+/* ---- control_value.c ---------------------------------------------------- */
+
+void
+control_push_value(struct lua_State *L, const struct value *value);
+
+/* "a number", "a string" */
+const char *
+control_kind_name(enum value_kind kind);
+
+/* The number that a cell of this kind holds for the Lua value; false: the value is of another type. */
+bool
+control_to_number(struct lua_State *L, int index, enum value_kind kind, int64_t *number);
+
+enum stored { STORED, STORED_NIL, STORED_TOO_LONG };
+
+/* Lays a Lua value out by a shape. Values of a wrong type are a Lua error that names `what`. */
+enum stored
+control_store_value(struct lua_State *L, int index, const struct shape *shape, char *bytes, const char *what);
+
 /* ---- control_table.c ---------------------------------------------------- */
 
 /* Puts G on the Lua stack and prepares what shared tables need. */
 void
 control_push_globals(struct lua_State *L);
 
-/* Index of the shared table that the value at `index` is; -1 for other values. */
-int64_t
+/*
+ * A table that probes use, as Lua value; or one in it, t[a]: a view of the entries whose keys begin with a. There is nothing to such a view but
+ * these entries, so it is there, and empty, before the first, and needs no making.
+ */
+struct shared {
+	uint32_t table;       /* index in the object */
+	uint32_t n_parts;     /* of keys, that are given already */
+	uint32_t prefix_size; /* bytes of them */
+	char prefix[];
+};
+
+/* The shared table that the value at `index` is; NULL for other values. Lives as long as the value. */
+const struct shared *
 shared_table(struct lua_State *L, int index);
 
 /* Is the value G itself? */
@@ -217,7 +247,7 @@ is_globals(struct lua_State *L, int index);
 
 /* t[keys] <<< the sample at `value`, the keys being the n values from `first` on. */
 void
-shared_sample(struct lua_State *L, uint32_t table, int first, int n, int value);
+shared_sample(struct lua_State *L, const struct shared *shared, int first, int n, int value);
 
 /* Functions of K: see codegen.h. */
 int
@@ -237,28 +267,28 @@ control_table_reset(struct lua_State *L); /* K.reset */
 
 /* Pushes t[keys], the keys being the n values from `first` on. */
 void
-shared_get(struct lua_State *L, uint32_t table, int first, int n);
+shared_get(struct lua_State *L, const struct shared *shared, int first, int n);
 
-/* t[keys] = value at `value`; nil removes the entry. */
+/* t[keys] = value at `value`; nil removes the entry. A table in the table gets the entries of the one at `value`. */
 void
-shared_set(struct lua_State *L, uint32_t table, int first, int n, int value);
+shared_set(struct lua_State *L, const struct shared *shared, int first, int n, int value);
 
 /* G[global] += delta, atomically. */
 void
 shared_add_global(struct lua_State *L, int64_t global, int64_t delta);
 
 void
-shared_clear(struct lua_State *L, uint32_t table);
+shared_clear(struct lua_State *L, const struct shared *shared);
 
 int64_t
-shared_count(struct lua_State *L, uint32_t table);
+shared_count(struct lua_State *L, const struct shared *shared);
 
 /*
  * Calls fn for every entry of a table with the entry's key (one Lua value: see box_tuple) and value on top
  * of the stack.
  */
 void
-shared_each(struct lua_State *L, uint32_t table, void (*fn)(struct lua_State *L, void *arg), void *arg);
+shared_each(struct lua_State *L, const struct shared *shared, void (*fn)(struct lua_State *L, void *arg), void *arg);
 
 /* ---- control_stat.c ------------------------------------------------------ */
 
