@@ -81,8 +81,8 @@ jit_target(const struct jit_func *f, uint32_t pc)
 	return pc + 1 + (uint32_t)(insn->code == (BPF_JMP32 | BPF_JA) ? insn->imm : insn->off);
 }
 
-static struct jit_func *
-find_func(struct jit *jit, const struct func *func)
+struct jit_func *
+jit_find_func(struct jit *jit, const struct func *func)
 {
 	struct jit_func *f = jit->funcs;
 
@@ -94,7 +94,7 @@ find_func(struct jit *jit, const struct func *func)
 struct jit_func *
 jit_callee(struct jit *jit, struct jit_func *f, uint32_t pc)
 {
-	return find_func(jit, jit->vm->object->funcs[jit_reloc(f, pc)->index]);
+	return jit_find_func(jit, jit->vm->object->funcs[jit_reloc(f, pc)->index]);
 }
 
 struct jit_func *
@@ -102,7 +102,7 @@ jit_addressed(struct jit *jit, struct jit_func *f, uint32_t pc)
 {
 	const struct func *func = func_addressed(jit->vm->object, f->func, pc);
 
-	return func ? find_func(jit, func) : NULL;
+	return func ? jit_find_func(jit, func) : NULL;
 }
 
 uint64_t
@@ -203,78 +203,6 @@ jit_random(struct jit *jit)
 	return jit->random;
 }
 
-/* ---- the functions of a program ---------------------------------------------------------------------------- */
-
-static bool
-add_func(struct jit *jit, const struct func *func);
-
-/* What the whole function's code has to know beforehand. Callees are added first. False: out of memory. */
-static bool
-look_at(struct jit *jit, struct jit_func *f)
-{
-	for (uint32_t pc = 0; pc < f->func->n_insns; pc++) {
-		const struct bpf_insn *insn = &f->func->insns[pc];
-		const struct insn_info *info = insn_info(insn);
-		const struct func *callee;
-
-		f->writes |= (uint16_t)jit_writes(insn, info);
-		f->insns[pc].reads = jit_reads(insn, info);
-		if (insn->dst_reg == 10 || insn->src_reg == 10)
-			f->uses_stack = true;
-		if (info->shape == SHAPE_JUMP || info->shape == SHAPE_COND)
-			f->insns[jit_target(f, pc)].target = true;
-		if (info->id == INSN_CALL_LOCAL) {
-			callee = jit->vm->object->funcs[jit_reloc(f, pc)->index];
-			if (!add_func(jit, callee))
-				return false;
-			f->uses_stack |= find_func(jit, callee)->uses_stack;
-		}
-		callee = func_addressed(jit->vm->object, f->func, pc);
-		if (callee) {
-			if (!add_func(jit, callee))
-				return false;
-			find_func(jit, callee)->is_callback = true;
-			f->uses_stack = true; /* the callee's frame lies above ours */
-		}
-		pc += insn_is_wide(insn);
-	}
-	jit_find_live(f);
-	return true;
-}
-
-static void
-free_func(struct jit_func *f)
-{
-	if (f)
-		free(f->insns);
-	free(f);
-}
-
-/* Appends a function behind those that it calls, each once. The verifier has seen that no function calls itself. */
-static bool
-add_func(struct jit *jit, const struct func *func)
-{
-	struct jit_func *f;
-
-	if (find_func(jit, func))
-		return true;
-	f = mem_alloc(sizeof(*f));
-	if (f) {
-		f->func = func;
-		f->insns = mem_alloc(((size_t)func->n_insns + 1) * sizeof(*f->insns));
-	}
-	if (!f || !f->insns || !look_at(jit, f)) {
-		free_func(f);
-		return false;
-	}
-	if (jit->last)
-		jit->last->next = f;
-	else
-		jit->funcs = f;
-	jit->last = f;
-	return true;
-}
-
 /* ---- a function --------------------------------------------------------------------------------------------- */
 
 /* Helpers that only fetch something. */
@@ -305,8 +233,11 @@ emit_wide(struct gen *g, uint32_t pc)
 {
 	const struct jit_func *addressed = jit_addressed(g->jit, g->f, pc);
 	unsigned dst = g->f->func->insns[pc].dst_reg;
+	struct bpf_insn copy = { .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = dst & 15, .src_reg = g->f->insns[pc].pin & 15 };
 
-	if (addressed)
+	if (g->f->insns[pc].pin)
+		backend->alu(g, &copy);
+	else if (addressed)
 		backend->address(g, dst, g->jit->first_pass ? UINT64_MAX >> 1 : g->jit->address + addressed->callback);
 	else if (func_reloc(g->f->func, pc))
 		backend->address(g, dst, jit_wide(g->jit, g->f, pc));
@@ -325,6 +256,15 @@ emit_call(struct gen *g, uint32_t pc, const struct insn_info *info)
 		return 1;
 	}
 	return emit_fetch(g, g->f->func->insns[pc].imm) ? 1 : backend->call(g, pc);
+}
+
+void
+jit_emit_ahead(struct gen *g, uint32_t pc)
+{
+	const struct bpf_insn *move = &g->f->func->insns[jit_target(g->f, pc)];
+
+	for (uint32_t n = g->f->insns[pc].ahead; n; n--, move++)
+		backend->alu(g, move);
 }
 
 /* Emits `insn`, which stands at pc, perhaps with those behind it. Returns how many words of eBPF these were. */
@@ -351,11 +291,12 @@ emit_one(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 		backend->atomic(g, insn);
 		break;
 	case SHAPE_JUMP:
-		if (jit_target(g->f, pc) != pc + 1)
+		if (g->f->insns[pc].to != pc + 1)
 			backend->jump(g, pc);
 		break;
 	case SHAPE_COND:
-		if (jit_target(g->f, pc) != pc + 1)
+		jit_emit_ahead(g, pc);
+		if (g->f->insns[pc].to != pc + 1)
 			backend->cond(g, pc, insn);
 		break;
 	case SHAPE_CALL:
@@ -379,7 +320,7 @@ emit_insn(struct gen *g, uint32_t pc)
 
 	if (jit_is_charged(g, pc))
 		backend->charge(g);
-	if (!g->hides && jit_fuse(g->f, pc, &op) && !(op.kind == JIT_JUMP_UNLESS && jit_is_charged(g, op.at + 1))) {
+	if (!g->hides && jit_fuse(g->f, pc, &op) && !(op.jump && jit_is_charged(g, op.jump))) {
 		backend->op(g, pc, &op);
 		return op.n;
 	}
@@ -424,7 +365,7 @@ fix_jumps(struct gen *g)
 {
 	for (uint32_t pc = 0; pc < g->f->func->n_insns; pc++)
 		if (g->f->insns[pc].fix)
-			backend->fix(g, &g->f->insns[pc], g->f->insns[jit_target(g->f, pc)].off);
+			backend->fix(g, &g->f->insns[pc], g->f->insns[g->f->insns[pc].to].off);
 }
 
 /* Appends the code of a function. */
@@ -439,11 +380,15 @@ emit_func(struct jit *jit, struct jit_func *f)
 	f->next_reloc = 0;
 	f->start = jit->buf.n;
 	backend->prologue(&g);
+	for (unsigned i = 0; i < f->n_pins; i++)
+		backend->address(&g, f->pins[i].reg, f->pins[i].address);
 	for (uint32_t pc = 0; pc < f->func->n_insns;) {
 		uint32_t n, width;
 
 		if (f->insns[pc].target)
 			memset(g.known, 0, sizeof(g.known));
+		if (f->insns[pc].loop_end && backend->align)
+			backend->align(&g, pc);
 		f->insns[pc].off = jit->buf.n;
 		for (n = emit_insn(&g, pc); n; n -= width, pc += width) {
 			width = 1 + insn_is_wide(&f->func->insns[pc]);
@@ -557,11 +502,11 @@ jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *
 
 	if (backend) {
 		code = mem_alloc(sizeof(*code));
-		err = code && add_func(&jit, entry) ? generate(&jit, code) : -ENOMEM;
+		err = code && jit_add_func(&jit, entry) ? generate(&jit, code) : -ENOMEM;
 	}
 	for (struct jit_func *f = jit.funcs, *next; f; f = next) {
 		next = f->next;
-		free_func(f);
+		jit_free_func(f);
 	}
 	if (!err) {
 		if (debug_on(DEBUG_JIT))

@@ -23,9 +23,22 @@ struct jit_insn {
 	uint32_t off;      /* of its code, in the pass before or, up to where this pass has come, in this one */
 	uint32_t fix;      /* end of a displacement that is to be filled in, 0: none */
 	bool fix_is_short; /* it has one byte, not four */
-	bool target;       /* jumps arrive here */
+	uint8_t target;    /* so many jumps arrive here, or more */
+	uint8_t ahead;     /* a conditional jump: so many moves where it goes are done before it, and it goes to `to`, behind them */
+	bool never;        /* a conditional jump that is never taken */
+	uint8_t pin;       /* ld_imm64: the register that holds the address all the time, 0: none */
+	uint32_t to;       /* of a jump: where it goes, jumps to jumps followed */
+	uint32_t loop_end; /* jumps backward arrive here, the last from the instruction before that; 0: none */
 	uint16_t reads;    /* bit n: it reads register n */
 	uint16_t live;     /* bit n: register n is read from here on before it is written */
+};
+
+#define JIT_PINS_MAX 4
+
+/* A register that holds an address from the beginning of a function to its end. */
+struct jit_pin {
+	uint64_t address;
+	uint8_t reg;
 };
 
 /* A function of the program. */
@@ -40,6 +53,9 @@ struct jit_func {
 	uint16_t writes;        /* bit n: register n */
 	bool uses_stack;        /* it, or what it calls, touches r10 */
 	bool calls;             /* its code has calls in it: after the first pass it is known */
+	bool drops;             /* a jump that is never taken was found */
+	uint8_t n_pins;
+	struct jit_pin pins[JIT_PINS_MAX];
 };
 
 struct jit {
@@ -82,6 +98,8 @@ struct jit_backend {
 	uint32_t trap; /* what fills the rest of the pages: runs into a signal */
 	/* The beginning of a function; of the entry, as a jit_entry. Sets what of `g` is the machine's own. */
 	void (*prologue)(struct gen *g);
+	/* At pc a loop begins: brings its code to where the machine likes it. May be NULL. */
+	void (*align)(struct gen *g, uint32_t pc);
 	void (*exit)(struct gen *g);
 	/* SHAPE_ALU and SHAPE_UNARY; SHAPE_LOAD; SHAPE_STORE; SHAPE_ATOMIC */
 	void (*alu)(struct gen *g, const struct bpf_insn *insn);
@@ -126,6 +144,15 @@ jit_writes(const struct bpf_insn *insn, const struct insn_info *info);
 uint16_t
 jit_reads(const struct bpf_insn *insn, const struct insn_info *info);
 
+/* ---- jit_look.c: functions before their code is made -------------------------------------------------------- */
+
+/* Appends a function behind those that it calls, each once, and finds out about it. False: out of memory. */
+bool
+jit_add_func(struct jit *jit, const struct func *func);
+
+void
+jit_free_func(struct jit_func *f);
+
 /* ---- jit_fuse.c: what several instructions are together --------------------------------------------------- */
 
 /* Fills in `live` of all instructions; `reads` is there. */
@@ -145,6 +172,7 @@ enum jit_op_kind {
 	JIT_SIGN_EXTEND,
 	JIT_SELECT,       /* dst = the condition at `at` holds ? dst : a */
 	JIT_BOOL,         /* dst = the condition at `at` holds ? imm : 1 - imm */
+	JIT_JUMP_BYTE,    /* the jump at `at`, taken where its condition, which is unsigned, holds of the low 8 bits of its dst */
 	JIT_JUMP_UNLESS,  /* the jump at `at` + 1, taken where the condition at `at` does not hold */
 	JIT_INDEXED,      /* the load or store at `at`, of address a + (b << scale) + its offset; has_wide: a is first set by the
 	                     ld_imm64 at `wide` (and free for that) */
@@ -160,6 +188,7 @@ struct jit_op {
 	uint8_t dst, a, b, scale;
 	int32_t imm;
 	uint32_t at, wide;
+	uint32_t jump;    /* the jump among them, 0: none */
 };
 
 /* What begins at pc as more than one instruction, or as nothing. Returns op->n; 0: an instruction as any other. */
@@ -191,9 +220,13 @@ jit_random(struct jit *jit);
 const struct reloc *
 jit_reloc(struct jit_func *f, uint32_t pc);
 
-/* Where the jump at pc goes. */
+/* Where the jump at pc says that it goes; where it is sent, `to` of struct jit_insn tells. */
 uint32_t
 jit_target(const struct jit_func *f, uint32_t pc);
+
+/* The function of the compilation that is `func`, or NULL. */
+struct jit_func *
+jit_find_func(struct jit *jit, const struct func *func);
 
 /* The function of the program that the local call at pc calls. */
 struct jit_func *
@@ -213,6 +246,10 @@ jit_keeps_run(const struct gen *g);
 /* The registers that the function has to give back as they were. Returns how many. */
 unsigned
 jit_saved(const struct gen *g, uint8_t saved[JIT_REGS]);
+
+/* The moves that the conditional jump at pc takes along. */
+void
+jit_emit_ahead(struct gen *g, uint32_t pc);
 
 /* Is the instruction at pc a jump backward that is paid for? */
 bool

@@ -440,7 +440,7 @@ emit_args(struct gen *g)
 	if (g->f->uses_stack)
 		put_move(g->b, A64_SF, reg_of[10], 2);
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-		if (g->jit->signature->args[order[i]].kind != VM_ARG_NONE)
+		if (g->jit->signature->args[order[i]].kind != VM_ARG_NONE && g->f->insns[0].live >> (order[i] + 1) & 1)
 			put_access(g->b, 3, A64_LD, reg_of[order[i] + 1], 1, order[i] * 8);
 }
 
@@ -666,8 +666,13 @@ emit_op(struct gen *g, uint32_t pc, const struct jit_op *op)
 		put_compare(g, at);
 		put_set_if(g->b, dst, condition_of(at) ^ (op->imm ? 0 : 1));
 		break;
+	case JIT_JUMP_BYTE:
+		put_extend(g->b, 0, false, reg_of[at->dst_reg], reg_of[at->dst_reg], 8);
+		jit_emit_ahead(g, op->at);
+		put_conditional(g, op->at, g->f->insns[op->at].to, at, 0);
+		break;
 	case JIT_JUMP_UNLESS:
-		put_conditional(g, op->at + 1, jit_target(g->f, op->at + 1), at, 1);
+		put_conditional(g, op->at + 1, g->f->insns[op->at + 1].to, at, 1);
 		break;
 	case JIT_INDEXED:
 		emit_indexed(g, op);
@@ -725,13 +730,13 @@ emit_store(struct gen *g, const struct bpf_insn *insn)
 static void
 emit_jump(struct gen *g, uint32_t pc)
 {
-	put_jump(g, pc, jit_target(g->f, pc), A64_B);
+	put_jump(g, pc, g->f->insns[pc].to, A64_B);
 }
 
 static void
 emit_cond(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 {
-	put_conditional(g, pc, jit_target(g->f, pc), insn, 0);
+	put_conditional(g, pc, g->f->insns[pc].to, insn, 0);
 }
 
 static void

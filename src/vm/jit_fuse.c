@@ -59,6 +59,21 @@ jit_reads(const struct bpf_insn *insn, const struct insn_info *info)
 	return ALL_REGS;
 }
 
+static uint16_t
+cond_live_after(const struct jit_func *f, uint32_t pc)
+{
+	uint16_t live = f->insns[pc + 1].live, ahead = f->insns[pc].ahead;
+	const struct bpf_insn *move = &f->func->insns[jit_target(f, pc)];
+
+	if (f->insns[pc].never)
+		return live;
+	if (!ahead)
+		return live | f->insns[jit_target(f, pc)].live;
+	for (; ahead; ahead--, move++)
+		live |= jit_reads(move, insn_info(move));
+	return live | f->insns[f->insns[pc].to].live;
+}
+
 uint16_t
 jit_live_after(const struct jit_func *f, uint32_t pc)
 {
@@ -70,7 +85,7 @@ jit_live_after(const struct jit_func *f, uint32_t pc)
 	case SHAPE_JUMP:
 		return f->insns[jit_target(f, pc)].live;
 	case SHAPE_COND:
-		return f->insns[pc + 1].live | f->insns[jit_target(f, pc)].live;
+		return cond_live_after(f, pc);
 	case SHAPE_ALU:
 	case SHAPE_UNARY:
 	case SHAPE_LD64:
@@ -160,6 +175,27 @@ static bool
 is_alu64(const struct bpf_insn *insn, uint8_t op, uint8_t source)
 {
 	return is_alu(insn, op, source) && is_64(insn);
+}
+
+/* Is it a comparison of numbers with a sign? */
+static bool
+is_signed(const struct bpf_insn *cond)
+{
+	uint8_t op = BPF_OP(cond->code);
+
+	return op == BPF_JSGT || op == BPF_JSGE || op == BPF_JSLT || op == BPF_JSLE;
+}
+
+/* A jump over one instruction that becomes something else than a jump: not one that takes moves along, on whose going others rely. */
+static const struct bpf_insn *
+take_jump_over_one(struct cursor *c)
+{
+	const struct bpf_insn *cond = peek(c);
+
+	if (!cond || insn_info(cond)->shape != SHAPE_COND || cond->off != 1 || c->f->insns[c->pc].ahead)
+		return NULL;
+	c->pc++;
+	return cond;
 }
 
 /* Is the register not read after instruction pc? */
@@ -322,11 +358,9 @@ match_bool(struct cursor c, struct jit_op *op)
 	if (!is_alu(before, BPF_MOV, BPF_K))
 		return 0;
 	c.pc++;
-	cond = peek(&c);
-	if (!cond || insn_info(cond)->shape != SHAPE_COND || cond->off != 1 ||
-	    jit_reads(cond, insn_info(cond)) >> before->dst_reg & 1)
+	cond = take_jump_over_one(&c);
+	if (!cond || jit_reads(cond, insn_info(cond)) >> before->dst_reg & 1)
 		return 0;
-	c.pc++;
 	after = peek(&c);
 	if (!is_alu(after, BPF_MOV, BPF_K) || after->dst_reg != before->dst_reg || (before->imm | after->imm) != 1 ||
 	    (before->imm & after->imm) != 0)
@@ -345,12 +379,11 @@ match_bool(struct cursor c, struct jit_op *op)
 static uint32_t
 match_select(struct cursor c, struct jit_op *op)
 {
-	const struct bpf_insn *cond = peek(&c), *move;
+	const struct bpf_insn *cond = take_jump_over_one(&c), *move = peek(&c);
 
-	if (insn_info(cond)->shape != SHAPE_COND || cond->off != 1)
+	if (!cond)
 		return 0;
-	op->at = c.pc++;
-	move = peek(&c);
+	op->at = c.start;
 	if (!is_alu64(move, BPF_MOV, BPF_X))
 		return 0;
 	c.pc++;
@@ -359,18 +392,33 @@ match_select(struct cursor c, struct jit_op *op)
 	return matched(&c, op, JIT_SELECT);
 }
 
+/* The low 8 bits of a register that nobody reads afterwards, compared. */
+static uint32_t
+match_jump_byte(struct cursor c, struct jit_op *op)
+{
+	const struct bpf_insn *mask = peek(&c), *cond;
+
+	if (!is_alu(mask, BPF_AND, BPF_K) || mask->imm != 0xff)
+		return 0;
+	c.pc++;
+	cond = peek(&c);
+	if (!cond || insn_info(cond)->shape != SHAPE_COND || BPF_SRC(cond->code) != BPF_K || cond->dst_reg != mask->dst_reg ||
+	    cond->imm < 0 || cond->imm > 0xff || is_signed(cond) || !is_dead(c.f, c.pc, mask->dst_reg))
+		return 0;
+	op->at = op->jump = c.pc++;
+	return matched(&c, op, JIT_JUMP_BYTE);
+}
+
 /* A jump over a jump: the other way round. */
 static uint32_t
 match_jump_over(struct cursor c, struct jit_op *op)
 {
-	const struct bpf_insn *cond = peek(&c), *jump;
+	const struct bpf_insn *cond = take_jump_over_one(&c), *jump = peek(&c);
 
-	if (insn_info(cond)->shape != SHAPE_COND || cond->off != 1)
+	if (!cond || !jump || insn_info(jump)->shape != SHAPE_JUMP)
 		return 0;
-	op->at = c.pc++;
-	jump = peek(&c);
-	if (!jump || insn_info(jump)->shape != SHAPE_JUMP)
-		return 0;
+	op->at = c.start;
+	op->jump = c.pc;
 	c.pc++;
 	return matched(&c, op, JIT_JUMP_UNLESS);
 }
@@ -404,9 +452,11 @@ take_base(struct cursor *c, struct jit_op *op)
 	const struct bpf_insn *insn = peek(c);
 
 	if (insn && insn_is_wide(insn)) {
-		op->has_wide = true;
+		uint8_t pin = c->f->insns[c->pc].pin;
+
+		op->has_wide = !pin;
 		op->wide = c->pc;
-		op->a = insn->dst_reg;
+		op->a = pin ? pin : insn->dst_reg;
 		c->pc += 2;
 		return insn->dst_reg;
 	}
@@ -507,7 +557,8 @@ jit_fuse(const struct jit_func *f, uint32_t pc, struct jit_op *op)
 {
 	/* The longest first. */
 	static uint32_t (*const patterns[])(struct cursor c, struct jit_op *op) = {
-		match_nothing, match_rotate, match_indexed, match_extend, match_bool, match_select, match_jump_over, match_three, match_multiply_add,
+		match_nothing, match_rotate, match_indexed, match_extend, match_bool, match_select, match_jump_over,
+		match_jump_byte, match_three, match_multiply_add,
 	};
 	struct cursor c = { .f = f, .start = pc, .pc = pc };
 

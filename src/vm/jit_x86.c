@@ -20,6 +20,10 @@
 
 #if defined(__x86_64__)
 
+/* Short loops begin where the processor begins to fetch; in longer ones that makes no difference. */
+#define LOOP_ALIGN 16u
+#define SHORT_LOOP_BYTES 64u
+
 /* ---- jumps --------------------------------------------------------------------------------------------------------- */
 
 /*
@@ -92,14 +96,14 @@ x86_condition(const struct bpf_insn *insn)
 static void
 emit_jump(struct gen *g, uint32_t pc)
 {
-	x86_jump(g, pc, jit_target(g->f, pc), CC_ALWAYS, 0);
+	x86_jump(g, pc, g->f->insns[pc].to, CC_ALWAYS, 0);
 }
 
 static void
 emit_cond(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 {
 	x86_compare(g, insn, width_of(insn));
-	x86_jump(g, pc, jit_target(g->f, pc), x86_condition(insn), 0);
+	x86_jump(g, pc, g->f->insns[pc].to, x86_condition(insn), 0);
 }
 
 static void
@@ -134,7 +138,7 @@ emit_args(struct gen *g)
 	if (g->f->uses_stack)
 		put_mov(g->b, OP_W, RBP, RDX);
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-		if (g->jit->signature->args[order[i]].kind != VM_ARG_NONE)
+		if (g->jit->signature->args[order[i]].kind != VM_ARG_NONE && g->f->insns[0].live >> (order[i] + 1) & 1)
 			put_rm(g->b, OP_W | OP_MOV, x86_reg_of[order[i] + 1], RSI, order[i] * 8);
 }
 
@@ -151,6 +155,36 @@ emit_prologue(struct gen *g)
 		put_push(g->b, RAX);
 	if (g->is_entry)
 		emit_args(g);
+}
+
+/* In one or two instructions that do nothing. */
+static void
+emit_align(struct gen *g, uint32_t pc)
+{
+	static const uint8_t nops[][9] = {
+		{ 0 },
+		{ 0x90 },
+		{ 0x66, 0x90 },
+		{ 0x0f, 0x1f, 0x00 },
+		{ 0x0f, 0x1f, 0x40, 0x00 },
+		{ 0x0f, 0x1f, 0x44, 0x00, 0x00 },
+		{ 0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 },
+		{ 0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00 },
+		{ 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00 },
+		{ 0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00 },
+	};
+	const struct jit_insn *insns = g->f->insns;
+	uint32_t n = g->jit->first_pass ? LOOP_ALIGN - 1 : (0u - g->b->n) % LOOP_ALIGN;
+
+	if (!g->jit->first_pass && insns[insns[pc].loop_end].off - insns[pc].off > SHORT_LOOP_BYTES)
+		return;
+	while (n) {
+		uint32_t len = n < ARRAY_SIZE(nops) ? n : ARRAY_SIZE(nops) - 1;
+
+		for (uint32_t i = 0; i < len; i++)
+			put8(g->b, nops[len][i]);
+		n -= len;
+	}
 }
 
 static void
@@ -268,7 +302,7 @@ is_null_check(const struct gen *g, uint32_t pc)
 	const struct bpf_insn *insn = &g->f->func->insns[pc];
 
 	return insn->code == (BPF_JMP | BPF_JEQ | BPF_K) && !insn->dst_reg && !insn->imm && insn->off && !g->f->insns[pc].target &&
-	       !jit_is_charged(g, pc);
+	       !g->f->insns[pc].ahead && !jit_is_charged(g, pc);
 }
 
 /* rax = value of the entry whose number r2 points to, or 0. A null check behind it becomes part of it. */
@@ -283,7 +317,7 @@ emit_array_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 	put_const(b, RAX, 0);
 	put_imm(b, 0, G1_CMP, SCRATCH, (int32_t)t->table->max_entries);
 	if (checks)
-		x86_jump(g, pc + 1, jit_target(g->f, pc + 1), CC_AE, ENTRY_BYTES_MAX);
+		x86_jump(g, pc + 1, g->f->insns[pc + 1].to, CC_AE, ENTRY_BYTES_MAX);
 	else
 		skip = put_skip(b, SKIP_IF(CC_AE));
 	put_entry(g, t);
@@ -401,7 +435,7 @@ emit_hidden(struct gen *g, unsigned to, uint64_t number)
 
 const struct jit_backend jit_x86 = {
 	.name = "x86-64", .trap = 0xcccccccc,
-	.prologue = emit_prologue, .exit = emit_exit,
+	.prologue = emit_prologue, .align = emit_align, .exit = emit_exit,
 	.alu = x86_alu, .load = x86_load, .store = x86_store, .atomic = x86_atomic,
 	.number = emit_number, .address = emit_address, .hidden = emit_hidden, .hidden_imm = emit_hidden_imm,
 	.jump = emit_jump, .cond = emit_cond, .fix = fix_jump,

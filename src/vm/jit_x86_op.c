@@ -107,12 +107,29 @@ emit_bool(struct gen *g, const struct jit_op *op)
 }
 
 static void
+emit_jump_byte(struct gen *g, const struct jit_op *op)
+{
+	const struct bpf_insn *cond = &g->f->func->insns[op->at];
+	unsigned dst = x86_reg_of[cond->dst_reg];
+
+	if (g->f->insns[op->at].to == op->at + 1)
+		return;
+	jit_emit_ahead(g, op->at);
+	if (BPF_OP(cond->code) == BPF_JSET)
+		put_rr(g->b, OP_BRM | 0xf6, G3_TEST, dst);
+	else
+		put_rr(g->b, OP_BRM | 0x80, G1_CMP, dst);
+	put8(g->b, (uint8_t)cond->imm);
+	x86_jump(g, op->at, g->f->insns[op->at].to, x86_condition(cond), 0);
+}
+
+static void
 emit_jump_unless(struct gen *g, const struct jit_op *op)
 {
 	const struct bpf_insn *cond = &g->f->func->insns[op->at];
 
 	x86_compare(g, cond, width_of(cond));
-	x86_jump(g, op->at + 1, jit_target(g->f, op->at + 1), x86_condition(cond) ^ 1u, 0);
+	x86_jump(g, op->at + 1, g->f->insns[op->at + 1].to, x86_condition(cond) ^ 1u, 0);
 }
 
 static void
@@ -155,6 +172,9 @@ x86_op(struct gen *g, uint32_t pc, const struct jit_op *op)
 		break;
 	case JIT_BOOL:
 		emit_bool(g, op);
+		break;
+	case JIT_JUMP_BYTE:
+		emit_jump_byte(g, op);
 		break;
 	case JIT_JUMP_UNLESS:
 		emit_jump_unless(g, op);

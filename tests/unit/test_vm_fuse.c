@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Instructions that become one in machine code (jit_fuse.c): each pattern is found where it may be, and not where somebody still
- * reads what would be left out; and either way the machine code leaves in all registers and in memory what the interpreter
+ * Instructions that become one in machine code (jit_fuse.c), jumps that go elsewhere and addresses that stay in registers (jit_look.c):
+ * each pattern is found where it may be, and not where somebody still reads what would be left out; and either way the machine code leaves in all registers and in memory what the interpreter
  * leaves, for operands at the edges.
  */
 #include <setjmp.h>
@@ -107,6 +107,16 @@ static const struct pattern {
 	{ "if r1 > r2 goto +1\n goto +1\n r1 = 7\n", 0x6, JIT_JUMP_UNLESS, 2 },
 	{ "if r1 & 1 goto +1\n goto +2\n r1 = 7\n r2 = 8\n", 0x6, JIT_JUMP_UNLESS, 2 },
 	{ "if w1 s<= -1 goto +1\n goto +1\n r1 = 7\n", 0x6, JIT_JUMP_UNLESS, 2 },
+	/* the low 8 bits compared */
+	{ "r1 &= 255\n if r1 < 10 goto +1\n r2 = 7\n", 0x4, JIT_JUMP_BYTE, 2 },
+	{ "w1 &= 255\n if w1 != 0 goto +1\n r2 = 7\n", 0x4, JIT_JUMP_BYTE, 2 },
+	{ "r1 &= 255\n if r1 & 128 goto +1\n r2 = 7\n", 0x4, JIT_JUMP_BYTE, 2 },
+	{ "r1 &= 255\n if w1 > 254 goto +1\n r2 = 7\n", 0x4, JIT_JUMP_BYTE, 2 },
+	{ "r1 &= 255\n if r1 < 10 goto +1\n r2 = 7\n", 0x6, NOT_FUSED, 0 },
+	{ "r1 &= 255\n if r1 < 256 goto +1\n r2 = 7\n", 0x4, NOT_FUSED, 0 },
+	{ "r1 &= 255\n if r1 s< 10 goto +1\n r2 = 7\n", 0x4, NOT_FUSED, 0 },
+	{ "r1 &= 127\n if r1 < 10 goto +1\n r2 = 7\n", 0x4, NOT_FUSED, 0 },
+	{ "r1 &= 255\n if r1 < r2 goto +1\n r2 = 7\n", 0x4, NOT_FUSED, 0 },
 	/* addresses */
 	{ "r5 = r4\n r5 += r3\n r0 = *(u8 *)(r5 + 16)\n", 0x1f, JIT_INDEXED, 3 },
 	{ "r5 = r4\n r5 += r3\n r5 = *(u16 *)(r5 + 16)\n", 0x3f, JIT_INDEXED, 3 },
@@ -178,10 +188,86 @@ check_kind(const struct pattern *pattern, const struct func *func, uint32_t firs
 	free(f.insns);
 }
 
+/* ---- where jumps go, and what loops hold in registers ------------------------------------------------------ */
+
+#define AT(n) (6 + (n)) /* `around` puts so much before a pattern */
+
+/* Of the jump `pc` of a pattern: how many moves it takes along, where it goes; the jump `never` is never taken. */
+static const struct way {
+	struct pattern pattern;
+	uint32_t pc, ahead, to, never;
+} ways[] = {
+	/* jumps to jumps */
+	{ { "if r1 > 5 goto +2\n r0 = 1\n if r2 > 5 goto +1\n goto +1\n r0 = 2\n", 0x7, NOT_FUSED, 0 }, 0, 0, 5, 0 },
+	{ { "if r1 > r2 goto +1\n goto +2\n goto +0\n goto +0\n r0 = 2\n", 0x7, JIT_JUMP_UNLESS, 2 }, 0, 0, 4, 0 },
+	/* two choices under one condition, as constants and between registers */
+	{ { "if r1 > 9 goto +1\n r0 = 0\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 0, 1, 5, 3 },
+	{ { "if r1 > 9 goto +1\n r0 = 0\n r5 = r2\n w3 = 7\n if r1 > 9 goto +2\n r5 = r1\n r3 = r5\n", 0x2f, NOT_FUSED, 0 }, 0, 2, 7, 4 },
+	{ { "if w1 s< w2 goto +1\n r0 = 0\n w5 = w1\n if w1 s< w2 goto +1\n r5 = 3\n", 0x27, NOT_FUSED, 0 }, 0, 1, 5, 3 },
+	{ { "r1 &= 255\n if r1 < 10 goto +1\n r0 = 0\n r5 = 0\n if r1 < 10 goto +1\n r5 = r2\n", 0x25, JIT_JUMP_BYTE, 2 }, 1, 1, 6, 4 },
+	{ { "r1 &= 255\n if r1 < 10 goto +1\n r0 = 0\n r5 = r1\n if r1 < 10 goto +1\n r5 = r2\n", 0x25, NOT_FUSED, 0 }, 1, 1, 6, 4 },
+	/* the first would be a number, a move or the other way round otherwise */
+	{ { "r0 = 0\n if r1 > 9 goto +1\n r0 = 1\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 1, 1, 6, 4 },
+	{ { "if r1 > 9 goto +1\n r0 = r2\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 0, 1, 5, 3 },
+	{ { "if r1 > 9 goto +1\n goto +3\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n r0 = 1\n", 0x27, JIT_JUMP_UNLESS, 2 }, 0, 0, 2, 0 },
+	/* the move is of what is compared; of what is read on the other way; the condition is another; the register was changed */
+	{ { "if r1 > 9 goto +1\n r0 = 0\n r1 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 0, 0, 2, 0 },
+	{ { "if r1 > 9 goto +1\n r0 = r5\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 0, 0, 2, 0 },
+	{ { "if r1 > 9 goto +1\n r0 = 0\n r5 = 1\n if r1 > 8 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 0, 0, 2, 0 },
+	{ { "if r1 > 9 goto +1\n r1 = 10\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 0, 1, 5, 0 },
+	/* somebody else comes to the second */
+	{ { "if r2 > 5 goto +2\n if r1 > 9 goto +1\n r0 = 0\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 1, 1, 6, 0 },
+	{ { "if r1 > 9 goto +2\n if r2 > 5 goto +2\n r0 = 0\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 0, 0, 3, 0 },
+};
+
+static void
+check_way(const void *arg, struct vm *vm, const struct func *func)
+{
+	const struct way *way = arg;
+	struct jit jit = { .vm = vm };
+	const struct jit_insn *insns;
+	bool never = false;
+
+	assert_true(jit_add_func(&jit, func));
+	insns = jit.last->insns;
+	for (uint32_t pc = 0; pc < func->n_insns; pc++)
+		never |= insns[pc].never;
+	if (insns[AT(way->pc)].ahead != way->ahead || insns[AT(way->pc)].to != AT(way->to) || never != (way->never > 0) ||
+	    (way->never && !insns[AT(way->never)].never))
+		fail_msg("%s: takes %u along, to %u; %s jump is never taken", way->pattern.text, (unsigned)insns[AT(way->pc)].ahead,
+			 (unsigned)insns[AT(way->pc)].to - AT(0), never ? "a" : "no");
+	jit_free_func(jit.last);
+}
+
+/* What loops do with values of tables; `n` addresses are held in registers. */
+static const struct pinned {
+	struct pattern pattern;
+	uint32_t n;
+} pinned[] = {
+	{ { "r3 = table_value 2 + 8 ll\n r5 = *(u64 *)(r3 + 0)\n r5 += r1\n *(u64 *)(r3 + 0) = r5\n r0 = r5\n", 0x27, NOT_FUSED, 0 }, 0 },
+	{ { "r3 = 0\n r0 = table_value 2 + 8 ll\n r5 = *(u64 *)(r0 + 0)\n r5 += r1\n *(u64 *)(r0 + 0) = r5\n r3 += 1\n if r3 < 5 goto -7\n r0 = r5\n", 0x2f,
+	    NOT_FUSED, 0 }, 1 },
+	{ { "r3 = 0\n r0 = table_value 2 + 8 ll\n r5 = r3\n r5 += r0\n *(u8 *)(r5 + 0) = r1\n r0 = table_value 2 + 16 ll\n r0 += r3\n"
+	    " r5 = *(u8 *)(r0 + 0)\n r3 += 1\n if r3 < 5 goto -11\n r0 = r5\n", 0x2f, NOT_FUSED, 0 }, 2 },
+};
+
+static void
+check_pins(const void *arg, struct vm *vm, const struct func *func)
+{
+	const struct pinned *p = arg;
+	struct jit jit = { .vm = vm };
+
+	assert_true(jit_add_func(&jit, func));
+	if (jit.last->n_pins != p->n)
+		fail_msg("%s: %u addresses in registers", p->pattern.text, (unsigned)jit.last->n_pins);
+	jit_free_func(jit.last);
+}
+
 /* The pattern loaded in one of three ways: interpreted, as machine code, as that of a machine without BMI2. */
 struct machine {
 	struct arena *arena;
 	struct vm *vm;
+	const struct func *func;
 	struct vm_program *program;
 };
 
@@ -192,18 +278,17 @@ machine_open(struct machine *machine, int way, const struct pattern *pattern)
 {
 	struct text why = { 0 };
 	struct object *object;
-	struct func *func;
 	uint32_t first;
 	int err;
 
 	machine->arena = arena_new();
 	object = fixture_object(machine->arena);
-	func = around(object, pattern, &first);
+	machine->func = around(object, pattern, &first);
 	machine->vm = vm_new(object, 1, &why);
 	assert_non_null(machine->vm);
 	vm_set_exec(machine->vm, way ? VM_EXEC_AUTO : VM_EXEC_INTERP);
 	machine->vm->no_bmi2 = way == 2;
-	machine->program = vm_load(machine->vm, func, &signature, &why, &err);
+	machine->program = vm_load(machine->vm, machine->func, &signature, &why, &err);
 	if (!machine->program)
 		fail_msg("%s: %s", pattern->text, why.s);
 }
@@ -251,25 +336,52 @@ test_kinds(void **state)
 	}
 }
 
+/* All machines do alike; `look` sees the function before they do. */
+static void
+same_in_all(const struct pattern *pattern, const void *arg, void (*look)(const void *arg, struct vm *vm, const struct func *func))
+{
+	struct machine machines[N_WAYS];
+
+	for (int way = 0; way < N_WAYS; way++)
+		machine_open(&machines[way], way, pattern);
+	if (look)
+		look(arg, machines[1].vm, machines[1].func);
+	for (size_t n = 0; n < ARRAY_SIZE(edges) * ARRAY_SIZE(edges); n++)
+		compare(pattern, machines, edges[n % ARRAY_SIZE(edges)], edges[n / ARRAY_SIZE(edges)]);
+	for (int way = 0; way < N_WAYS; way++)
+		machine_close(&machines[way]);
+}
+
 static void
 test_same(void **state)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
-		struct machine machines[N_WAYS];
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
+		same_in_all(&patterns[i], NULL, NULL);
+}
 
-		for (int way = 0; way < N_WAYS; way++)
-			machine_open(&machines[way], way, &patterns[i]);
-		for (size_t n = 0; n < ARRAY_SIZE(edges) * ARRAY_SIZE(edges); n++)
-			compare(&patterns[i], machines, edges[n % ARRAY_SIZE(edges)], edges[n / ARRAY_SIZE(edges)]);
-		for (int way = 0; way < N_WAYS; way++)
-			machine_close(&machines[way]);
-	}
+static void
+test_ways(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		same_in_all(&ways[i].pattern, &ways[i], check_way);
+}
+
+static void
+test_pins(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pinned); i++)
+		same_in_all(&pinned[i].pattern, &pinned[i], check_pins);
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_kinds), cmocka_unit_test(test_same) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_pins),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,6 +171,36 @@ piece_branch(struct code *code, uint32_t label)
 		code->insns[code->n - 1].code = (uint8_t)((code->insns[code->n - 1].code & ~7) | BPF_JMP32);
 }
 
+/* A variable of the program, read or written, or both, by an index or not. */
+static inline void
+piece_variable(struct code *code)
+{
+	uint8_t size = random_size(), reg = number_reg();
+	int16_t off = (int16_t)(below(4) * 8);
+	bool changes = below(2);
+
+	code_table_value(code, 9, 2, below(3) * 8);
+	if (below(2)) {
+		code_emit(code, insn_mov(5, 6));
+		code_emit(code, insn_alu_imm(BPF_AND, 5, 7));
+		size = BPF_B;
+		code_emit(code, insn_alu(BPF_ADD, 9, 5));
+	}
+	if (!changes && below(2)) {
+		code_emit(code, insn_store(size, 9, reg, off));
+		return;
+	}
+	code_emit(code, insn_load(size, reg, 9, off));
+	if (below(2))
+		piece_alu(code);
+	else
+		code_emit(code, insn_alu_imm(below(2) ? BPF_ADD : BPF_OR, reg, small_imm()));
+	if (changes)
+		code_emit(code, insn_store(size, 9, reg, off));
+	else if (below(2))
+		code_emit(code, insn_alu(below(2) ? BPF_ADD : BPF_XOR, number_reg(), reg));
+}
+
 static inline void
 piece_loop(struct code *code)
 {
@@ -180,7 +210,7 @@ piece_loop(struct code *code)
 	code_bind(code, again);
 	piece_alu(code);
 	if (below(2))
-		piece_access(code);
+		below(2) ? piece_access(code) : piece_variable(code);
 	code_emit(code, insn_alu_imm(BPF_ADD, 7, 1 + (int32_t)below(3)));
 	code_branch_imm(code, BPF_JLT, 7, (int32_t)below(20), again);
 }
@@ -361,6 +391,32 @@ piece_choice(struct code *code)
 	code_bind(code, end);
 }
 
+/* Two of them under one condition, as compilers choose: what code that takes jumps together has to get right. */
+static inline void
+piece_choices(struct code *code)
+{
+	uint32_t first = code_label(code), second = code_label(code);
+	struct bpf_insn *same;
+	uint32_t at;
+
+	piece_branch(code, first);
+	at = code->n - 1;
+	piece_set(code);
+	code_bind(code, first);
+	for (uint32_t n = below(3); n; n--)
+		below(2) ? piece_set(code) : code_emit(code, insn_mov(number_reg(), number_reg()));
+	piece_branch(code, second);
+	same = &code->insns[code->n - 1];
+	if (below(8)) {
+		same->code = code->insns[at].code;
+		same->dst_reg = code->insns[at].dst_reg;
+		same->src_reg = code->insns[at].src_reg;
+		same->imm = code->insns[at].imm;
+	}
+	piece_set(code);
+	code_bind(code, second);
+}
+
 /* Adds a number to an address as it is: fine only where all ways bound it. */
 static inline void
 piece_index(struct code *code, uint8_t number)
@@ -407,9 +463,13 @@ static inline void
 emit_joins(struct code *code, bool calls, uint32_t n)
 {
 	for (; n; n--) {
-		uint32_t kind = below(24);
+		uint32_t kind = below(28);
 
-		if (kind < 7)
+		if (kind >= 26)
+			piece_choices(code);
+		else if (kind >= 24)
+			piece_variable(code);
+		else if (kind < 7)
 			piece_choice(code);
 		else if (kind < 10)
 			piece_set(code);
