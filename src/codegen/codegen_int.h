@@ -51,10 +51,7 @@ struct vreg {
 	bool crosses_call;
 };
 
-/* Parameters of a handler (ebpf.h, struct program), as vregs. */
-enum { PARAM_RECORD, PARAM_CONTEXT, PARAM_EVENT, PARAM_SCRATCH, N_PARAMS };
-
-/* The frame pointer as a vreg, base of frame objects; its offsets count from the top of the frame objects. */
+/* The parameters of a handler (ebpf.h, struct program) are the first vregs. The frame pointer follows, base of frame objects; its offsets count from the top of the frame objects. */
 #define FP_VREG N_PARAMS
 
 /* The handler's part of the 512 bytes of stack; the entry stub has the rest. */

@@ -300,6 +300,17 @@ print_funcs(const struct object *object, uint32_t from)
 	}
 }
 
+/* Of the handler: those that cleaning has left; bits in the order of the enumeration. */
+static uint32_t
+params_used(const struct ir *ir)
+{
+	uint32_t params = 0;
+
+	for (uint32_t i = 0; i < ir->n && ir->insns[i].op == IR_PARAM; i++)
+		params |= 1u << ir->insns[i].imm;
+	return params;
+}
+
 bool
 lower_program(struct object *object, const struct typed *typed, const struct typed_program *typed_program, bool (*has_helper)(int32_t helper),
 	      struct diags *diags)
@@ -313,7 +324,9 @@ lower_program(struct object *object, const struct typed *typed, const struct typ
 	lower_handler(&l, has_helper);
 	l.ir.stack_max = STACK_MAX > l.ir.callee_stack ? STACK_MAX - l.ir.callee_stack : 0;
 	program->func = lower_func(&l, l.name, &program->stack_size);
+	program->frame_size = program->stack_size;
 	program->stack_size += l.ir.callee_stack;
+	program->params = params_used(&l.ir);
 	program->scratch_size = (uint32_t)round_up(l.ir.scratch_max + l.ir.n_spill_scratch, 8);
 	if (l.too_large || program->scratch_size > SCRATCH_MAX) {
 		report_too_large(&l);
@@ -321,6 +334,7 @@ lower_program(struct object *object, const struct typed *typed, const struct typ
 	}
 	program->handler = typed_program->function->handler;
 	program->record_size = (uint32_t)round_up(l.record_size, 8);
+	program->record_words = l.record_words;
 	program->uses_context = l.uses_context;
 	program->uses_dynamic = l.uses_dynamic;
 	program->signature = typed_program->signature;

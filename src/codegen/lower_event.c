@@ -29,6 +29,10 @@ need_record(struct lowering *l, uint32_t bytes, uint32_t offset)
 {
 	if (l->record_size < offset + bytes)
 		l->record_size = offset + bytes;
+	for (uint32_t word = offset / 8; word < 64 && 8 * word < offset + bytes; word++)
+		l->record_words |= 1ull << word;
+	if (offset + bytes > 63 * 8)
+		l->record_words |= 1ull << 63;
 }
 
 /* At a place that is the same for all events of the signature, everywhere. */

@@ -73,6 +73,7 @@ struct lowering {
 	struct inlining *inlining;
 	bool uses_dynamic;
 	bool uses_context;
+	uint64_t record_words;        /* as in struct program */
 	uint32_t record_size;         /* bytes of the record that are read, */
 	uint32_t fixed_size;          /* those of them whose place is the same everywhere */
 	struct program_field *fields; /* the others */

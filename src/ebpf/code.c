@@ -93,17 +93,36 @@ code_label(struct code *code)
 }
 
 void
-code_bind(struct code *code, uint32_t label)
+code_bind_at(struct code *code, uint32_t label, uint32_t pc)
 {
 	assert(label < code->n_labels && code->labels[label] == UNBOUND);
-	code->labels[label] = code->n;
+	code->labels[label] = pc;
+}
+
+void
+code_bind(struct code *code, uint32_t label)
+{
+	code_bind_at(code, label, code->n);
+}
+
+static void
+add_fixup(struct code *code, uint32_t pc, uint32_t label)
+{
+	code->fixups = arena_grow(code->arena, code->fixups, code->n_fixups, &code->cap_fixups, sizeof(*code->fixups));
+	code->fixups[code->n_fixups++] = (struct fixup){ .pc = pc, .label = label };
+}
+
+void
+code_make_jump(struct code *code, uint32_t pc, uint32_t label)
+{
+	code->insns[pc] = insn_make(BPF_JMP | BPF_JA, 0, 0, 0, 0);
+	add_fixup(code, pc, label);
 }
 
 static void
 emit_jump(struct code *code, struct bpf_insn insn, uint32_t label)
 {
-	code->fixups = arena_grow(code->arena, code->fixups, code->n_fixups, &code->cap_fixups, sizeof(*code->fixups));
-	code->fixups[code->n_fixups++] = (struct fixup){ .pc = code->n, .label = label };
+	add_fixup(code, code->n, label);
 	code_emit(code, insn);
 }
 
@@ -129,6 +148,26 @@ void
 code_branch32_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label)
 {
 	emit_jump(code, insn_make(BPF_JMP32 | cmp | BPF_K, dst, 0, 0, imm), label);
+}
+
+uint32_t
+code_append(struct code *code, const struct func *func)
+{
+	uint32_t first = code->n;
+
+	for (uint32_t i = 0; i < func->n_relocs; i++) {
+		struct reloc reloc = func->relocs[i];
+
+		reloc.pc += first;
+		code->relocs = arena_grow(code->arena, code->relocs, code->n_relocs, &code->cap_relocs, sizeof(*code->relocs));
+		code->relocs[code->n_relocs++] = reloc;
+	}
+	for (uint32_t i = 0; i < func->n_insns; i++) {
+		if (func->spans)
+			code->span = func->spans[i];
+		code_emit(code, func->insns[i]);
+	}
+	return first;
 }
 
 int

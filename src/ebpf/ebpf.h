@@ -189,6 +189,8 @@ struct patch {
 	uint32_t field; /* index in program.fields */
 };
 
+struct func;
+
 /* Instructions in the making, in an arena. Jumps name labels; code_finish turns labels into offsets. */
 struct code {
 	struct arena *arena;
@@ -249,6 +251,21 @@ code_branch_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32
 /* The same on the lower 32 bits. */
 void
 code_branch32_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label);
+
+/*
+ * Appends the instructions of a function, with its places in the script and its references. They end as that function does. Returns the pc of the
+ * first.
+ */
+uint32_t
+code_append(struct code *code, const struct func *func);
+
+/* Binds a label to an instruction that is there already. */
+void
+code_bind_at(struct code *code, uint32_t label, uint32_t pc);
+
+/* The instruction at pc becomes a jump. */
+void
+code_make_jump(struct code *code, uint32_t pc, uint32_t label);
 
 /* The last instruction holds the place of field `field` of the program (struct patch). */
 void
@@ -593,14 +610,19 @@ struct program_field {
  *
  * The function, with those that helpers call back for its loops, keeps within stack_size bytes of stack.
  */
+enum program_param { PARAM_RECORD, PARAM_CONTEXT, PARAM_EVENT, PARAM_SCRATCH, N_PARAMS };
+
 struct program {
 	enum program_shape shape;
 	uint32_t func;         /* index in object.funcs */
 	uint32_t handler;      /* index in object.handlers */
+	uint32_t params;       /* bit PARAM_x: the function reads that parameter; else it may hold anything */
 	uint32_t record_size;
+	uint64_t record_words; /* bit n: bytes 8n to 8n + 7 of the record are read; bit 63: those from there on */
 	uint32_t context_size; /* PROGRAM_C only */
 	uint32_t scratch_size;
 	uint32_t stack_size;
+	uint32_t frame_size;   /* of those, the bytes of the function's own frame */
 	bool uses_context;     /* PROGRAM_C: the context is the raw one of a raw tracepoint, else the event's record */
 	bool uses_dynamic;     /* reads record bytes past record_size (__data_loc fields, argstr) through probe_read */
 	/*

@@ -249,10 +249,13 @@ pack_program(struct pack *p, struct program *program)
 {
 	pack_u32(p, &program->func);
 	pack_u32(p, &program->handler);
+	program->params = pack_below(p, program->params, 1u << N_PARAMS);
 	pack_u32(p, &program->record_size);
+	pack_u64(p, &program->record_words);
 	pack_u32(p, &program->fixed_size);
 	pack_u32(p, &program->scratch_size);
 	pack_u32(p, &program->stack_size);
+	pack_u32(p, &program->frame_size);
 	program->uses_context = pack_bool(p, program->uses_context);
 	program->uses_dynamic = pack_bool(p, program->uses_dynamic);
 	pack_string(p, &program->signature);
@@ -514,7 +517,8 @@ check_program(const struct object *object, const struct program *program)
 		return false;
 	if (!check_patches(object, program->func, program->n_fields, arena_alloc(object->arena, object->n_funcs)))
 		return false;
-	return program->record_size <= PROGRAM_RECORD_MAX && program->scratch_size <= PROGRAM_SCRATCH_MAX && program->stack_size <= PROGRAM_STACK_MAX;
+	return program->record_size <= PROGRAM_RECORD_MAX && program->scratch_size <= PROGRAM_SCRATCH_MAX && program->stack_size <= PROGRAM_STACK_MAX &&
+	       program->frame_size <= program->stack_size;
 }
 
 static bool

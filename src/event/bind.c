@@ -259,6 +259,7 @@ copy_program(struct object *object, const struct program *from, const struct eve
 			size = offsets[i] + from->fields[i].size;
 	}
 	program->record_size = (uint32_t)round_up(size, 8);
+	program->record_words = UINT64_MAX; /* any of them */
 	return object_add_program(object, program);
 }
 

@@ -12,7 +12,7 @@
  *
  *     entry: r1 the context
  *         scratch memory: an element of table `.scratch`; none: return
- *         call handler(record, context, event, scratch)
+ *         call handler(record, context, event, scratch): of these what it reads
  *         return 1 (tp: perf sees the event, too), 0
  *
  * Nothing is filtered: every process is traced. What `ktap run` makes at load time instead (source/kernel_stub.c) is faster and follows a command.
@@ -41,6 +41,13 @@ static bool
 reads_record(const struct program *program)
 {
 	return program->record_size || program->uses_dynamic;
+}
+
+/* Does the handler read this parameter? */
+static bool
+wants(const struct program *program, enum program_param param)
+{
+	return program->params >> param & 1;
 }
 
 /* The section's name; NULL: no other loader can give this program what it wants. */
@@ -89,7 +96,6 @@ emit_scratch(struct entry_maker *m, uint32_t out)
 {
 	struct code *code = &m->code;
 
-	code_emit(code, insn_mov_imm(8, 0));
 	if (!m->program->scratch_size)
 		return;
 	code_emit(code, insn_store_imm(BPF_W, 10, OFF_KEY, (int32_t)m->index));
@@ -127,10 +133,8 @@ emit_record(struct entry_maker *m)
 	/* The kernel refuses programs that read past the end of their context when they are attached. */
 	if (m->event->number >= 0 && m->event->n_fields && m->program->record_size > context)
 		emit_copy(m);
-	else if (reads_record(m->program))
+	else if (wants(m->program, PARAM_RECORD))
 		code_emit(&m->code, insn_mov(1, 6));
-	else
-		code_emit(&m->code, insn_mov_imm(1, 0));
 }
 
 static void
@@ -145,9 +149,12 @@ add_entry(struct entry_maker *m, const char *section)
 	code_emit(code, insn_mov(6, 1));
 	emit_scratch(m, out);
 	emit_record(m);
-	code_emit(code, insn_mov(2, 6));
-	code_const(code, 3, m->event->index);
-	code_emit(code, insn_mov(4, 8));
+	if (wants(m->program, PARAM_CONTEXT))
+		code_emit(code, insn_mov(2, 6));
+	if (wants(m->program, PARAM_EVENT))
+		code_const(code, 3, m->event->index);
+	if (wants(m->program, PARAM_SCRATCH))
+		code_emit(code, insn_mov(4, 8));
 	code_call_func(code, m->program->func);
 	code_bind(code, out);
 	code_emit(code, insn_mov_imm(0, strncmp(section, "tp/", 3) == 0));

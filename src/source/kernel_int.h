@@ -7,7 +7,8 @@
  *     kernel_table.c  the object's tables as BPF maps
  *     kernel_pin.c    tables kept in bpffs, with types
  *     kernel_plan.c   which registered events are served by which loaded program (unit)
- *     kernel_stub.c   a unit as eBPF: entry stub, handlers behind it
+ *     kernel_stub.c   the entry stub of a unit, with its handler in place or calls of several
+ *     kernel_image.c  a unit as eBPF: entry stub, what it calls behind it
  *     kernel_load.c   loading; refusals in the user's terms
  *     kernel_attach.c attaching units to tracepoints, functions, timers
  *     kernel_ring.c   the ring buffer of records
@@ -296,7 +297,23 @@ kernel_plan(struct kernel *kernel, struct text *why);
 bool
 kernel_has_unit(const struct kernel *kernel, enum unit_kind kind);
 
+/* The number of the only system call that a unit serves, or -1. Its program then needs no table to look it up. */
+int
+unit_only_syscall(const struct unit *unit);
+
 /* ---- kernel_stub.c --------------------------------------------------------------------------- */
+
+#define STUB_RECORD_MAX (24 + 8 * (PROBE_ARGS_MAX + 1)) /* of a probe at a function's return; a system call's is shorter */
+#define STUB_STACK      (32 + STUB_RECORD_MAX)          /* bytes of the stub's part of a frame */
+
+/*
+ * The entry stub of a unit, in `arena`; NULL with *why set. *in_place: the program whose code is in it, in the same frame; NULL: all
+ * are called.
+ */
+const struct func *
+kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, const struct program **in_place, struct text *why);
+
+/* ---- kernel_image.c -------------------------------------------------------------------------- */
 
 /* A unit's loadable program. */
 struct image {
@@ -308,8 +325,8 @@ struct image {
 
 /* Assembles a unit, tables resolved to descriptors, in `arena`. Returns 0 or -errno with *why set. */
 int
-kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image,
-	    struct text *why);
+kernel_image(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image,
+	     struct text *why);
 
 /* ---- kernel_load.c --------------------------------------------------------------------------- */
 

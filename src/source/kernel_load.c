@@ -290,13 +290,25 @@ load_to_explain(const struct kernel *kernel, const struct unit *unit, const stru
 	return fd;
 }
 
+/* What the kernel made of a program: it inserts and replaces instructions. 0 where it does not say. */
+static unsigned
+translated(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return 0;
+	return info.xlated_prog_len / (unsigned)sizeof(struct bpf_insn);
+}
+
 static int
 load_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts);
 	struct arena *arena = arena_new();
 	struct image image;
-	int err = kernel_stub(kernel, unit, arena, &image, why);
+	int err = kernel_image(kernel, unit, arena, &image, why);
 
 	if (err == 0) {
 		unit->fd = load_image(unit, &image, &opts);
@@ -304,8 +316,8 @@ load_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 			unit->fd = load_to_explain(kernel, unit, &image, unit->fd, why);
 		err = unit->fd < 0 ? unit->fd : 0;
 		if (debug_on(DEBUG_KERNEL))
-			fprintf(stderr, "kernel: BPF_PROG_LOAD %s type %d, %u instructions: %d\n",
-				unit_infos[unit->kind].name, unit_type(unit), image.n_insns, unit->fd);
+			fprintf(stderr, "kernel: BPF_PROG_LOAD %s type %d, %u instructions, %u translated: %d\n",
+				unit_infos[unit->kind].name, unit_type(unit), image.n_insns, translated(unit->fd), unit->fd);
 	}
 	arena_free(arena);
 	return err;

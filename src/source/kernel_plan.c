@@ -124,6 +124,18 @@ plan_syscall(struct kernel *kernel, const struct registration *registration)
 	entry->slots |= 1u << slot;
 }
 
+int
+unit_only_syscall(const struct unit *unit)
+{
+	int number;
+
+	if (!unit->syscalls || unit->n_syscalls != 1)
+		return -1;
+	for (number = 0; !unit->syscalls[number].slots; number++)
+		;
+	return number;
+}
+
 /* ---- the other kinds ------------------------------------------------------------------------- */
 
 static bool

@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * A unit as one eBPF program: an entry stub that turns the attachment's context into what handlers expect
- * (ebpf.h, struct program), and the handlers' functions laid behind it as static functions.
+ * What stands before the handlers of a unit: an entry stub that turns the attachment's context into what handlers expect
+ * (ebpf.h, struct program). A unit with one handler has it in place of a call, in the same frame; several are static functions behind.
  *
  *     stub                            r6 context, r7 registers of the process or event number, r8 system call number,
- *                                     r9 what serves it
+ *                                     r9 what serves it; where one handler follows, only what is used
  *       is this call, this process traced?  no: return
- *       build the record on the stack
- *       for each program of the event: call handler(record, context, event, scratch)
- *     handler 0
- *     handler 1
- *     ...
+ *       build the record on the stack: the words that are read
+ *       for each program of the event: handler(record, context, event, scratch); what it does not read is not set
  *
  * The stub of a system call, which runs most, asks first what costs least: two loads say whether the call
- * is of interest at all, then one whether it came through the 32-bit table, only then a helper and a bit
- * whether the process is. Measured on a call of 117 ns: entering the program adds 73 ns, the filter 6,
- * counting by event in an array 20. With the kernel's type information (BTF) registers are plain loads;
+ * is of interest at all (where only one call is traced: one, and its number is in the code), then one whether it came through the
+ * 32-bit table, only then a helper and a bit whether the process is. Measured on a call of 117 ns: entering the program adds 73 ns,
+ * the filter 6, counting by event in an array 20. With the kernel's type information (BTF) registers are plain loads;
  * without, each is a helper call: 20 ns more, 180 for a whole record.
  *
- *     stub's stack   -8 key   -16 value read   -24 scratch   -32 guard   -128..-33 record
+ *     frame   of the handler that is in place, if any   -8 key   -16 value read   -24 scratch   -32 guard   -128..-33 record
  */
 #include <asm/ptrace.h>
-#include <errno.h>
+#include <assert.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -31,16 +28,15 @@
 #error "kernel_stub.c knows the registers of system calls on x86-64 only: add those of this architecture"
 #endif
 
+/* Places on the stack, below the frame of the handler that is in place. */
 #define OFF_KEY     (-8)
 #define OFF_READ    (-16)
 #define OFF_SCRATCH (-24)
-#define RECORD_MAX  (24 + 8 * (PROBE_ARGS_MAX + 1)) /* of a probe at a function's return; a system call's is shorter */
 #define OFF_GUARD   (-32)
-#define OFF_RECORD  (OFF_GUARD - RECORD_MAX)
-#define STUB_STACK  (-OFF_RECORD)
+#define OFF_RECORD  (OFF_GUARD - STUB_RECORD_MAX)
+_Static_assert(STUB_STACK == -OFF_RECORD, "the record is the last");
 
-#define STACK_MAX   512 /* of all frames together, each rounded up to STACK_ROUND; kernel/bpf/verifier.c */
-#define STACK_ROUND 32
+#define INLINE_MAX 30000 /* instructions of a handler in place of its call: jumps over it stay within their distance */
 
 #define COMPAT_CS 0x23 /* __USER32_CS: the call has the numbers and arguments of 32-bit x86 */
 
@@ -53,14 +49,32 @@ static const int16_t arg_regs[6] = {
 struct stub {
 	const struct kernel *kernel;
 	const struct unit *unit;
+	const struct program *inlined; /* the only handler, in place of a call; NULL: they are called */
+	int16_t frame;                 /* bytes of its frame, a multiple of 8 */
 	struct code code;
-	uint32_t out; /* label of the return */
+	uint32_t out;                  /* label of the return */
+	uint32_t leave;                /* where the handler in place goes to at its end, when there is more to do */
 };
 
 static void
 emit(struct stub *stub, struct bpf_insn insn)
 {
 	code_emit(&stub->code, insn);
+}
+
+/* Offset from r10 of a place of the stub. */
+static int16_t
+place(const struct stub *stub, int off)
+{
+	return (int16_t)(off - stub->frame);
+}
+
+/* dst = address of a place of the stub. */
+static void
+emit_place(struct stub *stub, uint8_t dst, int off)
+{
+	emit(stub, insn_mov(dst, 10));
+	emit(stub, insn_alu_imm(BPF_ADD, dst, place(stub, off)));
 }
 
 /* ld_imm64 of one of the source's own tables, which the object does not know. */
@@ -79,13 +93,12 @@ emit_read_by(struct stub *stub, int32_t helper, uint8_t size, uint8_t dst, uint8
 		[BPF_B >> 3] = 1, [BPF_H >> 3] = 2, [BPF_W >> 3] = 4, [BPF_DW >> 3] = 8
 	};
 
-	emit(stub, insn_mov(1, 10));
-	emit(stub, insn_alu_imm(BPF_ADD, 1, OFF_READ));
+	emit_place(stub, 1, OFF_READ);
 	emit(stub, insn_mov_imm(2, bytes[size >> 3]));
 	emit(stub, insn_mov(3, src));
 	emit(stub, insn_alu_imm(BPF_ADD, 3, off));
 	emit(stub, insn_call(helper));
-	emit(stub, insn_load(size, dst, 10, OFF_READ)); /* zeros where it could not be read */
+	emit(stub, insn_load(size, dst, 10, place(stub, OFF_READ))); /* zeros where it could not be read */
 }
 
 /* dst = the value of `size` at src + off in kernel memory. Clobbers r0 to r5 where types are not known. */
@@ -103,25 +116,26 @@ static void
 emit_lookup(struct stub *stub, int fd)
 {
 	emit_own_table(stub, 1, fd, BPF_PSEUDO_MAP_FD);
-	emit(stub, insn_mov(2, 10));
-	emit(stub, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
+	emit_place(stub, 2, OFF_KEY);
 	emit(stub, insn_call(BPF_FUNC_map_lookup_elem));
 }
 
-/*
- * `word` = address of the word with the bit of process `pid` in the targets, `bit` = that bit. `pid` is
- * kept.
- */
+/* `word` = address of the word with the bit of process `pid` in the targets. Clobbers `off`; `pid` is kept. */
+static void
+emit_target_word(struct stub *stub, uint8_t pid, uint8_t word, uint8_t off)
+{
+	emit(stub, insn_mov(off, pid));
+	emit(stub, insn_alu_imm(BPF_RSH, off, 3));
+	emit(stub, insn_alu_imm(BPF_AND, off, TARGETS_SIZE - 8)); /* of whole words, and provably inside */
+	emit_own_table(stub, word, stub->kernel->targets_fd, BPF_PSEUDO_MAP_VALUE);
+	emit(stub, insn_alu(BPF_ADD, word, off));
+}
+
+/* The same, and `bit` = that bit. */
 static void
 emit_target_bit(struct stub *stub, uint8_t pid, uint8_t word, uint8_t bit)
 {
-	emit(stub, insn_mov(bit, pid));
-	emit(stub, insn_alu_imm(BPF_RSH, bit, 6));
-	emit(stub, insn_alu_imm(BPF_LSH, bit, 3));
-	emit(stub,
-	     insn_alu_imm(BPF_AND, bit, TARGETS_SIZE - 8)); /* for the verifier: it never changes anything */
-	emit_own_table(stub, word, stub->kernel->targets_fd, BPF_PSEUDO_MAP_VALUE);
-	emit(stub, insn_alu(BPF_ADD, word, bit));
+	emit_target_word(stub, pid, word, bit);
 	emit(stub, insn_mov_imm(bit, 1));
 	emit(stub, insn_mov(0, pid));
 	emit(stub, insn_alu_imm(BPF_AND, 0, 63));
@@ -156,11 +170,11 @@ emit_filter(struct stub *stub)
 	if (!stub->kernel->has_target) {
 		code_branch_imm(&stub->code, BPF_JEQ, 0, (int32_t)stub->kernel->pids.self, stub->out);
 	} else {
-		emit(stub, insn_mov(3, 0));
-		emit_target_bit(stub, 3, 1, 2);
-		emit(stub, insn_load(BPF_DW, 4, 1, 0));
-		emit(stub, insn_alu(BPF_AND, 4, 2));
-		code_branch_imm(&stub->code, BPF_JEQ, 4, 0, stub->out);
+		emit_target_word(stub, 0, 1, 2);
+		emit(stub, insn_load(BPF_DW, 1, 1, 0));
+		emit(stub, insn_alu(BPF_RSH, 1, 0)); /* by the lower six bits */
+		emit(stub, insn_alu_imm(BPF_AND, 1, 1));
+		code_branch_imm(&stub->code, BPF_JEQ, 1, 0, stub->out);
 	}
 }
 
@@ -170,10 +184,10 @@ emit_scratch(struct stub *stub)
 {
 	if (stub->unit->scratch_slot == UINT32_MAX)
 		return;
-	emit(stub, insn_store_imm(BPF_W, 10, OFF_KEY, (int32_t)stub->unit->scratch_slot));
+	emit(stub, insn_store_imm(BPF_W, 10, place(stub, OFF_KEY), (int32_t)stub->unit->scratch_slot));
 	emit_lookup(stub, stub->kernel->scratch_fd);
 	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
-	emit(stub, insn_store(BPF_DW, 10, 0, OFF_SCRATCH));
+	emit(stub, insn_store(BPF_DW, 10, 0, place(stub, OFF_SCRATCH)));
 }
 
 /*
@@ -187,7 +201,7 @@ emit_guard(struct stub *stub)
 
 	if (!stub->kernel->guarded)
 		return;
-	emit(stub, insn_store_imm(BPF_W, 10, OFF_KEY, 0));
+	emit(stub, insn_store_imm(BPF_W, 10, place(stub, OFF_KEY), 0));
 	emit_lookup(stub, stub->kernel->guard_fd);
 	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
 	emit(stub, insn_mov_imm(1, 1));
@@ -201,7 +215,7 @@ emit_guard(struct stub *stub)
 	}
 	code_bind(&stub->code, enter);
 	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1, offsetof(struct guard, n_running)));
-	emit(stub, insn_store(BPF_DW, 10, 0, OFF_GUARD));
+	emit(stub, insn_store(BPF_DW, 10, 0, place(stub, OFF_GUARD)));
 }
 
 static void
@@ -209,21 +223,9 @@ emit_unguard(struct stub *stub)
 {
 	if (!stub->kernel->guarded)
 		return;
-	emit(stub, insn_load(BPF_DW, 1, 10, OFF_GUARD));
+	emit(stub, insn_load(BPF_DW, 1, 10, place(stub, OFF_GUARD)));
 	emit(stub, insn_mov_imm(2, -1));
 	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, offsetof(struct guard, n_running)));
-}
-
-/* Calls one handler; r3, the event, is set by the caller, r1, the record, too. */
-static void
-emit_call(struct stub *stub, const struct program *program)
-{
-	emit(stub, insn_mov(2, 6));
-	if (program->scratch_size)
-		emit(stub, insn_load(BPF_DW, 4, 10, OFF_SCRATCH));
-	else
-		emit(stub, insn_mov_imm(4, 0));
-	code_call_func(&stub->code, program->func);
 }
 
 /* Does it follow targets by the records of perf tracepoints? */
@@ -237,118 +239,220 @@ is_format_follower(const struct unit *unit)
  * Of a perf tracepoint 0 would hide the event from all other users of perf; elsewhere 0 means no more work
  * for perf.
  */
+static int32_t
+result(const struct stub *stub)
+{
+	return stub->unit->kind == UNIT_TRACEPOINT || is_format_follower(stub->unit);
+}
+
+/* Ends the stub. A handler in place has returned already, where nothing is left to do. */
 static void
 emit_return(struct stub *stub)
 {
+	if (stub->inlined && !stub->kernel->guarded)
+		return;
 	code_bind(&stub->code, stub->out);
-	emit(stub, insn_mov_imm(0, stub->unit->kind == UNIT_TRACEPOINT || is_format_follower(stub->unit)));
+	emit(stub, insn_mov_imm(0, result(stub)));
 	emit(stub, insn_exit());
+}
+
+/* ---- calling handlers ------------------------------------------------------------------------ */
+
+/* Does the handler that follows read this parameter? */
+static bool
+wants(const struct program *program, enum program_param param)
+{
+	return program->params >> param & 1;
+}
+
+/* What the handler returns is the stub's result. Its end is also where the stub goes that has nothing to do. */
+static void
+end_inlined(struct stub *stub, uint32_t end)
+{
+	struct code *code = &stub->code;
+
+	assert(code->insns[end - 1].code == (BPF_ALU64 | BPF_MOV | BPF_K) && code->insns[end - 1].dst_reg == 0);
+	if (stub->kernel->guarded) {
+		code_make_jump(code, end, stub->leave);
+		return;
+	}
+	code->insns[end - 1].imm = result(stub);
+	if (code->labels[stub->out] == UINT32_MAX)
+		code_bind_at(code, stub->out, end - 1);
+}
+
+static void
+emit_inlined(struct stub *stub, const struct program *program)
+{
+	const struct func *func = stub->kernel->object->funcs[program->func];
+	uint32_t pc = code_append(&stub->code, func);
+
+	for (; pc < stub->code.n; pc++) {
+		if (insn_is_wide(&stub->code.insns[pc]))
+			pc++;
+		else if (stub->code.insns[pc].code == (BPF_JMP | BPF_EXIT))
+			end_inlined(stub, pc);
+	}
+	code_bind(&stub->code, stub->leave);
+}
+
+/* Runs one handler; of its parameters r3, the event, is set by the caller, r1, the record, too. */
+static void
+emit_handler(struct stub *stub, const struct program *program)
+{
+	if (wants(program, PARAM_CONTEXT))
+		emit(stub, insn_mov(2, 6));
+	if (wants(program, PARAM_SCRATCH))
+		emit(stub, insn_load(BPF_DW, 4, 10, place(stub, OFF_SCRATCH)));
+	if (stub->inlined)
+		emit_inlined(stub, program);
+	else
+		code_call_func(&stub->code, program->func);
 }
 
 /* ---- system calls ---------------------------------------------------------------------------- */
 
+/* Is word n of the record, bytes 8n to 8n + 7, read by a program of the unit? */
 static bool
-wants_record(const struct unit *unit)
+wants_word(const struct unit *unit, uint32_t n)
 {
 	uint32_t i;
 
 	for (i = 0; i < unit->n_slots; i++)
-		if (unit->slots[i]->record_size || unit->slots[i]->uses_dynamic)
+		if (unit->slots[i]->uses_dynamic || unit->slots[i]->record_words >> (n < 63 ? n : 63) & 1)
+			return true;
+	return false;
+}
+
+static bool
+wants_context(const struct unit *unit)
+{
+	uint32_t i;
+
+	for (i = 0; i < unit->n_slots; i++)
+		if (wants(unit->slots[i], PARAM_CONTEXT))
+			return true;
+	return false;
+}
+
+static bool
+wants_record(const struct unit *unit)
+{
+	uint32_t n;
+
+	for (n = 0; n < RECORD_SYSCALL_LEN / 8; n++)
+		if (wants_word(unit, n))
 			return true;
 	return false;
 }
 
 static void
-emit_store_record(struct stub *stub, int16_t off, uint8_t reg)
+emit_store_record(struct stub *stub, int off, uint8_t reg)
 {
-	emit(stub, insn_store(BPF_DW, 10, reg, (int16_t)(OFF_RECORD + off)));
+	emit(stub, insn_store(BPF_DW, 10, reg, place(stub, OFF_RECORD + off)));
 }
 
 /* r1 = the record's address. */
 static void
 emit_record_address(struct stub *stub)
 {
-	emit(stub, insn_mov(1, 10));
-	emit(stub, insn_alu_imm(BPF_ADD, 1, OFF_RECORD));
+	emit_place(stub, 1, OFF_RECORD);
 }
 
 /*
- * The record as the format files of syscalls:* lay it out: common 8, number (int) at 8, arguments or
- * result from 16.
+ * The words that are read of the record, as the format files of syscalls:* lay it out: common 8, number (int) at 8, arguments or
+ * result from 16. `number`: of the only system call, -1: it is in r8, below SYSCALLS_MAX. Its upper half, padding, is 0.
  */
 static void
-emit_record(struct stub *stub)
+emit_record(struct stub *stub, int number)
 {
 	bool enter = stub->unit->kind == UNIT_SYS_ENTER;
-	int16_t i;
+	uint32_t n;
 
-	emit(stub, insn_store_imm(BPF_DW, 10, OFF_RECORD, 0));
-	emit_store_record(stub, 8, 8); /* the number, below SYSCALLS_MAX: its upper half, padding, is 0 */
-	if (!enter) {
-		emit(stub, insn_load(BPF_DW, 1, 6, 8));
-		emit_store_record(stub, 16, 1);
-	}
-	for (i = 0; i < 6; i++) {
-		if (enter) {
-			emit_read(stub, BPF_DW, 1, 7, arg_regs[i]);
-			emit_store_record(stub, (int16_t)(16 + 8 * i), 1);
-		} else if (i > 0) {
-			emit(stub, insn_store_imm(BPF_DW, 10, (int16_t)(OFF_RECORD + 16 + 8 * i), 0));
+	for (n = 0; n < RECORD_SYSCALL_LEN / 8; n++) {
+		int off = 8 * (int)n;
+
+		if (!wants_word(stub->unit, n))
+			continue;
+		if (n == 1 && number < 0) {
+			emit_store_record(stub, off, 8);
+		} else if (n < 2 || (n > 2 && !enter)) {
+			emit(stub, insn_store_imm(BPF_DW, 10, place(stub, OFF_RECORD + off), n == 1 ? number : 0));
+		} else {
+			if (enter)
+				emit_read(stub, BPF_DW, 1, 7, arg_regs[n - 2]);
+			else
+				emit(stub, insn_load(BPF_DW, 1, 6, 8));
+			emit_store_record(stub, off, 1);
 		}
 	}
 }
 
+/* `only`: the entry of the only system call that is traced; NULL: r9 is the address of this one's. */
 static void
-emit_slot(struct stub *stub, uint32_t slot)
+emit_slot(struct stub *stub, uint32_t slot, const struct syscall_entry *only)
 {
 	const struct program *program = stub->unit->slots[slot];
 	uint32_t next = code_label(&stub->code);
 
-	if (stub->unit->n_slots > 1) {
+	if (stub->unit->n_slots > 1 && !only) {
 		emit(stub, insn_load(BPF_W, 1, 9, offsetof(struct syscall_entry, slots)));
 		emit(stub, insn_alu_imm(BPF_RSH, 1, (int32_t)slot));
 		emit(stub, insn_alu_imm(BPF_AND, 1, 1));
 		code_branch_imm(&stub->code, BPF_JEQ, 1, 0, next);
 	}
-	emit(stub, insn_load(BPF_W, 3, 9, offsetof(struct syscall_entry, event)));
-	if (program->record_size || program->uses_dynamic) {
+	if (wants(program, PARAM_EVENT) && only)
+		emit(stub, insn_mov_imm(3, (int32_t)only->event));
+	else if (wants(program, PARAM_EVENT))
+		emit(stub, insn_load(BPF_W, 3, 9, offsetof(struct syscall_entry, event)));
+	if (wants(program, PARAM_RECORD))
 		emit_record_address(stub);
-	} else {
-		emit(stub, insn_mov_imm(1, 0));
-	}
-	emit_call(stub, program);
+	emit_handler(stub, program);
 	code_bind(&stub->code, next);
+}
+
+/* r9 = what serves the system call whose number is in r8; leaves for `out` when nothing does. */
+static void
+emit_find_entry(struct stub *stub)
+{
+	code_branch_imm(&stub->code, BPF_JGT, 8, SYSCALLS_MAX - 1, stub->out);
+	emit(stub, insn_mov(1, 8));
+	emit(stub, insn_alu_imm(BPF_LSH, 1, 3)); /* sizeof(struct syscall_entry) */
+	emit_own_table(stub, 9, stub->unit->syscalls_fd, BPF_PSEUDO_MAP_VALUE);
+	emit(stub, insn_alu(BPF_ADD, 9, 1));
+	emit(stub, insn_load(BPF_W, 1, 9, offsetof(struct syscall_entry, slots)));
+	code_branch_imm(&stub->code, BPF_JEQ, 1, 0, stub->out);
 }
 
 /* sys_enter(regs, number), sys_exit(regs, result): include/trace/events/syscalls.h */
 static void
 stub_syscall(struct stub *stub)
 {
+	bool enter = stub->unit->kind == UNIT_SYS_ENTER;
+	int number = unit_only_syscall(stub->unit);
 	struct code *code = &stub->code;
 	uint32_t i;
 
-	emit(stub, insn_mov(6, 1));
-	emit(stub, insn_load(BPF_DW, 7, 6, 0));
-	if (stub->unit->kind == UNIT_SYS_ENTER)
-		emit(stub, insn_load(BPF_DW, 8, 6, 8));
-	else
+	if (wants_context(stub->unit) || (!enter && wants_word(stub->unit, 2)))
+		emit(stub, insn_mov(6, 1));
+	if (enter)
+		emit(stub, insn_load(BPF_DW, 8, 1, 8));
+	emit(stub, insn_load(BPF_DW, 7, 1, 0));
+	if (!enter)
 		emit_read(stub, BPF_DW, 8, 7, offsetof(struct pt_regs, orig_rax));
-	code_branch_imm(code, BPF_JGT, 8, SYSCALLS_MAX - 1, stub->out);
-	emit(stub, insn_mov(1, 8));
-	emit(stub, insn_alu_imm(BPF_LSH, 1, 3)); /* sizeof(struct syscall_entry) */
-	emit_own_table(stub, 9, stub->unit->syscalls_fd, BPF_PSEUDO_MAP_VALUE);
-	emit(stub, insn_alu(BPF_ADD, 9, 1));
-	emit(stub, insn_load(BPF_W, 1, 9, offsetof(struct syscall_entry, slots)));
-	code_branch_imm(code, BPF_JEQ, 1, 0, stub->out);
+	if (number < 0)
+		emit_find_entry(stub);
+	else
+		code_branch_imm(code, BPF_JNE, 8, number, stub->out);
 	emit_read(stub, BPF_H, 1, 7, offsetof(struct pt_regs, cs));
 	code_branch_imm(code, BPF_JEQ, 1, COMPAT_CS, stub->out);
 	emit_filter(stub);
 	emit_scratch(stub);
 	emit_guard(stub);
 	if (wants_record(stub->unit))
-		emit_record(stub);
+		emit_record(stub, number);
 	for (i = 0; i < stub->unit->n_slots; i++)
-		emit_slot(stub, i);
+		emit_slot(stub, i, number < 0 ? NULL : &stub->unit->syscalls[number]);
 	emit_unguard(stub);
 	emit_return(stub);
 }
@@ -439,35 +543,28 @@ emit_fetch(struct stub *stub, const struct fetch *fetch, const struct field *fie
 		emit(stub, insn_alu_imm(BPF_LSH, 7, (int32_t)shift));
 		emit(stub, insn_alu_imm(field->is_signed ? BPF_ARSH : BPF_RSH, 7, (int32_t)shift));
 	}
-	emit_store_record(stub, (int16_t)field->offset, 7);
+	emit_store_record(stub, (int)field->offset, 7);
 }
 
 /* As much of a probe's record as the program reads. */
 static void
-emit_probe_record(struct stub *stub, const struct event *event, uint32_t size)
+emit_probe_record(struct stub *stub, const struct event *event)
 {
 	uint32_t i;
 
-	emit(stub, insn_store_imm(BPF_DW, 10, OFF_RECORD, 0));
+	if (wants_word(stub->unit, 0))
+		emit(stub, insn_store_imm(BPF_DW, 10, place(stub, OFF_RECORD), 0));
 	for (i = 0; i < event->n_fields; i++)
-		if (event->fields[i].offset < size)
+		if (wants_word(stub->unit, event->fields[i].offset / 8))
 			emit_fetch(stub, &event->probe->fetches[i], &event->fields[i]);
 }
 
 /* ---- other events ---------------------------------------------------------------------------- */
 
+/* r3 = the event's number, which the attachment says where the unit serves several. */
 static void
-stub_event(struct stub *stub)
+emit_event_number(struct stub *stub)
 {
-	const struct program *program = stub->unit->slots[0];
-	bool has_record = program->record_size && event_is_probe(stub->unit->events[0]);
-
-	emit(stub, insn_mov(6, 1));
-	emit_filter(stub);
-	emit_scratch(stub);
-	emit_guard(stub);
-	if (has_record)
-		emit_probe_record(stub, stub->unit->events[0], program->record_size);
 	if (stub->unit->by_cookie) {
 		emit(stub, insn_mov(1, 6));
 		emit(stub, insn_call(BPF_FUNC_get_attach_cookie));
@@ -475,13 +572,30 @@ stub_event(struct stub *stub)
 	} else {
 		code_const(&stub->code, 3, stub->unit->events[0]->index);
 	}
-	if (stub->unit->kind == UNIT_TRACEPOINT)
+}
+
+static void
+stub_event(struct stub *stub)
+{
+	const struct program *program = stub->unit->slots[0];
+	bool has_record = event_is_probe(stub->unit->events[0]) && program->record_words;
+
+	/* For what follows the helpers. */
+	if (has_record || wants(program, PARAM_CONTEXT) || wants(program, PARAM_RECORD) ||
+	    (wants(program, PARAM_EVENT) && stub->unit->by_cookie))
+		emit(stub, insn_mov(6, 1));
+	emit_filter(stub);
+	emit_scratch(stub);
+	emit_guard(stub);
+	if (has_record)
+		emit_probe_record(stub, stub->unit->events[0]);
+	if (wants(program, PARAM_EVENT))
+		emit_event_number(stub);
+	if (wants(program, PARAM_RECORD) && stub->unit->kind == UNIT_TRACEPOINT)
 		emit(stub, insn_mov(1, 6)); /* the context is the record */
-	else if (has_record)
+	else if (wants(program, PARAM_RECORD))
 		emit_record_address(stub);
-	else
-		emit(stub, insn_mov_imm(1, 0));
-	emit_call(stub, program);
+	emit_handler(stub, program);
 	emit_unguard(stub);
 	emit_return(stub);
 }
@@ -563,166 +677,54 @@ static void (*const stubs[N_UNIT_KINDS])(struct stub *stub) = {
 	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,
 };
 
-/* ---- laying out ------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-static int
-check_stack(const struct kernel *kernel, const struct program *program, struct text *why)
+/* Do its handlers do anything at all? What one does not do needs no finding out who is traced. */
+static bool
+is_idle(const struct kernel *kernel, const struct unit *unit)
 {
-	uint64_t all = round_up(STUB_STACK, STACK_ROUND) + round_up(program->stack_size, STACK_ROUND);
+	uint32_t i;
 
-	if (all <= STACK_MAX)
-		return 0;
-	text_printf(
-		why,
-		"handler '%s' wants %u bytes of stack: %llu bytes with its caller's, the kernel allows %u",
-		kernel->object->funcs[program->func]->name, program->stack_size, (unsigned long long)all,
-		STACK_MAX);
-	return -E2BIG;
+	for (i = 0; i < unit->n_slots; i++)
+		if (kernel->object->funcs[unit->slots[i]->func]->n_insns > 2) /* r0 = 0; exit */
+			return false;
+	return unit->n_slots > 0;
 }
 
 /*
- * Resolves a function's references; `start` of the function in the image, `starts` of the object's
- * functions.
+ * The only handler of a unit, if it can stand in place of its call. In a pid namespace its questions for process ids go elsewhere than the
+ * stub's (kernel_image.c): they stay apart there.
  */
-static void
-resolve(const struct kernel *kernel, const struct func *func, struct bpf_insn *image, uint32_t start,
-	const uint32_t *starts)
+static const struct program *
+inlined(const struct kernel *kernel, const struct unit *unit)
 {
-	const struct reloc *reloc;
-	struct bpf_insn *insn;
-	uint32_t i;
-
-	for (i = 0; i < func->n_relocs; i++) {
-		reloc = &func->relocs[i];
-		insn = &image[start + reloc->pc];
-		switch (reloc->kind) {
-		case RELOC_TABLE:
-			insn[0].src_reg = BPF_PSEUDO_MAP_FD;
-			insn[0].imm = kernel->tables[reloc->index];
-			insn[1].imm = 0;
-			break;
-		case RELOC_TABLE_VALUE:
-			insn[0].src_reg = BPF_PSEUDO_MAP_VALUE;
-			insn[0].imm = kernel->tables[reloc->index];
-			insn[1].imm = (int32_t)reloc->addend;
-			break;
-		case RELOC_FUNC:
-			insn->src_reg = BPF_PSEUDO_CALL;
-			insn->imm = (int32_t)(starts[reloc->index] - (start + reloc->pc) - 1);
-			break;
-		case RELOC_FUNC_ADDR: /* as a call: counted from the instruction */
-			insn[0].src_reg = BPF_PSEUDO_FUNC;
-			insn[0].imm = (int32_t)(starts[reloc->index] - (start + reloc->pc) - 1);
-			insn[1].imm = 0;
-			break;
-		}
-	}
+	if (unit->n_slots != 1 || kernel->pids.is_inner || kernel->object->funcs[unit->slots[0]->func]->n_insns > INLINE_MAX)
+		return NULL;
+	return unit->slots[0];
 }
 
-static bool
-is_call_of(const struct bpf_insn *insn, int32_t helper)
-{
-	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 && insn->imm == helper;
-}
-
-/* In a pid namespace a handler's question for process ids goes to the function at `ids`. */
-static void
-redirect_ids(const struct func *func, struct bpf_insn *image, uint32_t start, uint32_t ids)
-{
-	uint32_t pc;
-
-	for (pc = start; pc < start + func->n_insns; pc++) {
-		if (!is_call_of(&image[pc], BPF_FUNC_get_current_pid_tgid))
-			continue;
-		image[pc].src_reg = BPF_PSEUDO_CALL;
-		image[pc].imm = (int32_t)(ids - pc - 1);
-	}
-}
-
-/* Appends a function of the object, if it is not there yet. */
-static void
-collect_func(const struct kernel *kernel, uint32_t index, struct image *image, uint32_t *starts)
-{
-	const struct func *func = kernel->object->funcs[index];
-
-	if (starts[index])
-		return;
-	starts[index] = image->n_insns;
-	image->funcs[image->n_funcs++] = func;
-	image->n_insns += func->n_insns;
-}
-
-/* Behind all others: what gives process ids. Returns where it begins, 0 where the helper does. */
-static uint32_t
-collect_ids(const struct kernel *kernel, struct arena *arena, struct image *image)
-{
-	const struct func *ids = kernel->pids.is_inner ? pid_space_func(&kernel->pids, arena) : NULL;
-	bool wanted = false;
-	uint32_t i, pc, start = image->n_insns;
-
-	for (i = 1; i < image->n_funcs && ids && !wanted; i++)
-		for (pc = 0; pc < image->funcs[i]->n_insns && !wanted; pc++)
-			wanted = is_call_of(&image->funcs[i]->insns[pc], BPF_FUNC_get_current_pid_tgid);
-	if (!wanted)
-		return 0;
-	image->funcs[image->n_funcs++] = ids;
-	image->n_insns += ids->n_insns;
-	return start;
-}
-
-/* The stub, each function that it calls, once, and whatever these refer to. */
-static void
-collect(const struct kernel *kernel, const struct unit *unit, const struct func *stub, struct arena *arena,
-	struct image *image, uint32_t *starts)
-{
-	const struct func *func;
-	uint32_t i, r;
-
-	image->funcs = arena_alloc(arena, (kernel->object->n_funcs + 2) * sizeof(*image->funcs));
-	image->funcs[image->n_funcs++] = stub;
-	image->n_insns = stub->n_insns;
-	for (i = 0; i < unit->n_slots; i++)
-		collect_func(kernel, unit->slots[i]->func, image, starts);
-	for (i = 1; i < image->n_funcs; i++) {
-		func = image->funcs[i];
-		for (r = 0; r < func->n_relocs; r++)
-			if (func->relocs[r].kind == RELOC_FUNC || func->relocs[r].kind == RELOC_FUNC_ADDR)
-				collect_func(kernel, func->relocs[r].index, image, starts);
-	}
-}
-
-int
-kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image,
-	    struct text *why)
+const struct func *
+kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, const struct program **in_place, struct text *why)
 {
 	struct stub stub = { .kernel = kernel, .unit = unit };
-	uint32_t i, ids, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
-	int err = 0;
 
-	*image = (struct image){ 0 };
-	for (i = 0; i < unit->n_slots && err == 0; i++)
-		err = check_stack(kernel, unit->slots[i], why);
-	if (err < 0)
-		return err;
 	code_init(&stub.code, arena);
 	stub.out = code_label(&stub.code);
-	stubs[unit->kind](&stub);
-	err = code_finish(&stub.code);
-	if (err < 0) {
+	stub.leave = code_label(&stub.code);
+	if (unit->n_slots)
+		stub.code.span = kernel->object->handlers[unit->slots[0]->handler]->span;
+	if (is_idle(kernel, unit)) {
+		emit_return(&stub);
+	} else {
+		stub.inlined = inlined(kernel, unit);
+		if (stub.inlined)
+			stub.frame = (int16_t)round_up(stub.inlined->frame_size, 8);
+		stubs[unit->kind](&stub);
+	}
+	*in_place = stub.inlined;
+	if (code_finish(&stub.code) < 0) {
 		text_puts(why, "too many handlers for one event");
-		return err;
+		return NULL;
 	}
-	collect(kernel, unit, func_from_code(&stub.code, "ktap_entry", unit_infos[unit->kind].name), arena,
-		image, starts);
-	ids = collect_ids(kernel, arena, image);
-	image->insns = arena_alloc(arena, image->n_insns * sizeof(*image->insns));
-	for (i = 0; i < image->n_funcs; i++) {
-		memcpy(image->insns + start, image->funcs[i]->insns,
-		       image->funcs[i]->n_insns * sizeof(*image->insns));
-		resolve(kernel, image->funcs[i], image->insns, start, starts);
-		if (ids && i > 0 && start < ids)
-			redirect_ids(image->funcs[i], image->insns, start, ids);
-		start += image->funcs[i]->n_insns;
-	}
-	return 0;
+	return func_from_code(&stub.code, "ktap_entry", unit_infos[unit->kind].name);
 }

@@ -397,7 +397,7 @@ kernel_own_tables_create(struct kernel *kernel, struct text *why)
 	if (err == 0)
 		err = create_guard(kernel);
 	for (i = 0; i < kernel->n_units && err == 0; i++)
-		if (kernel->units[i]->syscalls)
+		if (kernel->units[i]->syscalls && unit_only_syscall(kernel->units[i]) < 0)
 			err = create_syscalls(kernel->units[i]);
 	if (err < 0)
 		kernel_explain(err, "the tables of ktap's own programs", why);

@@ -261,7 +261,9 @@ end(struct run *run, enum handler_kind kind, uint32_t record_size)
 	program->func = object_add_func(run->object, func_from_code(&run->code, "handler", ".text"));
 	program->handler = object_add_handler(run->object, handler);
 	program->record_size = record_size;
-	program->stack_size = 128;
+	program->stack_size = program->frame_size = 128;
+	program->params = (1u << N_PARAMS) - 1;
+	program->record_words = record_size ? UINT64_MAX : 0;
 	object_add_program(run->object, program);
 	return program;
 }

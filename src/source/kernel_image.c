@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * A unit as the kernel loads it: one array of instructions.
+ *
+ *     stub            with the handler in place, or
+ *     handler 0       called by the stub
+ *     handler 1
+ *     ...
+ *     functions that these call, or that helpers call back for them
+ *
+ * Tables of the object become descriptors, functions distances.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "source/kernel_int.h"
+
+#define STACK_MAX   512 /* of all frames together, each rounded up to STACK_ROUND; kernel/bpf/verifier.c */
+#define STACK_ROUND 32
+
+/* A program that is `in_place` has its own frame in the stub's. */
+static int
+check_stack(const struct kernel *kernel, const struct program *program, bool in_place, struct text *why)
+{
+	uint32_t shared = in_place ? program->frame_size : 0;
+	uint64_t all = round_up(STUB_STACK + shared, STACK_ROUND) + round_up(program->stack_size - shared, STACK_ROUND);
+
+	if (all <= STACK_MAX)
+		return 0;
+	text_printf(
+		why,
+		"handler '%s' wants %u bytes of stack: %llu bytes with its caller's, the kernel allows %u",
+		kernel->object->funcs[program->func]->name, program->stack_size, (unsigned long long)all,
+		STACK_MAX);
+	return -E2BIG;
+}
+
+/*
+ * Resolves a function's references; `start` of the function in the image, `starts` of the object's
+ * functions.
+ */
+static void
+resolve(const struct kernel *kernel, const struct func *func, struct bpf_insn *image, uint32_t start,
+	const uint32_t *starts)
+{
+	const struct reloc *reloc;
+	struct bpf_insn *insn;
+	uint32_t i;
+
+	for (i = 0; i < func->n_relocs; i++) {
+		reloc = &func->relocs[i];
+		insn = &image[start + reloc->pc];
+		switch (reloc->kind) {
+		case RELOC_TABLE:
+			insn[0].src_reg = BPF_PSEUDO_MAP_FD;
+			insn[0].imm = kernel->tables[reloc->index];
+			insn[1].imm = 0;
+			break;
+		case RELOC_TABLE_VALUE:
+			insn[0].src_reg = BPF_PSEUDO_MAP_VALUE;
+			insn[0].imm = kernel->tables[reloc->index];
+			insn[1].imm = (int32_t)reloc->addend;
+			break;
+		case RELOC_FUNC:
+			insn->src_reg = BPF_PSEUDO_CALL;
+			insn->imm = (int32_t)(starts[reloc->index] - (start + reloc->pc) - 1);
+			break;
+		case RELOC_FUNC_ADDR: /* as a call: counted from the instruction */
+			insn[0].src_reg = BPF_PSEUDO_FUNC;
+			insn[0].imm = (int32_t)(starts[reloc->index] - (start + reloc->pc) - 1);
+			insn[1].imm = 0;
+			break;
+		}
+	}
+}
+
+static bool
+is_call_of(const struct bpf_insn *insn, int32_t helper)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 && insn->imm == helper;
+}
+
+/* In a pid namespace a handler's question for process ids goes to the function at `ids`. */
+static void
+redirect_ids(const struct func *func, struct bpf_insn *image, uint32_t start, uint32_t ids)
+{
+	uint32_t pc;
+
+	for (pc = start; pc < start + func->n_insns; pc++) {
+		if (!is_call_of(&image[pc], BPF_FUNC_get_current_pid_tgid))
+			continue;
+		image[pc].src_reg = BPF_PSEUDO_CALL;
+		image[pc].imm = (int32_t)(ids - pc - 1);
+	}
+}
+
+/* Appends a function of the object, if it is not there yet. */
+static void
+collect_func(const struct kernel *kernel, uint32_t index, struct image *image, uint32_t *starts)
+{
+	const struct func *func = kernel->object->funcs[index];
+
+	if (starts[index])
+		return;
+	starts[index] = image->n_insns;
+	image->funcs[image->n_funcs++] = func;
+	image->n_insns += func->n_insns;
+}
+
+/* Behind all others: what gives process ids. Returns where it begins, 0 where the helper does. */
+static uint32_t
+collect_ids(const struct kernel *kernel, struct arena *arena, struct image *image)
+{
+	const struct func *ids = kernel->pids.is_inner ? pid_space_func(&kernel->pids, arena) : NULL;
+	bool wanted = false;
+	uint32_t i, pc, start = image->n_insns;
+
+	for (i = 1; i < image->n_funcs && ids && !wanted; i++)
+		for (pc = 0; pc < image->funcs[i]->n_insns && !wanted; pc++)
+			wanted = is_call_of(&image->funcs[i]->insns[pc], BPF_FUNC_get_current_pid_tgid);
+	if (!wanted)
+		return 0;
+	image->funcs[image->n_funcs++] = ids;
+	image->n_insns += ids->n_insns;
+	return start;
+}
+
+/* The stub, each function that it calls, once, and whatever these refer to. */
+static void
+collect(const struct kernel *kernel, const struct func *stub, struct arena *arena, struct image *image, uint32_t *starts)
+{
+	const struct func *func;
+	uint32_t i, r;
+
+	image->funcs = arena_alloc(arena, (kernel->object->n_funcs + 2) * sizeof(*image->funcs));
+	image->funcs[image->n_funcs++] = stub;
+	image->n_insns = stub->n_insns;
+	for (i = 0; i < image->n_funcs; i++) {
+		func = image->funcs[i];
+		for (r = 0; r < func->n_relocs; r++)
+			if (func->relocs[r].kind == RELOC_FUNC || func->relocs[r].kind == RELOC_FUNC_ADDR)
+				collect_func(kernel, func->relocs[r].index, image, starts);
+	}
+}
+
+int
+kernel_image(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image,
+	     struct text *why)
+{
+	uint32_t i, ids, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
+	const struct program *in_place;
+	const struct func *stub = kernel_stub(kernel, unit, arena, &in_place, why);
+	int err = 0;
+
+	*image = (struct image){ 0 };
+	if (!stub)
+		return -ERANGE;
+	for (i = 0; i < unit->n_slots && err == 0; i++)
+		err = check_stack(kernel, unit->slots[i], unit->slots[i] == in_place, why);
+	if (err < 0)
+		return err;
+	collect(kernel, stub, arena, image, starts);
+	ids = collect_ids(kernel, arena, image);
+	image->insns = arena_alloc(arena, image->n_insns * sizeof(*image->insns));
+	for (i = 0; i < image->n_funcs; i++) {
+		memcpy(image->insns + start, image->funcs[i]->insns,
+		       image->funcs[i]->n_insns * sizeof(*image->insns));
+		resolve(kernel, image->funcs[i], image->insns, start, starts);
+		if (ids && i > 0 && start < ids)
+			redirect_ids(image->funcs[i], image->insns, start, ids);
+		start += image->funcs[i]->n_insns;
+	}
+	return 0;
+}
