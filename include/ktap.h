@@ -221,6 +221,18 @@ ktap_table_delete(struct ktap_table *table, const void *key);
 int
 ktap_table_next(struct ktap_table *table, const void *key, void *next);
 
+/*
+ * Tables that hold tables (BPF_MAP_TYPE_ARRAY_OF_MAPS, BPF_MAP_TYPE_HASH_OF_MAPS) are not updated with bytes: this puts a table into the place of a
+ * key, one of the same object or one of yours, which must live as long. 0; -EINVAL: it is not like those that the table holds (kind, sizes,
+ * and of arrays the number of entries); as ktap_table_update else.
+ */
+int
+ktap_table_put(struct ktap_table *table, const void *key, struct ktap_table *inner);
+
+/* The table in the place of a key; NULL: there is none. */
+struct ktap_table *
+ktap_table_held(struct ktap_table *table, const void *key);
+
 /* Hands all records that wait in a ring buffer to fn, in order. How many, or -EINVAL: it is no ring buffer. */
 int
 ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *record, size_t len), void *arg);

@@ -354,9 +354,6 @@ elf_read_code(struct reader *r)
 		uint32_t target = rels->shdr.sh_info;
 		bool is_code = target < r->n_sections && r->sections[target].kind == SECTION_CODE;
 
-		if (rels->shdr.sh_type == SHT_REL && target < r->n_sections &&
-		    r->sections[target].kind == SECTION_MAPS && rels->data)
-			return elf_fail(r, "tables that hold tables or programs are not supported");
 		if (rels->shdr.sh_type == SHT_RELA && is_code)
 			return elf_fail(r, "section %s: relocations with addends (RELA) are not eBPF's",
 				    rels->name);

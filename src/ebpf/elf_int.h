@@ -93,7 +93,15 @@ elf_grow(struct reader *r, void *list, uint32_t n, size_t size);
 int
 elf_read_tables(struct reader *r);
 
-/* elf_values.c: sets has_lock where the type of the table's values has a struct bpf_spin_lock. */
+/* The struct that describes table `name`: the type of its variable in the BTF of .maps. NULL: there is none. */
+const struct btf_type *
+elf_description(struct reader *r, const char *name);
+
+/* elf_values.c: what tables hold from the start, by the relocations of .maps. Needs the tables. */
+int
+elf_read_held(struct reader *r);
+
+/* Sets has_lock where the type of the table's values has a struct bpf_spin_lock. */
 int
 elf_find_lock(struct reader *r, struct table *table);
 

@@ -321,6 +321,8 @@ read_object(struct reader *r)
 	if (!err && !r->is_outline)
 		err = elf_read_code(r);
 	if (!err && !r->is_outline)
+		err = elf_read_held(r);
+	if (!err && !r->is_outline)
 		err = elf_read_ext(r);
 	if (r->n_steps > ELF_STEPS_MAX) {
 		text_clear(r->why);

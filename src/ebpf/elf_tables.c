@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include "ebpf/elf_int.h"
 
@@ -55,6 +56,7 @@ type_of_pointee(struct reader *r, const char *table, const char *field, uint32_t
 struct description {
 	uint32_t type, key_size, value_size, max_entries, map_flags;
 	uint32_t key_type, value_type;
+	const struct btf_member *values; /* what it holds; NULL: nothing */
 };
 
 static int
@@ -82,8 +84,15 @@ read_field(struct reader *r, const char *table, const struct btf_member *member,
 			return type_of_pointee(r, table, name, member->type, fields[i].value, fields[i].type);
 		return number_of_type(r, table, name, member->type, fields[i].value);
 	}
+	if (strcmp(name, "values") == 0) {
+		out->values = member;
+		out->value_size = 4; /* of what bpf(2) has for a table: the number of a descriptor */
+		return 0;
+	}
 	if (strcmp(name, "pinning") == 0 || strcmp(name, "numa_node") == 0)
 		return 0; /* where it lives, not what it is */
+	if (strncmp(name, "inner_map", strlen("inner_map")) == 0)
+		return elf_fail(r, "table %s: field \"%s\" is the old way to say what a table holds: write __array(values, struct ...)", table, name);
 	return elf_fail(r, "table %s: its description has the field \"%s\", which ktap does not know", table,
 		    name);
 }
@@ -117,7 +126,9 @@ check_sizes(struct reader *r, const struct table *table)
 	    table->value_size == 0 || table->value_size > ENTRY_MAX)
 		return elf_fail(r, "table %s: keys of %u and values of %u bytes; both must be 1 to %u",
 			    table->name, table->key_size, table->value_size, ENTRY_MAX);
-	if ((is_array || table->kind == TABLE_STACK_TRACE) && table->key_size != 4)
+	if (table_kind_holds_tables(table->kind) && table->value_size != 4)
+		return elf_fail(r, "table %s: values of a %s have 4 bytes, not %u", table->name, table_kind_name(table->kind), table->value_size);
+	if ((is_array || table->kind == TABLE_STACK_TRACE || table->kind == TABLE_ARRAY_OF_TABLES) && table->key_size != 4)
 		return elf_fail(r, "table %s: keys of an %s have 4 bytes, not %u", table->name,
 			    table_kind_name(table->kind), table->key_size);
 	return 0;
@@ -141,9 +152,8 @@ table_name(const struct reader *r, const char *name)
 	return arena_strdup(r->arena, name);
 }
 
-/* The struct that describes table `name`: the type of its variable in the BTF of .maps. */
-static const struct btf_type *
-description_of(struct reader *r, const char *name)
+const struct btf_type *
+elf_description(struct reader *r, const char *name)
 {
 	const struct btf_type *maps = r->maps_type ? typeinfo_type(r->types, r->maps_type) : NULL;
 
@@ -156,36 +166,83 @@ description_of(struct reader *r, const char *name)
 	return NULL;
 }
 
+/* The fields of a description, as a table without a name. */
+static int
+read_description(struct reader *r, const char *name, const struct btf_type *type, struct table *table, struct description *d)
+{
+	int err = 0;
+
+	if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_STRUCT)
+		return elf_fail(r, "table %s: no BTF describes it: compile with -g", name);
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info) && !err; i++)
+		err = read_field(r, name, &type_members(type)[i], d);
+	*table = (struct table){
+		.key_size = d->key_size,
+		.value_size = d->value_size,
+		.max_entries = d->max_entries,
+		.mappable = d->map_flags & BPF_F_MMAPABLE,
+		.read_only = d->map_flags & BPF_F_RDONLY_PROG,
+		.write_only = d->map_flags & BPF_F_WRONLY_PROG,
+		.key_type = d->key_type,
+		.value_type = d->value_type,
+	};
+	if (!err)
+		err = kind_of_type(r, name, d->type, &table->kind);
+	if (!err && table->kind == TABLE_PERF_EVENTS && !table->max_entries)
+		table->max_entries = (uint32_t)get_nprocs_conf(); /* as libbpf: a buffer a CPU */
+	if (!err)
+		err = elf_find_lock(r, table);
+	return err;
+}
+
+/* What a table of tables holds: `values` is an array of pointers to the description of each. */
+static int
+read_inner(struct reader *r, struct table *table, const struct btf_member *values)
+{
+	const struct btf_type *array = values ? typeinfo_plain(r->types, values->type, NULL) : NULL, *pointer = NULL;
+	const char *name = table->name;
+	struct description d = { 0 };
+	struct table inner;
+	int err;
+
+	if (!values)
+		return elf_fail(r, "table %s: what it holds is not described: write __array(values, struct ...)", name);
+	if (array && BTF_INFO_KIND(array->info) == BTF_KIND_ARRAY)
+		pointer = typeinfo_plain(r->types, type_array(array)->type, NULL);
+	if (!pointer || BTF_INFO_KIND(pointer->info) != BTF_KIND_PTR)
+		return elf_fail(r, "table %s: field values is not written with __array()", name);
+	err = read_description(r, name, typeinfo_plain(r->types, pointer->type, NULL), &inner, &d);
+	if (err)
+		return err;
+	if (d.values || table_kind_holds_tables(inner.kind))
+		return elf_fail(r, "table %s: it holds tables that hold tables; one level is possible", name);
+	inner.name = name;
+	err = check_sizes(r, &inner);
+	table->element = err ? NULL : memcpy(arena_alloc(r->arena, sizeof(inner)), &inner, sizeof(inner));
+	return err;
+}
+
+static int
+read_table(struct reader *r, const char *name, struct table *table)
+{
+	struct description d = { 0 };
+	int err = read_description(r, name, elf_description(r, name), table, &d);
+
+	table->name = table_name(r, name);
+	if (!err && table_kind_holds_tables(table->kind))
+		err = read_inner(r, table, d.values);
+	else if (!err && d.values)
+		err = elf_fail(r, "table %s: a %s holds neither tables nor programs, but has the field values", name, table_kind_name(table->kind));
+	return err ? err : check_sizes(r, table);
+}
+
 /* Leaves the symbol without an index where the outline passes over its table. */
 static int
 read_map(struct reader *r, struct symbol *symbol)
 {
-	const struct btf_type *type = description_of(r, symbol->name);
-	struct description d = { 0 };
 	struct table table;
-	int err = 0;
+	int err = read_table(r, symbol->name, &table);
 
-	if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_STRUCT)
-		return elf_fail(r, "table %s: no BTF describes it: compile with -g", symbol->name);
-	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info) && !err; i++)
-		err = read_field(r, symbol->name, &type_members(type)[i], &d);
-	table = (struct table){
-		.name = table_name(r, symbol->name),
-		.key_size = d.key_size,
-		.value_size = d.value_size,
-		.max_entries = d.max_entries,
-		.mappable = d.map_flags & BPF_F_MMAPABLE,
-		.read_only = d.map_flags & BPF_F_RDONLY_PROG,
-		.write_only = d.map_flags & BPF_F_WRONLY_PROG,
-		.key_type = d.key_type,
-		.value_type = d.value_type,
-	};
-	if (!err)
-		err = kind_of_type(r, symbol->name, d.type, &table.kind);
-	if (!err)
-		err = check_sizes(r, &table);
-	if (!err)
-		err = elf_find_lock(r, &table);
 	if (!err)
 		symbol->index = add_table(r, table);
 	if (err && r->is_outline) {

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * What the values of a table are more than bytes, by their types in the BTF: locks in them.
+ * What the values of a table are more than bytes: locks in them, by their types in the BTF; tables, by the relocations of the variable that
+ * describes the table:
+ *
+ *     struct { ...; __array(values, struct inner); } outer SEC(".maps") = { .values = { [3] = &some } };
+ *
+ * is a relocation at the place of the fourth pointer of `values` in `outer`, with the symbol `some`.
  */
 #include <string.h>
 
@@ -58,4 +63,107 @@ elf_find_lock(struct reader *r, struct table *table)
 	table->has_lock = locks.n;
 	table->lock_off = locks.off;
 	return 0;
+}
+
+/* ---- what tables hold ------------------------------------------------------------------------------------------------------------------ */
+
+/* The table whose variable has byte `off` of .maps in it; NULL: none. */
+static const struct symbol *
+table_at(struct reader *r, uint32_t section, uint64_t off)
+{
+	for (size_t i = 1; i < r->n_symbols && elf_step(r); i++) {
+		const struct symbol *symbol = &r->symbols[i];
+
+		if (symbol->index != UINT32_MAX && symbol->sym.st_shndx == section && ELF64_ST_TYPE(symbol->sym.st_info) == STT_OBJECT &&
+		    off >= symbol->sym.st_value && off - symbol->sym.st_value < symbol->sym.st_size)
+			return symbol;
+	}
+	return NULL;
+}
+
+/* The place in the field `values` of `outer` that byte `off` of its variable is: *key. */
+static int
+place_of(struct reader *r, const struct symbol *outer, uint64_t off, uint32_t *key)
+{
+	const struct btf_type *type = elf_description(r, outer->name);
+
+	for (uint32_t i = 0; type && i < BTF_INFO_VLEN(type->info) && elf_step(r); i++) {
+		const struct btf_member *member = &type_members(type)[i];
+		uint64_t start = member_bit_off(type, member) / 8, place = (off - start) / 8;
+
+		if (strcmp(elf_type_string(r, member->name_off), "values") != 0 || off < start || (off - start) % 8 || place > UINT32_MAX)
+			continue;
+		*key = (uint32_t)place;
+		return 0;
+	}
+	return elf_fail(r, "table %s: byte %llu of it refers to something, but is none of its values", outer->name, (unsigned long long)off);
+}
+
+/*
+ * The table that the relocation names: by its own symbol, the bytes in place being 0 (clang) or the symbol's place once more (gcc); or by the
+ * symbol of .maps, the bytes in place being where it is.
+ */
+static const struct symbol *
+table_named(struct reader *r, const struct section *maps, const Elf64_Rel *rel)
+{
+	const struct symbol *symbol = &r->symbols[ELF64_R_SYM(rel->r_info)], *table;
+	uint64_t addend;
+
+	if (!maps->data || elf_symbol_section(r, symbol) != maps)
+		return NULL;
+	memcpy(&addend, maps->data + rel->r_offset, sizeof(addend));
+	if (symbol->index != UINT32_MAX)
+		return !addend || addend == symbol->sym.st_value ? symbol : NULL;
+	table = table_at(r, symbol->sym.st_shndx, addend);
+	return table && table->sym.st_value == addend ? table : NULL;
+}
+
+static int
+read_held(struct reader *r, uint32_t section, const Elf64_Rel *rel)
+{
+	const struct section *maps = &r->sections[section];
+	const struct symbol *outer, *inner;
+	struct table *table;
+	struct held held;
+	int err;
+
+	if (ELF64_R_SYM(rel->r_info) >= r->n_symbols || maps->size < 8 || rel->r_offset > maps->size - 8)
+		return elf_fail(r, "a relocation of section %s is damaged", maps->name);
+	outer = table_at(r, section, rel->r_offset);
+	if (!outer)
+		return elf_fail(r, "section %s: byte %llu refers to something, but is in no table", maps->name, (unsigned long long)rel->r_offset);
+	table = r->object->tables[outer->index];
+	if (!table_kind_holds_tables(table->kind))
+		return elf_fail(r, "table %s: a %s holds no tables", outer->name, table_kind_name(table->kind));
+	err = place_of(r, outer, rel->r_offset - outer->sym.st_value, &held.key);
+	if (err)
+		return err;
+	inner = table_named(r, maps, rel);
+	if (!inner)
+		return elf_fail(r, "table %s: what is in place %u is not a table of this file", outer->name, held.key);
+	held.index = inner->index;
+	table->held = elf_grow(r, table->held, table->n_held, sizeof(held));
+	table->held[table->n_held++] = held;
+	return 0;
+}
+
+int
+elf_read_held(struct reader *r)
+{
+	int err = 0;
+
+	for (size_t i = 1; i < r->n_sections && !err; i++) {
+		const struct section *rels = &r->sections[i];
+		uint32_t section = rels->shdr.sh_info;
+
+		if (rels->shdr.sh_type != SHT_REL || section >= r->n_sections || r->sections[section].kind != SECTION_MAPS || !rels->data)
+			continue;
+		for (uint64_t n = 0; n < rels->size / sizeof(Elf64_Rel) && !err; n++) {
+			Elf64_Rel rel;
+
+			memcpy(&rel, rels->data + n * sizeof(rel), sizeof(rel));
+			err = read_held(r, section, &rel);
+		}
+	}
+	return err;
 }

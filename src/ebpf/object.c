@@ -69,6 +69,12 @@ table_kind_has_keys(enum table_kind kind)
 	return kind != TABLE_QUEUE && kind != TABLE_STACK && kind != TABLE_BLOOM && kind != TABLE_RINGBUF;
 }
 
+bool
+table_kind_holds_tables(enum table_kind kind)
+{
+	return kind == TABLE_ARRAY_OF_TABLES || kind == TABLE_HASH_OF_TABLES;
+}
+
 const char *
 counter_slug(enum counter_kind kind)
 {

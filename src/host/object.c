@@ -147,6 +147,7 @@ make_tables(struct ktap_object *object, const struct ktap_options *options)
 	for (size_t i = 0; i < options->n_tables && err == 0; i++)
 		err = share(object, options->tables[i]);
 	object->tables = arena_alloc(object->arena, (object->object->n_tables + 1) * sizeof(*object->tables));
+	vm_set_host(object->vm, object->tables);
 	for (uint32_t i = 0; i < object->object->n_tables; i++) {
 		object->is_serial |= !host_table_is_shared(object->object->tables[i]);
 		object->tables[i] = (struct ktap_table){

@@ -45,6 +45,7 @@ ktap_table_new(struct ktap *engine, const char *name, enum ktap_table_kind kind,
 		return host_fail_text(-ENOMEM, &why);
 	}
 	table->table = vm_table_of(table->vm, 0);
+	vm_set_host(table->vm, table);
 	*out = table;
 	return 0;
 }
@@ -84,7 +85,7 @@ ktap_table_value_size(const struct ktap_table *table)
 bool
 host_table_is_shared(const struct table *table)
 {
-	return table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_RINGBUF;
+	return table_kind_holds_tables(table->kind) || table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_RINGBUF;
 }
 
 static void
@@ -137,6 +138,26 @@ ktap_table_next(struct ktap_table *table, const void *key, void *next)
 {
 	enter(table);
 	return leave(table, has_keys(table) ? vm_table_next(table->vm, table->index, key, next) : -EINVAL, "next key");
+}
+
+int
+ktap_table_put(struct ktap_table *table, const void *key, struct ktap_table *inner)
+{
+	int err = vm_table_put(table->vm, table->index, key, inner->vm, inner->index, BPF_ANY);
+
+	if (err == -EINVAL && table_kind_holds_tables(table->table->kind))
+		return host_fail(err, "table '%s': table '%s' is not like those that it holds", table->table->name, inner->table->name);
+	return err ? host_fail(err, "table '%s': put: %s", table->table->name, strerror(-err)) : 0;
+}
+
+struct ktap_table *
+ktap_table_held(struct ktap_table *table, const void *key)
+{
+	uint32_t index;
+	struct vm *vm = vm_table_held(table->vm, table->index, key, &index);
+	struct ktap_table *of_vm = vm ? vm_host(vm) : NULL; /* the first of its machine's tables */
+
+	return of_vm ? of_vm + index : NULL;
 }
 
 int

@@ -81,6 +81,8 @@ static const struct table_ops *const ops_of_kind[N_TABLE_KINDS] = {
 	[TABLE_QUEUE] = &queue_ops,
 	[TABLE_STACK] = &queue_ops,
 	[TABLE_BLOOM] = &bloom_ops,
+	[TABLE_ARRAY_OF_TABLES] = &outer_ops,
+	[TABLE_HASH_OF_TABLES] = &outer_ops,
 };
 
 /* ---- new and free --------------------------------------------------------------------------------------- */
@@ -97,6 +99,23 @@ static bool
 is_array(const struct table *table)
 {
 	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
+}
+
+static int
+check_table(const struct table *table, uint32_t n_cpus, struct text *why);
+
+static int
+check_outer(const struct table *table, uint32_t n_cpus, struct text *why)
+{
+	if (table->value_size != 4)
+		return bad_table(table, why, "values of a table of tables must have 4 bytes");
+	if (table->kind == TABLE_ARRAY_OF_TABLES && table->key_size != 4)
+		return bad_table(table, why, "keys of an array must have 4 bytes");
+	if (table->n_held && table->key_size != 4)
+		return bad_table(table, why, "keys must have 4 bytes, where it holds tables from the start");
+	if (!table->element || table_kind_holds_tables(table->element->kind))
+		return bad_table(table, why, "what it holds must be described, and be no tables of tables");
+	return check_table(table->element, n_cpus, why);
 }
 
 static bool
@@ -124,6 +143,7 @@ takes_all_memory(const struct table *table)
 {
 	switch (table->kind) {
 	case TABLE_ARRAY:
+	case TABLE_ARRAY_OF_TABLES:
 	case TABLE_PERCPU_ARRAY:
 	case TABLE_LRU_HASH:
 	case TABLE_LRU_PERCPU_HASH:
@@ -132,6 +152,7 @@ takes_all_memory(const struct table *table)
 	case TABLE_BLOOM:
 		return true;
 	case TABLE_HASH:
+	case TABLE_HASH_OF_TABLES:
 	case TABLE_PERCPU_HASH:
 	case TABLE_LPM_TRIE:
 	case TABLE_RINGBUF:
@@ -168,6 +189,8 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 		return bad_table(table, why, "its keys must have 5 to 260 bytes: 4 of the prefix' length, then the bits");
 	if (!table->value_size || table->value_size > VM_TABLE_BYTES_MAX / n_cpus)
 		return bad_table(table, why, "values must have at least one byte and fit into memory");
+	if (table_kind_holds_tables(table->kind) && check_outer(table, n_cpus, why))
+		return -EINVAL;
 	if (is_array(table) && table->key_size != 4)
 		return bad_table(table, why, "keys of an array must have 4 bytes");
 	if (table->has_lock && !can_have_lock(table))
@@ -196,6 +219,26 @@ init_table(struct vm_table *t, const struct table *table, uint32_t n_cpus, struc
 	if (t->ops->init(t)) {
 		bad_table(table, why, "out of memory");
 		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The tables that those of `vm` hold from the start. */
+static int
+put_held(struct vm *vm, struct text *why)
+{
+	for (uint32_t t = 0; t < vm->object->n_tables; t++) {
+		const struct table *table = vm->object->tables[t];
+
+		for (uint32_t i = 0; table_kind_holds_tables(table->kind) && i < table->n_held; i++) {
+			const struct held *held = &table->held[i];
+			int err = held->index < vm->object->n_tables ? outer_put(&vm->tables[t], &held->key, &vm->tables[held->index], BPF_ANY) : -EINVAL;
+
+			if (err)
+				return text_printf(why, "table \"%s\": place %" PRIu32 ": table \"%s\" cannot be there: %s", table->name, held->key,
+						   held->index < vm->object->n_tables ? vm->object->tables[held->index]->name : "?",
+						   err == -EINVAL ? "it is not like those that are described" : strerror(-err)), err;
+		}
 	}
 	return 0;
 }
@@ -238,6 +281,11 @@ vm_new(const struct object *object, uint32_t n_cpus, struct text *why)
 			vm_free(vm);
 			return NULL;
 		}
+		vm->tables[i].vm = vm;
+	}
+	if (put_held(vm, why)) {
+		vm_free(vm);
+		return NULL;
 	}
 	return vm;
 }
@@ -278,6 +326,7 @@ vm_table_share(struct vm *vm, uint32_t index, const struct vm *from, uint32_t fr
 	t->ops->fini(t);
 	*t = *other;
 	t->table = mine;
+	t->vm = vm;
 	t->shared = true;
 	return 0;
 }
@@ -417,6 +466,36 @@ vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *valu
 	if (t->ops->push)
 		return t->ops->push(t, value, flags);
 	return update_at(t, key, value, 0, value_len(t), flags);
+}
+
+int
+vm_table_put(struct vm *vm, uint32_t table, const void *key, struct vm *from, uint32_t inner, uint64_t flags)
+{
+	struct vm_table *t = &vm->tables[table];
+
+	return t->ops == &outer_ops ? outer_put(t, key, &from->tables[inner], flags) : -EINVAL;
+}
+
+struct vm *
+vm_table_held(struct vm *vm, uint32_t table, const void *key, uint32_t *inner)
+{
+	struct vm_table *t = &vm->tables[table], *held = t->ops == &outer_ops ? t->ops->find(t, key) : NULL;
+
+	if (held)
+		*inner = (uint32_t)(held - held->vm->tables);
+	return held ? held->vm : NULL;
+}
+
+void
+vm_set_host(struct vm *vm, void *host)
+{
+	vm->host = host;
+}
+
+void *
+vm_host(const struct vm *vm)
+{
+	return vm->host;
 }
 
 int

@@ -286,7 +286,7 @@ static void
 apply_null_check(struct verifier *v, uint32_t regno, bool is_null)
 {
 	struct reg *reg = &frame_top(v)->regs[regno];
-	bool has_lock = reg->kind == REG_VALUE && v->object->tables[reg->index]->has_lock;
+	bool has_lock = reg->kind == REG_VALUE && reg_table(v, reg->index)->has_lock;
 	struct null_check check = { .id = reg->id, .is_null = is_null, .keeps_id = has_lock };
 
 	/* No record was reserved: nothing to give back. */
@@ -400,14 +400,15 @@ is_never_null(const struct verifier *v, const struct reg *reg)
 	to += reg->s.r64.smax;
 	switch (reg->kind) {
 	case REG_TABLE:
+		return !reg->nullable;
 	case REG_FUNC:
 		return true;
 	case REG_STACK:
 		return from >= -VM_STACK_SIZE && to <= 0;
 	case REG_VALUE:
-		return !reg->nullable && from >= 0 && to < v->object->tables[reg->index]->value_size;
+		return !reg->nullable && from >= 0 && to < reg_table(v, reg->index)->value_size;
 	case REG_KEY:
-		return from >= 0 && to < v->object->tables[reg->index]->key_size;
+		return from >= 0 && to < reg_table(v, reg->index)->key_size;
 	case REG_MEM:
 	case REG_RDONLY:
 	case REG_RECORD:

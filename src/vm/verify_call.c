@@ -35,8 +35,11 @@ takes_table(enum helper_tables tables, const struct table *table)
 	switch (tables) {
 	case HTAB_NONE:
 		return false;
+	case HTAB_FOUND:
+		return table_kind_holds_tables(table->kind) || takes_table(HTAB_KEYED, table);
 	case HTAB_KEYED:
-		return table_kind_has_keys(table->kind) && table->kind != TABLE_STACK_TRACE && table->kind != TABLE_PERF_EVENTS;
+		return table_kind_has_keys(table->kind) && table->kind != TABLE_STACK_TRACE && table->kind != TABLE_PERF_EVENTS &&
+		       !table_kind_holds_tables(table->kind);
 	case HTAB_WALKED:
 		return table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_LRU_HASH ||
 		       table_kind_is_per_cpu(table->kind);
@@ -61,8 +64,10 @@ check_table_arg(struct verifier *v, struct call *call, uint32_t regno, const str
 {
 	if (reg->kind != REG_TABLE)
 		return refuse_arg(v, call, regno, "must be a table");
+	if (reg->nullable)
+		return refuse_arg(v, call, regno, "the table may be null; compare it with 0 first");
 	call->table_index = reg->index;
-	call->table = v->object->tables[reg->index];
+	call->table = reg_table(v, reg->index);
 	if (!takes_table(call->helper->tables, call->table))
 		return refuse_arg(v, call, regno, "the helper does not work on this kind of table");
 	if (call->helper->writes_table && call->table->read_only)
@@ -114,7 +119,7 @@ check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const stru
 static bool
 check_string_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg)
 {
-	const struct table *table = reg->kind == REG_VALUE ? v->object->tables[reg->index] : NULL;
+	const struct table *table = reg->kind == REG_VALUE ? reg_table(v, reg->index) : NULL;
 	int32_t off = reg->off;
 
 	if (!table || reg->nullable || !table->read_only || table->kind != TABLE_ARRAY || !table->init || table->max_entries != 1)
@@ -134,7 +139,7 @@ check_format_arg(struct verifier *v, struct call *call, uint32_t regno, const st
 
 	if (!check_string_arg(v, call, regno, reg))
 		return false;
-	format = (const char *)v->object->tables[reg->index]->init + reg->off;
+	format = (const char *)reg_table(v, reg->index)->init + reg->off;
 	if (size->kind != REG_SCALAR || !scalar_is_const(&size->s) || size->s.bits.value % 8 || size->s.bits.value > FORMAT_VALUES_MAX * 8)
 		return refuse_arg(v, call, regno + 2, "must be a constant, 8 bytes for each of at most 12 values");
 	rely_on(v, loc_top(v, regno + 2), LOC_NONE);
@@ -347,6 +352,10 @@ set_result(struct verifier *v, const struct call *call)
 	case HRET_VALUE_OR_NULL:
 		*r0 = (struct reg){ .kind = REG_VALUE, .nullable = true, .index = call->table_index, .id = ++v->last_id,
 				    .s = scalar_const(0) };
+		if (table_kind_holds_tables(call->table->kind)) {
+			r0->kind = REG_TABLE;
+			r0->index += v->object->n_tables;
+		}
 		break;
 	case HRET_RECORD_OR_NULL:
 		return set_record(v, call, r0);

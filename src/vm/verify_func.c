@@ -111,6 +111,8 @@ bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
 	if (reloc->index >= v->object->n_tables)
 		return "refers to a table that the object does not have";
 	table = v->object->tables[reloc->index];
+	if (table_kind_holds_tables(table->kind) && !table->element)
+		return "refers to a table of tables of which nothing says what they are like";
 	if (reloc->kind == RELOC_TABLE)
 		return NULL;
 	if (table->kind != TABLE_ARRAY || table->max_entries != 1)

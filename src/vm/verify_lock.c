@@ -16,7 +16,7 @@
 static const struct table *
 locked_table(const struct verifier *v, const struct reg *reg)
 {
-	const struct table *table = reg->kind == REG_VALUE ? v->object->tables[reg->index] : NULL;
+	const struct table *table = reg->kind == REG_VALUE ? reg_table(v, reg->index) : NULL;
 
 	return table && table->has_lock ? table : NULL;
 }
@@ -64,7 +64,7 @@ bool
 check_no_lock(struct verifier *v, const char *what)
 {
 	return !v->state.lock.held || refuse(v, -EACCES, "%s while a lock of table \"%s\" is held; call spin_unlock first", what,
-					     v->object->tables[v->state.lock.table]->name);
+					     reg_table_name(v, v->state.lock.table));
 }
 
 bool

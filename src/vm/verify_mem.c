@@ -18,8 +18,8 @@ static uint32_t
 region_size(const struct verifier *v, const struct reg *reg)
 {
 	if (reg->kind == REG_KEY)
-		return v->object->tables[reg->index]->key_size;
-	return reg->kind == REG_VALUE ? v->object->tables[reg->index]->value_size : reg->size;
+		return reg_table(v, reg->index)->key_size;
+	return reg->kind == REG_VALUE ? reg_table(v, reg->index)->value_size : reg->size;
 }
 
 /* Where `size` bytes at reg + off can lie. Refuses offsets that nothing bounds. */
@@ -244,9 +244,9 @@ check_address(struct verifier *v, uint32_t regno, bool writes)
 		return refuse_reg(v, (int)regno, "writes into the key of a table");
 	if (writes && reg->kind == REG_RDONLY)
 		return refuse_reg(v, (int)regno, "writes into memory that may only be read");
-	if (!writes && reg->kind == REG_VALUE && v->object->tables[reg->index]->write_only)
+	if (!writes && reg->kind == REG_VALUE && reg_table(v, reg->index)->write_only)
 		return refuse_reg(v, (int)regno, "reads a table that programs may only write");
-	if (writes && reg->kind == REG_VALUE && v->object->tables[reg->index]->read_only)
+	if (writes && reg->kind == REG_VALUE && reg_table(v, reg->index)->read_only)
 		return refuse_reg(v, (int)regno, "writes into a table that programs may only read");
 	return true;
 }

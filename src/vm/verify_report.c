@@ -29,10 +29,20 @@ static const char *const kind_names[N_REG_KINDS] = {
 	[REG_CTX] = "context",
 };
 
-static const char *
-table_name(const struct verifier *v, uint32_t index)
+const char *
+reg_table_name(const struct verifier *v, uint32_t index)
 {
-	return v->object->tables[index]->name ? v->object->tables[index]->name : "?";
+	uint32_t n = v->object->n_tables;
+	const struct table *table = v->object->tables[index < n ? index : index - n];
+
+	return table->name ? table->name : "?";
+}
+
+/* ' "counts"'; ' in "outer"' for one that a table holds. */
+static void
+put_table(const struct verifier *v, uint32_t index, struct text *out)
+{
+	text_printf(out, " %s\"%s\"", index < v->object->n_tables ? "" : "in ", reg_table_name(v, index));
 }
 
 void
@@ -44,7 +54,9 @@ reg_print(const struct verifier *v, const struct reg *reg, struct text *out)
 	}
 	text_puts(out, kind_names[reg->kind]);
 	if (reg->kind == REG_TABLE || reg->kind == REG_VALUE || reg->kind == REG_KEY)
-		text_printf(out, " \"%s\"", table_name(v, reg->index));
+		put_table(v, reg->index, out);
+	if (reg->kind == REG_TABLE && reg->nullable)
+		text_puts(out, ", or null");
 	if (reg->kind == REG_MEM || reg->kind == REG_RDONLY)
 		text_printf(out, " %" PRIu32, reg->index + 1);
 	if (reg->kind == REG_FUNC)
@@ -60,9 +72,9 @@ reg_print(const struct verifier *v, const struct reg *reg, struct text *out)
 	if (!scalar_is_const(&reg->s) || reg->s.bits.value)
 		scalar_print(&reg->s, out);
 	if (reg->kind == REG_VALUE)
-		text_printf(out, " of %" PRIu32, v->object->tables[reg->index]->value_size);
+		text_printf(out, " of %" PRIu32, reg_table(v, reg->index)->value_size);
 	else if (reg->kind == REG_KEY)
-		text_printf(out, " of %" PRIu32, v->object->tables[reg->index]->key_size);
+		text_printf(out, " of %" PRIu32, reg_table(v, reg->index)->key_size);
 	else if (reg->kind != REG_STACK)
 		text_printf(out, " of %" PRIu32, reg->size);
 	if (reg->nullable)

@@ -188,6 +188,12 @@ reg_write(struct verifier *v, uint32_t regno)
 	return &frame->regs[regno];
 }
 
+const struct table *
+reg_table(const struct verifier *v, uint32_t index)
+{
+	return index < v->object->n_tables ? v->object->tables[index] : v->object->tables[index - v->object->n_tables]->element;
+}
+
 void
 reg_set_scalar(struct reg *reg, struct scalar s)
 {

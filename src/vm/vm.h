@@ -106,6 +106,25 @@ vm_table_delete(struct vm *vm, uint32_t table, const void *key);
 int
 vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next);
 
+/*
+ * Tables that hold tables (array_of_maps, hash_of_maps): puts table `inner` of machine `from`, which must live as long, into the place of a key.
+ * -EINVAL: it is not like those that the table holds: kind, sizes of keys and values, what programs may do, and of arrays the number of
+ * entries. vm_table_update gives -EINVAL for such kinds.
+ */
+int
+vm_table_put(struct vm *vm, uint32_t table, const void *key, struct vm *from, uint32_t inner, uint64_t flags);
+
+/* The machine, and by *inner the number, of the table in the place of a key. NULL: there is none. */
+struct vm *
+vm_table_held(struct vm *vm, uint32_t table, const void *key, uint32_t *inner);
+
+/* What the host keeps with a machine; NULL at first. */
+void
+vm_set_host(struct vm *vm, void *host);
+
+void *
+vm_host(const struct vm *vm);
+
 /* Address of an array table's values, to share memory with programs (globals). NULL for other kinds. */
 void *
 vm_table_memory(struct vm *vm, uint32_t table);

@@ -27,10 +27,12 @@ struct lru;
 struct lpm;
 struct queue;
 struct bloom;
+struct outer;
 
 /* A table of a running machine. Its address is what programs hold in a register after ld_imm64. */
 struct vm_table {
 	const struct table *table;
+	struct vm *vm;       /* the machine that it is one of */
 	bool shared;         /* what is in it is another machine's */
 	const struct table_ops *ops;
 	uint32_t n_cpus;     /* values in an entry: 1, or the machine's CPUs for per-CPU kinds */
@@ -44,6 +46,7 @@ struct vm_table {
 		struct lpm *lpm;
 		struct queue *queue;
 		struct bloom *bloom;
+		struct outer *outer;
 	};
 };
 
@@ -70,7 +73,7 @@ struct table_ops {
 	bool from_program; /* programs may look up, update and delete */
 };
 
-extern const struct table_ops hash_ops, array_ops, stacks_ops, lru_ops, lpm_ops, queue_ops, bloom_ops;
+extern const struct table_ops hash_ops, array_ops, stacks_ops, lru_ops, lpm_ops, queue_ops, bloom_ops, outer_ops;
 
 /* For kinds that lack an operation: no such entry, -EINVAL. */
 void *
@@ -112,6 +115,13 @@ value_read(const struct vm_table *t, void *to, void *value, size_t len);
 /* All values of an array table lie at `base`, `len` bytes. NULL for other kinds. */
 void *
 array_memory(const struct vm_table *t, size_t *len);
+
+/*
+ * outer.c: puts a table into a place of one that holds tables. 0; -EINVAL: it is not like those that `t` holds; as vm_table_update else. It has
+ * to live as long as `t`.
+ */
+int
+outer_put(struct vm_table *t, const void *key, struct vm_table *inner, uint64_t flags);
 
 /* ---- stacks.c ---- */
 
@@ -163,6 +173,7 @@ struct vm {
 	enum vm_exec exec;
 	enum vm_constants constants;
 	uint32_t budget;               /* 0: none */
+	void *host;                    /* vm_set_host */
 	bool no_bmi2;                  /* for tests: as if the processor were an old one */
 };
 
@@ -294,7 +305,7 @@ enum helper_ret {
 };
 
 /* Which tables a helper takes: each kind of helper has its own. */
-enum helper_tables { HTAB_NONE, HTAB_KEYED, HTAB_WALKED, HTAB_PER_CPU, HTAB_RINGBUF, HTAB_STACK, HTAB_PUSHED, HTAB_POPPED, HTAB_PERF };
+enum helper_tables { HTAB_NONE, HTAB_FOUND, HTAB_KEYED, HTAB_WALKED, HTAB_PER_CPU, HTAB_RINGBUF, HTAB_STACK, HTAB_PUSHED, HTAB_POPPED, HTAB_PERF };
 
 typedef uint64_t helper_fn(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
 
@@ -408,7 +419,7 @@ enum reg_kind {
 	REG_SCALAR, /* a number: s */
 	/* Addresses: of offset off + s from where the memory begins. Constants go to off, what varies to s: as in the kernel. */
 	REG_STACK,  /* in the stack of frame `index`, offset from its top, r10 */
-	REG_TABLE,  /* handle of table `index` */
+	REG_TABLE,  /* handle of table `index` (see reg_table) */
 	REG_VALUE,  /* in a value of table `index` */
 	REG_MEM,    /* in argument `index` of `size` bytes */
 	REG_RDONLY, /* the same, not to be written */
@@ -560,6 +571,10 @@ refuse(struct verifier *v, int err, const char *format, ...) PRINTF_LIKE(3, 4);
 bool
 refuse_reg(struct verifier *v, int regno, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* The name of a register's table, for messages; of one that is held by another, the other's. */
+const char *
+reg_table_name(const struct verifier *v, uint32_t index);
+
 void
 reg_print(const struct verifier *v, const struct reg *reg, struct text *out);
 
@@ -591,6 +606,13 @@ reg_read(struct verifier *v, uint32_t regno);
 /* The register of the current frame, to be overwritten. */
 struct reg *
 reg_write(struct verifier *v, uint32_t regno);
+
+/*
+ * The table that the index of a register stands for: one of the object's, or, for indexes behind those, any that a table which holds tables
+ * can hold: n_tables + the number of that one.
+ */
+const struct table *
+reg_table(const struct verifier *v, uint32_t index);
 
 void
 reg_set_scalar(struct reg *reg, struct scalar s);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * What only the kernel has: a perf buffer, a table of tables, a value of the kernel's configuration. `ktap run` runs it there all the same, and
- * shows the tables that it knows.
+ * What only the kernel has: a value of the kernel's configuration; beside a perf buffer without a size and a table of tables. `ktap run` runs it
+ * there all the same, and shows the tables.
  *
  * compilers: clang
  * engines: kernel
- * unreadable: table outer: its description has the field "values", which ktap does not know
+ * unreadable: "LINUX_KERNEL_VERSION" is in .kconfig: only the kernel engine has the kernel's configuration
  * run: getppid 4
  * prints: inner (array, 1 entry):
  * prints:   0 = 4

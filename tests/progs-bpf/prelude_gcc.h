@@ -8,6 +8,7 @@
 #define SEC(name) __attribute__((section(name), used))
 #define __uint(name, value) int (*name)[value]
 #define __type(name, type)  typeof(type) *name
+#define __array(name, value) typeof(value) *name[]
 #undef __always_inline
 #define __always_inline     inline __attribute__((always_inline))
 #define __noinline          __attribute__((noinline))

@@ -360,6 +360,60 @@ test_threads(void **state)
 	assert_int_equal(sum, THREADS * ROUNDS + 16);
 }
 
+static const char nested[] = "struct inner { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 2); __type(key, int); __type(value, long); }\n"
+			     "first SEC(\".maps\");\n"
+			     "struct { __uint(type, BPF_MAP_TYPE_HASH_OF_MAPS); __uint(max_entries, 4); __type(key, int); __array(values, struct inner); }\n"
+			     "outer SEC(\".maps\") = { .values = { &first } };\n"
+			     "SEC(\"my/event\") int work(struct context *c)\n"
+			     "{ int key = c->in, one = 1; void *inner = bpf_map_lookup_elem(&outer, &key); long *value;\n"
+			     "  if (!inner || !(value = bpf_map_lookup_elem(inner, &one))) return 0; return ++*value; }\n"
+			     "char _license[] SEC(\"license\") = \"GPL\";\n";
+
+static uint64_t
+work_on(const struct fixture *f, uint64_t in)
+{
+	_Alignas(8) struct context context = { .in = in };
+	uint64_t result = 0;
+
+	assert_int_equal(ktap_run(ktap_program_find(f->object, "work"), &context, NULL, &result), 0);
+	return result;
+}
+
+/* A table of tables: what the object says is in it, and one of the host's. */
+static void
+test_nested(void **state)
+{
+	struct fixture *f = *state;
+	struct ktap_table *mine, *wrong, *outer;
+	uint32_t zero = 0, five = 5, one = 1;
+	uint64_t value = 41;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, nested);
+	assert_int_equal(ktap_table_new(f->engine, "mine", KTAP_TABLE_ARRAY, 4, 8, 2, &mine), 0);
+	assert_int_equal(ktap_table_new(f->engine, "wrong", KTAP_TABLE_ARRAY, 4, 8, 3, &wrong), 0);
+	open_object(f, NULL);
+	outer = ktap_table_find(f->object, "outer");
+	assert_ptr_equal(ktap_table_held(outer, &zero), ktap_table_find(f->object, "first"));
+	assert_null(ktap_table_held(outer, &five));
+	assert_int_equal(work_on(f, 0), 1);
+	assert_int_equal(work_on(f, 5), 0);
+	assert_int_equal(ktap_table_update(mine, &one, &value), 0);
+	assert_int_equal(ktap_table_put(outer, &five, mine), 0);
+	assert_ptr_equal(ktap_table_held(outer, &five), mine);
+	assert_int_equal(work_on(f, 5), 42);
+	assert_int_equal(ktap_table_put(outer, &five, wrong), -EINVAL);
+	assert_non_null(strstr(ktap_error(), "'wrong' is not like"));
+	assert_int_equal(ktap_table_put(mine, &five, wrong), -EINVAL);
+	assert_int_equal(ktap_table_update(outer, &five, &one), -EINVAL);
+	assert_int_equal(ktap_table_delete(outer, &five), 0);
+	assert_int_equal(work_on(f, 5), 0);
+	ktap_object_close(f->object);
+	f->object = NULL;
+	ktap_table_free(mine);
+	ktap_table_free(wrong);
+}
+
 int
 main(void)
 {
@@ -369,6 +423,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("host", tests, NULL, NULL);

@@ -18,7 +18,7 @@
 
 #include "vm/vm_int.h"
 
-enum { HASH, ARRAY, GLOBALS, RECORDS, CPUHASH, CPUARRAY, STACKS, STRINGS };
+enum { HASH, ARRAY, GLOBALS, RECORDS, CPUHASH, CPUARRAY, STACKS, STRINGS, ARRAYS = 18, HASHES };
 
 struct fixture {
 	struct arena *arena;
@@ -400,6 +400,48 @@ test_ringbuf_wakeup(void **state)
 	assert_int_equal(vm_ringbuf_fd(vm, HASH), -EINVAL);
 }
 
+/* Errno values of array_of_maps and hash_of_maps in bpf(2). */
+static void
+test_outer(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t one = 1, two = 2, four = 4, seven = 7, index = 0, next = 0;
+	struct text why = { 0 };
+	struct vm *other = vm_new(f->vm->object, 1, &why);
+
+	assert_ptr_equal(vm_table_held(f->vm, ARRAYS, &one, &index), f->vm);
+	assert_int_equal(index, ARRAY);
+	assert_null(vm_table_held(f->vm, ARRAYS, &two, &index));
+	assert_null(vm_table_held(f->vm, ARRAYS, &four, &index));
+	assert_int_equal(vm_table_put(f->vm, ARRAYS, &two, other, ARRAY, BPF_ANY), 0);
+	assert_ptr_equal(vm_table_held(f->vm, ARRAYS, &two, &index), other);
+	assert_int_equal(vm_table_put(f->vm, ARRAYS, &four, other, ARRAY, BPF_ANY), -E2BIG);
+	assert_int_equal(vm_table_put(f->vm, ARRAYS, &two, other, ARRAY, BPF_EXIST), -EINVAL);
+	assert_int_equal(vm_table_put(f->vm, ARRAYS, &two, other, HASH, BPF_ANY), -EINVAL);
+	assert_int_equal(vm_table_put(f->vm, ARRAYS, &two, other, GLOBALS, BPF_ANY), -EINVAL);
+	assert_int_equal(vm_table_put(f->vm, ARRAY, &two, other, ARRAY, BPF_ANY), -EINVAL);
+	assert_int_equal(vm_table_update(f->vm, ARRAYS, &two, &one, BPF_ANY), -EINVAL);
+	assert_int_equal(vm_table_lookup(f->vm, ARRAYS, &two, &one), -EINVAL);
+	assert_int_equal(vm_table_delete(f->vm, ARRAYS, &two), 0);
+	assert_int_equal(vm_table_delete(f->vm, ARRAYS, &two), -ENOENT);
+	assert_int_equal(vm_table_delete(f->vm, ARRAYS, &four), -E2BIG);
+	assert_int_equal(vm_table_next(f->vm, ARRAYS, &one, &next), 0);
+	assert_int_equal(next, 2);
+
+	assert_ptr_equal(vm_table_held(f->vm, HASHES, &seven, &index), f->vm);
+	assert_int_equal(vm_table_put(f->vm, HASHES, &seven, other, HASH, BPF_NOEXIST), -EEXIST);
+	assert_int_equal(vm_table_put(f->vm, HASHES, &one, other, HASH, BPF_EXIST), -ENOENT);
+	assert_int_equal(vm_table_put(f->vm, HASHES, &one, other, CPUHASH, BPF_ANY), -EINVAL);
+	assert_int_equal(vm_table_put(f->vm, HASHES, &one, other, HASH, BPF_ANY), 0);
+	assert_int_equal(vm_table_next(f->vm, HASHES, &seven, &next), 0);
+	assert_int_equal(next, 1);
+	assert_int_equal(vm_table_delete(f->vm, HASHES, &seven), 0);
+	assert_int_equal(vm_table_delete(f->vm, HASHES, &seven), -ENOENT);
+	assert_null(vm_table_held(f->vm, HASHES, &seven, &index));
+	vm_free(f->vm);
+	f->vm = other; /* the one that is put lives longer */
+}
+
 static void
 test_impossible(void **state)
 {
@@ -442,6 +484,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_ringbuf, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ringbuf_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ringbuf_wakeup, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_outer, setup, teardown),
 		cmocka_unit_test(test_impossible),
 	};
 

@@ -20,6 +20,16 @@ static const struct vm_signature handler_signature = { .args = {
 	{ VM_ARG_MEM_RDONLY, RECORD_SIZE }, { VM_ARG_CTX, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
 } };
 
+/* What the tables of tables hold, and what is in them from the start. */
+static const struct table fixture_inner[] = {
+	{ .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4 },
+	{ .kind = TABLE_HASH, .key_size = 8, .value_size = 16, .max_entries = 1 },
+	{ .kind = TABLE_HASH, .key_size = 8, .value_size = 16, .max_entries = 64, .has_lock = true, .lock_off = 8 },
+	{ .kind = TABLE_RINGBUF, .max_entries = 4096 },
+};
+
+static struct held fixture_held[] = { { 1, 1 }, { 7, 0 }, { 0, 16 }, { 0, 3 } };
+
 static struct table fixture_tables[] = {
 	{ .name = "hash", .kind = TABLE_HASH, .key_size = 8, .value_size = 16, .max_entries = 64 },
 	{ .name = "array", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4 },
@@ -43,6 +53,14 @@ static struct table fixture_tables[] = {
 	{ .name = "perf", .kind = TABLE_PERF_EVENTS, .key_size = 4, .value_size = 4, .max_entries = 4 },
 	{ .name = "locks", .kind = TABLE_HASH, .key_size = 8, .value_size = 16, .max_entries = 64, .has_lock = true, .lock_off = 8 },
 	{ .name = "lock", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1, .has_lock = true, .lock_off = 0 },
+	{ .name = "arrays", .kind = TABLE_ARRAY_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = 4, .element = &fixture_inner[0],
+	  .held = &fixture_held[0], .n_held = 1 },
+	{ .name = "hashes", .kind = TABLE_HASH_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = 8, .element = &fixture_inner[1],
+	  .held = &fixture_held[1], .n_held = 1 },
+	{ .name = "lockeds", .kind = TABLE_ARRAY_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = 1, .element = &fixture_inner[2],
+	  .held = &fixture_held[2], .n_held = 1 },
+	{ .name = "ringbufs", .kind = TABLE_ARRAY_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = 2, .element = &fixture_inner[3],
+	  .held = &fixture_held[3], .n_held = 1 },
 };
 
 static inline struct object *

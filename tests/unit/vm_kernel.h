@@ -45,8 +45,9 @@ kernel_lock_btf(const struct table *table)
 	return fd;
 }
 
+/* holds: what a table of tables is to hold, that place `key` has from the start; -1: it is none. */
 static inline int
-kernel_map(const struct table *table)
+kernel_map_of(const struct table *table, int holds)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = (table->read_only ? BPF_F_RDONLY_PROG : 0) | (table->write_only ? BPF_F_WRONLY_PROG : 0) |
 			    (table->kind == TABLE_LPM_TRIE ? BPF_F_NO_PREALLOC : 0));
@@ -58,12 +59,22 @@ kernel_map(const struct table *table)
 		opts.btf_key_type_id = 3;
 		opts.btf_value_type_id = 5;
 	}
+	if (holds >= 0)
+		opts.inner_map_fd = (uint32_t)holds;
 	fd = bpf_map_create(table_kind_map_type(table->kind), "ktap_test", table->key_size, table->value_size, table->max_entries, &opts);
 	if (btf >= 0)
 		close(btf);
 	if (fd >= 0 && table->init && (bpf_map_update_elem(fd, &zero, table->init, 0) || bpf_map_freeze(fd)))
 		return -errno;
+	if (fd >= 0 && holds >= 0 && bpf_map_update_elem(fd, &table->held->key, &holds, 0))
+		return -errno;
 	return fd < 0 ? -errno : fd;
+}
+
+static inline int
+kernel_map(const struct table *table)
+{
+	return kernel_map_of(table, -1);
 }
 
 /* Makes the tables. 0 or -errno: we are not allowed to. */
@@ -79,7 +90,9 @@ kernel_open(struct kernel *kernel)
 	kernel->record = kernel_map(&record);
 	kernel->scratch = kernel_map(&scratch);
 	for (size_t i = 0; i < ARRAY_SIZE(fixture_tables); i++) {
-		kernel->tables[i] = kernel_map(&fixture_tables[i]);
+		const struct table *table = &fixture_tables[i];
+
+		kernel->tables[i] = kernel_map_of(table, table->n_held ? kernel->tables[table->held->index] : -1);
 		if (kernel->tables[i] < 0)
 			return kernel->tables[i];
 	}
@@ -206,7 +219,9 @@ kernel_type(const struct object *object, struct bpf_prog_load_opts *opts)
 		for (uint32_t r = 0; r < object->funcs[f]->n_relocs; r++) {
 			const struct reloc *reloc = &object->funcs[f]->relocs[r];
 
-			if (reloc->kind <= RELOC_TABLE_VALUE && object->tables[reloc->index]->has_lock) {
+			const struct table *table = reloc->kind <= RELOC_TABLE_VALUE ? object->tables[reloc->index] : NULL;
+
+			if (table && (table->has_lock || (table->element && table->element->has_lock))) {
 				opts->prog_flags = BPF_F_SLEEPABLE;
 				return BPF_PROG_TYPE_SYSCALL;
 			}

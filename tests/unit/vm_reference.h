@@ -125,6 +125,8 @@ reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t 
 
 	if (reg->nullable && !value)
 		return true;
+	if ((reg->kind == REG_TABLE || reg->kind == REG_VALUE) && reg->index >= ref->object->n_tables)
+		return true; /* of a table that another holds */
 	switch (reg->kind) {
 	case REG_UNSET:
 		return false;
@@ -539,7 +541,8 @@ reference_compare_tables(const struct reference *ref, const struct reference_wor
 		static uint8_t key[2][VM_KEY_MAX], value[2][1 << 18];
 		uint8_t *last[2] = { NULL, NULL };
 		size_t len = (ref->object->tables[t]->value_size + 7) / 8 * 8 * 2; /* two CPUs */
-		int err = !table_kind_has_keys(ref->object->tables[t]->kind) || len > sizeof(value[0]) ? -ENOENT : 0;
+		bool is_read = table_kind_has_keys(ref->object->tables[t]->kind) && !table_kind_holds_tables(ref->object->tables[t]->kind);
+		int err = is_read && len <= sizeof(value[0]) ? 0 : -ENOENT;
 
 		for (int i = 0; i < 2 && !err; i++)
 			memset(value[i], 0, len);
