@@ -37,8 +37,8 @@ write_object(struct load *load)
 	int err;
 
 	if (load->object->kernel_offsets) {
-		complain("compile: the script reads a bit field, an array of structures or a member of a structure without a name of this "
-			 "kernel's, whose place on another kernel an object cannot tell: run the script itself");
+		complain("compile: the script reads a structure of this kernel's that has no name and that only a pointer leads to; its places "
+			 "on another kernel cannot be found: run the script itself");
 		return STATUS_SCRIPT;
 	}
 	bind_names(load->object);

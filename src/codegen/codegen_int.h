@@ -34,6 +34,7 @@ struct ir_insn {
 	int32_t off;
 	uint32_t label;
 	uint32_t field;   /* LOAD, ALU, CONST: off or imm is the place of that field of the program, counted from 1; 0: of none */
+	const struct core_number *core; /* ALU, CONST: imm is this number, of the kernel that we compile on; NULL: of none */
 	uint8_t n_args;   /* CALL */
 	int args[5];
 	struct span span;

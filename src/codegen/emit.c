@@ -184,12 +184,14 @@ emit_call(struct emit *emit, const struct ir_insn *insn)
 
 /* ---- one instruction ---- */
 
-/* The instruction just emitted holds the place of a field. */
+/* The instruction just emitted holds the place of a field, or a number about a type of the kernel's. */
 static void
-note_field(struct emit *emit, const struct ir_insn *insn)
+note_place(struct emit *emit, const struct ir_insn *insn)
 {
 	if (insn->field)
 		code_patch(emit->code, insn->field - 1);
+	if (insn->core)
+		code_core(emit->code, insn->core);
 }
 
 static bool
@@ -206,7 +208,7 @@ emit_alu(struct emit *emit, const struct ir_insn *insn)
 	if (insn->has_imm) {
 		load_place(emit, dst, insn->a);
 		code_emit(emit->code, insn_alu_imm(insn->sub, dst, (int32_t)insn->imm));
-		note_field(emit, insn);
+		note_place(emit, insn);
 	} else {
 		b = use(emit, insn->b, TEMP);
 		if (b == dst && insn->a != insn->dst && is_commutative(insn->sub)) {
@@ -282,7 +284,7 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 	case IR_CONST:
 		reg = target(emit, insn->dst);
 		code_const(emit->code, reg, insn->imm);
-		note_field(emit, insn);
+		note_place(emit, insn);
 		store_place(emit, insn->dst, reg);
 		break;
 	case IR_MOVE:
@@ -303,7 +305,7 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 	case IR_LOAD:
 		reg = target(emit, insn->dst);
 		code_emit(emit->code, insn_load(insn->size, reg, use(emit, insn->a, TEMP), memory_off(emit, insn)));
-		note_field(emit, insn);
+		note_place(emit, insn);
 		store_place(emit, insn->dst, reg);
 		break;
 	case IR_STORE:

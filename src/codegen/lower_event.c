@@ -71,13 +71,6 @@ field_number(struct lowering *l, struct program_field field)
 	return l->n_fields;
 }
 
-uint32_t
-lower_member_number(struct lowering *l, const struct member *member)
-{
-	return field_number(l, (struct program_field){ .by = FIELD_BY_MEMBER, .name = member->name, .offset = member->off,
-						       .number = member->kind == MEMBER_PLACE ? 0 : member->size });
-}
-
 /* How the field that a node reads is found in an event. */
 static uint32_t
 node_field(struct lowering *l, const struct node *node, uint32_t bytes)

@@ -416,10 +416,6 @@ lower_sample(struct lowering *l, struct node *node);
 void
 lower_glob(struct lowering *l, struct node *node, uint32_t target, bool when);
 
-/* The program's number of a member of a kernel structure, from 1: lower_event.c. */
-uint32_t
-lower_member_number(struct lowering *l, const struct member *member);
-
 /* ---- lower_kernel.c ---- */
 
 /* INDEX of a kernel structure. */

@@ -1,48 +1,128 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * Structures of the kernel: an address, an offset, and a read that never faults. Unreadable memory is counted and taken as 0.
+ *
+ * Every number that depends on the kernel stands in an instruction of its own, with what it is about beside it (struct core_number), so that an
+ * object can be fitted to another kernel: where a member is, of how many bytes; of a bit field, also by how much the bytes are shifted.
  */
 #include "codegen/lower_int.h"
 
+/* The last instruction's imm is that number of the kernel's types. */
+static void
+note_core(struct lowering *l, enum bpf_core_relo_kind kind, const char *path)
+{
+	struct core_number *number;
+
+	if (!path) {
+		l->object->kernel_offsets = true;
+		return;
+	}
+	number = arena_alloc(l->arena, sizeof(*number));
+	*number = (struct core_number){ kind, path };
+	l->ir.insns[l->ir.n - 1].core = number;
+}
+
+static int
+core_const(struct lowering *l, enum bpf_core_relo_kind kind, const char *path, int64_t value)
+{
+	int reg = ir_const(&l->ir, value);
+
+	note_core(l, kind, path);
+	return reg;
+}
+
+static int
+core_alu(struct lowering *l, uint8_t op, int reg, enum bpf_core_relo_kind kind, const char *path, int64_t value)
+{
+	reg = ir_alu_imm(&l->ir, op, reg, value);
+	note_core(l, kind, path);
+	return reg;
+}
+
+/* The highest bit of the field becomes the highest of 64, then the lowest the lowest: with the sign that the field has where the program runs. */
+static int
+extract_bits(struct lowering *l, const struct member *member, int reg)
+{
+	uint32_t is_signed = ir_label(&l->ir), done = ir_label(&l->ir), right = 64 - member->bits;
+	struct ir *ir = &l->ir;
+	int result = ir_vreg(ir);
+
+	reg = core_alu(l, BPF_LSH, reg, BPF_CORE_FIELD_LSHIFT_U64, member->path, right - member->bit);
+	ir_branch_imm(ir, BPF_JNE, core_const(l, BPF_CORE_FIELD_SIGNED, member->path, member->is_signed), 0, is_signed);
+	ir_move(ir, result, core_alu(l, BPF_RSH, reg, BPF_CORE_FIELD_RSHIFT_U64, member->path, right));
+	ir_jump(ir, done);
+	ir_bind(ir, is_signed);
+	ir_move(ir, result, core_alu(l, BPF_ARSH, reg, BPF_CORE_FIELD_RSHIFT_U64, member->path, right));
+	ir_bind(ir, done);
+	return result;
+}
+
+/* A number that stands in an array which nothing names: it has the same size everywhere. */
+static bool
+is_fixed(const struct member *member)
+{
+	return member->element_size && !member->path;
+}
+
+static int
+extend_sign(struct lowering *l, const struct member *member, int reg)
+{
+	uint32_t shift = 64 - 8 * member->size;
+
+	if (is_fixed(member))
+		return ir_alu_imm(&l->ir, BPF_ARSH, ir_alu_imm(&l->ir, BPF_LSH, reg, shift), shift);
+	reg = core_alu(l, BPF_LSH, reg, BPF_CORE_FIELD_LSHIFT_U64, member->path, shift);
+	return core_alu(l, BPF_ARSH, reg, BPF_CORE_FIELD_RSHIFT_U64, member->path, shift);
+}
+
+/* The bytes come into a cell of zeros, where the number is as long as it is on the kernel where this runs. */
 static int
 read_number(struct lowering *l, const struct member *member, int address)
 {
-	static const uint8_t codes[] = { [1] = BPF_B, [2] = BPF_H, [4] = BPF_W, [8] = BPF_DW };
 	struct mem copy = memory_new(l, 8);
-	uint32_t readable = ir_label(&l->ir), bits = member->bits ? member->bits : 8 * member->size;
+	uint32_t readable = ir_label(&l->ir);
 	struct ir *ir = &l->ir;
-	int result;
+	int size, result;
 
-	result = ir_call(ir, BPF_FUNC_probe_read_kernel, (int[]){ memory_address(l, copy), ir_const(ir, member->size), address }, 3);
+	ir_store_imm(ir, BPF_DW, copy.base, copy.off, 0);
+	size = is_fixed(member) ? ir_const(ir, member->size) : core_const(l, BPF_CORE_FIELD_BYTE_SIZE, member->path, member->size);
+	result = ir_call(ir, BPF_FUNC_probe_read_kernel, (int[]){ memory_address(l, copy), size, address }, 3);
 	ir_branch_imm(ir, BPF_JEQ, result, 0, readable);
 	ir_store_imm(ir, BPF_DW, copy.base, copy.off, 0);
 	lower_count(l, COUNTER_READ_FAULT);
 	ir_bind(ir, readable);
-	result = ir_load(ir, codes[member->size], copy.base, copy.off);
-	if (bits == 64 || (!member->bits && !member->is_signed))
-		return result;
-	result = ir_alu_imm(ir, BPF_LSH, result, 64 - member->bit - bits);
-	return ir_alu_imm(ir, member->is_signed ? BPF_ARSH : BPF_RSH, result, 64 - bits);
+	result = ir_load(ir, BPF_DW, copy.base, copy.off);
+	if (member->bits)
+		return extract_bits(l, member, result);
+	return member->is_signed ? extend_sign(l, member, result) : result;
+}
+
+/* The address from which a member's path leads on: of the structure with a name, with what indices on the way add to it. */
+static int
+path_start(struct lowering *l, struct node *node)
+{
+	const struct member *member = node->member;
+	int start = member->continues ? path_start(l, node->a) : lower_number(l, node->a), size;
+	struct ir *ir = &l->ir;
+
+	if (!member->element_size)
+		return start;
+	size = ir_const(ir, member->element_size);
+	if (member->element_path || member->kind != MEMBER_NUMBER)
+		note_core(l, BPF_CORE_FIELD_BYTE_SIZE, member->element_path);
+	return ir_alu(ir, BPF_ADD, start, ir_alu(ir, BPF_MUL, lower_number(l, node->b), size));
 }
 
 struct val
 lower_member(struct lowering *l, struct node *node)
 {
 	const struct member *member = node->member;
-	int address = lower_number(l, node->a);
-	struct ir *ir = &l->ir;
+	int address = path_start(l, node);
 
-	if (member->element_size) {
-		/* An element of numbers has one size everywhere. */
-		l->object->kernel_offsets |= member->kind != MEMBER_NUMBER;
-		address = ir_alu(ir, BPF_ADD, address, ir_alu_imm(ir, BPF_MUL, lower_number(l, node->b), member->element_size));
-	} else if (member->name) {
-		address = ir_alu_imm(ir, BPF_ADD, address, member->off);
-		ir->insns[ir->n - 1].field = lower_member_number(l, member);
-	} else {
-		l->object->kernel_offsets = true;
-		address = ir_alu_imm(ir, BPF_ADD, address, member->off);
-	}
+	if (member->path)
+		address = core_alu(l, BPF_ADD, address, BPF_CORE_FIELD_BYTE_OFFSET, member->path, member->off);
+	else if (!member->element_size)
+		address = core_alu(l, BPF_ADD, address, BPF_CORE_FIELD_BYTE_OFFSET, NULL, member->off);
 	switch (member->kind) {
 	case MEMBER_PLACE:
 		return val_number(TYPE_INT, address);

@@ -84,6 +84,13 @@ code_patch(struct code *code, uint32_t field)
 	code->patches[code->n_patches++] = (struct patch){ .pc = code->n - 1, .field = field };
 }
 
+void
+code_core(struct code *code, const struct core_number *number)
+{
+	code->cores = arena_grow(code->arena, code->cores, code->n_cores, &code->cap_cores, sizeof(*code->cores));
+	code->cores[code->n_cores++] = (struct core_reloc){ .pc = code->n - 1, .kind = number->kind, .path = number->path };
+}
+
 uint32_t
 code_label(struct code *code)
 {

@@ -96,7 +96,7 @@ core_target_of(const struct typeinfo *types)
 struct core_target *
 core_target_open(const char *path, struct text *why)
 {
-	struct typeinfo *types = typeinfo_open(path ? path : SYSFS_BTF "/vmlinux", NULL, why);
+	struct typeinfo *types = typeinfo_open(path ? path : CORE_KERNEL, NULL, why);
 	struct core_target *target;
 
 	if (!types) {

@@ -6,7 +6,7 @@
 #include <linux/btf.h>
 #include <string.h>
 
-#include "ebpf/ebpf.h"
+#include "ebpf/ebpf_int.h"
 
 static void
 dump_needs(const struct object *object, FILE *out)
@@ -37,7 +37,6 @@ dump_fields(const struct program *program, FILE *out)
 		fputs(i ? ", " : " reads ", out);
 		switch (field->by) {
 		case FIELD_BY_NAME:
-		case FIELD_BY_MEMBER:
 			fputs(field->name, out);
 			break;
 		case FIELD_BY_NUMBER:
@@ -100,7 +99,8 @@ dump_entries(const struct object *object, FILE *out)
 	if (object->n_entries)
 		fputs("\nentries for other loaders\n", out);
 	for (uint32_t i = object->n_funcs; i < object->n_funcs + object->n_entries; i++)
-		fprintf(out, "    %s in section %s, %u instructions\n", object->funcs[i]->name, object->funcs[i]->section,
+		if (strcmp(object->funcs[i]->section, ".text") != 0) /* that is one which an entry calls */
+			fprintf(out, "    %s in section %s, %u instructions\n", object->funcs[i]->name, object->funcs[i]->section,
 			object->funcs[i]->n_insns);
 }
 
@@ -111,6 +111,57 @@ dump_functions(const struct object *object, FILE *out)
 		fputc('\n', out);
 		disasm_func(object->funcs[i], object->script, out);
 	}
+}
+
+/* ---- numbers of the kernel's types ---- */
+
+static const char *
+core_kind_name(enum bpf_core_relo_kind kind)
+{
+	static const char *const names[] = {
+		[BPF_CORE_FIELD_BYTE_OFFSET] = "offset of", [BPF_CORE_FIELD_BYTE_SIZE] = "size of",
+		[BPF_CORE_FIELD_EXISTS] = "existence of",   [BPF_CORE_FIELD_SIGNED] = "sign of",
+		[BPF_CORE_FIELD_LSHIFT_U64] = "left shift of", [BPF_CORE_FIELD_RSHIFT_U64] = "right shift of",
+		[BPF_CORE_TYPE_ID_LOCAL] = "number here of", [BPF_CORE_TYPE_ID_TARGET] = "number there of",
+		[BPF_CORE_TYPE_EXISTS] = "existence of",    [BPF_CORE_TYPE_SIZE] = "size of",
+		[BPF_CORE_ENUMVAL_EXISTS] = "existence of", [BPF_CORE_ENUMVAL_VALUE] = "value of",
+		[BPF_CORE_TYPE_MATCHES] = "likeness of",
+	};
+
+	return (size_t)kind < ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";
+}
+
+static void
+dump_core(const struct typeinfo *types, const struct func *func, const struct core_reloc *core, FILE *out)
+{
+	struct text name = { 0 };
+	struct core_path path;
+	struct core_value value;
+
+	if (!core_path_read(types, core, &path) || !core_value_of(core->kind, &path, &value)) {
+		fprintf(out, "    %s, %u: damaged\n", func->name, core->pc);
+		return;
+	}
+	core_path_print(&path, &name);
+	fprintf(out, "    %s, %u: %s %s, %lld\n", func->name, core->pc, core_kind_name(core->kind), name.s, (long long)value.number);
+	text_fini(&name);
+}
+
+static void
+dump_cores(const struct object *object, FILE *out)
+{
+	struct text why = { 0 };
+	struct typeinfo *types = object->btf ? typeinfo_new(object->btf, object->btf_len, NULL, &why) : NULL;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < object->n_funcs + object->n_entries && types; i++)
+		for (uint32_t c = 0; c < object->funcs[i]->n_cores; c++) {
+			if (n++ == 0)
+				fputs("\nnumbers of the kernel's types (CO-RE), as they were where this was compiled\n", out);
+			dump_core(types, object->funcs[i], &object->funcs[i]->cores[c], out);
+		}
+	typeinfo_free(types);
+	text_fini(&why);
 }
 
 static void
@@ -182,6 +233,7 @@ object_dump(const struct object *object, FILE *out)
 	object_print_parts(object, out);
 	dump_functions(object, out);
 	dump_entries(object, out);
+	dump_cores(object, out);
 	if (object->is_script)
 		dump_control(object, out);
 	dump_types(object, out);

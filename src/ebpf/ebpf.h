@@ -191,6 +191,15 @@ struct patch {
 
 struct func;
 
+/*
+ * A number that depends on the kernel, and what it is about: where a member begins, how large it is. `path`: "struct task_struct.signal.rlim[0]",
+ * "union U.m", "typedef_t.m", or a type alone. Members of members without a name are named as in C, as the outer one's.
+ */
+struct core_number {
+	enum bpf_core_relo_kind kind;
+	const char *path;
+};
+
 /* Instructions in the making, in an arena. Jumps name labels; code_finish turns labels into offsets. */
 struct code {
 	struct arena *arena;
@@ -205,6 +214,8 @@ struct code {
 	uint32_t n_fixups, cap_fixups;
 	struct patch *patches;
 	uint32_t n_patches, cap_patches;
+	struct core_reloc *cores;
+	uint32_t n_cores, cap_cores;
 	struct span span; /* given to the instructions that follow */
 };
 
@@ -270,6 +281,10 @@ code_make_jump(struct code *code, uint32_t pc, uint32_t label);
 /* The last instruction holds the place of field `field` of the program (struct patch). */
 void
 code_patch(struct code *code, uint32_t field);
+
+/* The last instruction holds a number about a type of the kernel's. */
+void
+code_core(struct code *code, const struct core_number *number);
 
 /* Sets the offsets of all jumps. Returns 0, or -ERANGE when a jump is too far for 16 bits. */
 int
@@ -471,6 +486,7 @@ struct core_reloc {
 	enum bpf_core_relo_kind kind;
 	uint32_t type;           /* id of the type that `access` begins at, in object.btf */
 	const char *access;      /* "0:1:2", see core.c */
+	const char *path;        /* instead of both, in what was compiled here: as in struct core_number; elf_write makes them of it */
 	const char *unresolved;  /* what the target lacks, where the instruction was poisoned; NULL: nothing */
 };
 
@@ -585,13 +601,12 @@ enum field_by {
 	FIELD_BY_TEXT,   /* the `number`-th of those whose text stands behind the record (__data_loc) */
 	FIELD_BY_RETURN, /* what retval stands for */
 	FIELD_BY_END,    /* where the record's fixed part ends, RECORD_DYNAMIC_MAX at most */
-	FIELD_BY_MEMBER, /* no field: a member of a structure of the kernel's, "struct sock.sk_err", of `number` bytes (bind_members) */
 	N_FIELD_BYS
 };
 
 struct program_field {
 	enum field_by by;
-	const char *name; /* FIELD_BY_NAME, FIELD_BY_MEMBER, else NULL */
+	const char *name; /* FIELD_BY_NAME, else NULL */
 	uint32_t number;
 	uint32_t offset;  /* in the record, as the instructions have it */
 	uint32_t size;    /* bytes that are read there */
@@ -661,7 +676,7 @@ struct handler {
 
 #define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
 
-#define OBJECT_VERSION 2 /* of what object_pack writes; goes up with every change that an older reader would misread */
+#define OBJECT_VERSION 3 /* of what object_pack writes; goes up with every change that an older reader would misread */
 
 struct object {
 	struct arena *arena;
@@ -700,7 +715,8 @@ struct object {
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
 	uint32_t zeros_off;            /* in globals: as many zeros as a cell of any statistic has, never written, at least 8; UINT32_MAX: not used */
-	bool kernel_offsets;           /* programs hold offsets in structures of the kernel that this was compiled on which cannot be found anew */
+	const struct typeinfo *kernel; /* the types that core_reloc.path is about (borrowed); NULL: the running kernel's */
+	bool kernel_offsets;           /* programs hold offsets in structures of the kernel that this was compiled on which nothing names */
 	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
 	uint32_t control_len;
 	const void *btf;               /* .BTF of the file that the object was read from; NULL: none */
@@ -948,6 +964,8 @@ member_bits(const struct btf_type *type, const struct btf_member *member)
 
 struct core_target;
 
+#define CORE_KERNEL "/sys/kernel/btf/vmlinux" /* the running kernel's types */
+
 /* The call that a poisoned instruction becomes; as in libbpf, so that the kernel's log looks alike. */
 #define CORE_POISON 0xbad2310
 
@@ -1040,9 +1058,12 @@ elf_mend(void *bytes, size_t len);
 
 /* ---- pack.c: the rest of a compiled script ------------------------------------------------------------------- */
 
-/* Appends the section `.ktap` of an object with is_script: all that is no program and no table's contents. */
+/*
+ * Appends the section `.ktap` of an object with is_script: all that is no program and no table's contents. `crc`: the CRC-32 of what else in the
+ * file the programs depend on.
+ */
 void
-object_pack(const struct object *object, struct text *out);
+object_pack(const struct object *object, uint32_t crc, struct text *out);
 
 /*
  * Gives an object, whose tables and functions were read from a file, the rest of what it was. Returns 0; -EPROTO: another version of the
@@ -1050,6 +1071,6 @@ object_pack(const struct object *object, struct text *out);
  * bind_object (event.h).
  */
 int
-object_unpack(struct object *object, const void *bytes, size_t len, struct text *why);
+object_unpack(struct object *object, uint32_t crc, const void *bytes, size_t len, struct text *why);
 
 #endif

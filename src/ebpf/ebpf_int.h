@@ -5,6 +5,8 @@
 #ifndef KTAP_EBPF_INT_H
 #define KTAP_EBPF_INT_H
 
+#include <string.h>
+
 #include "ebpf/ebpf.h"
 
 struct btf;
@@ -14,6 +16,13 @@ struct btf;
 
 /* The section of pack.c. */
 #define PACK_SECTION ".ktap"
+
+/* The sections of types and of what refers to them, over which the checksum in `.ktap` goes, in the order of the file. */
+static inline bool
+elf_section_is_of_types(const char *name)
+{
+	return strcmp(name, ".BTF") == 0 || strcmp(name, ".BTF.ext") == 0;
+}
 
 /*
  * A name as C and the kernel's BTF want it: letters, digits and '_', no digit first, 1 to about 110 bytes. A leading '.' becomes
@@ -119,5 +128,26 @@ core_value_of(enum bpf_core_relo_kind kind, const struct core_path *path, struct
 /* What a relocation about something that the target has not gets: "does it exist?" has an answer, "where is it?" none. */
 struct core_value
 core_value_of_nothing(enum bpf_core_relo_kind kind);
+
+/* ---- elf_write_core.c: from names (struct core_number) to types of a file ------------------------------------------------------------ */
+
+struct core_names;
+
+/* For one file, in an arena; `kernel`: the types that names are about. */
+struct core_names *
+core_names_new(struct arena *arena, const struct typeinfo *kernel);
+
+/* Notes that a path (borrowed) is used. False: the kernel has no such thing. All are to be noted before the first is put. */
+bool
+core_names_add(struct core_names *names, const char *path);
+
+/* As in struct bpf_core_relo. */
+struct core_place {
+	uint32_t type, access_off;
+};
+
+/* Adds to the file's BTF what says where a path that was noted leads. 0 or -errno. */
+int
+core_names_put(struct core_names *names, struct btf *btf, const char *path, struct core_place *place);
 
 #endif

@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <zlib.h>
+
 #include "ebpf/elf_int.h"
 
 #define FILE_MAX     (64u << 20)
@@ -293,11 +295,15 @@ read_pack(struct reader *r)
 {
 	const struct section *section = elf_section(r, PACK_SECTION);
 	struct text why = { 0 };
+	uLong crc = 0;
 	int err;
 
 	if (!section)
 		return r->n_placed || r->is_outline ? 0 : elf_fail(r, "there are no programs in this file");
-	err = object_unpack(r->object, section->data, section->data ? section->size : 0, &why);
+	for (size_t i = 1; i < r->n_sections; i++)
+		if (elf_section_is_of_types(r->sections[i].name) && r->sections[i].data)
+			crc = crc32(crc, r->sections[i].data, (uInt)r->sections[i].size);
+	err = object_unpack(r->object, (uint32_t)crc, section->data, section->data ? section->size : 0, &why);
 	if (err)
 		elf_fail(r, "%s", why.s);
 	text_fini(&why);

@@ -29,8 +29,9 @@
 
 #include <bpf/btf.h>
 #include <gelf.h>
+#include <zlib.h>
 
-#include "ebpf/ebpf_int.h"
+#include "ebpf/elf_write.h"
 
 #define LICENSE   "Dual BSD/GPL"
 #define FUNCS_MAX 8192 /* two sections for each of them, and ELF numbers sections in 16 bits */
@@ -44,38 +45,8 @@
 /* Relocation types of eBPF (LLVM's R_BPF_64_64 and R_BPF_64_32). */
 enum { R_LD64 = 1, R_CALL = 10 };
 
-struct section {
-	const char *name;
-	uint32_t type, align, link, info;
-	uint64_t flags, entsize;
-	struct text data; /* bytes */
-};
-
-/* Where a table or function went. */
-struct placed {
-	const char *name;
-	uint32_t section; /* in writer.sections; its ELF number is one more */
-	uint32_t off, len;
-	bool is_code;
-};
-
-struct writer {
-	const struct object *object;
-	struct arena *arena;
-	struct text *why;
-	struct btf *btf;
-	struct section *sections;
-	uint32_t n_sections, cap_sections;
-	uint32_t n_code;       /* the first n_code sections are code */
-	struct placed *placed; /* tables, then functions; symbol number is one more */
-	uint32_t n_placed;
-};
-
-static int
-fail(struct writer *w, int err, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static int
-fail(struct writer *w, int err, const char *format, ...)
+int
+elf_write_fail(struct writer *w, int err, const char *format, ...)
 {
 	va_list args;
 
@@ -85,10 +56,10 @@ fail(struct writer *w, int err, const char *format, ...)
 	return err;
 }
 
-static int
-fail_btf(struct writer *w, int err)
+int
+elf_write_fail_btf(struct writer *w, int err)
 {
-	return fail(w, err, "object %s: cannot build BTF: %s", w->object->name, strerror(-err));
+	return elf_write_fail(w, err, "object %s: cannot build BTF: %s", w->object->name, strerror(-err));
 }
 
 static uint32_t
@@ -101,9 +72,8 @@ add_section(struct writer *w, const char *name, uint32_t type, uint64_t flags, u
 	return w->n_sections++;
 }
 
-/* A section with these bytes and nothing else about it. */
-static void
-add_bytes(struct writer *w, const char *name, uint64_t flags, uint32_t align, const void *bytes, size_t len)
+void
+elf_write_bytes(struct writer *w, const char *name, uint64_t flags, uint32_t align, const void *bytes, size_t len)
 {
 	uint32_t section = add_section(w, name, SHT_PROGBITS, flags, align);
 
@@ -136,12 +106,12 @@ check_data_table(struct writer *w, uint32_t index)
 	const struct table *table = w->object->tables[index];
 
 	if (table->kind != TABLE_ARRAY || table->max_entries != 1)
-		return fail(
+		return elf_write_fail(
 			w, -EINVAL,
 			"table %s: programs take the address of its value, which only an array of one entry has",
 			table->name);
 	if (is_referred(w->object, RELOC_TABLE, index))
-		return fail(
+		return elf_write_fail(
 			w, -EINVAL,
 			"table %s: programs use both its handle and the address of its value; an ELF file can "
 			"express one of them",
@@ -163,7 +133,7 @@ check_func(struct writer *w, const struct func *func)
 
 		if (refers_to_func(reloc) &&
 		    strcmp(w->object->funcs[reloc->index]->section, ".text") != 0)
-			return fail(
+			return elf_write_fail(
 				w, -EINVAL,
 				"function %s %s %s, which is a program in section %s: only functions in .text "
 				"can be called",
@@ -255,12 +225,6 @@ put_func(struct writer *w, const struct func *func, struct placed *placed)
 		unresolve((struct bpf_insn *)(data->s + placed->off), &func->relocs[i]);
 }
 
-static const struct placed *
-placed_func(const struct writer *w, uint32_t func)
-{
-	return &w->placed[w->object->n_tables + func];
-}
-
 /* Relocations of all functions in a code section. */
 static void
 put_relocs(struct writer *w, uint32_t code, uint32_t symtab)
@@ -270,14 +234,14 @@ put_relocs(struct writer *w, uint32_t code, uint32_t symtab)
 	for (uint32_t i = 0; i < w->object->n_funcs; i++) {
 		const struct func *func = w->object->funcs[i];
 
-		if (placed_func(w, i)->section != code)
+		if (elf_placed_func(w, i)->section != code)
 			continue;
 		for (uint32_t r = 0; r < func->n_relocs; r++) {
 			const struct reloc *reloc = &func->relocs[r];
 			bool is_call = reloc->kind == RELOC_FUNC;
 			uint32_t symbol = 1 + reloc->index + (refers_to_func(reloc) ? w->object->n_tables : 0);
 			Elf64_Rel rel = {
-				.r_offset = placed_func(w, i)->off + reloc->pc * sizeof(struct bpf_insn),
+				.r_offset = elf_placed_func(w, i)->off + reloc->pc * sizeof(struct bpf_insn),
 				.r_info = ELF64_R_INFO((uint64_t)symbol, is_call ? R_CALL : R_LD64),
 			};
 
@@ -372,10 +336,10 @@ put_map(struct writer *w, const struct table *table, struct placed *placed, uint
 	int type = type_of_table(w, table, int_type, &placed->len);
 
 	if (type < 0)
-		return fail_btf(w, type);
+		return elf_write_fail_btf(w, type);
 	*var = btf__add_var(w->btf, placed->name, BTF_VAR_GLOBAL_ALLOCATED, type);
 	if (*var < 0)
-		return fail_btf(w, *var);
+		return elf_write_fail_btf(w, *var);
 	placed->section = section;
 	placed->off = (uint32_t)data->len;
 	while (data->len < placed->off + placed->len)
@@ -401,7 +365,7 @@ put_data(struct writer *w, const struct table *table, struct placed *placed, int
 	err = var < 0 ? var : btf__add_datasec(w->btf, name, placed->len);
 	if (err > 0)
 		err = btf__add_datasec_var_info(w->btf, var, 0, placed->len);
-	return err < 0 ? fail_btf(w, err) : 0;
+	return err < 0 ? elf_write_fail_btf(w, err) : 0;
 }
 
 /* BTF of the .maps section: which variable stands where. */
@@ -413,7 +377,7 @@ put_maps_datasec(struct writer *w, uint32_t section, const int *vars)
 	for (uint32_t i = 0; i < w->object->n_tables && err >= 0; i++)
 		if (vars[i])
 			err = btf__add_datasec_var_info(w->btf, vars[i], w->placed[i].off, w->placed[i].len);
-	return err < 0 ? fail_btf(w, err) : 0;
+	return err < 0 ? elf_write_fail_btf(w, err) : 0;
 }
 
 static int
@@ -426,7 +390,7 @@ put_tables(struct writer *w)
 	int err = 0;
 
 	if (int_type < 0)
-		return fail_btf(w, int_type);
+		return elf_write_fail_btf(w, int_type);
 	for (uint32_t i = 0; i < object->n_tables && !err; i++) {
 		if (is_data(object, i)) {
 			err = put_data(w, object->tables[i], &w->placed[i], int_type);
@@ -437,146 +401,6 @@ put_tables(struct writer *w)
 		err = put_map(w, object->tables[i], &w->placed[i], maps, int_type, &vars[i]);
 	}
 	return err || maps == UINT32_MAX ? err : put_maps_datasec(w, maps, vars);
-}
-
-/* ---- BTF.ext: which type and which lines each function has --------------------------------------------------------------- */
-
-/* <linux/btf.h> has no name for these: a header, then two tables of sections with records. */
-struct ext_header {
-	uint16_t magic;
-	uint8_t version, flags;
-	uint32_t hdr_len;
-	uint32_t func_info_off, func_info_len; /* from the end of the header */
-	uint32_t line_info_off, line_info_len;
-};
-
-struct ext_section {
-	uint32_t name_off;
-	uint32_t n_records;
-};
-
-static void
-put_u32(struct text *text, uint32_t value)
-{
-	text_add(text, (const char *)&value, sizeof(value));
-}
-
-/* Head of one section's records; its offset, so that the count can be set when it is known. */
-static int
-put_ext_section(struct writer *w, struct text *out, const char *name, size_t *at)
-{
-	struct ext_section section = { 0 };
-	int off = btf__add_str(w->btf, name);
-
-	if (off < 0)
-		return off;
-	*at = out->len;
-	section.name_off = (uint32_t)off;
-	text_add(out, (const char *)&section, sizeof(section));
-	return 0;
-}
-
-static int
-put_func_infos(struct writer *w, uint32_t code, struct text *out)
-{
-	uint32_t n = 0;
-	size_t at;
-	int err = put_ext_section(w, out, w->sections[code].name, &at);
-
-	for (uint32_t i = 0; i < w->object->n_funcs && !err; i++) {
-		const struct placed *placed = placed_func(w, i);
-		bool is_callee = strcmp(w->object->funcs[i]->section, ".text") == 0;
-		struct bpf_func_info info = { .insn_off = placed->off };
-		int id;
-
-		if (placed->section != code)
-			continue;
-		id = put_func_type(w->btf, placed->name, is_callee ? BTF_FUNC_STATIC : BTF_FUNC_GLOBAL);
-		if (id < 0)
-			return id;
-		info.type_id = (uint32_t)id;
-		text_add(out, (const char *)&info, sizeof(info));
-		n++;
-	}
-	if (!err)
-		((struct ext_section *)(out->s + at))->n_records = n;
-	return err;
-}
-
-static int
-put_line_infos(struct writer *w, uint32_t code, struct text *out)
-{
-	uint32_t total = 0;
-	size_t at;
-	int err = put_ext_section(w, out, w->sections[code].name, &at);
-
-	for (uint32_t i = 0; i < w->object->n_funcs && !err; i++) {
-		const struct func *func = w->object->funcs[i];
-		uint32_t start = placed_func(w, i)->off / sizeof(struct bpf_insn), n = line_info_count(func);
-		struct bpf_line_info *infos;
-
-		if (placed_func(w, i)->section != code)
-			continue;
-		infos = arena_alloc(w->arena, n * sizeof(*infos));
-		err = line_info_fill(w->btf, w->object->script, func, start, infos);
-		for (uint32_t l = 0; l < n; l++)
-			infos[l].insn_off *=
-				sizeof(struct bpf_insn); /* bytes in ELF, instructions in bpf(2) */
-		text_add(out, (const char *)infos, n * sizeof(*infos));
-		total += n;
-	}
-	if (!err)
-		((struct ext_section *)(out->s + at))->n_records = total;
-	return err;
-}
-
-static int
-put_infos(struct writer *w, struct text *funcs, struct text *lines)
-{
-	int err = 0;
-
-	put_u32(funcs, sizeof(struct bpf_func_info));
-	put_u32(lines, sizeof(struct bpf_line_info));
-	for (uint32_t code = 0; code < w->n_code && !err; code++) {
-		err = put_func_infos(w, code, funcs);
-		if (!err && w->object->script)
-			err = put_line_infos(w, code, lines);
-	}
-	if (!w->object->script)
-		text_clear(lines);
-	return err;
-}
-
-static int
-put_btf(struct writer *w)
-{
-	struct text funcs = { 0 }, lines = { 0 }, ext = { 0 };
-	struct ext_header header = { .magic = 0xeb9f, .version = 1, .hdr_len = sizeof(header) };
-	int err = put_infos(w, &funcs, &lines);
-	const void *raw;
-	uint32_t len;
-
-	if (err) {
-		text_fini(&funcs);
-		text_fini(&lines);
-		return fail_btf(w, err);
-	}
-	header.func_info_len = (uint32_t)funcs.len;
-	header.line_info_off = (uint32_t)funcs.len;
-	header.line_info_len = (uint32_t)lines.len;
-	text_add(&ext, (const char *)&header, sizeof(header));
-	text_add(&ext, funcs.s, funcs.len);
-	text_add(&ext, lines.s, lines.len);
-	if (w->n_code)
-		add_bytes(w, ".BTF.ext", 0, 4, ext.s, ext.len);
-	text_fini(&ext);
-	text_fini(&funcs);
-	text_fini(&lines);
-	raw = btf__raw_data(w->btf, &len);
-	if (!raw)
-		return fail_btf(w, -ENOMEM);
-	add_bytes(w, ".BTF", 0, 4, raw, len);
-	return 0;
 }
 
 /* ---- symbols, and the file -------------------------------------------------------------------------------------------------- */
@@ -676,13 +500,13 @@ write_file(struct writer *w, const char *path, uint32_t strtab, const uint32_t *
 	bool ok;
 
 	if (fd < 0)
-		return fail(w, -errno, "cannot write %s: %s", path, strerror(errno));
+		return elf_write_fail(w, -errno, "cannot write %s: %s", path, strerror(errno));
 	elf_errno(); /* forget older errors */
 	ok = emit(w, fd, strtab, names);
 	if (!ok)
-		fail(w, 0, "cannot write %s: %s", path, elf_errmsg(-1));
+		elf_write_fail(w, 0, "cannot write %s: %s", path, elf_errmsg(-1));
 	if (close(fd) && ok)
-		fail(w, 0, "cannot write %s: %s", path, strerror(errno));
+		elf_write_fail(w, 0, "cannot write %s: %s", path, strerror(errno));
 	else if (ok)
 		return 0;
 	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
@@ -695,9 +519,13 @@ static void
 put_pack(struct writer *w)
 {
 	struct text pack = { 0 };
+	uLong crc = 0;
 
-	object_pack(w->object, &pack);
-	add_bytes(w, PACK_SECTION, 0, 8, pack.s, pack.len);
+	for (uint32_t i = 0; i < w->n_sections; i++)
+		if (elf_section_is_of_types(w->sections[i].name))
+			crc = crc32(crc, (const Bytef *)w->sections[i].data.s, (uInt)w->sections[i].data.len);
+	object_pack(w->object, (uint32_t)crc, &pack);
+	elf_write_bytes(w, PACK_SECTION, 0, 8, pack.s, pack.len);
 	text_fini(&pack);
 }
 
@@ -711,7 +539,7 @@ write_object(struct writer *w, const char *path)
 	int err;
 
 	if (object->n_funcs > FUNCS_MAX || object->n_tables > FUNCS_MAX)
-		return fail(w, -E2BIG, "object %s: an ELF file holds at most %d functions and as many tables",
+		return elf_write_fail(w, -E2BIG, "object %s: an ELF file holds at most %d functions and as many tables",
 			    object->name, FUNCS_MAX);
 	for (uint32_t i = 0; i < object->n_tables; i++)
 		place(w, object->tables[i]->name);
@@ -721,12 +549,12 @@ write_object(struct writer *w, const char *path)
 		put_func(w, object->funcs[i], &w->placed[object->n_tables + i]);
 	err = put_tables(w);
 	if (!err)
-		err = put_btf(w);
+		err = elf_write_types(w);
 	if (err)
 		return err;
 	if (object->is_script)
 		put_pack(w);
-	add_bytes(w, "license", SHF_ALLOC | SHF_WRITE, 1, LICENSE, sizeof(LICENSE));
+	elf_write_bytes(w, "license", SHF_ALLOC | SHF_WRITE, 1, LICENSE, sizeof(LICENSE));
 	symtab = add_section(w, ".symtab", SHT_SYMTAB, 0, 8);
 	for (uint32_t code = 0; code < w->n_code; code++)
 		put_relocs(w, code, symtab);
@@ -749,9 +577,9 @@ elf_write(const struct object *object, const char *path, struct text *why)
 
 	w.placed = arena_alloc(w.arena, (object->n_tables + object->n_funcs + 1) * sizeof(*w.placed));
 	if (!w.btf)
-		err = fail(&w, -ENOMEM, "object %s: no memory for BTF", object->name);
+		err = elf_write_fail(&w, -ENOMEM, "object %s: no memory for BTF", object->name);
 	else if (elf_version(EV_CURRENT) == EV_NONE)
-		err = fail(&w, -ENOTSUP, "libelf is too old for this program");
+		err = elf_write_fail(&w, -ENOTSUP, "libelf is too old for this program");
 	else
 		err = check_object(&w);
 	if (!err)

@@ -136,6 +136,7 @@ func_from_code(const struct code *code, const char *name, const char *section)
 	*func = (struct func){
 		.name = name, .section = section, .insns = code->insns, .spans = code->spans, .n_insns = code->n,
 		.relocs = code->relocs, .n_relocs = code->n_relocs, .patches = code->patches, .n_patches = code->n_patches,
+		.cores = code->cores, .n_cores = code->n_cores,
 	};
 	return func;
 }

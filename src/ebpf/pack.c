@@ -4,7 +4,7 @@
  *
  *      0       4         8      12       16
  *     +-------+---------+------+--------+-----------------------------------------------------------
- *     | "KTAP"| version | size | CRC-32 | body: `size` bytes, over which and the programs the CRC is
+ *     | "KTAP"| version | size | CRC-32 | body: `size` bytes, over which, the programs and their types the CRC is
  *     +-------+---------+------+--------+-----------------------------------------------------------
  *
  * One walk over the object serves both directions: each pack_* function either appends its value to the body or reads it from there, so the
@@ -241,7 +241,7 @@ pack_field(struct pack *p, struct program_field *field)
 	pack_u32(p, &field->number);
 	field->offset = pack_below(p, field->offset, 1u << 16);
 	field->size = pack_below(p, field->size, 1u << 16);
-	p->bad |= (field->by == FIELD_BY_NAME || field->by == FIELD_BY_MEMBER) && !field->name;
+	p->bad |= field->by == FIELD_BY_NAME && !field->name;
 }
 
 static void
@@ -423,11 +423,11 @@ pack_object(struct pack *p, struct object *object)
 	PACK_LIST(p, object, global, 25);
 }
 
-/* Over the body and the instructions of the object's own functions. */
+/* Over the body and the instructions of the object's own functions, and before them what else the file holds. */
 static uint32_t
-checksum(const struct object *object, const void *body, size_t len)
+checksum(const struct object *object, uint32_t before, const void *body, size_t len)
 {
-	uLong crc = crc32(0, body, (uInt)len);
+	uLong crc = crc32(before, body, (uInt)len);
 
 	for (uint32_t i = 0; i < object->n_own_funcs; i++)
 		crc = crc32(crc, (const Bytef *)object->funcs[i]->insns, (uInt)(object->funcs[i]->n_insns * sizeof(struct bpf_insn)));
@@ -435,7 +435,7 @@ checksum(const struct object *object, const void *body, size_t len)
 }
 
 void
-object_pack(const struct object *object, struct text *out)
+object_pack(const struct object *object, uint32_t crc, struct text *out)
 {
 	struct object copy = *object; /* the walk wants one that it may write to; when it writes to `out`, it changes nothing */
 	struct text body = { 0 };
@@ -444,7 +444,7 @@ object_pack(const struct object *object, struct text *out)
 
 	pack_object(&p, &copy);
 	header[1] = (uint32_t)body.len;
-	header[2] = checksum(object, body.s, body.len);
+	header[2] = checksum(object, crc, body.s, body.len);
 	text_add(out, MAGIC, 4);
 	text_add(out, (const char *)header, sizeof(header));
 	text_add(out, body.s, body.len);
@@ -613,7 +613,7 @@ read_body(struct object *object, const uint8_t *body, uint32_t size)
 }
 
 int
-object_unpack(struct object *object, const void *bytes, size_t len, struct text *why)
+object_unpack(struct object *object, uint32_t crc, const void *bytes, size_t len, struct text *why)
 {
 	const uint8_t *at = bytes;
 	uint32_t header[3];
@@ -637,7 +637,7 @@ object_unpack(struct object *object, const void *bytes, size_t len, struct text 
 		text_puts(why, "its section .ktap is damaged: what it holds does not fit together");
 		return -EINVAL;
 	}
-	if (header[2] != checksum(object, at + HEADER_SIZE, header[1])) {
+	if (header[2] != checksum(object, crc, at + HEADER_SIZE, header[1])) {
 		text_puts(why, "it is damaged: the checksum of its programs and of section .ktap is another one");
 		return -EINVAL;
 	}

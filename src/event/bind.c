@@ -127,8 +127,8 @@ event_prepare(struct events *events, struct event *event, const struct event_use
 
 /* ---- places ---- */
 
-static const struct field *
-nth_text(const struct event *event, uint32_t n)
+const struct field *
+event_text_field(const struct event *event, uint32_t n)
 {
 	for (uint32_t i = 0; i < event->n_fields; i++) {
 		if (event->fields[i].kind == FIELD_DATA_LOC && n-- == 0)
@@ -151,16 +151,13 @@ place_of(const struct program_field *field, const struct event *event, uint32_t 
 		found = field->number < event->n_fields ? &event->fields[field->number] : NULL;
 		break;
 	case FIELD_BY_TEXT:
-		found = nth_text(event, field->number);
+		found = event_text_field(event, field->number);
 		break;
 	case FIELD_BY_RETURN:
 		found = event_retval(event);
 		break;
 	case FIELD_BY_END:
 		*offset = event->record_size < RECORD_DYNAMIC_MAX ? event->record_size : RECORD_DYNAMIC_MAX;
-		return true;
-	case FIELD_BY_MEMBER:
-		*offset = field->offset; /* the same for all events */
 		return true;
 	case N_FIELD_BYS:
 		break;
@@ -205,9 +202,32 @@ struct copy {
 	struct object *object;
 	const struct program *program;
 	const struct event *event;
-	const uint32_t *offsets; /* of the program's fields */
-	uint32_t *copies;        /* by function; UINT32_MAX: none yet */
+	const struct entry_place *places; /* of the program's fields; path NULL: it need not be told */
+	uint32_t *copies;                 /* by function; UINT32_MAX: none yet */
 };
+
+/* What says of a copy's fields where they are on other kernels, among what it says of the kernel's types; in the order of instructions. */
+static void
+add_cores(struct copy *copy, struct func *func)
+{
+	const struct core_reloc *old = func->cores;
+	uint32_t n_old = func->n_cores, i = 0;
+
+	if (!func->n_patches || !copy->places[func->patches[0].field].path)
+		return;
+	func->cores = arena_alloc(copy->object->arena, (n_old + func->n_patches) * sizeof(*func->cores));
+	func->n_cores = 0;
+	for (uint32_t p = 0; p < func->n_patches; p++) {
+		const struct patch *patch = &func->patches[p];
+
+		for (; i < n_old && old[i].pc < patch->pc; i++)
+			func->cores[func->n_cores++] = old[i];
+		func->cores[func->n_cores++] = (struct core_reloc){ .pc = patch->pc, .kind = BPF_CORE_FIELD_BYTE_OFFSET,
+								    .path = copy->places[patch->field].path };
+	}
+	for (; i < n_old; i++)
+		func->cores[func->n_cores++] = old[i];
+}
 
 /* The function, and with it the functions that it calls or hands to helpers: the bodies of loops read fields, too. */
 static uint32_t
@@ -224,8 +244,9 @@ copy_func(struct copy *copy, uint32_t index)
 	for (uint32_t i = 0; i < func->n_patches; i++) {
 		const struct patch *patch = &func->patches[i];
 
-		apply_patch(&func->insns[patch->pc], copy->program->fields[patch->field].offset, copy->offsets[patch->field]);
+		apply_patch(&func->insns[patch->pc], copy->program->fields[patch->field].offset, copy->places[patch->field].offset);
 	}
+	add_cores(copy, func);
 	copy->copies[index] = object_add_func(object, func);
 	func->relocs = arena_alloc(object->arena, (from->n_relocs + 1) * sizeof(*func->relocs));
 	for (uint32_t i = 0; i < from->n_relocs; i++) {
@@ -241,16 +262,26 @@ copy_func(struct copy *copy, uint32_t index)
 	return copy->copies[index];
 }
 
+uint32_t
+bind_copy(struct object *object, const struct program *program, const struct event *event, const struct entry_place *places)
+{
+	struct copy copy = { object, program, event, places, arena_alloc(object->arena, object->n_funcs * sizeof(*copy.copies)) };
+
+	memset(copy.copies, 0xff, object->n_funcs * sizeof(*copy.copies));
+	return copy_func(&copy, program->func);
+}
+
 static uint32_t
 copy_program(struct object *object, const struct program *from, const struct event *event, const uint32_t *offsets)
 {
 	struct program *program = arena_alloc(object->arena, sizeof(*program));
-	struct copy copy = { object, from, event, offsets, arena_alloc(object->arena, object->n_funcs * sizeof(*copy.copies)) };
+	struct entry_place *places = arena_alloc(object->arena, (from->n_fields + 1) * sizeof(*places));
 	uint32_t size = from->fixed_size;
 
-	memset(copy.copies, 0xff, object->n_funcs * sizeof(*copy.copies));
+	for (uint32_t i = 0; i < from->n_fields; i++)
+		places[i].offset = offsets[i];
 	*program = *from;
-	program->func = copy_func(&copy, from->func);
+	program->func = bind_copy(object, from, event, places);
 	program->fields = arena_alloc(object->arena, from->n_fields * sizeof(*program->fields));
 	for (uint32_t i = 0; i < from->n_fields; i++) {
 		program->fields[i] = from->fields[i];
@@ -427,7 +458,7 @@ bind_object(struct object *object, struct events *events, struct diags *diags, u
 	struct binder b = { object, events, diags, n_skipped, skipped };
 
 	*n_skipped = 0;
-	bind_members(object, diags);
+	bind_types(object, events, diags);
 	add_names(object);
 	for (uint32_t i = 0; i < object->n_handlers; i++)
 		bind_handler(&b, i);

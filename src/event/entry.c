@@ -33,6 +33,7 @@ struct entry_maker {
 	const struct program *program;
 	const struct event *event;
 	uint32_t index;   /* of the program */
+	uint32_t func;    /* the program's, or its copy for this event */
 	uint32_t scratch; /* table */
 	struct code code;
 };
@@ -155,12 +156,33 @@ add_entry(struct entry_maker *m, const char *section)
 		code_const(code, 3, m->event->index);
 	if (wants(m->program, PARAM_SCRATCH))
 		code_emit(code, insn_mov(4, 8));
-	code_call_func(code, m->program->func);
+	code_call_func(code, m->func);
 	code_bind(code, out);
 	code_emit(code, insn_mov_imm(0, strncmp(section, "tp/", 3) == 0));
 	code_emit(code, insn_exit());
 	code_finish(code); /* a few jumps over a few instructions */
 	object_add_func(m->object, func_from_code(code, m->event->name, section));
+}
+
+/*
+ * The function for this event. A tracepoint's fields are read at places that its loader looks up: events that share a program here may differ there,
+ * so each has a copy. False: where the fields are is known of the user engine's records only.
+ */
+static bool
+choose_func(struct entry_maker *m, enum events_origin origin)
+{
+	struct entry_place places[PROGRAM_FIELDS_MAX] = { { 0 } };
+	struct text why = { 0 };
+
+	m->func = m->program->func;
+	if (m->event->kind != EVENT_TRACEPOINT || !m->program->n_fields)
+		return true;
+	if (entry_places(event_kernel_types(&why), m->object->arena, m->event, origin, m->program, places))
+		m->func = bind_copy(m->object, m->program, m->event, places);
+	else if (origin == EVENTS_USER)
+		m->func = UINT32_MAX;
+	text_fini(&why);
+	return m->func != UINT32_MAX;
 }
 
 static uint32_t
@@ -202,7 +224,7 @@ bind_entries(struct object *object)
 			m.program = object->programs[m.index];
 			m.event = object->events[handler->bindings[i].event];
 			section = section_of(object->arena, m.event, m.program);
-			if (section)
+			if (section && choose_func(&m, (enum events_origin)object->origin))
 				add_entry(&m, section);
 		}
 	}

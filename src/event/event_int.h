@@ -209,10 +209,38 @@ argstr_show(const struct syscall *syscall, unsigned n);
 #define SYSCALL_NR_OFFSET  8  /* in the records of system calls: number, */
 #define SYSCALL_ARG_OFFSET 16 /* first argument, result */
 
-/* ---- bind_member.c ---- */
+/* The running kernel's types, read at the first question and kept for the life of the process; NULL with *why set: it tells none. */
+const struct typeinfo *
+event_kernel_types(struct text *why);
 
-/* Puts the offsets of this kernel's structures into an object that was compiled elsewhere; diagnostics for what is not here. */
+/* ---- bind_types.c, bind.c, entry_place.c ---- */
+
+/* Puts the numbers of this kernel's types into an object that was compiled elsewhere; diagnostics for what is not here. */
 void
-bind_members(struct object *object, struct diags *diags);
+bind_types(struct object *object, struct events *events, struct diags *diags);
+
+struct program;
+
+/* Where a field is that a program reads, in the record of one event; `path`: what says so on other kernels (struct core_number). */
+struct entry_place {
+	uint32_t offset;
+	const char *path;
+};
+
+/*
+ * The places of all fields of a program in a tracepoint's record, by the kernel's types (NULL: not known). False: those do not tell. Needs loaded
+ * fields.
+ */
+bool
+entry_places(const struct typeinfo *types, struct arena *arena, const struct event *event, enum events_origin origin,
+	     const struct program *program, struct entry_place *places);
+
+/* A copy of a program's function with its fields at these places, with what says where they are elsewhere. Its index in object.funcs. */
+uint32_t
+bind_copy(struct object *object, const struct program *program, const struct event *event, const struct entry_place *places);
+
+/* The `n`-th field whose text stands behind the record; NULL: there are fewer. */
+const struct field *
+event_text_field(const struct event *event, uint32_t n);
 
 #endif

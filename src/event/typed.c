@@ -19,7 +19,6 @@
 #include "ebpf/ebpf.h"
 #include "event/event_int.h"
 
-#define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 #define POINT_PREFIX "btf_trace_"    /* of the typedefs that say what a tracepoint passes */
 #define CALL_PREFIX  "__traceiter_"  /* of the functions that call a tracepoint's programs: their parameters have names, too */
 #define TYPED_MAX    10 /* fields; kernel_stub.c keeps the record on its stack */
@@ -37,14 +36,13 @@ static const struct {
 
 /* ---- the kernel's types ---------------------------------------------------------------------- */
 
-/* They are the running kernel's: read at the first question, kept for the life of the process. NULL with *why set. */
-static const struct typeinfo *
-kernel_types(struct text *why)
+const struct typeinfo *
+event_kernel_types(struct text *why)
 {
 	static struct typeinfo *types;
 
 	if (!types)
-		types = typeinfo_open(KERNEL_TYPES, NULL, why);
+		types = typeinfo_open(CORE_KERNEL, NULL, why);
 	return types;
 }
 
@@ -304,7 +302,7 @@ static int
 define(const struct request *r, void (*fn)(struct event *event, void *arg), void *arg)
 {
 	struct text why = { 0 };
-	const struct typeinfo *types = kernel_types(&why);
+	const struct typeinfo *types = event_kernel_types(&why);
 	const struct btf_type *type;
 	uint32_t id;
 	int err = types ? 0 : refuse_types(r, &why);
@@ -367,7 +365,7 @@ list_fields(struct events *events, const struct typeinfo *types, size_t form, co
 int
 events_list_typed(struct events *events, const char *pattern, FILE *out, struct text *why)
 {
-	const struct typeinfo *types = kernel_types(why);
+	const struct typeinfo *types = event_kernel_types(why);
 	size_t form = form_of(pattern);
 	const char *glob = pattern + strlen(forms[form].prefix), *name;
 	uint32_t id, wanted = forms[form].kind == EVENT_RAWTP ? BTF_KIND_TYPEDEF : BTF_KIND_FUNC;

@@ -13,7 +13,6 @@
 
 #include "lang/infer_int.h"
 
-#define VMLINUX "/sys/kernel/btf/vmlinux"
 #define ANONYMOUS_MAX TYPEINFO_ANONYMOUS_MAX
 
 /* The kernel's types, NULL: there are none here, which is reported. */
@@ -31,9 +30,9 @@ kernel_types(struct infer *infer, const struct node *node)
 		diag_help(infer->diags, diag, "--engine=kernel can, as root");
 		return NULL;
 	}
-	infer->types = typeinfo_open(VMLINUX, NULL, &why);
+	infer->types = typeinfo_open(CORE_KERNEL, NULL, &why);
 	if (!infer->types) {
-		diag = diag_error(infer->diags, node->span, "kernel-types", "the kernel's types are not known: %s", why.s ? why.s : VMLINUX);
+		diag = diag_error(infer->diags, node->span, "kernel-types", "the kernel's types are not known: %s", why.s ? why.s : CORE_KERNEL);
 		diag_help(infer->diags, diag, "the kernel must be built with CONFIG_DEBUG_INFO_BTF");
 	}
 	text_fini(&why);
@@ -44,6 +43,30 @@ static bool
 has_places(uint32_t kind)
 {
 	return kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION || kind == BTF_KIND_ARRAY;
+}
+
+/*
+ * The type by which to speak of what stands at a place of type `id`: the structure itself, or where that has no name the typedef that names it.
+ */
+static uint32_t
+named_type(const struct typeinfo *types, uint32_t id)
+{
+	uint32_t plain, named;
+
+	if (!typeinfo_plain(types, id, &plain) || *typeinfo_name(types, plain))
+		return plain;
+	for (named = plain; id != plain; id = typeinfo_type(types, id)->type)
+		if (typeinfo_kind(types, id) == BTF_KIND_TYPEDEF)
+			named = id;
+	return named;
+}
+
+static uint32_t
+plain_kind(const struct typeinfo *types, uint32_t id)
+{
+	uint32_t plain;
+
+	return typeinfo_plain(types, id, &plain) ? typeinfo_kind(types, plain) : (uint32_t)BTF_KIND_UNKN;
 }
 
 /* ---- cast ---- */
@@ -74,9 +97,7 @@ find_type(const struct typeinfo *types, const char *text)
 		id = typeinfo_find(types, name, words[i].kind);
 		break;
 	}
-	if (id && typeinfo_plain(types, id, &id) && has_places(typeinfo_kind(types, id)))
-		return id;
-	return 0;
+	return id && has_places(plain_kind(types, id)) ? named_type(types, id) : 0;
 }
 
 static struct type *
@@ -151,7 +172,7 @@ report_member(struct infer *infer, const struct node *node, uint32_t id)
 	struct diag *diag;
 
 	diag = diag_error(infer->diags, node->b->span, "kernel-member", "%s %s of this kernel has no member '%s'",
-			  typeinfo_kind(types, id) == BTF_KIND_UNION ? "union" : "struct", typeinfo_name(types, id), node->b->s);
+			  plain_kind(types, id) == BTF_KIND_UNION ? "union" : "struct", typeinfo_name(types, id), node->b->s);
 	find_nearest(types, id, node->b->s, 0, &nearest);
 	if (nearest.name)
 		diag_help(infer->diags, diag, "did you mean '%s'?", arena_printf(infer->arena, "%s", nearest.name));
@@ -171,8 +192,9 @@ static struct type *
 member_type(struct infer *infer, struct node *node, uint32_t id, struct member *member)
 {
 	const struct typeinfo *types = infer->types;
+	uint32_t place = named_type(types, id);
 	const struct btf_type *type = typeinfo_plain(types, id, &id);
-	uint32_t kind = typeinfo_kind(types, id), target = 0;
+	uint32_t kind = typeinfo_kind(types, id);
 	struct type *result = infer_type(infer, TYPE_INT, node->span);
 
 	member->size = (uint32_t)typeinfo_size(types, id);
@@ -184,11 +206,11 @@ member_type(struct infer *infer, struct node *node, uint32_t id, struct member *
 	} else if (has_places(kind)) {
 		member->kind = MEMBER_PLACE;
 		result->kind = TYPE_KERNEL;
-		result->kernel_type = id;
+		result->kernel_type = place;
 	} else if (kind == BTF_KIND_PTR) {
-		if (typeinfo_plain(types, type->type, &target) && has_places(typeinfo_kind(types, target))) {
+		if (has_places(plain_kind(types, type->type))) {
 			result->kind = TYPE_KERNEL;
-			result->kernel_type = target;
+			result->kernel_type = named_type(types, type->type);
 		}
 	} else if (kind == BTF_KIND_INT) {
 		member->is_signed = BTF_INT_ENCODING(type_int(type)) & BTF_INT_SIGNED;
@@ -202,28 +224,73 @@ member_type(struct infer *infer, struct node *node, uint32_t id, struct member *
 	return result;
 }
 
+/* A type alone, as a path: "struct sock"; NULL: it has no name. */
+static const char *
+path_of_type(struct infer *infer, uint32_t id)
+{
+	uint32_t kind = typeinfo_kind(infer->types, id);
+	const char *name = typeinfo_name(infer->types, id);
+
+	if (!*name || (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION && kind != BTF_KIND_TYPEDEF))
+		return NULL;
+	return arena_printf(infer->arena, "%s%s", kind == BTF_KIND_STRUCT ? "struct " : kind == BTF_KIND_UNION ? "union " : "", name);
+}
+
+/*
+ * The path to the place of type `id` that `node->a` stands for, and how far from the path's begin it is: none, where the type has a name, else
+ * that of the member which it is.
+ */
+static const char *
+path_to(struct infer *infer, const struct node *node, uint32_t id, struct member *member)
+{
+	const char *path = path_of_type(infer, id);
+	const struct member *outer = node->a->kind == NODE_INDEX ? node->a->member : NULL;
+
+	if (path || !outer || outer->kind != MEMBER_PLACE || !outer->path)
+		return path;
+	member->continues = true;
+	member->off = outer->off;
+	return outer->path;
+}
+
+/* A bit field is read as the smallest unit of its type's size, or twice that and so on, that has all of it. */
+static void
+place_bits(struct member *member, const struct typeinfo_member *found)
+{
+	uint32_t byte_off = 0;
+
+	for (; member->size && member->size <= 8; member->size *= 2) {
+		byte_off = found->bit_off / 8 / member->size * member->size;
+		if (found->bit_off + found->bits <= 8 * (byte_off + member->size))
+			break;
+	}
+	member->off += byte_off;
+	member->bit = found->bit_off - 8 * byte_off;
+	member->bits = found->bits;
+}
+
 /* p.name, where p points to a structure. */
 static struct type *
 named_member(struct infer *infer, struct node *node, uint32_t id, struct member *member)
 {
 	const struct typeinfo *types = infer->types;
 	struct typeinfo_member found;
+	const char *path;
 	struct type *type;
+	uint32_t plain;
 
-	if (!typeinfo_member(types, id, node->b->s, &found)) {
+	if (!typeinfo_plain(types, id, &plain) || !typeinfo_member(types, plain, node->b->s, &found)) {
 		report_member(infer, node, id);
 		return infer_type(infer, TYPE_KERNEL, node->span);
 	}
 	type = member_type(infer, node, found.type, member);
-	member->off = found.bit_off / 8;
-	if (!found.bits && *typeinfo_name(types, id))
-		member->name = arena_printf(infer->arena, "%s %s.%s", typeinfo_kind(types, id) == BTF_KIND_UNION ? "union" : "struct",
-					    typeinfo_name(types, id), node->b->s);
-	if (found.bits) { /* the whole of its type's size that holds it */
-		member->off = found.bit_off / 8 / member->size * member->size;
-		member->bit = found.bit_off - 8 * member->off;
-		member->bits = found.bits;
-	}
+	path = path_to(infer, node, id, member);
+	if (path)
+		member->path = arena_printf(infer->arena, "%s.%s", path, node->b->s);
+	if (found.bits)
+		place_bits(member, &found);
+	else
+		member->off += found.bit_off / 8;
 	return type;
 }
 
@@ -233,11 +300,15 @@ indexed_member(struct infer *infer, struct node *node, uint32_t id, struct membe
 {
 	const struct typeinfo *types = infer->types;
 	const struct btf_type *type = typeinfo_plain(types, id, NULL);
-	uint32_t element = typeinfo_kind(types, id) == BTF_KIND_ARRAY ? type_array(type)->type : id;
+	bool is_array = plain_kind(types, id) == BTF_KIND_ARRAY;
+	uint32_t element = is_array ? type_array(type)->type : id;
+	const char *path = is_array ? path_to(infer, node, id, member) : NULL;
 	int64_t size = typeinfo_size(types, element);
 
 	infer_require(infer, node->b, TYPE_INT, "index of an array");
 	member->element_size = size > 0 ? (uint32_t)size : 0;
+	member->path = path ? arena_printf(infer->arena, "%s[0]", path) : NULL;
+	member->element_path = path ? member->path : path_of_type(infer, named_type(types, element));
 	return member_type(infer, node, element, member);
 }
 
@@ -253,7 +324,7 @@ infer_member(struct infer *infer, struct node *node)
 	if (!id)
 		return settle_kernel(infer, node, 0);
 	member = arena_alloc(infer->arena, sizeof(*member));
-	if (node->b->kind == NODE_STR && typeinfo_kind(infer->types, id) != BTF_KIND_ARRAY)
+	if (node->b->kind == NODE_STR && plain_kind(infer->types, id) != BTF_KIND_ARRAY)
 		type = named_member(infer, node, id, member);
 	else
 		type = indexed_member(infer, node, id, member);

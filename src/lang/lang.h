@@ -229,13 +229,17 @@ enum member_kind { MEMBER_NUMBER, MEMBER_TEXT, MEMBER_PLACE };
 /* What stands at an offset of a kernel structure: a number or pointer, an array of char, or something that is a place itself. */
 struct member {
 	enum member_kind kind;
-	uint32_t off;          /* bytes from the structure's start */
+	uint32_t off;          /* bytes from where `path` begins */
 	uint32_t size;         /* bytes */
-	uint32_t bit, bits;    /* of a bit field, of `size` bytes: where it begins, how many; bits 0: no bit field */
+	uint32_t bit, bits;    /* of a bit field, read as `size` bytes: where it begins in them, how many; bits 0: no bit field */
 	uint32_t element_size; /* p[i]: bytes of an element; 0: a member with a name */
 	bool is_signed;
-	/* "struct sock.sk_err": by which other kernels find it; NULL: a bit field, an element, a member of a structure without a name. */
-	const char *name;
+	/*
+	 * By what other kernels find it (struct core_number): from the structure with a name that it is in, which may be around the one that
+	 * `p` of p.x points to: then that is a member, too, and the path `continues` its. NULL: it is in nothing that has a name.
+	 */
+	const char *path, *element_path; /* element_path: of p[i], what has an element's size; NULL: it is the same everywhere, or see path */
+	bool continues;
 };
 
 /* One handler, or its copy for the events of one layout. */

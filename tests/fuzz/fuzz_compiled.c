@@ -74,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(bytes, "KTAP", 4);
 	memcpy(bytes + 4, header, sizeof(header));
 	memcpy(bytes + 16, data, size);
-	if (object_unpack(object, bytes, 16 + size, &why) == 0)
+	if (object_unpack(object, 0, bytes, 16 + size, &why) == 0)
 		use(arena, object);
 	text_fini(&why);
 	arena_free(arena);
