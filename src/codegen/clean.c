@@ -16,6 +16,7 @@ has_effect(const struct ir_insn *insn)
 	case IR_CONST:
 	case IR_MOVE:
 	case IR_ALU:
+	case IR_LOW:
 	case IR_SWAP:
 	case IR_LOAD:
 	case IR_FRAME:
@@ -24,9 +25,10 @@ has_effect(const struct ir_insn *insn)
 	case IR_GLOBAL:
 	case IR_FUNC:
 		return false;
+	case IR_CALL:
+		return !ir_is_constant_helper((int32_t)insn->imm) && insn->imm != BPF_FUNC_ktime_get_ns;
 	case IR_STORE:
 	case IR_ATOMIC_ADD:
-	case IR_CALL:
 	case IR_LABEL:
 	case IR_JUMP:
 	case IR_BRANCH:

@@ -2,7 +2,7 @@
 /*
  * For the files of codegen only: the intermediate code (IR) of one program and the passes over it.
  *
- *     typed tree --lower--> IR --clean--> IR --regs--> IR with a place for each value --emit--> eBPF
+ *     typed tree --lower--> IR --clean, reuse--> IR --regs, results--> IR with a place for each value --emit--> eBPF
  *
  * The IR is a list of instructions over any number of 64-bit values ("vregs"). A vreg may be written more than once; that is how
  * variables and the two sides of a branch meet. Memory is named by frame objects (bytes of the eBPF stack) and scratch objects (bytes
@@ -46,7 +46,7 @@ enum place_kind { PLACE_NONE, PLACE_REG, PLACE_STACK, PLACE_SCRATCH };
 struct vreg {
 	bool is_pointer;       /* must not be kept in scratch memory: the kernel's verifier would forget what it points to */
 	enum place_kind place;
-	uint8_t reg;           /* PLACE_REG: 0 to 9 */
+	uint8_t reg;           /* PLACE_REG: 0 to 9; 0 by results.c only */
 	uint32_t slot;         /* PLACE_STACK: bytes below r10; PLACE_SCRATCH: byte offset in scratch */
 	uint32_t start, end;   /* live interval, in instruction numbers */
 	bool crosses_call;
@@ -127,6 +127,10 @@ ir_alu(struct ir *ir, uint8_t op, int a, int b);
 int
 ir_alu_imm(struct ir *ir, uint8_t op, int a, int64_t imm);
 
+/* The lower 32 bits. */
+int
+ir_low(struct ir *ir, int a);
+
 /* In place: dst op= imm. */
 void
 ir_update_imm(struct ir *ir, uint8_t op, int dst, int64_t imm);
@@ -164,17 +168,60 @@ ir_call_into(struct ir *ir, int dst, int32_t helper, const int *args, unsigned n
 void
 ir_print(const struct ir *ir, FILE *out);
 
+/* ---- live.c: which values are wanted later ---- */
+
+struct block {
+	uint32_t first, end;   /* instructions [first, end) */
+	uint32_t next[2];      /* successors, UINT32_MAX: none */
+	uint64_t *in, *out;    /* live vregs, as bit sets (struct liveness) */
+	uint64_t *use, *def;   /* read before written here; written here */
+};
+
+/*
+ * Most vregs are written and read within one block, and the flow between blocks needs to know nothing of them. Bit sets hold the others
+ * only, the wide ones; so they stay small in large programs.
+ */
+struct liveness {
+	struct block *blocks;
+	uint32_t n_blocks;
+	int *wide;             /* vregs in bit sets, by bit */
+	int *bit;              /* bit of a vreg, NARROW if it has none */
+	uint32_t n_wide;
+	uint32_t n_words;      /* of a bit set */
+};
+
+#define NARROW (-1)
+
+bool
+live_get(const uint64_t *set, int bit);
+
+/* Blocks and, at their ends, the wide vregs that are live. Everything is in the IR's arena. */
+void
+ir_liveness(struct ir *ir, struct liveness *live);
+
 /* ---- passes ---- */
 
 /* clean.c. Removes what has no effect: unused values, code behind jumps, jumps to the next instruction. */
 void
 ir_clean(struct ir *ir);
 
+/* reuse.c. What was computed already is not computed again. Needs: clean IR. Leaves: unused values. */
+void
+ir_reuse(struct ir *ir);
+
+/* Does this helper, which takes nothing and does nothing, say the same during one run of a handler? */
+bool
+ir_is_constant_helper(int32_t helper);
+
 /*
  * regs.c. Linear scan with spilling. Needs: clean IR. Leaves: a place for each vreg that is used; spill slots counted.
  */
 void
 ir_allocate(struct ir *ir);
+
+/* results.c. Results of calls stay in r0 where they can. Needs: places. Leaves: places. */
+void
+ir_keep_results(struct ir *ir);
 
 /*
  * emit.c. Needs: places. Leaves: instructions in `code`, finished. Returns bytes of stack used, or -ERANGE: a jump is too far.

@@ -296,6 +296,11 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 	case IR_ALU:
 		emit_alu(emit, insn);
 		break;
+	case IR_LOW:
+		reg = target(emit, insn->dst);
+		code_emit(emit->code, insn_make(BPF_ALU | BPF_MOV | BPF_X, reg, use(emit, insn->a, TEMP), 0, 0));
+		store_place(emit, insn->dst, reg);
+		break;
 	case IR_SWAP: /* to big-endian, which every version of the instruction set has */
 		reg = target(emit, insn->dst);
 		load_place(emit, reg, insn->a);

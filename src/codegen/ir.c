@@ -146,6 +146,15 @@ ir_alu_imm(struct ir *ir, uint8_t op, int a, int64_t imm)
 	return dst;
 }
 
+int
+ir_low(struct ir *ir, int a)
+{
+	int dst = ir_vreg(ir);
+
+	ir_add(ir, (struct ir_insn){ .op = IR_LOW, .dst = dst, .a = a, .b = NO_VREG });
+	return dst;
+}
+
 void
 ir_update_imm(struct ir *ir, uint8_t op, int dst, int64_t imm)
 {

@@ -61,12 +61,22 @@ lower_failure(struct lowering *l, enum counter_kind kind)
 void
 lower_failures(struct lowering *l)
 {
+	struct ir *ir = &l->ir;
+	int address = ir_pointer(ir);
+	uint32_t add = ir_label(ir);
+
 	for (struct failure *failure = l->failures; failure; failure = failure->next) {
-		l->ir.span = l->object->counters[failure->counter]->span;
-		ir_bind(&l->ir, failure->label);
-		add_one(l, l->object->counters[failure->counter]->off);
-		ir_jump(&l->ir, l->end);
+		ir->span = l->object->counters[failure->counter]->span;
+		ir_bind(ir, failure->label);
+		ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = address, .a = NO_VREG, .b = NO_VREG,
+					     .imm = l->object->counters[failure->counter]->off });
+		ir_jump(ir, add);
 	}
+	if (!l->failures)
+		return;
+	ir_bind(ir, add);
+	ir_add(ir, (struct ir_insn){ .op = IR_ATOMIC_ADD, .dst = NO_VREG, .a = address, .b = ir_const(ir, 1) });
+	ir_jump(ir, l->end);
 }
 
 /* ---- control flow ---- */
@@ -279,9 +289,12 @@ lower_func(struct lowering *l, const char *name, uint32_t *stack)
 	int used;
 
 	ir_clean(&l->ir);
+	ir_reuse(&l->ir);
+	ir_clean(&l->ir);
 	if (debug_on(DEBUG_IR))
 		fprintf(stderr, "function %s\n", name), ir_print(&l->ir, stderr);
 	ir_allocate(&l->ir);
+	ir_keep_results(&l->ir);
 	if (debug_on(DEBUG_REGS))
 		fprintf(stderr, "function %s\n", name), ir_print(&l->ir, stderr);
 	code_init(&code, l->arena);

@@ -118,6 +118,8 @@ extend_number(struct lowering *l, int reg, uint32_t bytes, bool is_signed)
 
 	if (bytes >= 8)
 		return reg;
+	if (bytes == 4 && !is_signed)
+		return ir_low(&l->ir, reg);
 	reg = ir_alu_imm(&l->ir, BPF_LSH, reg, shift);
 	return ir_alu_imm(&l->ir, is_signed ? BPF_ARSH : BPF_RSH, reg, shift);
 }

@@ -60,7 +60,7 @@ number_hidden(struct lowering *l, int64_t number)
 	return number ? ir_alu_imm(ir, BPF_ADD, zero, number) : zero;
 }
 
-static struct val
+struct val
 lower_present(struct lowering *l, struct node *node)
 {
 	struct val val = lower_exp(l, node);
@@ -123,11 +123,9 @@ lower_builtin_value(struct lowering *l, struct node *node)
 		reg = ir_alu_imm(ir, BPF_RSH, helper_value(l, BPF_FUNC_get_current_pid_tgid), 32);
 		return val_number(TYPE_INT, reg);
 	case BUILTIN_TID:
-		reg = ir_alu_imm(ir, BPF_LSH, helper_value(l, BPF_FUNC_get_current_pid_tgid), 32);
-		return val_number(TYPE_INT, ir_alu_imm(ir, BPF_RSH, reg, 32));
+		return val_number(TYPE_INT, ir_low(ir, helper_value(l, BPF_FUNC_get_current_pid_tgid)));
 	case BUILTIN_UID:
-		reg = ir_alu_imm(ir, BPF_LSH, helper_value(l, BPF_FUNC_get_current_uid_gid), 32);
-		return val_number(TYPE_INT, ir_alu_imm(ir, BPF_RSH, reg, 32));
+		return val_number(TYPE_INT, ir_low(ir, helper_value(l, BPF_FUNC_get_current_uid_gid)));
 	case BUILTIN_GID:
 		return val_number(TYPE_INT, ir_alu_imm(ir, BPF_RSH, helper_value(l, BPF_FUNC_get_current_uid_gid), 32));
 	case BUILTIN_CGROUP:

@@ -297,7 +297,11 @@ lower_exp(struct lowering *l, struct node *node);
 void
 lower_condition(struct lowering *l, struct node *node, uint32_t target, bool when);
 
-/* The number as a vreg. Nil: the handler ends, counted. */
+/* The value. Nil: the handler ends, counted. */
+struct val
+lower_present(struct lowering *l, struct node *node);
+
+/* The same of a number, as a vreg. */
 int
 lower_number(struct lowering *l, struct node *node);
 

@@ -42,13 +42,13 @@ add_square(struct lowering *l, int cell, int32_t off, int value)
 	struct ir *ir = &l->ir;
 	int sign = ir_alu_imm(ir, BPF_ARSH, value, 63);
 	int size = ir_alu(ir, BPF_SUB, ir_alu(ir, BPF_XOR, value, sign), sign);
-	int a = ir_alu_imm(ir, BPF_RSH, size, 32), b = ir_alu_imm(ir, BPF_RSH, ir_alu_imm(ir, BPF_LSH, size, 32), 32);
+	int a = ir_alu_imm(ir, BPF_RSH, size, 32), b = ir_low(ir, size);
 	int mixed = ir_alu(ir, BPF_MUL, a, b), low = ir_alu(ir, BPF_MUL, b, b);
 
 	mixed = ir_alu_imm(ir, BPF_LSH, mixed, 1);
-	add_to(l, cell, off, ir_alu_imm(ir, BPF_RSH, ir_alu_imm(ir, BPF_LSH, low, 32), 32));
+	add_to(l, cell, off, ir_low(ir, low));
 	add_to(l, cell, off + 8, ir_alu_imm(ir, BPF_RSH, low, 32));
-	add_to(l, cell, off + 8, ir_alu_imm(ir, BPF_RSH, ir_alu_imm(ir, BPF_LSH, mixed, 32), 32));
+	add_to(l, cell, off + 8, ir_low(ir, mixed));
 	add_to(l, cell, off + 16, ir_alu_imm(ir, BPF_RSH, mixed, 32));
 	add_to(l, cell, off + 16, ir_alu(ir, BPF_MUL, a, a));
 }

@@ -220,31 +220,36 @@ lower_set_index(struct lowering *l, struct node *node, const struct val *val)
 	write_element(l, index, key, val);
 }
 
-/* Another CPU may insert between search and insertion, then what it inserted is found. */
+/*
+ * Another CPU may insert between search and insertion, then what it inserted is found when searched a second time. A third time there is none:
+ * whoever deletes it at once makes this one busy.
+ */
 int
 table_element(struct lowering *l, uint32_t index, struct mem key)
 {
 	struct ir *ir = &l->ir;
-	uint32_t found = ir_label(ir);
-	int element = ir_pointer(ir), result;
+	uint32_t search = ir_label(ir), found = ir_label(ir);
+	int element = ir_pointer(ir), inserted = ir_const(ir, 0), result;
 	struct mem zeros = { .base = ir_pointer(ir) };
 
+	ir_bind(ir, search);
 	lookup_into(l, element, index, key);
 	ir_branch_imm(ir, BPF_JNE, element, 0, found);
+	ir_branch_imm(ir, BPF_JNE, inserted, 0, lower_failure(l, COUNTER_TABLE_BUSY));
 	if (l->object->zeros_off == UINT32_MAX)
 		l->object->zeros_off = globals_alloc(l->object, 8);
 	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = zeros.base, .a = NO_VREG, .b = NO_VREG, .imm = l->object->zeros_off });
 	result = update(l, index, key, zeros, BPF_NOEXIST);
-	ir_branch32_imm(ir, BPF_JEQ, result, -E2BIG, lower_failure(l, COUNTER_TABLE_FULL));
-	lookup_into(l, element, index, key);
-	ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_BUSY));
+	ir_set(ir, inserted, 1);
+	ir_branch32_imm(ir, BPF_JNE, result, -E2BIG, search);
+	ir_jump(ir, lower_failure(l, COUNTER_TABLE_FULL));
 	ir_bind(ir, found);
 	return element;
 }
 
 /* t[k] += amount: one search and an atomic add in place; only the first time an insertion. */
 static void
-add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
+add_element(struct lowering *l, uint32_t index, struct mem key, const struct val *amount)
 {
 	const struct table *table = l->object->tables[index];
 	struct ir *ir = &l->ir;
@@ -256,20 +261,21 @@ add_element(struct lowering *l, uint32_t index, struct mem key, int amount)
 	} else {
 		element = table_element(l, index, key);
 	}
-	ir_add(ir, (struct ir_insn){ .op = IR_ATOMIC_ADD, .dst = NO_VREG, .a = element, .b = amount });
+	ir_add(ir, (struct ir_insn){ .op = IR_ATOMIC_ADD, .dst = NO_VREG, .a = element, .b = val_reg(l, amount) });
 }
 
 void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand)
 {
 	uint32_t index = table_of(l, node);
-	struct val by = val_number(TYPE_INT, lower_number(l, operand)), old, now;
+	struct val by = lower_present(l, operand), zero = val_const(TYPE_INT, 0), old, now;
 	struct mem key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 
 	if (op == TOKEN_PLUS) {
-		add_element(l, index, key, by.reg);
+		add_element(l, index, key, &by);
 	} else if (op == TOKEN_MINUS) {
-		add_element(l, index, key, ir_alu(&l->ir, BPF_SUB, ir_const(&l->ir, 0), by.reg));
+		by = lower_arithmetic(l, TOKEN_MINUS, &zero, &by);
+		add_element(l, index, key, &by);
 	} else {
 		old = read_element(l, index, key, ir_label(&l->ir), TYPE_INT); /* an absent element is 0 here */
 		old.present = NO_VREG;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Register allocation and emission, against an interpreter of the intermediate code written here: random code with more live values
+ * What is computed once, register allocation and emission, against an interpreter of the intermediate code written here: random code with more live values
  * than there are registers and stack slots must leave the same values in memory, and the verifier must accept it.
  */
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 #include "vm/vm.h"
 
 #define CPU 3 /* what the helper in the random code returns */
-#define BRANCHES_MAX 60
+#define BRANCHES_MAX 40
 
 static uint32_t
 random_below(uint64_t *seed, uint32_t n)
@@ -26,13 +26,46 @@ random_below(uint64_t *seed, uint32_t n)
 static const uint8_t ops[] = { BPF_ADD, BPF_SUB, BPF_MUL, BPF_OR, BPF_AND, BPF_XOR, BPF_LSH, BPF_RSH, BPF_ARSH };
 static const uint8_t cmps[] = { BPF_JEQ, BPF_JNE, BPF_JGT, BPF_JSLT, BPF_JSGE };
 
-static void
-random_insn(struct ir *ir, uint64_t *seed, const int *values, uint32_t n)
+#define ONCE_MAX 6
+
+/* Values that are written once, where every way to what follows leads through. */
+struct once {
+	int vregs[ONCE_MAX];
+	uint32_t n;
+};
+
+/* What such values give, often the same again: from where it was computed already, if that was on the way. */
+static int
+random_once(struct ir *ir, uint64_t *seed, const struct once *once)
 {
-	int dst = values[random_below(seed, n)], a = values[random_below(seed, n)], b = values[random_below(seed, n)];
+	int a = once->vregs[random_below(seed, once->n)], b = once->vregs[random_below(seed, once->n)];
+
+	switch (random_below(seed, 4)) {
+	case 0:
+		return ir_call(ir, BPF_FUNC_get_smp_processor_id, NULL, 0);
+	case 1:
+		return ir_low(ir, a);
+	case 2:
+		return ir_alu_imm(ir, BPF_XOR, a, 3);
+	default:
+		return ir_alu(ir, random_below(seed, 2) ? BPF_MUL : BPF_SUB, a, b);
+	}
+}
+
+static void
+random_insn(struct ir *ir, uint64_t *seed, const int *values, uint32_t n, struct once *once, bool always)
+{
+	int dst = values[random_below(seed, n)], a = values[random_below(seed, n)], b = values[random_below(seed, n)], x;
 	uint8_t op = ops[random_below(seed, ARRAY_SIZE(ops))];
 
-	switch (random_below(seed, 8)) {
+	switch (random_below(seed, 11)) {
+	case 6:
+	case 7:
+		x = random_once(ir, seed, once);
+		ir_move(ir, dst, x);
+		if (always && once->n < ONCE_MAX)
+			once->vregs[once->n++] = x;
+		break;
 	case 0:
 		ir_move(ir, dst, a);
 		break;
@@ -47,6 +80,9 @@ random_insn(struct ir *ir, uint64_t *seed, const int *values, uint32_t n)
 		ir_add(ir, (struct ir_insn){ .op = IR_ALU, .sub = op, .dst = dst, .a = a, .b = NO_VREG, .has_imm = true,
 					     .imm = random_below(seed, 64) });
 		break;
+	case 5:
+		ir_add(ir, (struct ir_insn){ .op = IR_LOW, .dst = dst, .a = a, .b = NO_VREG });
+		break;
 	default:
 		op = ops[random_below(seed, 6)];
 		ir_add(ir, (struct ir_insn){ .op = IR_ALU, .sub = op, .dst = dst, .a = a, .b = b });
@@ -58,7 +94,9 @@ random_code(struct ir *ir, uint64_t *seed, uint32_t n_values, uint32_t n_insns)
 {
 	int *values = arena_alloc(ir->arena, n_values * sizeof(*values));
 	uint32_t label = 0, until = 0, n_branches = 0;
+	struct once once = { .n = 1 };
 
+	once.vregs[0] = ir_call(ir, BPF_FUNC_get_smp_processor_id, NULL, 0);
 	for (uint32_t i = 0; i < n_values; i++)
 		values[i] = ir_const(ir, (int64_t)i * 1234567891011);
 	for (uint32_t i = 0; i < n_insns; i++) {
@@ -71,7 +109,7 @@ random_code(struct ir *ir, uint64_t *seed, uint32_t n_values, uint32_t n_insns)
 			ir_branch(ir, cmps[random_below(seed, ARRAY_SIZE(cmps))], values[random_below(seed, n_values)],
 				  values[random_below(seed, n_values)], label);
 		}
-		random_insn(ir, seed, values, n_values);
+		random_insn(ir, seed, values, n_values, &once, until <= i);
 	}
 	for (uint32_t i = 0; i < n_values; i++)
 		ir_store(ir, BPF_DW, ir->params[PARAM_SCRATCH], (int32_t)(8 * i), values[i]);
@@ -95,6 +133,8 @@ interpret(const struct ir *ir, uint64_t *memory)
 			v[insn->dst] = (uint64_t)insn->imm;
 		else if (insn->op == IR_MOVE)
 			v[insn->dst] = v[insn->a];
+		else if (insn->op == IR_LOW)
+			v[insn->dst] = (uint32_t)v[insn->a];
 		else if (insn->op == IR_ALU)
 			insn_eval_alu(&word, v[insn->a], b, &v[insn->dst]);
 		else if (insn->op == IR_CALL)
@@ -129,7 +169,10 @@ run_once(uint64_t seed, uint32_t n_values, uint32_t n_insns)
 	random_code(&ir, &seed, n_values, n_insns);
 	interpret(&ir, expected);
 	ir_clean(&ir);
+	ir_reuse(&ir);
+	ir_clean(&ir);
 	ir_allocate(&ir);
+	ir_keep_results(&ir);
 	code_init(&code, arena);
 	program.stack_size = (uint32_t)ir_emit(object, &ir, &code);
 	assert_in_range(program.stack_size, 0, STACK_MAX);
