@@ -501,6 +501,7 @@ jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *
 	int err = -EOPNOTSUPP;
 
 	if (backend) {
+		jit.memory_operands = backend->memory_operands;
 		code = mem_alloc(sizeof(*code));
 		err = code && jit_add_func(&jit, entry) ? generate(&jit, code) : -ENOMEM;
 	}

@@ -53,6 +53,7 @@ struct jit_func {
 	uint16_t writes;        /* bit n: register n */
 	bool uses_stack;        /* it, or what it calls, touches r10 */
 	bool calls;             /* its code has calls in it: after the first pass it is known */
+	bool memory_operands;   /* the machine's arithmetic and comparisons take numbers from memory */
 	bool drops;             /* a jump that is never taken was found */
 	uint8_t n_pins;
 	struct jit_pin pins[JIT_PINS_MAX];
@@ -64,6 +65,7 @@ struct jit {
 	struct jit_func *funcs, *last;
 	struct jit_buf buf;
 	uint64_t address;       /* of buf.out */
+	bool memory_operands;   /* of the backend */
 	bool first_pass;
 	uint64_t random;        /* 0: not yet */
 	bool uses_run;          /* code needs struct vm_run: after the first pass it is known */
@@ -95,6 +97,7 @@ struct jit_op;
 /* A machine: what appends its code. Registers are eBPF's, and those below. */
 struct jit_backend {
 	const char *name;
+	bool memory_operands; /* see struct jit_func */
 	uint32_t trap; /* what fills the rest of the pages: runs into a signal */
 	/* The beginning of a function; of the entry, as a jit_entry. Sets what of `g` is the machine's own. */
 	void (*prologue)(struct gen *g);
@@ -174,8 +177,14 @@ enum jit_op_kind {
 	JIT_BOOL,         /* dst = the condition at `at` holds ? imm : 1 - imm */
 	JIT_JUMP_BYTE,    /* the jump at `at`, taken where its condition, which is unsigned, holds of the low 8 bits of its dst */
 	JIT_JUMP_UNLESS,  /* the jump at `at` + 1, taken where the condition at `at` does not hold */
-	JIT_INDEXED,      /* the load or store at `at`, of address a + (b << scale) + its offset; has_wide: a is first set by the
-	                     ld_imm64 at `wide` (and free for that) */
+	/*
+	 * Memory: the load or store at `at`, of address a + its offset, has_index: + (b << scale). has_wide: a is the constant of the
+	 * ld_imm64 at `wide`, and the register is free.
+	 */
+	JIT_ACCESS,
+	JIT_LOAD_ALU,     /* the arithmetic at `with`, of what the load gives */
+	JIT_LOAD_JUMP,    /* the jump at `with`, which compares what the load gives */
+	JIT_UPDATE,       /* the arithmetic at `with`, done in memory, where the load is from */
 };
 
 /* Several instructions that are one. */
@@ -183,11 +192,11 @@ struct jit_op {
 	enum jit_op_kind kind;
 	uint32_t n;       /* instructions, counted in words */
 	bool is_64;       /* of arithmetic; else 32 bits, and the upper half becomes 0 */
-	bool has_imm, has_wide;
+	bool has_imm, has_wide, has_index;
 	uint8_t alu;      /* BPF_ADD, ... */
 	uint8_t dst, a, b, scale;
 	int32_t imm;
-	uint32_t at, wide;
+	uint32_t at, wide, with;
 	uint32_t jump;    /* the jump among them, 0: none */
 };
 

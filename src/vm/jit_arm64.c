@@ -618,7 +618,7 @@ emit_multiply_add(struct gen *g, const struct jit_op *op)
 }
 
 static void
-emit_indexed(struct gen *g, const struct jit_op *op)
+emit_access(struct gen *g, const struct jit_op *op)
 {
 	const struct bpf_insn *insn = &g->f->func->insns[op->at];
 	enum a64_access access = BPF_CLASS(insn->code) != BPF_LDX ? A64_ST : BPF_MODE(insn->code) == BPF_MEMSX ? A64_LDS : A64_LD;
@@ -626,7 +626,9 @@ emit_indexed(struct gen *g, const struct jit_op *op)
 
 	if (op->has_wide)
 		put_address(g, base, jit_wide(g->jit, g->f, op->wide));
-	if (!insn->off && (!op->scale || op->scale == size)) {
+	if (!op->has_index) {
+		put_memory(g, insn, base);
+	} else if (!insn->off && (!op->scale || op->scale == size)) {
 		put_access_indexed(g->b, size, access, accessed_reg(g, insn), base, index, op->scale);
 	} else {
 		put_add_shifted(g->b, A64_SF, SCRATCH, base, index, op->scale);
@@ -674,9 +676,13 @@ emit_op(struct gen *g, uint32_t pc, const struct jit_op *op)
 	case JIT_JUMP_UNLESS:
 		put_conditional(g, op->at + 1, g->f->insns[op->at + 1].to, at, 1);
 		break;
-	case JIT_INDEXED:
-		emit_indexed(g, op);
+	case JIT_ACCESS:
+		emit_access(g, op);
 		break;
+	case JIT_LOAD_ALU:
+	case JIT_LOAD_JUMP:
+	case JIT_UPDATE:
+		assert(!"only where memory_operands");
 	}
 }
 

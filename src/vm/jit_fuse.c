@@ -7,7 +7,7 @@
  * Relies on the function being verified: nothing is read that was not set, and no load of a result that nobody reads could have
  * faulted. Looks at neighbours only, and never across a place where jumps arrive. Says nothing of machines: both backends ask here.
  */
-#include "vm/jit.h"
+#include "vm/jit_fuse.h"
 
 /* ---- who reads what ------------------------------------------------------------------------------------ */
 
@@ -143,49 +143,6 @@ jit_find_live(struct jit_func *f)
 
 /* ---- patterns --------------------------------------------------------------------------------------------- */
 
-/* A place in the function that a pattern has come to. */
-struct cursor {
-	const struct jit_func *f;
-	uint32_t start, pc;
-};
-
-/* The instruction that a pattern wants next. NULL: the function ends, or jumps arrive here. */
-static const struct bpf_insn *
-peek(const struct cursor *c)
-{
-	if (c->pc >= c->f->func->n_insns || (c->pc != c->start && c->f->insns[c->pc].target))
-		return NULL;
-	return &c->f->func->insns[c->pc];
-}
-
-static bool
-is_alu(const struct bpf_insn *insn, uint8_t op, uint8_t source)
-{
-	return insn && (BPF_CLASS(insn->code) == BPF_ALU64 || BPF_CLASS(insn->code) == BPF_ALU) && BPF_OP(insn->code) == op &&
-	       BPF_SRC(insn->code) == source && !insn->off;
-}
-
-static bool
-is_64(const struct bpf_insn *insn)
-{
-	return BPF_CLASS(insn->code) == BPF_ALU64;
-}
-
-static bool
-is_alu64(const struct bpf_insn *insn, uint8_t op, uint8_t source)
-{
-	return is_alu(insn, op, source) && is_64(insn);
-}
-
-/* Is it a comparison of numbers with a sign? */
-static bool
-is_signed(const struct bpf_insn *cond)
-{
-	uint8_t op = BPF_OP(cond->code);
-
-	return op == BPF_JSGT || op == BPF_JSGE || op == BPF_JSLT || op == BPF_JSLE;
-}
-
 /* A jump over one instruction that becomes something else than a jump: not one that takes moves along, on whose going others rely. */
 static const struct bpf_insn *
 take_jump_over_one(struct cursor *c)
@@ -196,33 +153,6 @@ take_jump_over_one(struct cursor *c)
 		return NULL;
 	c->pc++;
 	return cond;
-}
-
-/* Is the register not read after instruction pc? */
-static bool
-is_dead(const struct jit_func *f, uint32_t pc, uint8_t reg)
-{
-	return !(jit_live_after(f, pc) >> reg & 1);
-}
-
-static uint32_t
-matched(const struct cursor *c, struct jit_op *op, enum jit_op_kind kind)
-{
-	op->kind = kind;
-	op->n = c->pc - c->start;
-	return op->n;
-}
-
-/* A copy of a register, if there is one here: *of. */
-static const struct bpf_insn *
-take_copy(struct cursor *c)
-{
-	const struct bpf_insn *insn = peek(c);
-
-	if (!is_alu(insn, BPF_MOV, BPF_X) || insn->dst_reg == insn->src_reg)
-		return NULL;
-	c->pc++;
-	return insn;
 }
 
 /* Half of a rotation: a register shifted by a constant, in place or of a copy. */
@@ -423,123 +353,6 @@ match_jump_over(struct cursor c, struct jit_op *op)
 	return matched(&c, op, JIT_JUMP_UNLESS);
 }
 
-/* Index of an address: a register, perhaps shifted in place or as a copy, which then nobody may read. */
-struct index {
-	uint8_t reg, temp;
-	uint8_t scale;
-};
-
-static bool
-take_index(struct cursor *c, struct index *index)
-{
-	struct cursor start = *c;
-	const struct bpf_insn *copy = take_copy(c), *shift = peek(c);
-
-	if (!is_alu64(shift, BPF_LSH, BPF_K) || shift->imm < 1 || shift->imm > 3 ||
-	    (copy && (copy->dst_reg != shift->dst_reg || !is_64(copy)))) {
-		*c = start;
-		return false;
-	}
-	*index = (struct index){ copy ? copy->src_reg : shift->dst_reg, shift->dst_reg, (uint8_t)shift->imm };
-	c->pc++;
-	return true;
-}
-
-/* The base of an address goes to its register: a constant, or a copy. UINT8_MAX: it is there already. */
-static uint8_t
-take_base(struct cursor *c, struct jit_op *op)
-{
-	const struct bpf_insn *insn = peek(c);
-
-	if (insn && insn_is_wide(insn)) {
-		uint8_t pin = c->f->insns[c->pc].pin;
-
-		op->has_wide = !pin;
-		op->wide = c->pc;
-		op->a = pin ? pin : insn->dst_reg;
-		c->pc += 2;
-		return insn->dst_reg;
-	}
-	if (insn && is_64(insn) && (insn = take_copy(c))) {
-		op->a = insn->src_reg;
-		return insn->dst_reg;
-	}
-	return UINT8_MAX;
-}
-
-/* Memory access through register `base`: a load, or a store of something else. */
-static bool
-is_access(const struct bpf_insn *insn, uint8_t base)
-{
-	if (!insn)
-		return false;
-	switch ((enum insn_shape)insn_info(insn)->shape) {
-	case SHAPE_LOAD:
-		return insn->src_reg == base;
-	case SHAPE_STORE:
-		return insn->dst_reg == base && (BPF_CLASS(insn->code) == BPF_ST || insn->src_reg != base);
-	case SHAPE_ALU:
-	case SHAPE_UNARY:
-	case SHAPE_LD64:
-	case SHAPE_ATOMIC:
-	case SHAPE_JUMP:
-	case SHAPE_COND:
-	case SHAPE_CALL:
-	case SHAPE_EXIT:
-	case SHAPE_PACKET:
-		break;
-	}
-	return false;
-}
-
-/* Does nobody read what the register would have held after the access at pc? */
-static bool
-is_spare(const struct jit_func *f, uint32_t pc, uint8_t reg)
-{
-	const struct bpf_insn *insn = &f->func->insns[pc];
-
-	if (insn_info(insn)->shape == SHAPE_LOAD ? insn->dst_reg == reg : BPF_CLASS(insn->code) == BPF_STX && insn->src_reg == reg)
-		return insn_info(insn)->shape == SHAPE_LOAD;
-	return is_dead(f, pc, reg);
-}
-
-/*
- *      t <<= 3                         (perhaps of a copy; perhaps not at all)
- *      p = table value, or a copy      (perhaps not at all)
- *      p += t
- *      x = *(u64 *)(p + off)           x = *(u64 *)(base + index * 8 + off), or a store
- */
-static uint32_t
-match_indexed(struct cursor c, struct jit_op *op)
-{
-	struct index index = { 0 };
-	bool shifts = take_index(&c, &index);
-	uint8_t to = take_base(&c, op);
-	const struct bpf_insn *add = peek(&c);
-
-	if (!is_alu64(add, BPF_ADD, BPF_X) || add->dst_reg == add->src_reg || (to != UINT8_MAX && add->dst_reg != to) ||
-	    (to != UINT8_MAX && shifts && op->a == index.temp))
-		return 0;
-	if (to == UINT8_MAX && shifts && add->dst_reg == index.temp) {
-		op->a = add->src_reg; /* the base is added to the index */
-	} else if (shifts && add->src_reg != index.temp) {
-		return 0;
-	} else {
-		if (to == UINT8_MAX)
-			op->a = add->dst_reg;
-		if (!shifts)
-			index = (struct index){ add->src_reg, add->dst_reg, 0 };
-	}
-	c.pc++;
-	if (!is_access(peek(&c), add->dst_reg) || !is_spare(c.f, c.pc, add->dst_reg) || !is_spare(c.f, c.pc, index.temp) ||
-	    (op->has_wide && (index.reg == op->a || (insn_info(peek(&c))->shape == SHAPE_STORE && peek(&c)->src_reg == op->a))))
-		return 0;
-	op->b = index.reg;
-	op->scale = index.scale;
-	op->at = c.pc++;
-	return matched(&c, op, JIT_INDEXED);
-}
-
 /* Only leaves behind a register that nobody reads. */
 static uint32_t
 match_nothing(struct cursor c, struct jit_op *op)
@@ -557,7 +370,7 @@ jit_fuse(const struct jit_func *f, uint32_t pc, struct jit_op *op)
 {
 	/* The longest first. */
 	static uint32_t (*const patterns[])(struct cursor c, struct jit_op *op) = {
-		match_nothing, match_rotate, match_indexed, match_extend, match_bool, match_select, match_jump_over,
+		match_nothing, match_rotate, match_access, match_extend, match_bool, match_select, match_jump_over,
 		match_jump_byte, match_three, match_multiply_add,
 	};
 	struct cursor c = { .f = f, .start = pc, .pc = pc };

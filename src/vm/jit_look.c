@@ -288,6 +288,7 @@ jit_add_func(struct jit *jit, const struct func *func)
 	f = mem_alloc(sizeof(*f));
 	if (f) {
 		f->func = func;
+		f->memory_operands = jit->memory_operands;
 		f->insns = mem_alloc(((size_t)func->n_insns + 1) * sizeof(*f->insns));
 	}
 	if (!f || !f->insns || !look_at(jit, f)) {

@@ -21,7 +21,7 @@
 #if defined(__x86_64__)
 
 /* Short loops begin where the processor begins to fetch; in longer ones that makes no difference. */
-#define LOOP_ALIGN 16u
+#define LOOP_ALIGN 32u
 #define SHORT_LOOP_BYTES 64u
 
 /* ---- jumps --------------------------------------------------------------------------------------------------------- */
@@ -434,7 +434,7 @@ emit_hidden(struct gen *g, unsigned to, uint64_t number)
 }
 
 const struct jit_backend jit_x86 = {
-	.name = "x86-64", .trap = 0xcccccccc,
+	.name = "x86-64", .memory_operands = true, .trap = 0xcccccccc,
 	.prologue = emit_prologue, .align = emit_align, .exit = emit_exit,
 	.alu = x86_alu, .load = x86_load, .store = x86_store, .atomic = x86_atomic,
 	.number = emit_number, .address = emit_address, .hidden = emit_hidden, .hidden_imm = emit_hidden_imm,

@@ -105,6 +105,10 @@ x86_store_op(const struct bpf_insn *insn);
 unsigned
 x86_stored_reg(const struct bpf_insn *insn);
 
+/* How many bytes that is. */
+uint32_t
+x86_stored_bytes(const struct bpf_insn *insn);
+
 void
 x86_put_stored(struct jit_buf *b, const struct bpf_insn *insn);
 

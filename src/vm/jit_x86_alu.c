@@ -359,18 +359,22 @@ x86_store_op(const struct bpf_insn *insn)
 	}
 }
 
+uint32_t
+x86_stored_bytes(const struct bpf_insn *insn)
+{
+	if (BPF_CLASS(insn->code) == BPF_STX)
+		return 0;
+	return BPF_SIZE(insn->code) == BPF_B ? 1 : BPF_SIZE(insn->code) == BPF_H ? 2 : 4;
+}
+
 /* The constant behind a store of one. */
 void
 x86_put_stored(struct jit_buf *b, const struct bpf_insn *insn)
 {
-	if (BPF_CLASS(insn->code) == BPF_STX)
-		return;
-	if (BPF_SIZE(insn->code) == BPF_B)
-		put8(b, (uint8_t)insn->imm);
-	else if (BPF_SIZE(insn->code) == BPF_H)
-		put16(b, (uint16_t)insn->imm);
-	else
-		put32(b, (uint32_t)insn->imm);
+	uint32_t n = x86_stored_bytes(insn);
+
+	for (uint32_t i = 0; i < n; i++)
+		put8(b, (uint32_t)insn->imm >> 8 * i & 0xff);
 }
 
 unsigned

@@ -32,6 +32,7 @@ enum x86_cc {
 #define OP_STORE 0x89u /* memory from register */
 #define OP_TEST  0x85u
 #define OP_CMP   0x3bu
+#define OP_CMP_MEM 0x39u /* memory with a register */
 #define OP_IMUL  (OP_0F | 0xaf)
 
 /* Opcodes with a number instead of a register operand. */
