@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "source/recording.h"
 
 const char *const engine_names[] = {
 	[ENGINE_AUTO] = "auto", [ENGINE_KERNEL] = "kernel", [ENGINE_USER] = "user", [ENGINE_FTRACE] = "ftrace"
@@ -121,6 +122,18 @@ take_from(struct args *args, const char *value)
 }
 
 static const char *
+take_jobs(struct args *args, const char *value)
+{
+	char *end;
+	long jobs = strtol(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || jobs < 1 || jobs > REPLAY_JOBS_MAX)
+		return "a number of threads is from 1 to 256";
+	args->jobs = (uint32_t)jobs;
+	return NULL;
+}
+
+static const char *
 take_debug(struct args *args, const char *value)
 {
 	const char *bad;
@@ -214,6 +227,7 @@ const struct option_row option_rows[] = {
 	  .no_object = "its programs keep no account" },
 	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of what happens", .only = "script run list record",
 	  .no_object = "it runs on what happens live" },
+	{ "--jobs", "N", take_jobs, "let up to N threads work on a recording; as many as there are CPUs", .only = "script run" },
 	{ "-q", .flag = offsetof(struct args, quiet), .doc = "no banner; what was lost is said all the same" },
 	{ "--unsafe", .flag = offsetof(struct args, unsafe), .doc = "let the script start programs: system()", .only = "script run",
 	  .no_object = "it has no script" },

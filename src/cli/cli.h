@@ -53,6 +53,7 @@ struct args {
 	const char *losses;     /* --losses */
 	uint32_t buffer;        /* --buffer, bytes; 0: as compiled */
 	const char *from;       /* --from: a recording; NULL: what happens live */
+	uint32_t jobs;          /* --jobs: threads on a recording, at most; 0: as many as CPUs */
 	const char *btf;        /* --btf */
 	pid_t pid;              /* -p */
 	bool on_one_cpu;        /* -C */

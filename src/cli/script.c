@@ -45,7 +45,7 @@ open_source(struct run *run, const struct target *target)
 		return STATUS_USAGE;
 	}
 	if (run->load.recording)
-		err = source_replay_open(&run->source, run->load.object, run->load.recording, &why);
+		err = source_replay_open(&run->source, run->load.object, run->load.recording, run->load.args->jobs, &why);
 	else if (run->load.args->engine == ENGINE_FTRACE)
 		err = source_ftrace_open(&run->source, run->load.object, run->load.events, target, &why);
 	else if (run->load.origin == EVENTS_USER)

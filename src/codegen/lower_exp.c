@@ -151,10 +151,11 @@ lower_builtin_value(struct lowering *l, struct node *node)
 static struct val
 lower_global(struct lowering *l, const struct variable *var)
 {
-	const struct global *global = l->object->globals[var->index];
+	struct global *global = l->object->globals[var->index];
 	struct val val = { .kind = val_kind(var->type), .present = NO_VREG, .reg = NO_VREG };
 	struct mem mem = { .base = ir_pointer(&l->ir) };
 
+	global->use |= USE_READ;
 	ir_add(&l->ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = mem.base, .a = NO_VREG, .b = NO_VREG, .imm = global->off });
 	if (global->shape.nullable) {
 		val.present = ir_load(&l->ir, BPF_DW, mem.base, 0);

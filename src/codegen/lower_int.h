@@ -368,11 +368,11 @@ void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand);
 
 /*
- * The table of the object that a NAME stands for, or in which an INDEX of it looks. A variable of the probe itself, or a parameter that got no table, stands for none: that
+ * The table of the object that a NAME stands for, or in which an INDEX of it looks, to be used so (enum use). A variable of the probe itself, or a parameter that got no table, stands for none: that
  * is known only now that all calls are; it is reported, and the index of any table returned.
  */
 uint32_t
-table_of(struct lowering *l, const struct node *node);
+table_of(struct lowering *l, const struct node *node, unsigned use);
 
 /* Its handle, as helpers take it. */
 int

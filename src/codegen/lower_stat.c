@@ -171,12 +171,13 @@ variable_cell(struct lowering *l, uint32_t index)
 void
 lower_sample(struct lowering *l, struct node *node)
 {
-	uint32_t index = node->a->kind == NODE_INDEX ? table_of(l, node->a) : node->a->var->index;
+	uint32_t index = node->a->kind == NODE_INDEX ? table_of(l, node->a, USE_ADD) : node->a->var->index;
 	const struct table *table = l->object->tables[index];
 	int value = lower_number(l, node->b), cell;
 
 	if (table->value.kind != VALUE_STAT)
 		return; /* no table: reported by table_of */
+	l->object->tables[index]->use |= USE_ADD;
 	if (node->a->kind == NODE_INDEX)
 		cell = table_element(l, index, table_key(l, table, node->a, lower_failure(l, COUNTER_NIL_KEY)));
 	else

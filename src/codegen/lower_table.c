@@ -8,7 +8,7 @@
 #include "codegen/lower_int.h"
 
 uint32_t
-table_of(struct lowering *l, const struct node *node)
+table_of(struct lowering *l, const struct node *node, unsigned use)
 {
 	const struct variable *var;
 	struct diag *diag;
@@ -16,8 +16,10 @@ table_of(struct lowering *l, const struct node *node)
 	while (node->kind == NODE_INDEX)
 		node = node->a;
 	var = node->var->table ? node->var->table : node->var;
-	if (variable_is_shared(var))
+	if (variable_is_shared(var)) {
+		l->object->tables[var->index]->use |= use;
 		return var->index;
+	}
 	diag = diag_error(l->diags, node->span, "not-a-table", "'%s' is no table here", var->name);
 	diag_help(l->diags, diag, "a probe cannot make one: declare it in the main chunk, var %s = {}", var->name);
 	return l->object->table_event_info; /* any table, so that the rest is looked at */
@@ -163,7 +165,7 @@ read_element(struct lowering *l, uint32_t index, struct mem key, uint32_t absent
 struct val
 lower_index(struct lowering *l, struct node *node)
 {
-	uint32_t index = table_of(l, node), absent = ir_label(&l->ir);
+	uint32_t index = table_of(l, node, USE_READ), absent = ir_label(&l->ir);
 	struct mem key = table_key(l, l->object->tables[index], node, absent);
 
 	return read_element(l, index, key, absent, val_kind(node->type));
@@ -209,7 +211,7 @@ write_element(struct lowering *l, uint32_t index, struct mem key, const struct v
 void
 lower_set_index(struct lowering *l, struct node *node, const struct val *val)
 {
-	uint32_t index = table_of(l, node);
+	uint32_t index = table_of(l, node, USE_SET);
 	struct mem key;
 
 	if (type_find(node->type)->kind == TYPE_TABLE) {
@@ -267,7 +269,8 @@ add_element(struct lowering *l, uint32_t index, struct mem key, const struct val
 void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand)
 {
-	uint32_t index = table_of(l, node);
+	bool adds = op == TOKEN_PLUS || op == TOKEN_MINUS;
+	uint32_t index = table_of(l, node, adds ? USE_ADD : USE_READ | USE_SET);
 	struct val by = lower_present(l, operand), zero = val_const(TYPE_INT, 0), old, now;
 	struct mem key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 

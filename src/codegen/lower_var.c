@@ -114,10 +114,11 @@ local_assign(struct lowering *l, const struct local *local, const struct type *t
 }
 
 static int
-global_address(struct lowering *l, const struct global *global)
+global_address(struct lowering *l, struct global *global, unsigned use)
 {
 	int address = ir_pointer(&l->ir);
 
+	global->use |= use;
 	ir_add(&l->ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = address, .a = NO_VREG, .b = NO_VREG, .imm = global->off });
 	return address;
 }
@@ -125,8 +126,8 @@ global_address(struct lowering *l, const struct global *global)
 static void
 global_assign(struct lowering *l, const struct variable *var, const struct val *val)
 {
-	const struct global *global = l->object->globals[var->index];
-	struct mem mem = { .base = global_address(l, global) };
+	struct global *global = l->object->globals[var->index];
+	struct mem mem = { .base = global_address(l, global, USE_SET) };
 	struct ir *ir = &l->ir;
 
 	if (global->shape.nullable) {
@@ -225,9 +226,9 @@ lower_var(struct lowering *l, struct node *node)
 static void
 add_to_global(struct lowering *l, const struct variable *var, int amount, bool minus)
 {
-	const struct global *global = l->object->globals[var->index];
+	struct global *global = l->object->globals[var->index];
 	struct ir *ir = &l->ir;
-	int address = global_address(l, global);
+	int address = global_address(l, global, USE_ADD);
 
 	if (global->shape.nullable)
 		ir_branch_imm(ir, BPF_JEQ, ir_load(ir, BPF_DW, address, 0), 0, lower_failure(l, COUNTER_NIL_VALUE));

@@ -24,7 +24,7 @@ walk_begin(struct lowering *l, struct walk *walk, const struct node *node, uint3
 	struct mem prefix;
 	uint32_t size;
 
-	walk->index = table_of(l, node);
+	walk->index = table_of(l, node, USE_READ);
 	prefix = table_prefix(l, l->object->tables[walk->index], node, on_nil, &size, &walk->n_parts);
 	callback_begin(l, &walk->callback, CONTEXT_OF_EACH);
 	walk->next = ir_label(&l->ir);

@@ -424,6 +424,15 @@ table_kind_holds_tables(enum table_kind kind);
 
 #define TABLE_KEY_PARTS_MAX 8
 
+/* What handlers do with a table or a variable, bits. */
+enum use {
+	USE_READ = 1,
+	USE_ADD = 2,  /* +=, -=, <<<: what comes first does not matter */
+	USE_SET = 4,  /* all else that changes it */
+};
+
+#define USE_ALL (USE_READ | USE_ADD | USE_SET)
+
 /*
  * Tables of kernel stacks capture that many frames more than the script asks for: a stack may begin with those that run our
  * program, which are not shown.
@@ -456,6 +465,7 @@ struct table {
 	 * was never written counts as absent.
 	 */
 	bool counter;
+	unsigned use;       /* by a script's handlers, bits of enum use */
 	struct span span;   /* where the script makes it */
 	uint32_t key_type, value_type; /* of a C compiler's: types in object.btf; 0: not known. Of data sections a BTF_KIND_DATASEC. */
 };
@@ -570,6 +580,7 @@ struct global {
 	const char *name;
 	struct shape shape;
 	uint32_t off;
+	unsigned use; /* by handlers, bits of enum use */
 	struct span span;
 };
 
@@ -676,7 +687,7 @@ struct handler {
 
 #define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
 
-#define OBJECT_VERSION 3 /* of what object_pack writes; goes up with every change that an older reader would misread */
+#define OBJECT_VERSION 4 /* of what object_pack writes; goes up with every change that an older reader would misread */
 
 struct object {
 	struct arena *arena;

@@ -186,6 +186,7 @@ pack_table(struct pack *p, struct table *table)
 	table->read_only = pack_bool(p, table->read_only);
 	table->write_only = pack_bool(p, table->write_only);
 	table->counter = pack_bool(p, table->counter);
+	table->use = pack_below(p, table->use, USE_ALL + 1);
 	table->n_key_parts = pack_below(p, table->n_key_parts, TABLE_KEY_PARTS_MAX + 1);
 	for (uint32_t i = 0; i < table->n_key_parts; i++)
 		pack_shape(p, &table->key[i]);
@@ -332,6 +333,7 @@ pack_global(struct pack *p, struct global *global)
 	pack_name(p, &global->name);
 	pack_shape(p, &global->shape);
 	pack_u32(p, &global->off);
+	global->use = pack_below(p, global->use, USE_ALL + 1);
 	pack_span(p, &global->span);
 }
 
@@ -420,7 +422,7 @@ pack_object(struct pack *p, struct object *object)
 	PACK_LIST(p, object, handler, 80);
 	PACK_LIST(p, object, site, 20);
 	PACK_LIST(p, object, counter, 16);
-	PACK_LIST(p, object, global, 25);
+	PACK_LIST(p, object, global, 29);
 }
 
 /* Over the body and the instructions of the object's own functions, and before them what else the file holds. */

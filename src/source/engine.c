@@ -37,6 +37,7 @@ engine_init(struct engine *engine, const struct source_ops *ops, const struct ob
 void
 source_set_exec(struct source *source, enum vm_exec exec)
 {
+	of(source)->exec = exec;
 	vm_set_exec(of(source)->vm, exec);
 }
 

@@ -28,12 +28,13 @@ struct engine {
 	struct events *events;
 	struct vm *vm;
 	struct loaded *loaded;
+	enum vm_exec exec;
 	const uint64_t *exit_flag; /* in the globals; NULL: no probe calls exit() */
 	uint64_t n_events;
 	struct vm_env env;         /* filled in by the source before engine_run */
 };
 
-/* Makes tables and machine. `engine` is zeroed. Returns 0 or -errno with *why; engine_fini in either case. */
+/* Makes tables and machine. `engine` is zeroed; ops NULL: it helps another that is the source. Returns 0 or -errno with *why; engine_fini in either case. */
 int
 engine_init(struct engine *engine, const struct source_ops *ops, const struct object *object, struct events *events,
 	    uint32_t n_cpus, struct text *why);

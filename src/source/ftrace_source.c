@@ -46,7 +46,7 @@ struct ftrace_source {
 static struct ftrace_source *
 of(struct source *source)
 {
-	return (struct ftrace_source *)((char *)source - offsetof(struct ftrace_source, replay.engine.source));
+	return (struct ftrace_source *)((char *)source - offsetof(struct ftrace_source, replay.player.engine.source));
 }
 
 /* ---- the stream as a recording ------------------------------------------------------------------------------------ */
@@ -154,12 +154,11 @@ reopen_streams(struct ftrace_source *f)
 {
 	struct recording *recording = &f->recording;
 
-	if (f->replay.has_event)
+	if (f->replay.player.event)
 		merge_put_back(&recording->merge);
 	for (uint32_t cpu = 0; cpu < f->ftrace.n_cpus; cpu++)
 		recording_reopen(recording, cpu);
-	f->replay.has_event = false;
-	replay_advance(&f->replay);
+	player_advance(&f->replay.player);
 }
 
 /* ---- source_ops ------------------------------------------------------------------------------------------------------- */
@@ -220,10 +219,10 @@ ftrace_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 	if (err < 0)
 		return err;
 	reopen_streams(f);
-	if (!seen && f->replay.has_event)
-		seen = f->replay.event.time_ns + 1; /* never stands still, however much comes */
-	f->replay.over = engine_exited(&f->replay.engine);
-	replay_events(&f->replay, seen, INT32_MAX, &sink);
+	if (!seen && f->replay.player.event)
+		seen = f->replay.player.event->time_ns + 1; /* never stands still, however much comes */
+	f->replay.player.over = engine_exited(&f->replay.player.engine);
+	replay_events(&f->replay, seen, UINT32_MAX, &sink);
 	return sink.n;
 }
 
@@ -358,7 +357,7 @@ open_parts(struct ftrace_source *f, const struct object *object, struct events *
 		err = replay_init(&f->replay, &ftrace_ops, object, &f->recording, why);
 	if (err < 0)
 		return err;
-	f->replay.engine.source.batch_ms = BATCH_MS;
+	f->replay.player.engine.source.batch_ms = BATCH_MS;
 	know_tasks(f, events);
 	err = followed_open(&f->followed, &f->target, &f->ftrace, why);
 	if (err == 0 && f->followed.pid)
@@ -382,10 +381,10 @@ source_ftrace_open(struct source **source, const struct object *object, struct e
 	if (err < 0) {
 		if (!why->len)
 			text_puts(why, strerror(-err));
-		ftrace_source_close(&f->replay.engine.source);
+		ftrace_source_close(&f->replay.player.engine.source);
 		return err;
 	}
-	*source = &f->replay.engine.source;
+	*source = &f->replay.player.engine.source;
 	return 0;
 }
 

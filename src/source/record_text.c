@@ -156,7 +156,7 @@ int
 recording_to_text(struct recording *recording, FILE *out)
 {
 	struct writing *writing = mem_alloc(sizeof(*writing));
-	struct recorded recorded;
+	const struct recorded *recorded;
 	int err = writing ? recording_learn_names(recording) : -ENOMEM;
 
 	if (err == 0)
@@ -166,12 +166,12 @@ recording_to_text(struct recording *recording, FILE *out)
 		events_match(recording->events, "*:*", note_event, writing);
 		fprintf(out, "# a recording of ktap as text; docs/recordings.md\n");
 	}
-	while (err == 0 && recording_next(recording, &recorded)) {
-		tasks_learn(&recording->tasks, &recorded);
-		if (!writing->by_id[recorded.id])
+	while (err == 0 && (recorded = recording_next(recording))) {
+		tasks_learn(&recording->tasks, recorded);
+		if (!writing->by_id[recorded->id])
 			continue;
 		text_clear(&writing->line);
-		put_event(writing, &recorded, writing->by_id[recorded.id]);
+		put_event(writing, recorded, writing->by_id[recorded->id]);
 		if (fwrite(writing->line.s, 1, writing->line.len, out) != writing->line.len)
 			err = errno ? -errno : -EIO;
 	}

@@ -123,16 +123,18 @@ recording_open_memory(struct recording **opened, struct arena *arena, const char
 int
 recording_init_streams(struct recording *recording)
 {
-	recording->readers = mem_alloc((recording->n_streams + 1) * sizeof(*recording->readers));
-	return recording->readers ? merge_init(&recording->merge, recording) : -ENOMEM;
+	recording->streams = mem_alloc((recording->n_streams + 1) * sizeof(*recording->streams));
+	for (uint32_t i = 0; recording->streams && i < recording->n_streams; i++)
+		recording->streams[i].number = i;
+	return recording->streams ? merge_init(&recording->merge, recording) : -ENOMEM;
 }
 
 void
 recording_fini(struct recording *recording)
 {
-	for (uint32_t i = 0; recording->readers && i < recording->n_streams; i++)
-		text_fini(&recording->readers[i].gaps.damage);
-	free(recording->readers);
+	for (uint32_t i = 0; recording->streams && i < recording->n_streams; i++)
+		text_fini(&recording->streams[i].gaps.damage);
+	free(recording->streams);
 	merge_fini(&recording->merge);
 	free(recording->tasks.slots);
 	text_fini(&recording->gaps.damage);
@@ -171,34 +173,34 @@ recording_damage(struct recording *recording, const char *format, ...)
 	va_end(args);
 }
 
-/* A format may look into its streams before they have readers: what is wrong there is met again. */
+/* A format may look into its streams before there are any: what is wrong there is met again. */
 void
-stream_damage(struct recording *recording, uint32_t stream, const char *format, ...)
+stream_damage(struct recording *recording, uint32_t number, const char *format, ...)
 {
-	struct reader *reader = recording->readers ? &recording->readers[stream] : NULL;
+	struct stream *stream = recording->streams ? &recording->streams[number] : NULL;
 	va_list args;
 
-	if (!reader)
+	if (!stream)
 		return;
-	if (!reader->gaps.n_damaged)
-		reader->damaged_ns = reader->time_ns;
+	if (!stream->gaps.n_damaged)
+		stream->damaged_ns = stream->n_read ? stream->head.time_ns : 0;
 	va_start(args, format);
-	note_damage(&reader->gaps, format, args);
+	note_damage(&stream->gaps, format, args);
 	va_end(args);
 }
 
 void
-stream_lost(struct recording *recording, uint32_t stream, uint64_t n)
+stream_lost(struct recording *recording, uint32_t number, uint64_t n)
 {
-	if (recording->readers)
-		recording->readers[stream].gaps.n_lost += n;
+	if (recording->streams)
+		recording->streams[number].gaps.n_lost += n;
 }
 
 /* The damage that is named is the first in time, whichever stream was read first. */
 void
 recording_stats(const struct recording *recording, struct source_stats *stats)
 {
-	const struct reader *first = NULL;
+	const struct stream *first = NULL;
 
 	*stats = (struct source_stats){
 		.recording = recording->path,
@@ -206,12 +208,12 @@ recording_stats(const struct recording *recording, struct source_stats *stats)
 		.n_damaged = recording->gaps.n_damaged,
 	};
 	for (uint32_t i = 0; i < recording->n_streams; i++) {
-		const struct reader *reader = &recording->readers[i];
+		const struct stream *stream = &recording->streams[i];
 
-		stats->n_lost += reader->gaps.n_lost;
-		stats->n_damaged += reader->gaps.n_damaged;
-		if (reader->gaps.n_damaged && (!first || reader->damaged_ns < first->damaged_ns))
-			first = reader;
+		stats->n_lost += stream->gaps.n_lost;
+		stats->n_damaged += stream->gaps.n_damaged;
+		if (stream->gaps.n_damaged && (!first || stream->damaged_ns < first->damaged_ns))
+			first = stream;
 	}
 	if (recording->gaps.n_damaged)
 		stats->damage = recording->gaps.damage.s;
@@ -221,23 +223,22 @@ recording_stats(const struct recording *recording, struct source_stats *stats)
 
 /* ---- merging ---------------------------------------------------------------------------------------- */
 
-bool
-recording_read(struct recording *recording, uint32_t stream, struct recorded *event)
+const struct recorded *
+recording_read(struct recording *recording, uint32_t number)
 {
-	struct reader *reader = &recording->readers[stream];
+	struct stream *stream = &recording->streams[number];
 
-	if (!recording->ops->next(recording, stream, event))
-		return false;
-	reader->n_read++;
-	reader->time_ns = event->time_ns;
-	return true;
+	if (!recording->ops->next(recording, number, &stream->head))
+		return NULL;
+	stream->n_read++;
+	return &stream->head;
 }
 
 int
 merge_init(struct merge *merge, struct recording *recording)
 {
 	*merge = (struct merge){ .recording = recording };
-	merge->streams = mem_alloc((recording->n_streams + 1) * sizeof(*merge->streams));
+	merge->streams = mem_alloc((recording->n_streams + 1) * sizeof(struct stream *));
 	return merge->streams ? 0 : -ENOMEM;
 }
 
@@ -258,23 +259,40 @@ is_before(const struct stream *a, const struct stream *b)
 static void
 sift_first(struct merge *merge)
 {
-	struct stream first = merge->streams[0];
+	struct stream *first = merge->streams[0];
 	uint32_t i = 0;
 
-	if (merge->n < 2 || !is_before(&merge->streams[1], &first))
-		return;
-	for (; i + 1 < merge->n && is_before(&merge->streams[i + 1], &first); i++)
+	for (; i + 1 < merge->n && is_before(merge->streams[i + 1], first); i++)
 		merge->streams[i] = merge->streams[i + 1];
 	merge->streams[i] = first;
 }
 
 void
-merge_add(struct merge *merge, const struct stream *stream)
+merge_move(struct merge *into, struct stream *stream)
 {
-	memmove(merge->streams + 1, merge->streams, merge->n * sizeof(*stream));
-	merge->streams[0] = *stream;
-	merge->n++;
-	sift_first(merge);
+	into->streams[into->n++] = stream;
+}
+
+static int
+compare_streams(const void *a, const void *b)
+{
+	const struct stream *const *p = a, *const *q = b;
+
+	return is_before(*p, *q) ? -1 : is_before(*q, *p);
+}
+
+void
+merge_sort(struct merge *merge)
+{
+	qsort(merge->streams, merge->n, sizeof(struct stream *), compare_streams);
+}
+
+struct moment
+merge_moment(const struct merge *merge)
+{
+	const struct stream *first = merge->streams[0];
+
+	return (struct moment){ first->head.time_ns, first->number, first->n_read };
 }
 
 void
@@ -287,52 +305,56 @@ merge_put_back(struct merge *merge)
 static void
 advance(struct merge *merge)
 {
-	struct stream *first = &merge->streams[0];
-
-	if (recording_read(merge->recording, first->number, &first->head)) {
+	if (recording_read(merge->recording, merge->streams[0]->number)) {
 		sift_first(merge);
 		return;
 	}
 	merge->n--;
-	memmove(first, first + 1, merge->n * sizeof(*first));
+	memmove(merge->streams, merge->streams + 1, merge->n * sizeof(struct stream *));
 }
 
-bool
-merge_next(struct merge *merge, struct recorded *event)
+const struct recorded *
+merge_next(struct merge *merge)
 {
 	if (merge->is_handed_out)
 		advance(merge);
 	merge->is_handed_out = merge->n > 0;
-	if (merge->n)
-		*event = merge->streams[0].head;
-	return merge->n > 0;
+	return merge->n ? &merge->streams[0]->head : NULL;
 }
 
-/* Reads the head of a stream and adds it, if it has one. */
+/* Reads the head of a stream and adds it to the others, if it has one. */
 static void
 open_stream(struct recording *recording, uint32_t number)
 {
-	struct stream stream = { .number = number };
+	struct merge *merge = &recording->merge;
 
-	if (recording_read(recording, number, &stream.head))
-		merge_add(&recording->merge, &stream);
+	if (!recording_read(recording, number))
+		return;
+	memmove(merge->streams + 1, merge->streams, merge->n * sizeof(struct stream *));
+	merge->streams[0] = &recording->streams[number];
+	merge->n++;
+	sift_first(merge);
+}
+
+void
+recording_restart(struct recording *recording)
+{
+	recording->merge.n = 0;
+	recording->merge.is_handed_out = false;
+	for (uint32_t i = 0; i < recording->n_streams; i++) {
+		struct text kept = recording->streams[i].gaps.damage; /* its memory */
+
+		recording->streams[i] = (struct stream){ .number = i, .gaps = { .damage = kept } };
+	}
+	recording->ops->rewind(recording);
 }
 
 void
 recording_seek(struct recording *recording, const uint64_t *events)
 {
-	struct recorded event;
-
-	recording->merge.n = 0;
-	recording->merge.is_handed_out = false;
+	recording_restart(recording);
 	for (uint32_t i = 0; i < recording->n_streams; i++) {
-		struct text kept = recording->readers[i].gaps.damage; /* its memory */
-
-		recording->readers[i] = (struct reader){ .gaps = { .damage = kept } };
-	}
-	recording->ops->rewind(recording);
-	for (uint32_t i = 0; i < recording->n_streams; i++) {
-		for (uint64_t n = events ? events[i] : 0; n && recording_read(recording, i, &event); n--)
+		for (uint64_t n = events ? events[i] : 0; n && recording_read(recording, i); n--)
 			;
 		open_stream(recording, i);
 	}
@@ -345,33 +367,33 @@ recording_rewind(struct recording *recording)
 }
 
 void
-recording_reopen(struct recording *recording, uint32_t stream)
+recording_reopen(struct recording *recording, uint32_t number)
 {
 	const struct merge *merge = &recording->merge;
 
 	for (uint32_t i = 0; i < merge->n; i++)
-		if (merge->streams[i].number == stream)
+		if (merge->streams[i]->number == number)
 			return;
-	open_stream(recording, stream);
+	open_stream(recording, number);
 }
 
-bool
-recording_next(struct recording *recording, struct recorded *event)
+const struct recorded *
+recording_next(struct recording *recording)
 {
-	return merge_next(&recording->merge, event);
+	return merge_next(&recording->merge);
 }
 
 int
 recording_learn_names(struct recording *recording)
 {
-	struct recorded event;
+	const struct recorded *event;
 	int err = 0;
 
 	if (recording->tasks.rename_id == UINT32_MAX)
 		return 0;
 	recording_rewind(recording);
-	while (err == 0 && recording_next(recording, &event))
-		err = tasks_learn_first(&recording->tasks, &event);
+	while (err == 0 && (event = recording_next(recording)))
+		err = tasks_learn_first(&recording->tasks, event);
 	return err;
 }
 

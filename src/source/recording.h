@@ -7,8 +7,9 @@
  *     recording_dat.c    trace.dat (recording_dat.h)
  *     recording_perf.c   perf.data
  *     recording_tasks.c  which thread belongs to which process, and what it is called
+ *     recording_history.c  all that is told of that, for threads that read streams apart from each other
  *     recording_needs.c  what a script asks and a recording cannot answer
- *     replay.c           the source that feeds a recording to the user engine
+ *     replay*.c          the source that feeds a recording to the user engine
  *
  * Recordings come from other machines and may be damaged, cut or forged: what can be read is read, the rest is counted, and the
  * first such place is named.
@@ -23,7 +24,7 @@
 #define RECORDED_CPUS_MAX 4096
 #define RECORDED_THREAD   65535 /* no event: tells of the thread `tid`, its process and its name */
 
-/* One event. What it points to is good until the next one is asked of the same stream. */
+/* One event. What it points to is good until the next one of the same stream is read. */
 struct recorded {
 	uint64_t time_ns;
 	const unsigned char *record;
@@ -80,34 +81,75 @@ tasks_watch(struct recorded_tasks *tasks, struct events *events);
 void
 tasks_identify(const struct recorded_tasks *tasks, const struct recorded *event, struct recorded_task *who);
 
+/* What an event tells of a thread. */
+struct task_change {
+	uint32_t tid;
+	uint32_t pid;        /* its process from now on; 0: not told */
+	uint32_t process_of; /* its process is that of this thread, or `pid` where that is not known; 0: `pid` */
+	uint32_t name_of;    /* its name is that of this thread, or `comm` where that is not known; 0: `comm` */
+	bool has_name, has_old_name;
+	char comm[16];
+	char old_comm[16];   /* its name until now */
+};
+
+/* False: the event tells nothing. */
+bool
+tasks_read(const struct recorded_tasks *tasks, const struct recorded *event, struct task_change *change);
+
+/* Takes over a change; changes must come in the order of time. Returns 0 or -ENOMEM. */
+int
+tasks_apply(struct recorded_tasks *tasks, const struct task_change *change);
+
 /*
  * The table has names as they were at the end. Of a thread that was renamed, this gives it back the one it had before; called for all
- * events, in the order of time, before any is learned from. Returns 0 or -ENOMEM.
+ * changes, in the order of time, before any is applied. Returns 0 or -ENOMEM.
  */
+int
+tasks_apply_first(struct recorded_tasks *tasks, const struct task_change *change);
+
+/* Both for the change that an event tells, if it tells one. */
 int
 tasks_learn_first(struct recorded_tasks *tasks, const struct recorded *event);
 
-/* Learns from an event, which must come in the order of time. Returns 0 or -ENOMEM. */
 int
 tasks_learn(struct recorded_tasks *tasks, const struct recorded *event);
 
-/* ---- recording.c ------------------------------------------------------------------------------------------- */
+/* A table of its own, to be freed: its slots. Returns 0 or -ENOMEM. */
+int
+tasks_copy(struct recorded_tasks *copy, const struct recorded_tasks *tasks);
+
+/* ---- recording_history.c ----------------------------------------------------------------------------------- */
+
+/* Where an event stands: events of one time come in the order of their streams' numbers. */
+struct moment {
+	uint64_t time_ns;
+	uint32_t stream;
+	uint64_t n;          /* of the stream's events, from 1 */
+};
+
+/* All that a recording tells of threads, in order. */
+struct history {
+	struct told { struct moment at; struct task_change change; } *told;
+	uint32_t n, cap;
+};
 
 struct recording;
 
-/* Events of one CPU, or of all of them where the file has them in one order: the next of them. */
-struct stream {
-	uint32_t number;
-	struct recorded head;
-};
+/*
+ * Goes through all streams, with several threads where there is much to read, and leaves the recording to be rewound. Returns 0; -ERANGE: the
+ * events of a stream are not in the order of time, so what is true at an event depends on more than its moment; -ENOMEM.
+ */
+int
+history_read(struct history *history, struct recording *recording, uint32_t jobs);
 
-/* Streams of a recording that are not at their end, by the time of their heads: read as one. */
-struct merge {
-	struct recording *recording;
-	struct stream *streams;
-	uint32_t n;
-	bool is_handed_out;   /* the first stream's head was returned by merge_next */
-};
+/* Is the moment after all that was told before number `n` of the history? Then more of it is true. */
+bool
+history_is_due(const struct history *history, uint32_t n, const struct moment *now);
+
+void
+history_fini(struct history *history);
+
+/* ---- recording.c ------------------------------------------------------------------------------------------- */
 
 /* What is missing in a recording, or in a part of it. */
 struct gaps {
@@ -116,12 +158,22 @@ struct gaps {
 	uint64_t n_lost;      /* events that who recorded them lost */
 };
 
-/* How far a stream has been read, and what was missing in it up to there. One thread at a time reads a stream. */
-struct reader {
+/* Events of one CPU, or of all of them where the file has them in one order. One thread at a time reads a stream. */
+struct stream {
+	uint32_t number;
+	struct recorded head; /* read last */
 	uint64_t n_read;      /* events */
-	uint64_t time_ns;     /* of the last one */
-	struct gaps gaps;
+	struct gaps gaps;     /* up to there */
 	uint64_t damaged_ns;  /* the time of the event before the first damage */
+	char apart[64];       /* another thread may read the next one */
+};
+
+/* Streams of a recording that are not at their end, by the time of their heads: read as one. */
+struct merge {
+	struct recording *recording;
+	struct stream **streams;
+	uint32_t n;
+	bool is_handed_out;   /* the first stream's head was returned by merge_next */
 };
 
 struct recording_ops {
@@ -153,7 +205,7 @@ struct recording {
 	const char *kallsyms;         /* /proc/kallsyms of the machine; not NUL-terminated; NULL: not recorded */
 	size_t kallsyms_len;
 	struct gaps gaps;             /* met while it was opened */
-	struct reader *readers;       /* one a stream */
+	struct stream *streams;
 	struct merge merge;           /* of all streams, for recording_next */
 };
 
@@ -181,19 +233,23 @@ recording_learn_names(struct recording *recording);
 void
 recording_rewind(struct recording *recording);
 
-/* The next event of all streams in the order of time; false at the end. */
-bool
-recording_next(struct recording *recording, struct recorded *event);
+/* The next event of all streams in the order of time, good until the next call; NULL at the end. */
+const struct recorded *
+recording_next(struct recording *recording);
 
 /* Starts again, each stream at its event of that number from 0. */
 void
 recording_seek(struct recording *recording, const uint64_t *events);
 
-/* The next event of one stream; false at its end. Not for streams that are merged. */
-bool
-recording_read(struct recording *recording, uint32_t stream, struct recorded *event);
+/* Starts again, no stream being merged yet: for recording_read. */
+void
+recording_restart(struct recording *recording);
 
-/* Makes what an opened recording's streams need: readers and room for the merge. Returns 0 or -ENOMEM. */
+/* The next event of one stream, its new head; NULL at its end. Not for streams that are merged. */
+const struct recorded *
+recording_read(struct recording *recording, uint32_t stream);
+
+/* Makes the n_streams streams of a recording that is opened. Returns 0 or -ENOMEM. */
 int
 recording_init_streams(struct recording *recording);
 
@@ -211,16 +267,23 @@ void
 merge_fini(struct merge *merge);
 
 /* Like recording_next, for the streams that are in it. */
-bool
-merge_next(struct merge *merge, struct recorded *event);
+const struct recorded *
+merge_next(struct merge *merge);
 
 /* The event handed out last comes once more. */
 void
 merge_put_back(struct merge *merge);
 
-/* Adds a stream that no merge has, at its head. */
+/* Where the event that was handed out last stands. */
+struct moment
+merge_moment(const struct merge *merge);
+
+/* Moves a stream to the end of another merge, whose order is made by merge_sort then. */
 void
-merge_add(struct merge *merge, const struct stream *stream);
+merge_move(struct merge *into, struct stream *stream);
+
+void
+merge_sort(struct merge *merge);
 
 void
 recording_close(struct recording *recording);
@@ -275,8 +338,13 @@ source_ftrace_check(const struct object *object, struct diags *diags);
 
 /* ---- replay.c ------------------------------------------------------------------------------------------------- */
 
-/* Opens a source that runs the programs on the recording (borrowed). Returns 0 or -errno with *why. */
+#define REPLAY_JOBS_MAX 256
+
+/*
+ * Opens a source that runs the programs on the recording (borrowed), in up to `jobs` threads where the order of events is the same to them;
+ * 0: as many as there are CPUs for us. Returns 0 or -errno with *why.
+ */
 int
-source_replay_open(struct source **source, const struct object *object, struct recording *recording, struct text *why);
+source_replay_open(struct source **source, const struct object *object, struct recording *recording, uint32_t jobs, struct text *why);
 
 #endif

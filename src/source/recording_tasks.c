@@ -144,57 +144,112 @@ chars_in(const struct recorded *event, const struct field *field, char comm[17])
 }
 
 /* What perf.data says of a thread. */
-static int
-learn_thread(struct recorded_tasks *tasks, const struct recorded *event)
+static void
+read_thread(const struct recorded *event, struct task_change *change)
 {
-	const struct recorded_task *parent = event->parent ? tasks_find(tasks, event->parent) : NULL;
-	char comm[16] = { 0 };
-
-	if (parent)
-		memcpy(comm, parent->comm, sizeof(comm));
-	return tasks_set(tasks, event->tid, event->pid, event->comm ? event->comm : comm);
+	change->tid = event->tid;
+	change->pid = event->pid;
+	change->name_of = event->comm ? 0 : event->parent;
+	change->has_name = true;
+	if (event->comm)
+		memcpy(change->comm, event->comm, strnlen(event->comm, sizeof(change->comm) - 1));
 }
 
-static int
-learn_newtask(struct recorded_tasks *tasks, const struct recorded *event)
+static void
+read_newtask(const struct recorded_tasks *tasks, const struct recorded *event, struct task_change *change)
 {
-	const struct recorded_task *parent = tasks_find(tasks, event->tid);
-	uint32_t tid = (uint32_t)number_in(event, tasks->newtask_pid);
-	bool is_thread = number_in(event, tasks->newtask_flags) & CLONE_THREAD;
-	uint32_t pid = is_thread ? (parent && parent->pid ? parent->pid : event->tid) : tid;
 	char comm[17];
 
-	return tid ? tasks_set(tasks, tid, pid, chars_in(event, tasks->newtask_comm, comm)) : 0;
+	change->tid = (uint32_t)number_in(event, tasks->newtask_pid);
+	change->pid = change->tid;
+	if (number_in(event, tasks->newtask_flags) & CLONE_THREAD)
+		change->process_of = change->pid = event->tid;
+	change->has_name = chars_in(event, tasks->newtask_comm, comm);
+	if (change->has_name)
+		memcpy(change->comm, comm, sizeof(change->comm));
+}
+
+static void
+read_rename(const struct recorded_tasks *tasks, const struct recorded *event, struct task_change *change)
+{
+	char comm[17];
+
+	change->tid = event->tid;
+	change->has_name = chars_in(event, tasks->rename_comm, comm);
+	if (change->has_name)
+		memcpy(change->comm, comm, sizeof(change->comm));
+	change->has_old_name = chars_in(event, tasks->rename_old, comm);
+	if (change->has_old_name)
+		memcpy(change->old_comm, comm, sizeof(change->old_comm));
+}
+
+bool
+tasks_read(const struct recorded_tasks *tasks, const struct recorded *event, struct task_change *change)
+{
+	if (event->id != RECORDED_THREAD && event->id != tasks->newtask_id && event->id != tasks->rename_id)
+		return false;
+	*change = (struct task_change){ 0 };
+	if (event->id == RECORDED_THREAD)
+		read_thread(event, change);
+	else if (event->id == tasks->newtask_id)
+		read_newtask(tasks, event, change);
+	else
+		read_rename(tasks, event, change);
+	return event->id != tasks->newtask_id || change->tid;
+}
+
+int
+tasks_apply(struct recorded_tasks *tasks, const struct task_change *change)
+{
+	const struct recorded_task *other = change->process_of ? tasks_find(tasks, change->process_of) : NULL;
+	uint32_t pid = other && other->pid ? other->pid : change->pid;
+	char comm[16];
+
+	memcpy(comm, change->comm, sizeof(comm));
+	other = change->name_of ? tasks_find(tasks, change->name_of) : NULL;
+	if (other)
+		memcpy(comm, other->comm, sizeof(comm));
+	return tasks_set(tasks, change->tid, pid, change->has_name ? comm : NULL);
+}
+
+int
+tasks_apply_first(struct recorded_tasks *tasks, const struct task_change *change)
+{
+	const struct recorded_task *task = tasks_find(tasks, change->tid);
+	int err;
+
+	if (!change->has_old_name || (task && task->has_first_name))
+		return 0;
+	err = tasks_set(tasks, change->tid, 0, change->old_comm);
+	if (err == 0)
+		tasks->slots[slot_of(tasks, change->tid)].has_first_name = true;
+	return err;
 }
 
 int
 tasks_learn_first(struct recorded_tasks *tasks, const struct recorded *event)
 {
-	const struct recorded_task *task;
-	char comm[17];
-	int err;
+	struct task_change change;
 
-	if (event->id != tasks->rename_id || !tasks->rename_old)
-		return 0;
-	task = tasks_find(tasks, event->tid);
-	if (task && task->has_first_name)
-		return 0;
-	err = tasks_set(tasks, event->tid, 0, chars_in(event, tasks->rename_old, comm));
-	if (err == 0)
-		tasks->slots[slot_of(tasks, event->tid)].has_first_name = true;
-	return err;
+	return tasks_read(tasks, event, &change) ? tasks_apply_first(tasks, &change) : 0;
 }
 
 int
 tasks_learn(struct recorded_tasks *tasks, const struct recorded *event)
 {
-	char comm[17];
+	struct task_change change;
 
-	if (event->id == RECORDED_THREAD)
-		return learn_thread(tasks, event);
-	if (event->id == tasks->newtask_id)
-		return learn_newtask(tasks, event);
-	if (event->id == tasks->rename_id)
-		return tasks_set(tasks, event->tid, 0, chars_in(event, tasks->rename_comm, comm));
+	return tasks_read(tasks, event, &change) ? tasks_apply(tasks, &change) : 0;
+}
+
+int
+tasks_copy(struct recorded_tasks *copy, const struct recorded_tasks *tasks)
+{
+	*copy = *tasks;
+	copy->slots = mem_alloc((tasks->cap + 1) * sizeof(*copy->slots));
+	if (!copy->slots)
+		return -ENOMEM;
+	if (tasks->cap)
+		memcpy(copy->slots, tasks->slots, tasks->cap * sizeof(*copy->slots));
 	return 0;
 }

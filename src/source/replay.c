@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * A recording as an event source: its events, in the order of their time, run the same programs in the user engine as they would live,
- * with the time, CPU, thread, name and stacks of the recording. Time is the recording's: it stands still between events.
+ * A recording as an event source: its events run the same programs in the user engine as they would live. Time is the recording's: it stands
+ * still between events.
  *
- * A program reads record_size bytes of its record. Where the recording has as many, it reads them where they lie, else a copy with zeros
- * behind.
+ * Events are handled in the order of their time, by one thread. Where their order is the same to the script (commute.c), several threads take over
+ * (replay_lanes.c) once there is much to do before the next tick; tables are whole again whenever a pump returns.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,35 +16,62 @@
 
 #include "source/replay_int.h"
 
-#define EVENTS_A_DRAIN 64   /* then records are taken out of the ring buffer */
-#define PADDED_SIZE    (3 * RECORDED_MAX) /* 16 bits of offset and 16 of length never lead out of it */
+#define EVENTS_A_PUMP  4096  /* then the session looks at Ctrl-C */
+#define EVENTS_A_DRAIN 64    /* then records are taken out of the ring buffer */
+#define EVENTS_ALONE   16384 /* one thread has handled them before others can have begun */
 
 static struct replay *
 of(struct source *source)
 {
-	return (struct replay *)((char *)source - offsetof(struct replay, engine.source));
+	return (struct replay *)((char *)source - offsetof(struct replay, player.engine.source));
 }
 
-/* ---- attach, start ---------------------------------------------------------------------------------------- */
+/* ---- attach --------------------------------------------------------------------------------------------------- */
+
+/* The number of a program, which is loaded at the first question. -errno: it cannot be. */
+static int64_t
+number_of(struct replay *replay, const struct program *program, struct text *why)
+{
+	uint32_t n = replay->n_programs, cap;
+	const struct program **more;
+	int err;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (replay->programs[i] == program)
+			return i;
+	if (n == replay->cap_programs) {
+		cap = n ? 2 * n : 16;
+		more = mem_realloc(replay->programs, cap * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		replay->programs = more;
+		replay->cap_programs = cap;
+	}
+	replay->programs[n] = program;
+	err = player_load(&replay->player, n, why);
+	if (err < 0)
+		return err;
+	return replay->n_programs++;
+}
 
 int
 replay_hook(struct replay *replay, const struct program *program, struct event *event, struct text *why)
 {
 	struct hook *hook, **at;
+	int64_t number;
 
 	if (program->record_size > RECORDED_MAX) {
 		text_printf(why, "the program reads %" PRIu32 " bytes of its record, more than there can be", program->record_size);
 		return -EINVAL;
 	}
+	number = number_of(replay, program, why);
+	if (number < 0)
+		return (int)number;
 	hook = mem_alloc(sizeof(*hook));
 	if (!hook)
 		return -ENOMEM;
 	hook->event = event;
-	hook->loaded = engine_load(&replay->engine, program, why);
-	if (!hook->loaded) {
-		free(hook);
-		return -errno;
-	}
+	hook->program = (uint32_t)number;
 	for (at = &replay->hooks[event->id]; *at; at = &(*at)->next)
 		;
 	*at = hook;
@@ -63,150 +91,154 @@ replay_attach(struct source *source, const struct program *program, struct event
 	return replay_hook(of(source), program, event, why);
 }
 
+/* ---- start ------------------------------------------------------------------------------------------------------- */
+
+static bool
+names_threads(const struct source *source)
+{
+	const struct object *object = source->object;
+
+	return object_calls(object, BPF_FUNC_get_current_comm) || object_calls(object, BPF_FUNC_get_current_pid_tgid) ||
+	       object_calls(object, BPF_FUNC_trace_printk) || debug_on(DEBUG_VM);
+}
+
+/* How many threads may work on it; *why says why one. */
+static uint32_t
+count_jobs(const struct replay *replay, struct text *why)
+{
+	const struct recording *recording = replay->recording;
+
+	if (replay->jobs < 2)
+		text_puts(why, "no more are wanted, or there is one CPU");
+	else if (recording->n_streams < 2)
+		text_puts(why, "the recording has its events in one order");
+	else if (debug_on(DEBUG_VM))
+		text_puts(why, "-d vm shows each in its order");
+	else if (object_commutes(replay->player.engine.source.object, why))
+		return replay->jobs < recording->n_streams ? replay->jobs : recording->n_streams;
+	return 1;
+}
+
+/*
+ * Who looks at some of the streams needs to know what all say of threads. Returns 0 or -ENOMEM; jobs becomes 1 where the streams are not in
+ * order.
+ */
+static int
+learn_history(struct replay *replay, struct text *why)
+{
+	struct recorded_tasks *tasks = &replay->recording->tasks;
+	int err = history_read(&replay->history, replay->recording, replay->jobs);
+
+	if (err == -ERANGE) {
+		text_puts(why, "events of one CPU are not in order");
+		replay->jobs = 1;
+		return 0;
+	}
+	replay->has_history = err == 0;
+	for (uint32_t i = 0; i < replay->history.n && err == 0; i++)
+		err = tasks_apply_first(tasks, &replay->history.told[i].change);
+	return err;
+}
+
+static void
+tell_jobs(const struct replay *replay, const struct text *why)
+{
+	if (!debug_on(DEBUG_EVENTS))
+		return;
+	if (replay->jobs > 1)
+		fprintf(stderr, "events: the recording is read by %" PRIu32 " threads: the order of events is the same to the script\n", replay->jobs);
+	else
+		fprintf(stderr, "events: the recording is read by one thread: %s\n", why->s ? why->s : "");
+}
+
 static int
 replay_start(struct source *source, struct text *why)
 {
 	struct replay *replay = of(source);
+	struct text reason = { 0 };
+	int err = 0;
 
-	bool needs_names = object_calls(source->object, BPF_FUNC_get_current_comm);
-
-	if (needs_names && recording_learn_names(replay->recording) < 0) {
+	replay->names_threads = names_threads(source);
+	replay->jobs = count_jobs(replay, &reason);
+	if (replay->names_threads && replay->jobs > 1)
+		err = learn_history(replay, &reason);
+	if (err == 0 && !replay->has_history && object_calls(source->object, BPF_FUNC_get_current_comm))
+		err = recording_learn_names(replay->recording);
+	tell_jobs(replay, &reason);
+	text_fini(&reason);
+	if (err < 0) {
 		text_puts(why, "no memory for the names of the recording's threads");
-		return -ENOMEM;
+		return err;
 	}
 	recording_rewind(replay->recording);
-	replay_advance(replay);
-	replay->now = replay->event.time_ns;
+	player_advance(&replay->player);
+	replay->player.now = replay->player.event ? replay->player.event->time_ns : 0;
 	return 0;
 }
 
-/* ---- one event ------------------------------------------------------------------------------------------------ */
+/* ---- pump --------------------------------------------------------------------------------------------------------- */
 
-static void
-set_env(struct replay *replay)
+/* Has all been handled that comes before `until`? Then that is the time. */
+static bool
+is_until(struct replay *replay, uint64_t until)
 {
-	const struct recorded *event = &replay->event;
-	struct vm_env *env = &replay->engine.env;
-	struct recorded_task who;
+	struct player *player = &replay->player;
 
-	tasks_identify(&replay->recording->tasks, event, &who);
-	env->tid = who.tid;
-	env->pid = who.pid;
-	env->cpu = event->cpu;
-	env->ktime_ns = event->time_ns;
-	memcpy(env->comm, who.comm, sizeof(env->comm));
-}
-
-/* The record, readable for as many bytes as the program reads. */
-static const void *
-record_for(struct replay *replay, const struct program *program)
-{
-	const struct recorded *event = &replay->event;
-
-	if (event->len >= program->record_size && !program->uses_dynamic)
-		return event->record;
-	memcpy(replay->padded, event->record, event->len);
-	if (event->len < replay->padded_len)
-		memset(replay->padded + event->len, 0, replay->padded_len - event->len);
-	replay->padded_len = event->len;
-	return replay->padded;
-}
-
-static void
-handle(struct replay *replay)
-{
-	const struct hook *hook = replay->hooks[replay->event.id];
-
-	tasks_learn(&replay->recording->tasks, &replay->event);
-	if (!hook)
-		return;
-	set_env(replay);
-	for (; hook && !replay->over; hook = hook->next) {
-		engine_run(&replay->engine, hook->loaded, hook->event, record_for(replay, hook->loaded->program));
-		replay->over = engine_exited(&replay->engine);
-	}
-}
-
-/* vm_env.read_user: the strings that were recorded with the event, at the addresses that point to them. */
-static int64_t
-read_string(void *arg, uint64_t addr, void *dst, size_t len)
-{
-	const struct replay *replay = arg;
-	const struct recorded *event = &replay->event;
-	const struct hook *hook = replay->hooks[event->id];
-	uint64_t pointer;
-	const char *text;
-	size_t text_len;
-
-	for (uint32_t i = 0; hook && i < hook->event->n_fields; i++) {
-		const struct field *field = &hook->event->fields[i];
-
-		if (field->kind != FIELD_USER_STR || field->offset + sizeof(pointer) > event->len)
-			continue;
-		memcpy(&pointer, event->record + field->offset, sizeof(pointer));
-		text = recorded_string(event, field, &text_len);
-		if (!text || addr < pointer || addr - pointer >= text_len)
-			continue;
-		text += addr - pointer;
-		text_len -= addr - pointer;
-		memset(dst, 0, len); /* whoever reads a string stops at its NUL */
-		memcpy(dst, text, len < text_len ? len : text_len);
-		return (int64_t)len;
-	}
-	return -EFAULT;
-}
-
-/* vm_env.unwind_kernel and unwind. -EFAULT, as the kernel's helper says it: there are no frames. */
-static int64_t
-copy_stack(const uint64_t *stack, uint32_t n, uint64_t *addrs, uint32_t max)
-{
-	if (n > max)
-		n = max;
-	if (n)
-		memcpy(addrs, stack, 8 * n);
-	return n ? (int64_t)n : -EFAULT;
-}
-
-static int64_t
-unwind_kernel(void *arg, uint64_t *addrs, uint32_t max)
-{
-	const struct replay *replay = arg;
-
-	return copy_stack(replay->event.stack, replay->event.n_stack, addrs, max);
-}
-
-static int64_t
-unwind_user(void *arg, uint64_t *addrs, uint32_t max)
-{
-	const struct replay *replay = arg;
-
-	return copy_stack(replay->event.ustack, replay->event.n_ustack, addrs, max);
-}
-
-/* ---- pump ------------------------------------------------------------------------------------------------------- */
-
-void
-replay_advance(struct replay *replay)
-{
-	replay->has_event = recording_next(replay->recording, &replay->event);
+	if (!player->event || player->event->time_ns < until)
+		return false;
+	player->now = until;
+	return true;
 }
 
 void
-replay_events(struct replay *replay, uint64_t until, int max, struct sink *sink)
+replay_events(struct replay *replay, uint64_t until, uint32_t max, struct sink *sink)
 {
-	for (int n = 0; n < max && replay->has_event && !replay->over; n++) {
-		if (replay->event.time_ns >= until) {
-			replay->now = until;
-			break;
-		}
-		if (replay->event.time_ns > replay->now)
-			replay->now = replay->event.time_ns;
-		handle(replay);
-		replay_advance(replay);
-		if (n % EVENTS_A_DRAIN == EVENTS_A_DRAIN - 1)
-			engine_drain(&replay->engine, sink);
+	struct player *player = &replay->player;
+	uint32_t n;
+
+	do {
+		n = player_play(player, until, max < EVENTS_A_DRAIN ? max : EVENTS_A_DRAIN);
+		max -= n;
+		engine_drain(&player->engine, sink);
+	} while (n == EVENTS_A_DRAIN && max);
+	is_until(replay, until);
+}
+
+/* Several threads have no way on: one does the rest. */
+static void
+go_on_alone(struct replay *replay, const char *why)
+{
+	lanes_free(replay->lanes);
+	replay->lanes = NULL;
+	replay->jobs = 1;
+	if (debug_on(DEBUG_EVENTS))
+		fprintf(stderr, "events: the rest of the recording is read by one thread: %s\n", why);
+}
+
+/* Returns 1 when several threads have played; 0: one must go on; -errno. */
+static int
+play_lanes(struct replay *replay, uint64_t until)
+{
+	struct text why = { 0 };
+	int err;
+
+	if (!replay->lanes) {
+		replay->lanes = lanes_new(replay, &why);
+		if (!replay->lanes)
+			go_on_alone(replay, why.s);
+		text_fini(&why);
 	}
-	engine_drain(&replay->engine, sink);
+	err = replay->lanes ? lanes_play(replay->lanes, until) : -E2BIG;
+	if (err == -E2BIG && replay->lanes)
+		go_on_alone(replay, "a table may not have room for all, so their order decides");
+	return err == 0 ? 1 : err == -E2BIG ? 0 : err;
+}
+
+/* May several threads work now? */
+static bool
+wants_lanes(const struct replay *replay)
+{
+	return replay->jobs > 1 && replay->n_alone >= EVENTS_ALONE && replay->player.event && !replay->player.over;
 }
 
 static int
@@ -214,9 +246,17 @@ replay_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 {
 	struct replay *replay = of(source);
 	struct sink sink = { fn, arg, 0 };
+	int played = wants_lanes(replay) ? play_lanes(replay, source->until) : 0;
 
-	replay_events(replay, source->until, EVENTS_A_PUMP, &sink);
-	replay->ended = !replay->has_event;
+	if (played < 0)
+		return played;
+	if (!played) {
+		replay_events(replay, source->until, EVENTS_A_PUMP, &sink);
+		replay->n_alone += EVENTS_A_PUMP;
+	}
+	if (is_until(replay, source->until))
+		replay->n_alone = 0;
+	replay->ended = !replay->player.event;
 	return sink.n;
 }
 
@@ -238,7 +278,7 @@ replay_ended(struct source *source)
 static uint64_t
 replay_time(struct source *source)
 {
-	return of(source)->now;
+	return of(source)->player.now;
 }
 
 struct spaces *
@@ -250,7 +290,7 @@ replay_spaces(struct source *source)
 static void
 replay_stop(struct source *source)
 {
-	of(source)->over = true;
+	of(source)->player.over = true;
 }
 
 void
@@ -260,19 +300,23 @@ replay_stats(struct source *source, struct source_stats *stats)
 	engine_stats(source, stats);
 }
 
+/* ---- open, close -------------------------------------------------------------------------------------------------- */
+
 void
 replay_fini(struct replay *replay)
 {
 	struct hook *hook;
 
+	lanes_free(replay->lanes);
 	for (uint32_t i = 0; i < RECORDED_IDS && replay->n_hooks; i++)
 		while ((hook = replay->hooks[i])) {
 			replay->hooks[i] = hook->next;
 			replay->n_hooks--;
 			free(hook);
 		}
-	engine_fini(&replay->engine);
-	free(replay->padded);
+	player_fini(&replay->player);
+	history_fini(&replay->history);
+	free(replay->programs);
 }
 
 static void
@@ -313,22 +357,24 @@ replay_init(struct replay *replay, const struct source_ops *ops, const struct ob
 
 	replay->recording = recording;
 	replay->ready_fd = -1;
-	err = engine_init(&replay->engine, ops, object, recording->events, recording->n_cpus, why);
-	if (err < 0)
-		return err;
-	replay->engine.source.until = UINT64_MAX;
-	replay->engine.env.read_user = read_string;
-	replay->engine.env.unwind_kernel = unwind_kernel;
-	replay->engine.env.unwind = unwind_user;
-	replay->engine.env.arg = replay;
-	replay->padded = mem_alloc(PADDED_SIZE);
-	if (!replay->padded)
-		text_puts(why, "no memory for a record");
-	return replay->padded ? 0 : -ENOMEM;
+	replay->jobs = 1;
+	replay->names_threads = true;
+	err = player_init(&replay->player, ops, object, replay, why);
+	replay->player.engine.source.until = UINT64_MAX;
+	return err;
+}
+
+/* CPUs that this process may run on. */
+static uint32_t
+count_cpus(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (uint32_t)CPU_COUNT(&cpus) : 1;
 }
 
 int
-source_replay_open(struct source **source, const struct object *object, struct recording *recording, struct text *why)
+source_replay_open(struct source **source, const struct object *object, struct recording *recording, uint32_t jobs, struct text *why)
 {
 	struct replay *replay = mem_alloc(sizeof(*replay));
 	int err;
@@ -339,15 +385,18 @@ source_replay_open(struct source **source, const struct object *object, struct r
 	}
 	err = replay_init(replay, &replay_ops, object, recording, why);
 	if (err == 0) {
+		replay->jobs = jobs ? jobs : count_cpus();
+		if (replay->jobs > REPLAY_JOBS_MAX)
+			replay->jobs = REPLAY_JOBS_MAX;
 		replay->ready_fd = eventfd(1, EFD_CLOEXEC);
 		err = replay->ready_fd < 0 ? -errno : 0;
 	}
 	if (err < 0) {
 		if (!why->len)
 			text_printf(why, "recording '%s' cannot be replayed: %s", recording->path, strerror(-err));
-		replay_close(&replay->engine.source);
+		replay_close(&replay->player.engine.source);
 		return err;
 	}
-	*source = &replay->engine.source;
+	*source = &replay->player.engine.source;
 	return 0;
 }

@@ -490,6 +490,12 @@ hash_next(struct vm_table *t, const void *key, void *next)
 	return err;
 }
 
+static uint32_t
+hash_count(const struct vm_table *t)
+{
+	return __atomic_load_n(&t->hash->n, __ATOMIC_RELAXED);
+}
+
 const struct table_ops hash_ops = {
 	.init = hash_init,
 	.fini = hash_fini,
@@ -498,5 +504,6 @@ const struct table_ops hash_ops = {
 	.update = hash_update,
 	.remove = hash_remove,
 	.next = hash_next,
+	.count = hash_count,
 	.from_program = true,
 };

@@ -520,6 +520,14 @@ vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next)
 	return t->ops->next(t, key, next);
 }
 
+uint32_t
+vm_table_count(const struct vm *vm, uint32_t table)
+{
+	const struct vm_table *t = &vm->tables[table];
+
+	return t->ops->count ? t->ops->count(t) : t->table->max_entries;
+}
+
 void *
 vm_table_memory(struct vm *vm, uint32_t table)
 {

@@ -125,6 +125,10 @@ vm_set_host(struct vm *vm, void *host);
 void *
 vm_host(const struct vm *vm);
 
+/* Entries of a hash table; of an array, its size. */
+uint32_t
+vm_table_count(const struct vm *vm, uint32_t table);
+
 /* Address of an array table's values, to share memory with programs (globals). NULL for other kinds. */
 void *
 vm_table_memory(struct vm *vm, uint32_t table);

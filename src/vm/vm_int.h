@@ -64,6 +64,8 @@ struct table_ops {
 	int (*read)(struct vm_table *t, const void *key, void *value, size_t len);
 	int (*remove)(struct vm_table *t, const void *key);
 	int (*next)(struct vm_table *t, const void *key, void *next);
+	/* Entries that there are; NULL: as many as there can be. */
+	uint32_t (*count)(const struct vm_table *t);
 	/* As find, of user space, which does not count as use; NULL: the same as find. */
 	void *(*find_unused)(struct vm_table *t, const void *key);
 	/* Of kinds without keys, else NULL. `value` of peek in a bloom filter is what is asked for. */
