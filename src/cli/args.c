@@ -81,15 +81,32 @@ unwind_word(size_t i)
 	return i < ARRAY_SIZE(unwind_names) ? unwind_names[i] : NULL;
 }
 
+/* Bytes of a stack that are copied, as they stand behind "dwarf,". */
+static const char *
+take_stack_bytes(struct args *args, const char *value)
+{
+	char *end;
+	unsigned long size = strtoul(value, &end, 10);
+
+	if (*end == 'k')
+		size <<= 10, end++;
+	if (*value < '0' || *value > '9' || *end || size < STACK_BYTES_MIN || size > STACK_BYTES_MAX || size % 4096)
+		return "a stack's copy has 8k to 64k bytes, a multiple of 4k";
+	args->stack_bytes = (uint32_t)size;
+	return NULL;
+}
+
 static const char *
 take_unwind(struct args *args, const char *value)
 {
+	size_t len = strcspn(value, ",");
+
 	for (size_t i = 0; i < ARRAY_SIZE(unwind_names); i++)
-		if (strcmp(value, unwind_names[i]) == 0) {
+		if (strlen(unwind_names[i]) == len && strncmp(value, unwind_names[i], len) == 0 && (!value[len] || i == UNWIND_DWARF)) {
 			args->unwind = (enum unwind)i;
-			return NULL;
+			return value[len] ? take_stack_bytes(args, value + len + 1) : NULL;
 		}
-	return "user stacks are taken by fp or dwarf";
+	return "user stacks are taken by fp, dwarf or dwarf,BYTES";
 }
 
 static const char *
@@ -221,7 +238,7 @@ const struct option_row option_rows[] = {
 	{ "-o", "FILE", take_output, "write the script's output to FILE" },
 	{ "--buffer", "SIZE", take_buffer, "bytes (4k to 1024M) for lines that probes have sent and ktap has not yet read; 4M", .only = "script run",
 	  .no_object = "the size of its buffers stands in its source (max_entries)" },
-	{ "--unwind", "HOW", take_unwind, "take user stacks by fp (frame pointers), or dwarf (call frame information; user engine)",
+	{ "--unwind", "HOW", take_unwind, "take user stacks by fp (frame pointers), or dwarf[,BYTES] (call frame information; BYTES of the stack, 16k, are looked at)",
 	  unwind_word, .only = "script run", .no_object = "its programs take stacks themselves (bpf_get_stack)" },
 	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run",
 	  .no_object = "its programs keep no account" },

@@ -61,6 +61,7 @@ struct args {
 	const char *cgroup;     /* --cgroup */
 	enum engine engine;
 	enum unwind unwind;     /* --unwind */
+	uint32_t stack_bytes;   /* --unwind=dwarf,BYTES; 0: not given */
 	enum vm_exec exec;      /* --exec */
 	bool quiet; /* -q */
 	bool unsafe; /* --unsafe */

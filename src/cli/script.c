@@ -140,7 +140,7 @@ enum exit_status
 script_run(const struct args *args)
 {
 	const struct target target = { .argv = args->command, .pid = args->pid, .pin = args->pin, .cpu = args->on_one_cpu ? &args->cpu : NULL,
-				       .cgroup = args->cgroup, .unwind = args->unwind, .drops_privilege = true };
+				       .cgroup = args->cgroup, .unwind = args->unwind, .stack_bytes = args->stack_bytes, .drops_privilege = true };
 	struct run run = { .out_fd = -1 };
 	enum exit_status status = load_open(&run.load, args);
 	uint64_t time = run.load.time;

@@ -420,7 +420,11 @@ lower_stack(struct lowering *l, const struct node *node)
 	ir_branch_imm(ir, BPF_JEQ, id, -EFAULT, captured); /* there are no such frames, as of a sample in user mode */
 	lower_count(l, COUNTER_STACK_LOST);
 	ir_bind(ir, captured);
-	if (kind->type == TYPE_USTACK)
+	if (kind->type == TYPE_USTACK) {
 		add_process(l, id);
+		/* In the kernel it may be a function's doing (source/kernel_ustack.c), whose part of the stack is this. */
+		if (ir->callee_stack < 32)
+			ir->callee_stack = 32;
+	}
 	return val_number(kind->type, id);
 }

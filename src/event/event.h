@@ -81,6 +81,7 @@ struct probe {
 	const char *path;       /* of the program or library; NULL: the kernel */
 	uint64_t offset;        /* kernel: bytes behind the symbol; else the instruction's place in the file */
 	uint64_t semaphore;     /* file: where the count of those who watch the place lies; 0: there is none */
+	bool at_entry;          /* file: that is a function's first instruction */
 	const char *args;       /* fetch arguments as written; equal texts: equal fetches */
 	const struct fetch *fetches; /* one a field of the event */
 	uint32_t btf_id;        /* typed events: the type that their program is loaded for; 0: another kind */

@@ -465,7 +465,7 @@ make_event(struct definition *d, const char *target, const char *symbol, const c
 		return event;
 	probe = arena_alloc(arena, sizeof(*probe));
 	*probe = (struct probe){ .definition = definition, .symbol = symbol, .path = path, .offset = offset,
-				 .args = d->args, .fetches = d->fetches };
+				 .at_entry = d->file && d->symbol && !d->offset, .args = d->args, .fetches = d->fetches };
 	event = events_make(d->events, event_kind(d), "probe", name);
 	event->probe = probe;
 	event->fields = d->fields;

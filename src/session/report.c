@@ -99,6 +99,9 @@ session_count(struct session *session, struct losses *losses)
 		qsort(losses->rows, losses->n_rows, sizeof(*losses->rows), compare_rows);
 	session->source->ops->stats(session->source, &stats);
 	losses->n_maps_lost = stats.n_maps_lost;
+	losses->n_stacks_cut = stats.n_stacks_cut;
+	losses->n_stacks_dropped = stats.n_stacks_dropped;
+	losses->stack_bytes = stats.stack_bytes;
 }
 
 void
@@ -140,6 +143,13 @@ session_report(const struct session *session, const struct losses *losses)
 	if (losses->n_maps_lost)
 		complain("warning: %llu reports of what processes loaded were lost: names may be missing in user stacks",
 			 (unsigned long long)losses->n_maps_lost);
+	if (losses->n_stacks_cut)
+		complain("warning: %llu user stack%s went on behind the %u bytes that were copied: their last frames are missing%s",
+			 (unsigned long long)losses->n_stacks_cut, losses->n_stacks_cut == 1 ? "" : "s", losses->stack_bytes,
+			 losses->stack_bytes < STACK_BYTES_MAX ? " (--unwind=dwarf,64k copies more)" : "");
+	if (losses->n_stacks_dropped)
+		complain("warning: %llu entries of full tables were lost when equal user stacks were put together",
+			 (unsigned long long)losses->n_stacks_dropped);
 	if (losses->n_misfits)
 		complain("warning: %llu records do not fit their print statement and are left out",
 			 (unsigned long long)losses->n_misfits);

@@ -141,6 +141,9 @@ load_and_attach(struct kernel *kernel, struct text *why)
 	if (err < 0)
 		return err;
 	kernel_prepare_descriptors(kernel);
+	err = kernel_stacks_open(kernel, why);
+	if (err < 0)
+		return err;
 	err = kernel_own_tables_create(kernel, why);
 	if (err < 0)
 		return err;
@@ -181,6 +184,7 @@ kernel_stop(struct source *source)
 	step(&since, NULL);
 	kernel_detach_all(kernel);
 	step(&since, "detach");
+	kernel_stacks_stop(kernel);
 	reap_command(kernel, WNOHANG);
 	if (kernel->command.pid && !kernel->command_gone)
 		kill(kernel->command.pid, SIGTERM);
@@ -208,6 +212,7 @@ kernel_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 	struct kernel *kernel = of(source);
 
 	kernel_spaces_pump(kernel);
+	kernel_stacks_pump(kernel);
 	return kernel->ring ? ring_read(kernel->ring, PUMP_MAX, fn, arg) : 0;
 }
 
@@ -223,6 +228,8 @@ kernel_poll_fds(struct source *source, int *fds, int max)
 	}
 	if (kernel->pidfd >= 0 && n < max)
 		fds[n++] = kernel->pidfd;
+	if (kernel_stacks_fd(kernel) >= 0 && n < max)
+		fds[n++] = kernel_stacks_fd(kernel);
 	if (kernel_spaces_fd(kernel) >= 0 && n < max)
 		fds[n++] = kernel_spaces_fd(kernel);
 	return n;
@@ -246,6 +253,7 @@ kernel_stats(struct source *source, struct source_stats *stats)
 		.command_ended = kernel->command.pid && kernel->command_gone,
 		.exit_status = kernel->command_status,
 	};
+	kernel_stacks_stats(kernel, stats);
 }
 
 /* How often the kernel did not run a loaded program because it was running on that CPU. */
@@ -302,6 +310,7 @@ kernel_close(struct source *source)
 	end_command(kernel);
 	kernel_command_fini(kernel);
 	ring_close(kernel->ring);
+	kernel_stacks_close(kernel);
 	kernel_spaces_close(kernel);
 	for (i = 0; i < kernel->n_units; i++)
 		if (kernel->units[i]->fd >= 0)

@@ -7,13 +7,14 @@
  *     handler 1
  *     ...
  *     functions that these call, or that helpers call back for them
+ *     functions of ours that all of those call in place of a helper
  *
  * Tables of the object become descriptors, functions distances.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "source/kernel_int.h"
+#include "source/kernel_ustack.h"
 
 #define STACK_MAX   512 /* of all frames together, each rounded up to STACK_ROUND; kernel/bpf/verifier.c */
 #define STACK_ROUND 32
@@ -80,17 +81,31 @@ is_call_of(const struct bpf_insn *insn, int32_t helper)
 	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 && insn->imm == helper;
 }
 
-/* In a pid namespace a handler's question for process ids goes to the function at `ids`. */
+/* A function of ours that handlers call in place of a helper, laid behind all others. */
+struct stand_in {
+	int32_t helper;
+	uint32_t first;          /* in functions from this one on; the stub, 0, asks for ids itself, and has no handler in it where that matters */
+	const struct func *func; /* NULL: the helper does */
+	uint32_t start;
+};
+
+enum { STAND_IN_STACKS, STAND_IN_IDS, N_STAND_INS }; /* the first may call the second */
+
+static const struct stand_in helpers_replaced[N_STAND_INS] = {
+	[STAND_IN_STACKS] = { .helper = BPF_FUNC_get_stackid }, [STAND_IN_IDS] = { .helper = BPF_FUNC_get_current_pid_tgid, .first = 1 },
+};
+
+/* Not in itself: there the helper is meant. */
 static void
-redirect_ids(const struct func *func, struct bpf_insn *image, uint32_t start, uint32_t ids)
+redirect(const struct func *func, struct bpf_insn *image, uint32_t start, const struct stand_in *stand_in)
 {
 	uint32_t pc;
 
-	for (pc = start; pc < start + func->n_insns; pc++) {
-		if (!is_call_of(&image[pc], BPF_FUNC_get_current_pid_tgid))
+	for (pc = start; stand_in->func && func != stand_in->func && pc < start + func->n_insns; pc++) {
+		if (!is_call_of(&image[pc], stand_in->helper))
 			continue;
 		image[pc].src_reg = BPF_PSEUDO_CALL;
-		image[pc].imm = (int32_t)(ids - pc - 1);
+		image[pc].imm = (int32_t)(stand_in->start - pc - 1);
 	}
 }
 
@@ -107,22 +122,42 @@ collect_func(const struct kernel *kernel, uint32_t index, struct image *image, u
 	image->n_insns += func->n_insns;
 }
 
-/* Behind all others: what gives process ids. Returns where it begins, 0 where the helper does. */
-static uint32_t
-collect_ids(const struct kernel *kernel, struct arena *arena, struct image *image)
+static bool
+is_called(const struct image *image, const struct stand_in *stand_in)
 {
-	const struct func *ids = kernel->pids.is_inner ? pid_space_func(&kernel->pids, arena) : NULL;
-	bool wanted = false;
-	uint32_t i, pc, start = image->n_insns;
+	uint32_t i, pc;
 
-	for (i = 1; i < image->n_funcs && ids && !wanted; i++)
-		for (pc = 0; pc < image->funcs[i]->n_insns && !wanted; pc++)
-			wanted = is_call_of(&image->funcs[i]->insns[pc], BPF_FUNC_get_current_pid_tgid);
-	if (!wanted)
-		return 0;
-	image->funcs[image->n_funcs++] = ids;
-	image->n_insns += ids->n_insns;
-	return start;
+	for (i = stand_in->first; i < image->n_funcs; i++)
+		for (pc = 0; pc < image->funcs[i]->n_insns; pc++)
+			if (is_call_of(&image->funcs[i]->insns[pc], stand_in->helper))
+				return true;
+	return false;
+}
+
+static int
+collect_stand_in(struct stand_in *stand_in, const struct func *func, struct image *image)
+{
+	if (!func)
+		return -ERANGE;
+	stand_in->func = func;
+	stand_in->start = image->n_insns;
+	image->funcs[image->n_funcs++] = func;
+	image->n_insns += func->n_insns;
+	return 0;
+}
+
+/* User stacks that the kernel does not take as we want them; process ids in a pid namespace. */
+static int
+collect_stand_ins(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image,
+		  struct stand_in stand_ins[N_STAND_INS])
+{
+	int err = 0;
+
+	if (kernel_ustack_wanted(kernel, unit) && is_called(image, &stand_ins[STAND_IN_STACKS]))
+		err = collect_stand_in(&stand_ins[STAND_IN_STACKS], kernel_ustack_func(kernel, unit, arena), image);
+	if (err == 0 && kernel->pids.is_inner && is_called(image, &stand_ins[STAND_IN_IDS]))
+		err = collect_stand_in(&stand_ins[STAND_IN_IDS], pid_space_func(&kernel->pids, arena), image);
+	return err;
 }
 
 /* The stub, each function that it calls, once, and whatever these refer to. */
@@ -132,7 +167,7 @@ collect(const struct kernel *kernel, const struct func *stub, struct arena *aren
 	const struct func *func;
 	uint32_t i, r;
 
-	image->funcs = arena_alloc(arena, (kernel->object->n_funcs + 2) * sizeof(*image->funcs));
+	image->funcs = arena_alloc(arena, (kernel->object->n_funcs + 1 + N_STAND_INS) * sizeof(*image->funcs));
 	image->funcs[image->n_funcs++] = stub;
 	image->n_insns = stub->n_insns;
 	for (i = 0; i < image->n_funcs; i++) {
@@ -147,7 +182,8 @@ int
 kernel_image(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct image *image,
 	     struct text *why)
 {
-	uint32_t i, ids, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
+	struct stand_in stand_ins[N_STAND_INS];
+	uint32_t i, n, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
 	const struct program *in_place;
 	const struct func *stub = kernel_stub(kernel, unit, arena, &in_place, why);
 	int err = 0;
@@ -160,14 +196,18 @@ kernel_image(const struct kernel *kernel, const struct unit *unit, struct arena 
 	if (err < 0)
 		return err;
 	collect(kernel, stub, arena, image, starts);
-	ids = collect_ids(kernel, arena, image);
+	memcpy(stand_ins, helpers_replaced, sizeof(stand_ins));
+	err = collect_stand_ins(kernel, unit, arena, image, stand_ins);
+	if (err < 0)
+		return err;
 	image->insns = arena_alloc(arena, image->n_insns * sizeof(*image->insns));
 	for (i = 0; i < image->n_funcs; i++) {
 		memcpy(image->insns + start, image->funcs[i]->insns,
 		       image->funcs[i]->n_insns * sizeof(*image->insns));
 		resolve(kernel, image->funcs[i], image->insns, start, starts);
-		if (ids && i > 0 && start < ids)
-			redirect_ids(image->funcs[i], image->insns, start, ids);
+		for (n = 0; n < N_STAND_INS; n++)
+			if (i >= stand_ins[n].first)
+				redirect(image->funcs[i], image->insns, start, &stand_ins[n]);
 		start += image->funcs[i]->n_insns;
 	}
 	return 0;

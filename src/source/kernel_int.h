@@ -13,6 +13,8 @@
  *     kernel_attach.c attaching units to tracepoints, functions, timers
  *     kernel_ring.c   the ring buffer of records
  *     kernel_spaces.c what processes load, for the names of user stacks
+ *     kernel_ustack.c user stacks that the kernel does not take as we want them: the function that programs call,
+ *     kernel_stacks.c and what becomes of what it sends
  *     kernel_multi.c  one attachment for many functions
  *     kernel_object.c   objects of C compilers, a source of their own
  *     kernel_printk.c   what their programs print
@@ -97,6 +99,7 @@ struct unit {
 	bool multi;               /* probes of functions: attached by kernel_multi.c */
 	bool by_cookie;           /* the attachment says which event it is; else the unit serves one event */
 	uint32_t btf_id;          /* attached through BTF, for this type: arguments are pointers that may be followed; 0: not */
+	bool at_entry;            /* its events are first instructions of user functions: the caller's address is on top of the stack */
 	bool may_nest;            /* its events can happen inside a program that holds a lock of the kernel's: see kernel_plan.c */
 	uint32_t scratch_slot;    /* in the scratch table, when a program asks for scratch memory */
 	struct syscall_entry *syscalls; /* [SYSCALLS_MAX]; of system calls only */
@@ -165,6 +168,7 @@ struct kernel {
 	size_t globals_len;
 	struct record_ring *ring; /* NULL: no records */
 	struct kernel_spaces *spaces; /* NULL: no user stacks */
+	struct kernel_stacks *stacks; /* NULL: user stacks are as the kernel takes them */
 	int cgroup_fd;            /* table of one control group; -1: all */
 	int targets_fd;           /* array of one value: a bit for each process id; -1: no target */
 	int scratch_fd;
@@ -403,6 +407,42 @@ kernel_spaces_lost(const struct kernel *kernel);
 
 void
 kernel_spaces_close(struct kernel *kernel);
+
+/* ---- kernel_stacks.c ------------------------------------------------------------------------- */
+
+/* Makes ready to take user stacks as they are wanted, where that is not as the kernel takes them. Needs the plan. */
+int
+kernel_stacks_open(struct kernel *kernel, struct text *why);
+
+/* Takes what programs have sent. */
+void
+kernel_stacks_pump(struct kernel *kernel);
+
+/* All programs are detached: takes the rest, and puts equal stacks together in tables. */
+void
+kernel_stacks_stop(struct kernel *kernel);
+
+/* A table is about to be read: puts equal stacks together as far as no program may use them. */
+void
+kernel_stacks_settle(struct kernel *kernel);
+
+/* Is this the number of a stack of ours? */
+bool
+kernel_stacks_has(const struct kernel *kernel, uint32_t table, const void *key);
+
+/* The frames of such a one, as the table of stacks would give them. 0 or -ENOENT. */
+int
+kernel_stacks_lookup(struct kernel *kernel, uint32_t id, void *value);
+
+/* A descriptor to poll; -1: none. */
+int
+kernel_stacks_fd(const struct kernel *kernel);
+
+void
+kernel_stacks_stats(const struct kernel *kernel, struct source_stats *stats);
+
+void
+kernel_stacks_close(struct kernel *kernel);
 
 /* ---- kernel_multi.c -------------------------------------------------------------------------- */
 

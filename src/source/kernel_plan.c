@@ -179,6 +179,12 @@ kind_for(const struct registration *registration)
 	return UNIT_RAW;
 }
 
+static bool
+is_at_entry(const struct event *event)
+{
+	return event->kind == EVENT_UPROBE && event->probe->at_entry;
+}
+
 /*
  * A loaded raw tracepoint program does not run while it runs on that CPU: were there one for all, an
  * interrupt's events would be lost to whatever it interrupts. With one a system (irq, sched, kmem: about a
@@ -190,8 +196,8 @@ kind_for(const struct registration *registration)
 static bool
 may_share(const struct unit *unit, const struct event *event)
 {
-	if (unit->btf_id)
-		return false; /* its program is loaded for one function */
+	if (unit->btf_id || unit->at_entry != is_at_entry(event))
+		return false; /* its program is loaded for one function, or takes stacks otherwise */
 	if (event_is_probe(event))
 		return !unit->slots[0]->record_size || strcmp(unit->events[0]->probe->args, event->probe->args) == 0;
 	return unit->kind != UNIT_RAW || strcmp(unit->events[0]->system, event->system) == 0;
@@ -213,6 +219,7 @@ unit_for(struct kernel *kernel, enum unit_kind kind, const struct registration *
 	unit = add_unit(kernel, kind);
 	unit->slots[0] = registration->program;
 	unit->n_slots = 1;
+	unit->at_entry = is_at_entry(registration->event);
 	if (event_is_probe(registration->event))
 		unit->btf_id = registration->event->probe->btf_id;
 	return unit;

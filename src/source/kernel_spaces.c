@@ -144,11 +144,6 @@ kernel_spaces_open(struct kernel *kernel, struct text *why)
 
 	if (kernel->object->table_ustacks == UINT32_MAX)
 		return 0;
-	if (kernel->target.unwind == UNWIND_DWARF) {
-		text_puts(why, "--unwind=dwarf: the kernel takes stacks by frame pointers only; use --engine=user, or make the program "
-			       "with -fno-omit-frame-pointer");
-		return -EOPNOTSUPP;
-	}
 	ks = arena_alloc(kernel->arena, sizeof(*ks));
 	ks->epoll_fd = -1;
 	ks->follows = kernel->has_target;

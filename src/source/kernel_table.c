@@ -439,7 +439,13 @@ table_fd(struct source *source, uint32_t table)
 int
 kernel_lookup(struct source *source, uint32_t table, const void *key, void *value)
 {
-	return bpf_map_lookup_elem(table_fd(source, table), key, value);
+	struct kernel *kernel = (struct kernel *)source;
+	uint32_t id;
+
+	if (!kernel_stacks_has(kernel, table, key))
+		return bpf_map_lookup_elem(table_fd(source, table), key, value);
+	memcpy(&id, key, sizeof(id));
+	return kernel_stacks_lookup(kernel, id, value);
 }
 
 int
@@ -457,5 +463,7 @@ kernel_remove(struct source *source, uint32_t table, const void *key)
 int
 kernel_next(struct source *source, uint32_t table, const void *key, void *next)
 {
+	if (!key)
+		kernel_stacks_settle((struct kernel *)source);
 	return bpf_map_get_next_key(table_fd(source, table), key, next);
 }

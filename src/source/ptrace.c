@@ -273,8 +273,8 @@ ptrace_close(struct source *source)
 	engine_fini(&tracer->engine);
 	restore_signals(tracer);
 	spaces_free(tracer->spaces);
-	dwarf_close(tracer->dwarf);
-	tracer->dwarf = NULL;
+	unwinder_close(tracer->unwinder);
+	tracer->unwinder = NULL;
 	tracer->spaces = NULL;
 	if (tracer->page)
 		munmap(tracer->page, sizeof(*tracer->page));
@@ -397,8 +397,8 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 	if (object->table_ustacks != UINT32_MAX)
 		tracer->spaces = spaces_new(); /* NULL: names will be missing */
 	if (object->table_ustacks != UINT32_MAX && target->unwind == UNWIND_DWARF) {
-		tracer->dwarf = dwarf_open(tracer, why);
-		if (!tracer->dwarf) {
+		tracer->unwinder = unwinder_open(why);
+		if (!tracer->unwinder) {
 			ptrace_close(&tracer->engine.source);
 			return -ENOSYS;
 		}

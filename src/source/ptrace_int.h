@@ -9,7 +9,6 @@
  *     ptrace_record.c  records of events, and the programs that are run on them
  *     ptrace_stack.c   stacks of the traced threads, and what their processes have loaded
  *     ptrace_raw.c     what a raw tracepoint of system calls hands to a program
- *     ptrace_dwarf.c   stacks by call frame information, through libdw
  *     ptrace_filter.c  the seccomp filter: stops at the system calls that somebody wants, full speed at the others
  *     ptrace_front.c   how ktap ends while processes with the filter live on
  */
@@ -22,6 +21,7 @@
 
 #include "source/engine.h"
 #include "source/ptrace_record.h"
+#include "source/unwind.h"
 
 /* Traced threads; one that is known from its parent's fork, or from its own first stop, whichever comes first. */
 struct task {
@@ -98,7 +98,7 @@ struct tracer {
 	int signal_fd;
 	bool signal_was_blocked;  /* SIGCHLD, before us */
 	struct spaces *spaces;    /* NULL: no user stacks are taken */
-	struct dwarf *dwarf;      /* NULL: stacks are taken by frame pointers */
+	struct unwinder *unwinder; /* NULL: stacks are taken by frame pointers */
 	uint64_t no_code;         /* an address of a stack that is none */
 	uint64_t regs[64], raw_args[12]; /* ptrace_raw.c */
 	/* The record being built; PTRACE_RECORD_MAX bytes. */
@@ -204,28 +204,6 @@ ptrace_spaces(struct source *source);
 /* The task's process has a new program in place. */
 void
 stack_exec(struct tracer *tracer, const struct task *task);
-
-/* ---- ptrace_dwarf.c ------------------------------------------------------------------------------------- */
-
-struct dwarf;
-
-/* NULL with *why set: no memory, or built without libdw. */
-struct dwarf *
-dwarf_open(struct tracer *tracer, struct text *why);
-
-void
-dwarf_close(struct dwarf *dwarf);
-
-/* The process has another program now, or none. */
-void
-dwarf_forget(struct dwarf *dwarf, pid_t pid);
-
-/*
- * The stack of a stopped thread of a process, given its registers: at most `max` (> 0) addresses, innermost first. Returns how many,
- * at least one.
- */
-int64_t
-dwarf_unwind(struct dwarf *dwarf, pid_t pid, pid_t tid, const struct user_regs_struct *regs, uint64_t *addrs, uint32_t max);
 
 /* ---- ptrace_filter.c -------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * User stacks in the user engine: of the stopped thread whose event is handled, by frame pointers, as the kernel takes them
- * (arch/x86/events/core.c, perf_callchain_user), or where that is asked for by ptrace_dwarf.c. The process stands still, so what it has mapped is read from /proc when an
- * address is not known yet: names last longer than the process.
+ * (arch/x86/events/core.c, perf_callchain_user), or where that is asked for by call frame information (unwind.h). The process stands
+ * still, so what it has mapped is read from /proc when an address is not known yet: names last longer than the process.
  *
  *     %rbp -> | caller's %rbp | return address |  ...
  */
@@ -43,11 +43,39 @@ unwind_frame_pointers(struct tracer *tracer, const struct user_regs_struct *regs
 	return n;
 }
 
+/* struct unwind_job: what the stopped thread itself says. */
+static bool
+read_word(void *arg, uint64_t addr, uint64_t *word)
+{
+	return task_read_memory(arg, addr, word, sizeof(*word)) == sizeof(*word);
+}
+
+static void
+read_maps(void *arg)
+{
+	struct tracer *tracer = arg;
+
+	spaces_read(tracer->spaces, tracer->engine.env.pid);
+}
+
+static int64_t
+unwind_dwarf(struct tracer *tracer, const struct user_regs_struct *r, uint64_t *addrs, uint32_t max)
+{
+	const struct unwind_job job = {
+		.pid = tracer->engine.env.pid,
+		.regs = { r->rax, r->rdx, r->rcx, r->rbx, r->rsi, r->rdi, r->rbp, r->rsp, r->r8, r->r9, r->r10, r->r11, r->r12, r->r13,
+			  r->r14, r->r15, r->rip },
+		.spaces = tracer->spaces, .read = read_word, .learn = read_maps, .arg = tracer, .addrs = addrs, .max = max,
+	};
+
+	return unwinder_walk(tracer->unwinder, &job);
+}
+
 int64_t
 task_unwind(void *arg, uint64_t *addrs, uint32_t max)
 {
 	struct tracer *tracer = arg;
-	pid_t pid = (pid_t)tracer->engine.env.pid, tid = (pid_t)tracer->engine.env.tid;
+	pid_t tid = (pid_t)tracer->engine.env.tid;
 	struct user_regs_struct regs;
 	int64_t n;
 
@@ -55,10 +83,9 @@ task_unwind(void *arg, uint64_t *addrs, uint32_t max)
 		return -errno;
 	if (!max || !regs.rip)
 		return -EFAULT;
-	n = tracer->dwarf ? dwarf_unwind(tracer->dwarf, pid, tid, &regs, addrs, max) :
-			    unwind_frame_pointers(tracer, &regs, addrs, max);
+	n = tracer->unwinder && tracer->spaces ? unwind_dwarf(tracer, &regs, addrs, max) : unwind_frame_pointers(tracer, &regs, addrs, max);
 	if (n > 0 && tracer->spaces)
-		know_addresses(tracer, (uint32_t)pid, addrs, (uint32_t)n);
+		know_addresses(tracer, tracer->engine.env.pid, addrs, (uint32_t)n);
 	return n;
 }
 
@@ -73,8 +100,6 @@ ptrace_spaces(struct source *source)
 void
 stack_exec(struct tracer *tracer, const struct task *task)
 {
-	if (tracer->dwarf)
-		dwarf_forget(tracer->dwarf, task->tgid);
 	if (!tracer->spaces)
 		return;
 	spaces_exec(tracer->spaces, (uint32_t)task->tgid);

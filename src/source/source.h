@@ -29,6 +29,10 @@ struct source {
 /* How user stacks are taken: by the chain of frame pointers, or by call frame information. */
 enum unwind { UNWIND_FP, UNWIND_DWARF };
 
+#define STACK_BYTES_DEFAULT 16384
+#define STACK_BYTES_MIN     8192
+#define STACK_BYTES_MAX     65536
+
 /* What is traced, and how. */
 struct target {
 	char **argv;          /* command to start and follow with its children and threads; NULL: none */
@@ -37,12 +41,16 @@ struct target {
 	const uint32_t *cpu;  /* -C: only what happens on this CPU; NULL: on all. Kernel */
 	const char *cgroup;   /* --cgroup: only in this control group (a folder of cgroup v2) and those below it; NULL: in all. Kernel */
 	bool drops_privilege; /* kernel: once all is attached, this process gives up what it does not need any more */
-	enum unwind unwind;   /* of the user engine; the kernel's knows frame pointers only, and refuses the other */
+	enum unwind unwind;
+	uint32_t stack_bytes; /* UNWIND_DWARF in the kernel engine: how much of a stack is copied at most, whole pages; 0: STACK_BYTES_DEFAULT */
 };
 
 struct source_stats {
 	uint64_t n_events;    /* handled, where the source knows; else 0 */
 	uint64_t n_maps_lost; /* reports of what processes loaded that were lost: names may be missing in user stacks */
+	uint64_t n_stacks_cut; /* user stacks that went on behind the stack_bytes that were copied */
+	uint32_t stack_bytes;
+	uint64_t n_stacks_dropped; /* entries of full tables that were lost when equal stacks were put together */
 	uint64_t n_lost;      /* events that a recording says it lost; records of a C object that a full perf buffer lost */
 	const char *recording; /* its file; NULL: live */
 	uint64_t n_damaged;   /* parts of it that could not be read, */

@@ -7,6 +7,7 @@
  *     leaf side   outer main      N times
  *
  * `stacks deep N`: recurse() calls itself until N of it are on the stack, then leaf().
+ * `stacks wide N`: the same with a kilobyte of variables in each, by recurse_wide().
  * `stacks paths N`: fork_path() calls itself N deep from two places, then leaf(): 2^N different stacks.
  * `stacks gone N`: the same as `stacks N`, after it has removed its own file, a tenth of a second after its start.
  * `stacks jit N`: leaf() is called N times by code that is made at run time, called made_code in /tmp/perf-PID.map.
@@ -35,6 +36,8 @@ void
 outer(long n);
 void
 recurse(long n);
+void
+recurse_wide(long n);
 void
 fork_path(long n);
 
@@ -86,6 +89,19 @@ recurse(long n)
 {
 	if (n > 1)
 		recurse(n - 1);
+	else
+		leaf();
+	KEEP_FRAME();
+}
+
+FRAME void
+recurse_wide(long n)
+{
+	volatile char variables[1000] __attribute__((unused));
+
+	variables[n] = 0;
+	if (n > 1)
+		recurse_wide(n - 1);
 	else
 		leaf();
 	KEEP_FRAME();
@@ -144,6 +160,10 @@ main(int argc, char **argv)
 		return call_made_code(n);
 	if (strcmp(how, "deep") == 0) {
 		recurse(n);
+		return 0;
+	}
+	if (strcmp(how, "wide") == 0) {
+		recurse_wide(n);
 		return 0;
 	}
 	if (strcmp(how, "paths") == 0) {
