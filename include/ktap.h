@@ -233,6 +233,17 @@ ktap_table_put(struct ktap_table *table, const void *key, struct ktap_table *inn
 struct ktap_table *
 ktap_table_held(struct ktap_table *table, const void *key);
 
+/*
+ * Tables of programs (BPF_MAP_TYPE_PROG_ARRAY), which programs go on in by bpf_tail_call: puts one of the same object there, whose event has the same
+ * context. 0, -EINVAL, -E2BIG. ktap_table_delete empties a place.
+ */
+int
+ktap_table_put_program(struct ktap_table *table, uint32_t place, const struct ktap_program *program);
+
+/* The program in a place; NULL: there is none. */
+const struct ktap_program *
+ktap_table_program(struct ktap_table *table, uint32_t place);
+
 /* Hands all records that wait in a ring buffer to fn, in order. How many, or -EINVAL: it is no ring buffer. */
 int
 ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *record, size_t len), void *arg);

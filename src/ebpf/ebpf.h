@@ -450,9 +450,8 @@ struct table {
 	bool has_lock;      /* four bytes at lock_off of a value are a struct bpf_spin_lock */
 	uint32_t lock_off;
 	const void *init;   /* first contents of an array table: max_entries * value_size bytes, or NULL for zeros */
-	/* Of tables that hold tables: what each of these is like (a table that does not exist), and which there are from the start. */
-	const struct table *element;
-	struct held { uint32_t key, index; } *held; /* index of a table of the object */
+	const struct table *element; /* of tables that hold tables: what each of these is like (a table that does not exist) */
+	struct held { uint32_t key, index; } *held; /* of those, and of tables of programs: which table or function of the object is where at first */
 	uint32_t n_held;
 	/* How to read keys and values. n_key_parts == 0: bytes without a shape. Parts follow each other. */
 	struct shape key[TABLE_KEY_PARTS_MAX];

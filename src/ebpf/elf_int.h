@@ -97,7 +97,7 @@ elf_read_tables(struct reader *r);
 const struct btf_type *
 elf_description(struct reader *r, const char *name);
 
-/* elf_values.c: what tables hold from the start, by the relocations of .maps. Needs the tables. */
+/* elf_values.c: what tables hold from the start, by the relocations of .maps. Needs tables and functions. */
 int
 elf_read_held(struct reader *r);
 

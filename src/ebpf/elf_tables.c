@@ -126,9 +126,10 @@ check_sizes(struct reader *r, const struct table *table)
 	    table->value_size == 0 || table->value_size > ENTRY_MAX)
 		return elf_fail(r, "table %s: keys of %u and values of %u bytes; both must be 1 to %u",
 			    table->name, table->key_size, table->value_size, ENTRY_MAX);
-	if (table_kind_holds_tables(table->kind) && table->value_size != 4)
+	if ((table_kind_holds_tables(table->kind) || table->kind == TABLE_PROGRAMS) && table->value_size != 4)
 		return elf_fail(r, "table %s: values of a %s have 4 bytes, not %u", table->name, table_kind_name(table->kind), table->value_size);
-	if ((is_array || table->kind == TABLE_STACK_TRACE || table->kind == TABLE_ARRAY_OF_TABLES) && table->key_size != 4)
+	if ((is_array || table->kind == TABLE_STACK_TRACE || table->kind == TABLE_ARRAY_OF_TABLES ||
+	     table->kind == TABLE_PROGRAMS) && table->key_size != 4)
 		return elf_fail(r, "table %s: keys of an %s have 4 bytes, not %u", table->name,
 			    table_kind_name(table->kind), table->key_size);
 	return 0;
@@ -195,27 +196,41 @@ read_description(struct reader *r, const char *name, const struct btf_type *type
 	return err;
 }
 
-/* What a table of tables holds: `values` is an array of pointers to the description of each. */
+/* What the pointers point to of which `values` is an array, of this kind. NULL: refused. */
+static const struct btf_type *
+type_of_values(struct reader *r, const char *name, const struct btf_member *values, uint32_t kind)
+{
+	const struct btf_type *array = typeinfo_plain(r->types, values->type, NULL), *type = NULL;
+
+	if (array && BTF_INFO_KIND(array->info) == BTF_KIND_ARRAY)
+		type = typeinfo_plain(r->types, type_array(array)->type, NULL);
+	if (type && BTF_INFO_KIND(type->info) == BTF_KIND_PTR)
+		type = typeinfo_plain(r->types, type->type, NULL);
+	if (type && BTF_INFO_KIND(type->info) == kind)
+		return type;
+	elf_fail(r, "table %s: write __array(values, %s)", name, kind == BTF_KIND_STRUCT ? "struct ...), what its tables are like" : "int (void *)), its programs");
+	return NULL;
+}
+
 static int
 read_inner(struct reader *r, struct table *table, const struct btf_member *values)
 {
-	const struct btf_type *array = values ? typeinfo_plain(r->types, values->type, NULL) : NULL, *pointer = NULL;
 	const char *name = table->name;
 	struct description d = { 0 };
+	const struct btf_type *type;
 	struct table inner;
 	int err;
 
 	if (!values)
 		return elf_fail(r, "table %s: what it holds is not described: write __array(values, struct ...)", name);
-	if (array && BTF_INFO_KIND(array->info) == BTF_KIND_ARRAY)
-		pointer = typeinfo_plain(r->types, type_array(array)->type, NULL);
-	if (!pointer || BTF_INFO_KIND(pointer->info) != BTF_KIND_PTR)
-		return elf_fail(r, "table %s: field values is not written with __array()", name);
-	err = read_description(r, name, typeinfo_plain(r->types, pointer->type, NULL), &inner, &d);
+	type = type_of_values(r, name, values, BTF_KIND_STRUCT);
+	if (!type)
+		return -EINVAL;
+	err = read_description(r, name, type, &inner, &d);
 	if (err)
 		return err;
-	if (d.values || table_kind_holds_tables(inner.kind))
-		return elf_fail(r, "table %s: it holds tables that hold tables; one level is possible", name);
+	if (d.values || table_kind_holds_tables(inner.kind) || inner.kind == TABLE_PROGRAMS)
+		return elf_fail(r, "table %s: it holds tables that hold tables or programs; one level is possible", name);
 	inner.name = name;
 	err = check_sizes(r, &inner);
 	table->element = err ? NULL : memcpy(arena_alloc(r->arena, sizeof(inner)), &inner, sizeof(inner));
@@ -231,6 +246,8 @@ read_table(struct reader *r, const char *name, struct table *table)
 	table->name = table_name(r, name);
 	if (!err && table_kind_holds_tables(table->kind))
 		err = read_inner(r, table, d.values);
+	else if (!err && d.values && table->kind == TABLE_PROGRAMS)
+		err = type_of_values(r, name, d.values, BTF_KIND_FUNC_PROTO) ? 0 : -EINVAL;
 	else if (!err && d.values)
 		err = elf_fail(r, "table %s: a %s holds neither tables nor programs, but has the field values", name, table_kind_name(table->kind));
 	return err ? err : check_sizes(r, table);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * What the values of a table are more than bytes: locks in them, by their types in the BTF; tables, by the relocations of the variable that
- * describes the table:
+ * What the values of a table are more than bytes: locks in them, by their types in the BTF; tables and programs, by the relocations of the
+ * variable that describes the table:
  *
  *     struct { ...; __array(values, struct inner); } outer SEC(".maps") = { .values = { [3] = &some } };
  *
  * is a relocation at the place of the fourth pointer of `values` in `outer`, with the symbol `some`.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "ebpf/elf_int.h"
@@ -100,29 +101,61 @@ place_of(struct reader *r, const struct symbol *outer, uint64_t off, uint32_t *k
 }
 
 /*
- * The table that the relocation names: by its own symbol, the bytes in place being 0 (clang) or the symbol's place once more (gcc); or by the
- * symbol of .maps, the bytes in place being where it is.
+ * Where what the relocation names stands: in section *in, at byte *off. By its own symbol, the bytes in place being 0 (clang) or the symbol's
+ * place once more (gcc); or by the symbol of the section, the bytes in place being where it is.
  */
-static const struct symbol *
-table_named(struct reader *r, const struct section *maps, const Elf64_Rel *rel)
+static bool
+place_named(const struct reader *r, const struct section *maps, const Elf64_Rel *rel, const struct section **in, uint64_t *off)
 {
-	const struct symbol *symbol = &r->symbols[ELF64_R_SYM(rel->r_info)], *table;
+	const struct symbol *symbol = &r->symbols[ELF64_R_SYM(rel->r_info)];
 	uint64_t addend;
 
-	if (!maps->data || elf_symbol_section(r, symbol) != maps)
-		return NULL;
+	*in = elf_symbol_section(r, symbol);
+	if (!maps->data || !*in)
+		return false;
 	memcpy(&addend, maps->data + rel->r_offset, sizeof(addend));
-	if (symbol->index != UINT32_MAX)
-		return !addend || addend == symbol->sym.st_value ? symbol : NULL;
-	table = table_at(r, symbol->sym.st_shndx, addend);
-	return table && table->sym.st_value == addend ? table : NULL;
+	*off = ELF64_ST_TYPE(symbol->sym.st_info) == STT_SECTION ? addend : symbol->sym.st_value;
+	return ELF64_ST_TYPE(symbol->sym.st_info) == STT_SECTION || !addend || addend == symbol->sym.st_value;
+}
+
+static int
+table_named(struct reader *r, const struct section *maps, const Elf64_Rel *rel, uint32_t *index)
+{
+	const struct section *in;
+	const struct symbol *table;
+	uint64_t off;
+
+	if (!place_named(r, maps, rel, &in, &off) || in != maps)
+		return -EINVAL;
+	table = table_at(r, (uint32_t)(in - r->sections), off);
+	if (!table || table->sym.st_value != off)
+		return -EINVAL;
+	*index = table->index;
+	return 0;
+}
+
+/* A program, not a function that others call. */
+static int
+program_named(struct reader *r, const struct section *maps, const Elf64_Rel *rel, uint32_t *index)
+{
+	const struct section *in;
+	const struct placed *placed;
+	uint64_t off;
+
+	if (!place_named(r, maps, rel, &in, &off) || in->kind != SECTION_CODE || strcmp(in->name, ".text") == 0)
+		return -EINVAL;
+	placed = elf_placed_at(r, (uint32_t)(in - r->sections), off);
+	if (!placed || placed->start != off)
+		return -EINVAL;
+	*index = placed->func;
+	return 0;
 }
 
 static int
 read_held(struct reader *r, uint32_t section, const Elf64_Rel *rel)
 {
 	const struct section *maps = &r->sections[section];
-	const struct symbol *outer, *inner;
+	const struct symbol *outer;
 	struct table *table;
 	struct held held;
 	int err;
@@ -133,15 +166,14 @@ read_held(struct reader *r, uint32_t section, const Elf64_Rel *rel)
 	if (!outer)
 		return elf_fail(r, "section %s: byte %llu refers to something, but is in no table", maps->name, (unsigned long long)rel->r_offset);
 	table = r->object->tables[outer->index];
-	if (!table_kind_holds_tables(table->kind))
-		return elf_fail(r, "table %s: a %s holds no tables", outer->name, table_kind_name(table->kind));
+	if (!table_kind_holds_tables(table->kind) && table->kind != TABLE_PROGRAMS)
+		return elf_fail(r, "table %s: a %s holds no tables or programs", outer->name, table_kind_name(table->kind));
 	err = place_of(r, outer, rel->r_offset - outer->sym.st_value, &held.key);
 	if (err)
 		return err;
-	inner = table_named(r, maps, rel);
-	if (!inner)
-		return elf_fail(r, "table %s: what is in place %u is not a table of this file", outer->name, held.key);
-	held.index = inner->index;
+	if (table->kind == TABLE_PROGRAMS ? program_named(r, maps, rel, &held.index) : table_named(r, maps, rel, &held.index))
+		return elf_fail(r, "table %s: what is in place %u is no %s of this file", outer->name, held.key,
+				table->kind == TABLE_PROGRAMS ? "program" : "table");
 	table->held = elf_grow(r, table->held, table->n_held, sizeof(held));
 	table->held[table->n_held++] = held;
 	return 0;

@@ -33,6 +33,7 @@ struct ktap_table {
 	struct vm *vm;
 	uint32_t index;
 	const struct table *table;
+	struct ktap_object *object; /* NULL: it is one of the host's */
 	struct arena *arena; /* of a table of the host's; NULL: the object owns it */
 };
 
@@ -67,6 +68,10 @@ host_fail_text(int err, struct text *why);
 /* May many threads use such a table at once? (The one value that a per-CPU table has here is not for several.) */
 bool
 host_table_is_shared(const struct table *table);
+
+/* The object's program that was loaded so; NULL: none. */
+const struct ktap_program *
+host_program(const struct ktap_object *object, const struct vm_program *run);
 
 const struct host_event *
 host_event_find(const struct ktap *engine, const char *name);

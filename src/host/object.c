@@ -151,7 +151,7 @@ make_tables(struct ktap_object *object, const struct ktap_options *options)
 	for (uint32_t i = 0; i < object->object->n_tables; i++) {
 		object->is_serial |= !host_table_is_shared(object->object->tables[i]);
 		object->tables[i] = (struct ktap_table){
-			.engine = object->engine, .vm = object->vm, .index = i, .table = object->object->tables[i],
+			.engine = object->engine, .object = object, .vm = object->vm, .index = i, .table = object->object->tables[i],
 		};
 	}
 	return err;
@@ -212,6 +212,40 @@ load_programs(struct ktap_object *object, const struct ktap_options *options)
 	return err;
 }
 
+static const struct vm_program *
+program_of_func(const struct ktap_object *object, uint32_t index)
+{
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		if (object->programs[i].func == object->object->funcs[index])
+			return object->programs[i].run;
+	return NULL;
+}
+
+/* What the object says is in its tables of programs. */
+static int
+put_programs(struct ktap_object *object)
+{
+	struct text why = { 0 };
+	int err = 0;
+
+	for (uint32_t t = 0; t < object->object->n_tables && err == 0; t++) {
+		const struct table *table = object->object->tables[t];
+
+		for (uint32_t i = 0; table->kind == TABLE_PROGRAMS && i < table->n_held && err == 0; i++)
+			err = vm_table_put_program(object->vm, t, table->held[i].key, program_of_func(object, table->held[i].index), &why);
+	}
+	return err ? host_fail_text(err, &why) : 0;
+}
+
+const struct ktap_program *
+host_program(const struct ktap_object *object, const struct vm_program *run)
+{
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		if (object->programs[i].run == run)
+			return &object->programs[i];
+	return NULL;
+}
+
 /* Makes an object of one that was read into its arena; frees both on failure. */
 static int
 open_read(struct ktap_object *object, const struct ktap_options *options, struct ktap_object **out)
@@ -228,6 +262,8 @@ open_read(struct ktap_object *object, const struct ktap_options *options, struct
 		err = make_tables(object, options);
 	if (err == 0)
 		err = load_programs(object, options);
+	if (err == 0)
+		err = put_programs(object);
 	if (err < 0) {
 		vm_free(object->vm);
 		arena_free(object->arena);

@@ -85,7 +85,7 @@ ktap_table_value_size(const struct ktap_table *table)
 bool
 host_table_is_shared(const struct table *table)
 {
-	return table_kind_holds_tables(table->kind) || table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_RINGBUF;
+	return table_kind_holds_tables(table->kind) || table->kind == TABLE_PROGRAMS || table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_RINGBUF;
 }
 
 static void
@@ -158,6 +158,24 @@ ktap_table_held(struct ktap_table *table, const void *key)
 	struct ktap_table *of_vm = vm ? vm_host(vm) : NULL; /* the first of its machine's tables */
 
 	return of_vm ? of_vm + index : NULL;
+}
+
+int
+ktap_table_put_program(struct ktap_table *table, uint32_t place, const struct ktap_program *program)
+{
+	struct text why = { 0 };
+	int err = vm_table_put_program(table->vm, table->index, place, program->run, &why);
+
+	return err ? host_fail_text(err, &why) : 0;
+}
+
+const struct ktap_program *
+ktap_table_program(struct ktap_table *table, uint32_t place)
+{
+	const struct vm_program *program = vm_table_program(table->vm, table->index, place);
+	struct ktap_table *tables = vm_host(table->vm);
+
+	return program ? host_program(tables->object, program) : NULL;
 }
 
 int

@@ -115,6 +115,37 @@ program_of(struct run *run, uint32_t func, const struct section *section)
 	return program;
 }
 
+/* Only tail calls reach it: its section ("raw_tp") names no event. */
+static bool
+has_no_event(const struct section *section, const char *rest)
+{
+	return section->target != SECTION_NOTHING && !*rest;
+}
+
+/* What the object says is in its tables of programs. */
+static int
+put_programs(struct run *run, struct text *why)
+{
+	int err = 0;
+
+	for (uint32_t t = 0; t < run->object->n_tables && err == 0; t++) {
+		const struct table *table = run->object->tables[t];
+
+		for (uint32_t i = 0; table->kind == TABLE_PROGRAMS && i < table->n_held && err == 0; i++) {
+			uint32_t func = table->held[i].index;
+			const char *rest;
+			const struct section *section = section_find(run->object->funcs[func]->section, &rest);
+
+			if (!section) {
+				text_printf(why, "program '%s': ktap knows no section '%s'", run->object->funcs[func]->name, run->object->funcs[func]->section);
+				return -EINVAL;
+			}
+			err = run->source->ops->put(run->source, program_of(run, func, section), t, table->held[i].key, why);
+		}
+	}
+	return err;
+}
+
 /* Programs of section `once` run now, or (NULL) those with events are attached. */
 static int
 user_programs(struct run *run, const char *once, struct text *why)
@@ -132,6 +163,8 @@ user_programs(struct run *run, const char *once, struct text *why)
 			text_printf(why, "program '%s': ktap knows no section '%s'", func->name, func->section);
 			return -EINVAL;
 		}
+		if (!once && has_no_event(section, rest))
+			continue;
 		if (once ? strcmp(section->prefix, once) == 0 : section->context != CONTEXT_NONE)
 			err = once ? run->source->ops->once(run->source, program_of(run, i, section), why) :
 				     attach_one(run, func, section, rest, program_of(run, i, section), why);
@@ -186,6 +219,8 @@ start(struct run *run, struct text *why)
 	run->source->print = take_line;
 	run->source->print_arg = run;
 	if (!by_itself)
+		err = put_programs(run, why);
+	if (err == 0 && !by_itself)
 		err = user_programs(run, NULL, why);
 	if (err == 0 && !by_itself)
 		err = user_programs(run, "init", why);

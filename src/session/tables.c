@@ -278,7 +278,7 @@ is_data(const struct typeinfo *types, const struct table *table)
 static bool
 is_shown(const struct table *table)
 {
-	return !table->read_only && !table_kind_holds_tables(table->kind) && table->kind != TABLE_RINGBUF && table->kind != TABLE_PERF_EVENTS &&
+	return !table->read_only && !table_kind_holds_tables(table->kind) && table->kind != TABLE_RINGBUF && table->kind != TABLE_PERF_EVENTS && table->kind != TABLE_PROGRAMS &&
 	       table->kind != TABLE_STACK_TRACE && table->key_size;
 }
 

@@ -144,6 +144,14 @@ engine_once(struct source *source, const struct program *program, struct text *w
 	return 0;
 }
 
+int
+engine_put(struct source *source, const struct program *program, uint32_t table, uint32_t place, struct text *why)
+{
+	const struct loaded *loaded = engine_load(of(source), program, why);
+
+	return loaded ? vm_table_put_program(of(source)->vm, table, place, loaded->run, why) : -errno;
+}
+
 bool
 engine_exited(const struct engine *engine)
 {

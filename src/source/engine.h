@@ -54,6 +54,10 @@ engine_run(struct engine *engine, const struct loaded *loaded, const struct even
 int
 engine_once(struct source *source, const struct program *program, struct text *why);
 
+/* struct source_ops, put. */
+int
+engine_put(struct source *source, const struct program *program, uint32_t table, uint32_t place, struct text *why);
+
 /* Has a probe called exit()? */
 bool
 engine_exited(const struct engine *engine);

@@ -285,12 +285,22 @@ attach_tracepoint(struct kernel_object *ko, const struct bpf_program *prog)
 	return err;
 }
 
+/* Its section ("raw_tp") names no event: only tail calls reach the program. */
+static bool
+is_for_tail_calls(const char *name)
+{
+	const char *rest;
+	const struct section *section = section_find(name, &rest);
+
+	return section && section->target != SECTION_NOTHING && !*rest;
+}
+
 static int
 attach_program(struct kernel_object *ko, const struct bpf_program *prog)
 {
 	const char *section = bpf_program__section_name(prog);
 
-	if (is_once(section) || !bpf_program__autoload(prog))
+	if (is_once(section) || is_for_tail_calls(section) || !bpf_program__autoload(prog))
 		return 0;
 	if (bpf_program__type(prog) == BPF_PROG_TYPE_PERF_EVENT)
 		return attach_timers(ko, prog);

@@ -303,6 +303,7 @@ ptrace_stats(struct source *source, struct source_stats *stats)
 static const struct source_ops ptrace_ops = {
 	.name = "user",
 	.attach = ptrace_attach,
+	.put = engine_put,
 	.once = engine_once,
 	.start = ptrace_start,
 	.poll_fds = ptrace_poll_fds,

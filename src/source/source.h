@@ -74,6 +74,8 @@ struct source_ops {
 	int (*attach)(struct source *source, const struct program *program, struct event *event, struct text *why);
 	/* Loads and attaches all that was registered, then lets the command go. Returns 0 or -errno with *why set. */
 	int (*start)(struct source *source, struct text *why);
+	/* Puts a program into a place of a table of programs. Returns 0 or -errno with *why set. NULL: the source does it by itself. */
+	int (*put)(struct source *source, const struct program *program, uint32_t table, uint32_t place, struct text *why);
 	/* Runs a program once that no event is for (sections init and fini). Returns 0 or -errno with *why set. NULL: not here. */
 	int (*once)(struct source *source, const struct program *program, struct text *why);
 	/*

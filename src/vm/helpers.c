@@ -428,6 +428,12 @@ HELPER_FN(for_each_map_elem)
 	return n;
 }
 
+/* Comes back only where the program goes on: the interpreter has an instruction of its own for what happens else (interp.c). */
+HELPER_FN(tail_call)
+{
+	return 0;
+}
+
 /* ---- the table of them ------------------------------------------------------------------------------------------- */
 
 static const struct helper helpers[] = {
@@ -469,6 +475,12 @@ helper_callback(const struct helper *helper)
 		if (helper->args[i] == HARG_LOOP_FN || helper->args[i] == HARG_ELEM_FN)
 			return i + 1;
 	return 0;
+}
+
+bool
+insn_is_tail_call(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && insn->imm == BPF_FUNC_tail_call;
 }
 
 bool

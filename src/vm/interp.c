@@ -28,9 +28,10 @@ struct op {
 	};
 };
 
-/* What decoding adds to the instructions of programs that have a budget. */
+/* What decoding adds to the instructions: of programs that have a budget, and for what is no call like others. */
 enum {
 	OP_CHARGE = N_INSNS, /* before a jump backward: pays for it or ends the run */
+	OP_TAIL_CALL,        /* in place of a call of that helper */
 	OP_CHECK,            /* behind a helper that calls back: ends the run where the budget was used up there */
 	N_OPS
 };
@@ -39,16 +40,6 @@ struct vm_func {
 	struct vm_func *next;
 	const struct func *func;
 	struct op *ops;
-};
-
-struct vm_program {
-	struct vm_program *next;
-	const struct func *func;
-	struct jit_code *code; /* machine code; NULL: interpreted, and these are there: */
-	struct vm_func *funcs; /* all that it calls; the last is the entry */
-	const struct vm_func *entry;
-	struct vm_signature signature;
-	uint32_t budget;       /* 0: none */
 };
 
 bool
@@ -142,6 +133,10 @@ decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, 
 		op->jump = (int32_t)index[pc + 1 + (uint32_t)(info->id == INSN_JA32 ? insn->imm : insn->off)] - (int32_t)at - 1;
 		return true;
 	case SHAPE_CALL:
+		if (insn_is_tail_call(insn)) {
+			op->id = OP_TAIL_CALL;
+			return true;
+		}
 		if (info->id == INSN_CALL) {
 			op->helper = helper_code(insn->imm);
 			return true;
@@ -229,6 +224,12 @@ vm_program_exec(const struct vm_program *program)
 	return program->code ? VM_EXEC_JIT : VM_EXEC_INTERP;
 }
 
+const struct func *
+vm_program_func(const struct vm_program *program)
+{
+	return program->func;
+}
+
 static int
 out_of_memory(const struct func *func, struct text *why)
 {
@@ -243,7 +244,9 @@ prepare(struct vm *vm, struct vm_program *program, struct text *why)
 	struct text reason = { 0 };
 	int err = -EOPNOTSUPP;
 
-	if (vm->exec != VM_EXEC_INTERP)
+	if (vm->exec != VM_EXEC_INTERP && func_has_tail_calls(vm->object, program->func))
+		text_printf(&reason, "function \"%s\": no machine code: it makes tail calls, which the interpreter does", program->func->name);
+	else if (vm->exec != VM_EXEC_INTERP)
 		err = jit_compile(vm, program->func, &program->signature, &program->code, &reason);
 	if (err && vm->exec == VM_EXEC_JIT)
 		text_puts(why, reason.s ? reason.s : "out of memory");
@@ -267,10 +270,13 @@ vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signa
 		*err = out_of_memory(func, why);
 		return NULL;
 	}
+	program->vm = vm;
 	program->func = func;
 	program->signature = *signature;
 	program->budget = vm->budget;
-	*err = prepare(vm, program, why);
+	*err = programs_join(program, why);
+	if (!*err)
+		*err = prepare(vm, program, why);
 	if (*err) {
 		program_free(program);
 		return NULL;
@@ -294,6 +300,9 @@ address(uint64_t base, int16_t off)
 	return (void *)(uintptr_t)(base + (uint64_t)(int64_t)off);
 }
 
+static uint64_t
+enter_by_tail_call(struct vm_run *run, const struct vm_program *program, uint64_t context);
+
 #define NEXT() goto *code[op->id]
 #define OPERAND(code) (BPF_SRC(code) == BPF_X ? reg[op->src] : (uint64_t)op->imm)
 
@@ -313,6 +322,7 @@ execute(struct vm_run *run, const struct op *op, uint64_t reg[11])
 		[INSN_CALL] = &&do_CALL,
 		[INSN_CALL_LOCAL] = &&do_CALL_LOCAL,
 		[INSN_EXIT] = &&do_EXIT,
+		[OP_TAIL_CALL] = &&do_TAIL_CALL,
 		[OP_CHARGE] = &&do_CHARGE,
 		[OP_CHECK] = &&do_CHECK,
 	};
@@ -401,6 +411,24 @@ do_EXIT:
 	op = saved[depth].op;
 	NEXT();
 
+do_TAIL_CALL: {
+		const struct vm_program *program = programs_at((const struct vm_table *)(uintptr_t)reg[2], (uint32_t)reg[3]);
+
+		if (!program || run->n_tail_calls >= VM_TAIL_CALLS_MAX) {
+			op++;
+			NEXT();
+		}
+		run->n_tail_calls++;
+		if (!depth && !program->code) {
+			op = program->entry->ops; /* r1 is the context, r10 stays */
+			NEXT();
+		}
+		reg[0] = enter_by_tail_call(run, program, reg[1]);
+		if (run->budget < 0)
+			return 0;
+		goto do_EXIT;
+	}
+
 do_CHARGE:
 	if (--run->budget < 0)
 		return 0;
@@ -450,6 +478,7 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	run->budget = program->budget;
 	memset(run->held, 0, sizeof(run->held));
 	run->locked = NULL;
+	run->n_tail_calls = 0;
 	add_range(run, stack, VM_STACK_SIZE);
 	for (int i = 0; i < 5; i++) {
 		enum vm_arg_kind kind = program->signature.args[i].kind;
@@ -475,6 +504,23 @@ run_program(struct vm_run *run, const struct vm_program *program, const uint64_t
 			reg[i + 1] = args[i];
 	reg[10] = (uintptr_t)stack + VM_STACK_SIZE;
 	return execute(run, program->entry->ops, reg);
+}
+
+/*
+ * A program in place of a function that another called, or one that is machine code: it gets frames of its own, since what is left of
+ * those may not suffice. No deeper than VM_TAIL_CALLS_MAX of these. Not inlined: only who comes here pays for the stack.
+ */
+static __attribute__((noinline)) uint64_t
+enter_by_tail_call(struct vm_run *run, const struct vm_program *program, uint64_t context)
+{
+	_Alignas(16) char stack[VM_FRAMES_MAX * VM_STACK_SIZE];
+	const uint64_t args[5] = { context };
+	uint64_t (*call_back)(struct vm_run *, uint64_t, uint64_t, const uint64_t[VM_CALLBACK_ARGS]) = run->call_back, r0;
+
+	run->call_back = program->code ? jit_call_back : interp_call_back;
+	r0 = run_program(run, program, args, stack);
+	run->call_back = call_back;
+	return r0;
 }
 
 /* The budget was used up: what the program holds is given back for it. */

@@ -83,6 +83,7 @@ static const struct table_ops *const ops_of_kind[N_TABLE_KINDS] = {
 	[TABLE_BLOOM] = &bloom_ops,
 	[TABLE_ARRAY_OF_TABLES] = &outer_ops,
 	[TABLE_HASH_OF_TABLES] = &outer_ops,
+	[TABLE_PROGRAMS] = &programs_ops,
 };
 
 /* ---- new and free --------------------------------------------------------------------------------------- */
@@ -98,7 +99,7 @@ bad_table(const struct table *table, struct text *why, const char *cause)
 static bool
 is_array(const struct table *table)
 {
-	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
+	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY || table->kind == TABLE_PROGRAMS;
 }
 
 static int
@@ -144,6 +145,7 @@ takes_all_memory(const struct table *table)
 	switch (table->kind) {
 	case TABLE_ARRAY:
 	case TABLE_ARRAY_OF_TABLES:
+	case TABLE_PROGRAMS:
 	case TABLE_PERCPU_ARRAY:
 	case TABLE_LRU_HASH:
 	case TABLE_LRU_PERCPU_HASH:
@@ -193,6 +195,8 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 		return -EINVAL;
 	if (is_array(table) && table->key_size != 4)
 		return bad_table(table, why, "keys of an array must have 4 bytes");
+	if (table->kind == TABLE_PROGRAMS && table->value_size != 4)
+		return bad_table(table, why, "values of a table of programs must have 4 bytes");
 	if (table->has_lock && !can_have_lock(table))
 		return bad_table(table, why, "only values of hash tables and arrays that programs may read and write have a lock, inside, at a multiple of 4");
 	if (!takes_all_memory(table))

@@ -604,16 +604,21 @@ step(struct verifier *v)
 	return step_insn(v);
 }
 
-/* Goes the way that was kept: the branch is taken, or the helper calls back. False: it never goes that way, or refused. */
+/* Goes the way that was kept: the branch is taken, the helper calls back, the tail call succeeds. False: it never goes that way, or refused. */
 static bool
 take_way(struct verifier *v)
 {
 	const struct bpf_insn *insn = &frame_top(v)->func->insns[v->state.pc];
 
-	if (!insn_calls_back(insn))
+	if (insn_calls_back(insn)) {
+		note_branch(v, true);
+		return callback_enter(v);
+	}
+	if (!insn_is_tail_call(insn))
 		return take_branch(v, insn, true);
 	note_branch(v, true);
-	return callback_enter(v);
+	tail_call_taken(v);
+	return true;
 }
 
 /* Takes up the next way that was kept. False: none is left. */

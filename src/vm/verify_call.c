@@ -35,10 +35,12 @@ takes_table(enum helper_tables tables, const struct table *table)
 	switch (tables) {
 	case HTAB_NONE:
 		return false;
+	case HTAB_PROGRAMS:
+		return table->kind == TABLE_PROGRAMS;
 	case HTAB_FOUND:
 		return table_kind_holds_tables(table->kind) || takes_table(HTAB_KEYED, table);
 	case HTAB_KEYED:
-		return table_kind_has_keys(table->kind) && table->kind != TABLE_STACK_TRACE && table->kind != TABLE_PERF_EVENTS &&
+		return table_kind_has_keys(table->kind) && table->kind != TABLE_PROGRAMS && table->kind != TABLE_STACK_TRACE && table->kind != TABLE_PERF_EVENTS &&
 		       !table_kind_holds_tables(table->kind);
 	case HTAB_WALKED:
 		return table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_LRU_HASH ||
@@ -381,6 +383,34 @@ refuse_helper(struct verifier *v, const struct bpf_insn *insn)
 	return refuse(v, -EINVAL, "calls helper %" PRId32 ", which this engine does not have", insn->imm);
 }
 
+/* ---- tail calls ----------------------------------------------------------------------------------------------- */
+
+/*
+ * The program goes on here, where the table has none for it; else another one begins in the place of this function, and what that returns
+ * goes to whoever called the function. That way is kept, where there is a caller; the program as a whole may return any number.
+ */
+static bool
+check_tail_call(struct verifier *v)
+{
+	if (v->state.n_refs)
+		return refuse(v, -EACCES, "a tail call while a record is reserved; hand it to ringbuf_submit or ringbuf_discard");
+	for (uint32_t i = 0; i < v->state.n_frames; i++)
+		if (v->state.frames[i]->called_back)
+			return refuse(v, -EACCES, "a tail call in a function that a helper calls back");
+	if (frame_top(v)->regs[1].index != signature_context(v->signature))
+		return refuse_reg(v, 1, "a tail call hands on the first context of the program");
+	return v->state.n_frames == 1 || state_push(v, v->state.pc);
+}
+
+void
+tail_call_taken(struct verifier *v)
+{
+	v->state.pc = frame_top(v)->return_pc + 1;
+	frame_pop(v);
+	trail_define(v, loc_top(v, 0), LOC_NONE, LOC_NONE);
+	reg_set_scalar(reg_write(v, 0), scalar_unknown());
+}
+
 bool
 check_helper_call(struct verifier *v, const struct bpf_insn *insn)
 {
@@ -394,6 +424,8 @@ check_helper_call(struct verifier *v, const struct bpf_insn *insn)
 		if (!check_arg(v, &call, regno))
 			return false;
 	if (helper_callback(call.helper) && !callback_push(v, call.helper))
+		return false;
+	if (call.helper->number == BPF_FUNC_tail_call && !check_tail_call(v))
 		return false;
 	if (call.new_dynptr && !make_dynptr(v, &call))
 		return false;

@@ -249,6 +249,7 @@ add_calls(struct verifier *v, struct func_info *info)
 
 		if (!(info->marks[pc] & MARK_START))
 			continue;
+		info->has_tail_call |= insn_is_tail_call(&func->insns[pc]);
 		if (insn_calls_back(&func->insns[pc]))
 			info->marks[pc] |= MARK_CALLS_BACK | MARK_TARGET;
 		referred = func_referred(v, func, pc);
@@ -322,8 +323,30 @@ check_calls_of(struct verifier *v, struct func_info *info)
 	return true;
 }
 
+/*
+ * Where another program takes the place of a function, it needs a stack beside that of the callers: a rule of the kernel, which has so much and
+ * no more. Called with more than before only, so that it ends.
+ */
+static bool
+check_stack_above(struct verifier *v, struct func_info *info, uint32_t above)
+{
+	above += (uint32_t)round_up(info->depth ? info->depth : 1, 32);
+	for (struct call_edge *edge = info->calls; edge; edge = edge->next) {
+		struct func_info *callee = edge->callee;
+
+		if (above <= callee->depth_above)
+			continue;
+		callee->depth_above = above;
+		if (callee->has_tail_call && above >= VM_STACK_SIZE / 2)
+			return refuse_at(v, callee->func, 0, "makes a tail call while its callers take 256 bytes of stack or more (a rule of the kernel)");
+		if (!check_stack_above(v, callee, above))
+			return false;
+	}
+	return true;
+}
+
 bool
 check_call_graph(struct verifier *v)
 {
-	return check_calls_of(v, func_info_of(v, v->entry));
+	return check_calls_of(v, func_info_of(v, v->entry)) && check_stack_above(v, func_info_of(v, v->entry), 0);
 }

@@ -90,6 +90,8 @@ way_name(const struct branch *branch)
 {
 	if (insn_calls_back(&branch->func->insns[branch->pc]))
 		return "calls back";
+	if (insn_is_tail_call(&branch->func->insns[branch->pc]))
+		return "goes on in another program";
 	return branch->taken ? "taken" : "not taken";
 }
 

@@ -236,6 +236,22 @@ vm_run(struct vm *vm, const struct vm_program *program, const struct vm_env *env
 int
 vm_run_bounded(struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5], uint64_t *r0);
 
+/*
+ * Puts a program into a place of a prog_array, where tail calls find it. It must be of the same machine, take its context and nothing else, and
+ * have the same context, and a budget or none, as all other programs that are in the table or call through it: else -EINVAL with
+ * *why. -E2BIG: there is no such place.
+ */
+int
+vm_table_put_program(struct vm *vm, uint32_t table, uint32_t place, const struct vm_program *program, struct text *why);
+
+/* The program in a place of a prog_array. NULL: there is none. */
+const struct vm_program *
+vm_table_program(struct vm *vm, uint32_t table, uint32_t place);
+
+/* The function that was loaded. */
+const struct func *
+vm_program_func(const struct vm_program *program);
+
 /* ---- helper_host.c: helpers of the program that hosts the engine ------------------------------------------------------- */
 
 #define VM_HOST_HELPERS_MAX 256

@@ -9,6 +9,7 @@
 
 #define VM_STACK_SIZE 512   /* bytes that a chain of frames may use, and the distance between two frames */
 #define VM_FRAMES_MAX 8
+#define VM_TAIL_CALLS_MAX 33 /* in a run, as in the kernel */
 #define VM_LOOPS_MAX (1u << 23) /* of the helper loop, as in the kernel */
 #define VM_STACK_DEPTH_MAX 255 /* frames of a stack in a table of stacks */
 #define VM_REFS_MAX 8       /* records that a program holds at once */
@@ -28,6 +29,7 @@ struct lpm;
 struct queue;
 struct bloom;
 struct outer;
+struct programs;
 
 /* A table of a running machine. Its address is what programs hold in a register after ld_imm64. */
 struct vm_table {
@@ -47,6 +49,7 @@ struct vm_table {
 		struct queue *queue;
 		struct bloom *bloom;
 		struct outer *outer;
+		struct programs *programs;
 	};
 };
 
@@ -75,7 +78,7 @@ struct table_ops {
 	bool from_program; /* programs may look up, update and delete */
 };
 
-extern const struct table_ops hash_ops, array_ops, stacks_ops, lru_ops, lpm_ops, queue_ops, bloom_ops, outer_ops;
+extern const struct table_ops hash_ops, array_ops, stacks_ops, lru_ops, lpm_ops, queue_ops, bloom_ops, outer_ops, programs_ops;
 
 /* For kinds that lack an operation: no such entry, -EINVAL. */
 void *
@@ -179,6 +182,36 @@ struct vm {
 	bool no_bmi2;                  /* for tests: as if the processor were an old one */
 };
 
+/* A loaded program (interp.c). */
+struct vm_program {
+	struct vm_program *next;
+	struct vm *vm;
+	const struct func *func;
+	struct jit_code *code; /* machine code; NULL: interpreted, and these are there: */
+	struct vm_func *funcs; /* all that it calls; the last is the entry */
+	const struct vm_func *entry;
+	struct vm_signature signature;
+	uint32_t budget;       /* 0: none */
+};
+
+/* ---- programs.c: tables of programs ---- */
+
+/* The argument of a program that its tail calls hand on: its first context, or memory of the host's. 5: none. */
+uint32_t
+signature_context(const struct vm_signature *signature);
+
+/* The program in a place; NULL: none. */
+const struct vm_program *
+programs_at(const struct vm_table *t, uint32_t place);
+
+/* A program that was verified joins the tables of programs that it calls through. 0, or -EINVAL with *why: it does not fit in. */
+int
+programs_join(const struct vm_program *program, struct text *why);
+
+/* Does the function, or one that it calls, make tail calls? */
+bool
+func_has_tail_calls(const struct object *object, const struct func *func);
+
 /* Frees the programs (interp.c). */
 void
 vm_programs_free(struct vm_program *programs);
@@ -199,6 +232,7 @@ struct vm_run {
 	/* Memory of the engine that this run knows to be readable: stack, record, scratch. The rest is read by system call. */
 	struct vm_range { const void *base; size_t len; } ranges[6];
 	uint32_t n_ranges;
+	uint32_t n_tail_calls;
 	/* Of programs that have a budget: */
 	bool has_budget;
 	int64_t budget;                /* what is left; below 0: used up, everybody returns */
@@ -307,7 +341,7 @@ enum helper_ret {
 };
 
 /* Which tables a helper takes: each kind of helper has its own. */
-enum helper_tables { HTAB_NONE, HTAB_FOUND, HTAB_KEYED, HTAB_WALKED, HTAB_PER_CPU, HTAB_RINGBUF, HTAB_STACK, HTAB_PUSHED, HTAB_POPPED, HTAB_PERF };
+enum helper_tables { HTAB_NONE, HTAB_PROGRAMS, HTAB_FOUND, HTAB_KEYED, HTAB_WALKED, HTAB_PER_CPU, HTAB_RINGBUF, HTAB_STACK, HTAB_PUSHED, HTAB_POPPED, HTAB_PERF };
 
 typedef uint64_t helper_fn(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
 
@@ -350,6 +384,10 @@ helper_code(int32_t number);
 /* The register (1 to 5) in which the helper takes a function to call back; 0: none. */
 uint32_t
 helper_callback(const struct helper *helper);
+
+/* True if the instruction is a tail call. */
+bool
+insn_is_tail_call(const struct bpf_insn *insn);
 
 /* True if the instruction is a call of a helper that calls back. */
 bool
@@ -513,6 +551,8 @@ struct func_info {
 	uint32_t depth;                  /* bytes of stack that it uses itself */
 	struct call_edge *calls;
 	struct func_info *next;
+	bool has_tail_call;              /* itself */
+	uint32_t depth_above;            /* most stack of those that call it */
 	uint8_t visit;                   /* check of the call graph: 0 not seen, 1 being looked at, 2 done */
 	uint32_t depth_below;            /* most stack that it and what it calls take */
 };
@@ -716,6 +756,12 @@ dynptr_at(struct verifier *v, uint32_t regno);
 
 bool
 dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref);
+
+/*
+ * verify_call.c: a tail call succeeded, in a function that another called: to that one comes what the other program returns.
+ */
+void
+tail_call_taken(struct verifier *v);
 
 /* verify_lock.c: a call of spin_lock or spin_unlock on the lock at the address in a register. */
 bool

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * load FILE.o: (libbpf reads it as ktap hands it over, elf_mend) what the kernel's verifier says of each program of an object, loaded by libbpf one by one. Prints "NAME ok" or "NAME refused"
- * a line; status 2: the kernel permits us none at all.
+ * load FILE.o: (libbpf reads it as ktap hands it over, elf_mend) what the kernel's verifier says of each program of an object, loaded by libbpf all
+ * together, as tables of programs want it, or, where that fails, one by one. Prints "NAME ok" or "NAME refused" a line; status 2: the
+ * kernel permits us none at all.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +31,35 @@ may_load(void)
 	return bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "probe", "GPL", insns, 2, NULL) >= 0;
 }
 
+static void
+set_type(struct bpf_program *prog)
+{
+	const char *section = bpf_program__section_name(prog);
+
+	if (strcmp(section, "init") == 0 || strcmp(section, "fini") == 0)
+		bpf_program__set_type(prog, BPF_PROG_TYPE_RAW_TRACEPOINT);
+}
+
+/* True: all were accepted. */
+static bool
+load_all(void)
+{
+	struct bpf_object *object = bpf_object__open_mem(file, file_len, NULL);
+	struct bpf_program *prog;
+	bool ok;
+
+	if (!object)
+		return false;
+	bpf_object__for_each_program(prog, object)
+		set_type(prog);
+	ok = bpf_object__load(object) == 0;
+	bpf_object__for_each_program(prog, object)
+		if (ok)
+			printf("%s ok\n", bpf_program__name(prog));
+	bpf_object__close(object);
+	return ok;
+}
+
 /* Only the n-th program; 0: it was accepted, 1: refused, -1: there is none. */
 static int
 load_one(int n)
@@ -42,11 +73,8 @@ load_one(int n)
 	if (!object)
 		return -1;
 	bpf_object__for_each_program(prog, object) {
-		const char *section = bpf_program__section_name(prog);
-
 		bpf_program__set_autoload(prog, i == n);
-		if (strcmp(section, "init") == 0 || strcmp(section, "fini") == 0)
-			bpf_program__set_type(prog, BPF_PROG_TYPE_RAW_TRACEPOINT);
+		set_type(prog);
 		if (i++ == n)
 			name = bpf_program__name(prog);
 	}
@@ -73,7 +101,8 @@ main(int argc, char **argv)
 	file_len = fread(file, 1, sizeof(file), in);
 	fclose(in);
 	elf_mend(file, file_len);
-	for (int n = 0; load_one(n) >= 0; n++)
-		;
+	if (!load_all())
+		for (int n = 0; load_one(n) >= 0; n++)
+			;
 	return 0;
 }

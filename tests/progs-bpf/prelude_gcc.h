@@ -23,6 +23,7 @@ HELPER(__u64, ktime_get_ns, 5, void);
 HELPER(long, trace_printk, 6, const char *format, __u32 size, ...);
 HELPER(__u32, get_prandom_u32, 7, void);
 HELPER(__u32, get_smp_processor_id, 8, void);
+HELPER(long, tail_call, 12, void *context, void *table, __u32 place);
 HELPER(__u64, get_current_pid_tgid, 14, void);
 HELPER(__u64, get_current_uid_gid, 15, void);
 HELPER(long, get_current_comm, 16, void *to, __u32 size);

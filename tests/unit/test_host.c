@@ -414,6 +414,59 @@ test_nested(void **state)
 	ktap_table_free(wrong);
 }
 
+static const char tails[] = "int last(struct context *c);\n"
+			    "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 4); __uint(key_size, 4); __array(values, int (void *)); }\n"
+			    "programs SEC(\".maps\") = { .values = { [1] = (void *)&last } };\n"
+			    "SEC(\"my/event\") int last(struct context *c) { c->out += 100; return 7; }\n"
+			    "SEC(\"my/event\") int again(struct context *c) { c->out++; bpf_tail_call(c, &programs, 2); return 8; }\n"
+			    "SEC(\"my/other\") int other(long *c) { return *c; }\n"
+			    "SEC(\"my/event\") int work(struct context *c) { bpf_tail_call(c, &programs, c->in); return 9; }\n"
+			    "char _license[] SEC(\"license\") = \"GPL\";\n";
+
+static void
+run_tails(struct fixture *f, const struct ktap_options *options)
+{
+	_Alignas(8) struct context context = { .in = 2 };
+	const struct ktap_program *again;
+	struct ktap_table *programs;
+	uint64_t result = 0;
+	uint32_t one = 1;
+
+	open_object(f, options);
+	programs = ktap_table_find(f->object, "programs");
+	again = ktap_program_find(f->object, "again");
+	assert_ptr_equal(ktap_table_program(programs, 1), ktap_program_find(f->object, "last"));
+	assert_null(ktap_table_program(programs, 2));
+	assert_null(ktap_table_program(programs, 4));
+	assert_int_equal(work_on(f, 1), 7);
+	assert_int_equal(work_on(f, 2), 9);
+	assert_int_equal(ktap_table_put_program(programs, 2, again), 0);
+	assert_int_equal(ktap_run(ktap_program_find(f->object, "work"), &context, NULL, &result), 0);
+	assert_int_equal(result, 8);
+	assert_int_equal(context.out, 33);
+	assert_int_equal(ktap_table_put_program(programs, 4, again), -E2BIG);
+	assert_int_equal(ktap_table_put_program(programs, 0, ktap_program_find(f->object, "other")), -EINVAL);
+	assert_non_null(strstr(ktap_error(), "have another, of 16"));
+	assert_int_equal(ktap_table_delete(programs, &one), 0);
+	assert_int_equal(work_on(f, 1), 9);
+	ktap_object_close(f->object);
+	f->object = NULL;
+}
+
+/* Tail calls, from what is interpreted into machine code as well. */
+static void
+test_tail_calls(void **state)
+{
+	struct fixture *f = *state;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	ktap_add_event(f->engine, "my/other", sizeof(long), KTAP_CONTEXT_WRITE);
+	compile_c(f, tails);
+	run_tails(f, NULL);
+	run_tails(f, &(struct ktap_options){ .exec = KTAP_EXEC_INTERPRETER });
+	run_tails(f, &(struct ktap_options){ .budget = 1000 });
+}
+
 int
 main(void)
 {
@@ -424,6 +477,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("host", tests, NULL, NULL);

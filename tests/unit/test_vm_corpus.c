@@ -11,7 +11,8 @@
  *     stricter: REASON                   why we refuse what the kernel accepts
  *     weaker: REASON                     why the kernel refuses what we accept, which is safe all the same
  *     differs: REASON                    kernel and we need not give the same
- *     instructions, of vm_fixture.h's handler, and behind "-- function N" those of another
+ *     instructions, of vm_fixture.h's handler, and behind "-- function N" those of another; behind "-- program N" those of a program that
+ *     tail calls find at place N of the table of programs
  *
  * Needs the right to load programs; without it the kernel's half is skipped.
  */
@@ -33,6 +34,7 @@ struct corpus_program {
 	uint64_t r3, result;
 	const char *sources[KERNEL_FUNCS_MAX];
 	uint32_t n_sources;
+	uint32_t n_funcs; /* of these; the others are programs, for places 0, 1, ... */
 };
 
 static struct corpus_program *programs;
@@ -96,7 +98,7 @@ static void
 read_program(const char *file, const char *why, char *block)
 {
 	struct text sources[KERNEL_FUNCS_MAX] = { { 0 } };
-	struct corpus_program program = { .file = file, .why = why, .n_sources = 1 };
+	struct corpus_program program = { .file = file, .why = why, .n_sources = 1, .n_funcs = 1 };
 	char *line = strsep(&block, "\n");
 
 	program.name = arena_strdup(arena, line);
@@ -105,6 +107,9 @@ read_program(const char *file, const char *why, char *block)
 			continue;
 		if (strncmp(line, "-- function ", 12) == 0) {
 			assert_int_equal(atoi(line + 12), program.n_sources);
+			program.n_funcs = ++program.n_sources;
+		} else if (strncmp(line, "-- program ", 11) == 0) {
+			assert_int_equal(atoi(line + 11), program.n_sources - program.n_funcs);
 			program.n_sources++;
 		} else {
 			text_printf(&sources[program.n_sources - 1], "%s\n", line);
@@ -318,6 +323,12 @@ run_ours(const struct corpus_program *program, enum vm_exec exec, uint64_t r3, s
 	loaded = vm_load(vm, object->funcs[0], &handler_signature, &why, &err);
 	if (!loaded)
 		fail_msg("%s: %s", program->name, why.s);
+	for (uint32_t i = program->n_funcs; i < program->n_sources; i++) {
+		const struct vm_program *target = vm_load(vm, object->funcs[i], &target_signature, &why, &err);
+
+		if (!target || vm_table_put_program(vm, FIXTURE_PROGRAMS, i - program->n_funcs, target, &why))
+			fail_msg("%s, program %u: %s", program->name, (unsigned)(i - program->n_funcs), why.s);
+	}
 	r0 = vm_run(vm, loaded, &env, args);
 	memcpy(input->scratch, scratch, sizeof(scratch));
 	vm_free(vm);
@@ -369,6 +380,8 @@ check_kernel_result(const struct corpus_program *program, uint64_t r3)
 	int err = kernel_open(&kernel);
 
 	fill_input(&theirs, r3);
+	for (uint32_t i = program->n_funcs; i < program->n_sources && !err; i++)
+		err = kernel_put_program(&kernel, object_of(program, in), i, i - program->n_funcs);
 	if (!err)
 		err = kernel_run(&kernel, object_of(program, in), &theirs, &b);
 	kernel_close(&kernel);

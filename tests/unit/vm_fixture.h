@@ -61,7 +61,13 @@ static struct table fixture_tables[] = {
 	  .held = &fixture_held[2], .n_held = 1 },
 	{ .name = "ringbufs", .kind = TABLE_ARRAY_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = 2, .element = &fixture_inner[3],
 	  .held = &fixture_held[3], .n_held = 1 },
+	{ .name = "programs", .kind = TABLE_PROGRAMS, .key_size = 4, .value_size = 4, .max_entries = 4 },
 };
+
+#define FIXTURE_PROGRAMS 22 /* that table */
+
+/* Programs that tail calls reach: all that they get is the context. */
+static const struct vm_signature target_signature = { .args = { { VM_ARG_CTX, 0 } } };
 
 static inline struct object *
 fixture_object(struct arena *arena)

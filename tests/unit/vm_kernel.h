@@ -107,13 +107,13 @@ kernel_wide(struct bpf_insn *insns, uint8_t dst, uint8_t src, int32_t imm)
 	return 2;
 }
 
-/* The functions that func 0 refers to, itself the first: the kernel wants no function that nobody calls. */
+/* The functions that `entry` refers to, itself the first: the kernel wants no function that nobody calls. */
 static inline uint32_t
-kernel_funcs(const struct object *object, uint32_t *funcs)
+kernel_funcs(const struct object *object, uint32_t entry, uint32_t *funcs)
 {
 	uint32_t n = 1;
 
-	funcs[0] = 0;
+	funcs[0] = entry;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct func *func = object->funcs[funcs[i]];
 
@@ -134,11 +134,11 @@ kernel_funcs(const struct object *object, uint32_t *funcs)
 #define KERNEL_FUNCS_MAX 8
 #define KERNEL_PROLOGUE 6 /* instructions that set up the arguments */
 
-/* Copies the functions that func 0 refers to behind the n instructions that are there, and resolves what they refer to. */
+/* Copies the functions that `entry` refers to behind the n instructions that are there, and resolves what they refer to. */
 static inline uint32_t
-kernel_link(const struct kernel *kernel, const struct object *object, struct bpf_insn *insns, uint32_t n)
+kernel_link(const struct kernel *kernel, const struct object *object, uint32_t entry, struct bpf_insn *insns, uint32_t n)
 {
-	uint32_t start[KERNEL_FUNCS_MAX], funcs[KERNEL_FUNCS_MAX], n_funcs = kernel_funcs(object, funcs);
+	uint32_t start[KERNEL_FUNCS_MAX], funcs[KERNEL_FUNCS_MAX], n_funcs = kernel_funcs(object, entry, funcs);
 
 	for (uint32_t i = 0; i < n_funcs; i++) {
 		start[funcs[i]] = n;
@@ -174,14 +174,14 @@ kernel_program(const struct kernel *kernel, const struct object *object, struct 
 	insns[n++] = insn_load(BPF_DW, 3, 2, 0);
 	n += kernel_wide(insns + n, 1, BPF_PSEUDO_MAP_VALUE, kernel->record);
 	n += kernel_wide(insns + n, 4, BPF_PSEUDO_MAP_VALUE, kernel->scratch);
-	return kernel_link(kernel, object, insns, n);
+	return kernel_link(kernel, object, 0, insns, n);
 }
 
 /* Names and linkage of the functions: the kernel wants to know that a function that is called back is a static one. */
 static inline int
-kernel_btf(const struct object *object, struct btf_info *info)
+kernel_btf(const struct object *object, uint32_t entry, uint32_t prologue, struct btf_info *info)
 {
-	uint32_t order[KERNEL_FUNCS_MAX], n = kernel_funcs(object, order);
+	uint32_t order[KERNEL_FUNCS_MAX], n = kernel_funcs(object, entry, order);
 	const struct func *funcs[KERNEL_FUNCS_MAX] = { NULL };
 	struct bpf_func_info *infos;
 
@@ -191,7 +191,7 @@ kernel_btf(const struct object *object, struct btf_info *info)
 		return -1;
 	infos = info->func_infos;
 	for (uint32_t i = 1; i < n; i++)
-		infos[i].insn_off += KERNEL_PROLOGUE;
+		infos[i].insn_off += prologue;
 	return bpf_btf_load(info->btf, info->btf_len, NULL);
 }
 
@@ -202,7 +202,7 @@ kernel_runner_btf(const struct object *object, uint32_t start, struct btf_info *
 	struct bpf_insn exits[KERNEL_PROLOGUE * 4];
 	struct func runner = { .name = "runner", .section = "raw_tp/test", .insns = exits, .n_insns = start };
 	const struct func *funcs[KERNEL_FUNCS_MAX + 1] = { &runner };
-	uint32_t order[KERNEL_FUNCS_MAX], n = kernel_funcs(object, order);
+	uint32_t order[KERNEL_FUNCS_MAX], n = kernel_funcs(object, 0, order);
 
 	for (uint32_t i = 0; i < n; i++)
 		funcs[i + 1] = object->funcs[order[i]];
@@ -239,7 +239,7 @@ kernel_verify(const struct kernel *kernel, const struct object *object, char *lo
 	int fd, btf = -1;
 
 	if (object->n_funcs > 1) {
-		btf = kernel_btf(object, &info);
+		btf = kernel_btf(object, 0, KERNEL_PROLOGUE, &info);
 		opts.prog_btf_fd = (uint32_t)btf;
 		opts.func_info = info.func_infos;
 		opts.func_info_cnt = info.n_func_infos;
@@ -283,7 +283,7 @@ kernel_runner(const struct kernel *kernel, const struct object *object, bool num
 	insns[n++] = insn_mov_imm(0, 0);
 	insns[n++] = insn_exit();
 	insns[call] = insn_make(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, (int32_t)(n - call - 1));
-	return kernel_link(kernel, object, insns, n);
+	return kernel_link(kernel, object, 0, insns, n);
 }
 
 static inline uint32_t
@@ -326,6 +326,30 @@ kernel_run(const struct kernel *kernel, const struct object *object, struct kern
 		err = bpf_map_lookup_elem(kernel->scratch, &zero, input->scratch);
 	if (fd >= 0)
 		close(fd);
+	if (btf >= 0)
+		close(btf);
+	btf_info_fini(&info);
+	return err;
+}
+
+/* Loads function `func`, a program of its own that gets the context in r1, and puts it into a place of the table of programs. 0 or -errno. */
+static inline int
+kernel_put_program(const struct kernel *kernel, const struct object *object, uint32_t func, uint32_t place)
+{
+	struct bpf_insn insns[1024];
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+	uint32_t n = kernel_link(kernel, object, func, insns, 0);
+	struct btf_info info = { 0 };
+	int btf = kernel_btf(object, func, 0, &info), fd, err;
+
+	opts.prog_btf_fd = (uint32_t)btf;
+	opts.func_info = info.func_infos;
+	opts.func_info_cnt = info.n_func_infos;
+	opts.func_info_rec_size = sizeof(struct bpf_func_info);
+	fd = bpf_prog_load(kernel_type(object, &opts), "ktap_test", "GPL", insns, n, &opts);
+	err = fd < 0 ? fd : bpf_map_update_elem(kernel->tables[FIXTURE_PROGRAMS], &place, &fd, 0);
+	if (fd >= 0)
+		close(fd); /* the table has it */
 	if (btf >= 0)
 		close(btf);
 	btf_info_fini(&info);
