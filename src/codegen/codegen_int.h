@@ -60,6 +60,9 @@ struct vreg {
 #define FRAME_OBJECTS_MAX 208
 #define SCRATCH_MAX (24u * 1024)
 
+/* The kernel takes no longer programs (BPF_COMPLEXITY_LIMIT_INSNS). */
+#define INSNS_MAX 1000000
+
 struct ir {
 	struct arena *arena;
 	struct ir_insn *insns;
@@ -224,7 +227,7 @@ void
 ir_keep_results(struct ir *ir);
 
 /*
- * emit.c. Needs: places. Leaves: instructions in `code`, finished. Returns bytes of stack used, or -ERANGE: a jump is too far.
+ * emit.c. Needs: places. Leaves: instructions in `code`, finished. Returns bytes of stack used, or -ERANGE: there are too many.
  */
 int
 ir_emit(const struct object *object, struct ir *ir, struct code *code);

@@ -375,6 +375,6 @@ ir_emit(const struct object *object, struct ir *ir, struct code *code)
 	code->span = first < ir->n ? ir->insns[first].span : code->span;
 	for (uint32_t i = emit_params(&emit); i < ir->n; i++)
 		emit_insn(&emit, object, &ir->insns[i]);
-	err = code_finish(code);
+	err = code->n > INSNS_MAX ? -ERANGE : code_finish_long(code);
 	return err ? err : (int)(ir->n_spill_stack + ir->frame_max);
 }

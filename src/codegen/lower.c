@@ -52,6 +52,8 @@ lower_failure(struct lowering *l, enum counter_kind kind)
 		if (failure->counter == counter)
 			return failure->label;
 	}
+	if (!l->failures)
+		l->failures_since = l->ir.n;
 	failure = arena_alloc(l->arena, sizeof(*failure));
 	*failure = (struct failure){ .label = ir_label(&l->ir), .counter = counter, .next = l->failures };
 	l->failures = failure;
@@ -62,9 +64,13 @@ void
 lower_failures(struct lowering *l)
 {
 	struct ir *ir = &l->ir;
-	int address = ir_pointer(ir);
-	uint32_t add = ir_label(ir);
+	uint32_t add;
+	int address;
 
+	if (!l->failures)
+		return;
+	address = ir_pointer(ir);
+	add = ir_label(ir);
 	for (struct failure *failure = l->failures; failure; failure = failure->next) {
 		ir->span = l->object->counters[failure->counter]->span;
 		ir_bind(ir, failure->label);
@@ -72,8 +78,6 @@ lower_failures(struct lowering *l)
 					     .imm = l->object->counters[failure->counter]->off });
 		ir_jump(ir, add);
 	}
-	if (!l->failures)
-		return;
 	ir_bind(ir, add);
 	ir_add(ir, (struct ir_insn){ .op = IR_ATOMIC_ADD, .dst = NO_VREG, .a = address, .b = ir_const(ir, 1) });
 	ir_jump(ir, l->end);
@@ -147,11 +151,29 @@ lower_simple(struct lowering *l, struct node *node)
 	memory_release(l, mark);
 }
 
+#define FAILURES_FAR 8000 /* instructions of intermediate code */
+
+/* In long handlers the code for what went wrong stands now and then in between, so that jumps to it are not too far. */
+static void
+bring_failures_near(struct lowering *l)
+{
+	uint32_t over;
+
+	if (!l->failures || l->ir.n - l->failures_since < FAILURES_FAR)
+		return;
+	over = ir_label(&l->ir);
+	ir_jump(&l->ir, over);
+	lower_failures(l);
+	ir_bind(&l->ir, over);
+	l->failures = NULL;
+}
+
 void
 lower_stat(struct lowering *l, struct node *node)
 {
 	struct span outer = l->ir.span;
 
+	bring_failures_near(l);
 	l->ir.span = node->span;
 	switch (node->kind) {
 	case NODE_BLOCK:

@@ -28,6 +28,7 @@ callback_begin(struct lowering *l, struct callback *callback, unsigned context)
 	ir_store_imm(&l->ir, BPF_DW, callback->exit.base, callback->exit.off, EXIT_LOOP);
 	callback->outer = l->ir;
 	callback->failures = l->failures;
+	callback->failures_since = l->failures_since;
 	callback->loop = l->loop;
 	callback->end = l->end;
 	callback->on_return = inlining ? inlining->on_return : 0;
@@ -99,6 +100,7 @@ callback_end(struct lowering *l, struct callback *callback)
 		callback->outer.scratch_max = (uint32_t)round_up(ir->scratch_max + ir->n_spill_scratch, 8);
 	l->ir = callback->outer;
 	l->failures = callback->failures;
+	l->failures_since = callback->failures_since;
 	l->loop = callback->loop;
 	l->end = callback->end;
 	if (inlining)

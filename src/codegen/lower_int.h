@@ -69,6 +69,7 @@ struct lowering {
 	struct ir ir;
 	uint32_t end;                 /* label: the handler returns */
 	struct failure *failures;
+	uint32_t failures_since;      /* instruction of the first of them */
 	struct loop *loop;
 	struct inlining *inlining;
 	bool uses_dynamic;
@@ -93,6 +94,7 @@ struct lowering {
 struct callback {
 	struct ir outer;
 	struct failure *failures;
+	uint32_t failures_since;
 	struct loop *loop;
 	uint32_t end, on_return;
 	struct mem exit;

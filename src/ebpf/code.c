@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "ebpf/ebpf.h"
+#include "ebpf/ebpf_int.h"
 
 #define UNBOUND UINT32_MAX
 
@@ -177,8 +177,9 @@ code_append(struct code *code, const struct func *func)
 	return first;
 }
 
-int
-code_finish(struct code *code)
+/* False where a jump is too far. */
+static bool
+set_offsets(struct code *code)
 {
 	for (uint32_t i = 0; i < code->n_fixups; i++) {
 		const struct fixup *fixup = &code->fixups[i];
@@ -187,8 +188,20 @@ code_finish(struct code *code)
 		assert(code->labels[fixup->label] != UNBOUND);
 		off = (int64_t)code->labels[fixup->label] - fixup->pc - 1;
 		if (off != (int16_t)off)
-			return -ERANGE;
+			return false;
 		code->insns[fixup->pc].off = (int16_t)off;
 	}
-	return 0;
+	return true;
+}
+
+int
+code_finish(struct code *code)
+{
+	return set_offsets(code) ? 0 : -ERANGE;
+}
+
+int
+code_finish_long(struct code *code)
+{
+	return set_offsets(code) ? 0 : code_add_islands(code);
 }

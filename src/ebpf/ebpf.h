@@ -290,6 +290,13 @@ code_core(struct code *code, const struct core_number *number);
 int
 code_finish(struct code *code);
 
+/*
+ * The same of code all of whose jumps name labels: those that are too far go over others (islands.c), so that places may move. Returns 0, or
+ * -ERANGE: there are too many of them.
+ */
+int
+code_finish_long(struct code *code);
+
 /* ---- stat.c: statistics ---------------------------------------------------------------------------------- */
 
 /* stats.def: STAT(id, "name", words, merge) */

@@ -46,6 +46,10 @@ line_info_count(const struct func *func);
 int
 line_info_fill(struct btf *btf, const struct script *script, const struct func *func, uint32_t start, struct bpf_line_info *out);
 
+/* islands.c: finishes code with jumps that are too far. Returns 0, or -ERANGE. */
+int
+code_add_islands(struct code *code);
+
 /* ---- core.c, core_types.c: CO-RE relocations ------------------------------------------------------------------------------ */
 
 /* A type of one BTF. */
