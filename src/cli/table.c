@@ -4,15 +4,14 @@
  *
  *     ktap table list                  number, kind, sizes and name of each
  *     ktap table dump WHICH            all entries, by key
- *     ktap table get WHICH KEY         one value
+ *     ktap table get WHICH KEY         one value; with --json the entry, as dump has it
  *     ktap table set WHICH KEY VALUE   (per-CPU tables: the first CPU has the value, the others 0)
  *     ktap table delete WHICH KEY
  *     ktap table watch WHICH [N]       each second, N times, the entries that have changed
  *
- * WHICH is NAME/TABLE (of --pin NAME), a path in bpffs, or a number. Keys and values are written as they are shown: numbers, texts, names of an
- * enum; several members, or anything else, as bytes in hex, "0x01ff".
+ * WHICH is NAME/TABLE (of --pin NAME), a path in bpffs, or a number. Keys and values are written as they are shown, or as JSON
+ * (output/typed_parse.c).
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,20 +33,6 @@ struct rows {
 
 /* ---- values ------------------------------------------------------------- */
 
-static const struct btf_type *
-plain(const struct outside_table *table, uint32_t id)
-{
-	return table->types && id ? typeinfo_plain(table->types, id, NULL) : NULL;
-}
-
-static bool
-is_number(const struct outside_table *table, uint32_t id)
-{
-	const struct btf_type *type = plain(table, id);
-
-	return type && BTF_INFO_KIND(type->info) == BTF_KIND_INT && type->size == 8;
-}
-
 /* Of a number per CPU: their sum, into the first. */
 static void
 sum_up(const struct outside_table *table, uint8_t *value)
@@ -64,13 +49,20 @@ sum_up(const struct outside_table *table, uint8_t *value)
 static bool
 is_summed(const struct outside_table *table)
 {
-	return table->n_values > 1 && is_number(table, table->value_type);
+	return table->n_values > 1 && table->value_size == 8 && typed_number(table->types, table->value_type, 8);
+}
+
+/* Values of an entry, once those that are summed are. */
+static uint32_t
+n_shown(const struct outside_table *table)
+{
+	return is_summed(table) ? 1 : table->n_values;
 }
 
 static void
 value_show(const struct outside_table *table, const uint8_t *value, struct text *out)
 {
-	uint32_t n = is_summed(table) ? 1 : table->n_values;
+	uint32_t n = n_shown(table);
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (n > 1)
@@ -91,92 +83,19 @@ read_value(const struct outside_table *table, const void *key, uint8_t *value)
 
 /* ---- words of the command line ------------------------------------------ */
 
-static bool
-parse_hex(const char *word, uint8_t *bytes, uint32_t size)
-{
-	if (strncmp(word, "0x", 2) != 0 || strlen(word) != 2 + 2 * (size_t)size)
-		return false;
-	for (uint32_t i = 0; i < size; i++) {
-		unsigned byte;
-
-		if (!isxdigit((unsigned char)word[2 + 2 * i]) || sscanf(word + 2 + 2 * i, "%2x", &byte) != 1)
-			return false;
-		bytes[i] = (uint8_t)byte;
-	}
-	return true;
-}
-
-/* As numbers stand in memory here; false: it does not fit. */
-static bool
-parse_number(const char *word, uint8_t *bytes, uint32_t size)
-{
-	char *end;
-	long long number;
-	unsigned long long magnitude;
-
-	errno = 0;
-	number = strtoll(word, &end, 0);
-	if (errno == ERANGE && *word != '-') {
-		errno = 0;
-		magnitude = strtoull(word, &end, 0);
-		number = (long long)magnitude;
-	}
-	if (errno || *end || end == word || size > sizeof(number))
-		return false;
-	if (size < sizeof(number) && (number >= 1ll << (8 * size) || number < -(1ll << (8 * size - 1))))
-		return false;
-	memcpy(bytes, &number, size); /* of little-endian machines, which all are that we run on */
-	return true;
-}
-
-static bool
-parse_enum(const struct outside_table *table, const struct btf_type *type, const char *word, uint8_t *bytes, uint32_t size)
-{
-	const struct btf_enum *names = type_enums(type);
-
-	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
-		int64_t number = names[i].val;
-
-		if (strcmp(typeinfo_string(table->types, names[i].name_off), word) != 0)
-			continue;
-		memcpy(bytes, &number, size < sizeof(number) ? size : sizeof(number));
-		return true;
-	}
-	return parse_number(word, bytes, size);
-}
-
-static bool
-is_text(const struct outside_table *table, const struct btf_type *type)
-{
-	const struct btf_type *element = type && BTF_INFO_KIND(type->info) == BTF_KIND_ARRAY ? plain(table, type_array(type)->type) : NULL;
-
-	return element && BTF_INFO_KIND(element->info) == BTF_KIND_INT && element->size == 1;
-}
-
-static bool
-parse(const struct outside_table *table, uint32_t id, const char *word, uint8_t *bytes, uint32_t size)
-{
-	const struct btf_type *type = plain(table, id);
-	uint32_t kind = type ? BTF_INFO_KIND(type->info) : BTF_KIND_UNKN;
-
-	memset(bytes, 0, size);
-	if (is_text(table, type) && strlen(word) < size) {
-		memcpy(bytes, word, strlen(word));
-		return true;
-	}
-	if (kind == BTF_KIND_ENUM)
-		return parse_enum(table, type, word, bytes, size);
-	if (kind == BTF_KIND_INT || (kind == BTF_KIND_UNKN && size <= 8 && strncmp(word, "0x", 2) != 0))
-		return parse_number(word, bytes, size);
-	return parse_hex(word, bytes, size);
-}
-
 static enum exit_status
-bad_word(const char *what, const char *word, uint32_t size)
+parse(const struct outside_table *table, const char *what, uint32_t type, const char *word, uint8_t *bytes, uint32_t size)
 {
-	complain("table: %s '%s' is not one of %u bytes of this table: a number, a text, a name of its enum, or %u bytes in hex ('0x01ff...')", what,
-		 word, size, size);
-	return STATUS_USAGE;
+	struct text why = { 0 }, form = { 0 };
+	int err = typed_parse(table->types, type, word, bytes, size, &why);
+
+	if (err < 0) {
+		typed_form(table->types, type, size, &form);
+		complain("table: %s '%s': %s; it is written as %s", what, word, why.s, form.s);
+	}
+	text_fini(&why);
+	text_fini(&form);
+	return err < 0 ? STATUS_USAGE : STATUS_OK;
 }
 
 /* ---- reading all -------------------------------------------------------- */
@@ -186,17 +105,8 @@ compare_rows(const void *a, const void *b, void *arg)
 {
 	const struct outside_table *table = arg;
 	const struct table_row *p = a, *q = b;
-	const struct btf_type *type = plain(table, table->key_type);
-	bool number = table->key_size <= 8 && !is_text(table, type);
-	uint64_t x = 0, y = 0;
 
-	if (!number)
-		return memcmp(p->key, q->key, table->key_size);
-	memcpy(&x, p->key, table->key_size);
-	memcpy(&y, q->key, table->key_size);
-	if (table->key_size == 8)
-		return (int64_t)x < (int64_t)y ? -1 : (int64_t)x > (int64_t)y;
-	return x < y ? -1 : x > y;
+	return typed_compare(table->types, table->key_type, p->key, q->key, table->key_size);
 }
 
 static bool
@@ -258,7 +168,7 @@ dump(const struct args *args, struct outside_table *table, char **words)
 
 	read_rows(&rows);
 	if (args->json)
-		status = table_json(table, rows.list, rows.n, is_summed(table) ? 1 : table->n_values);
+		status = table_json(table, rows.list, rows.n, n_shown(table));
 	for (uint32_t i = 0; i < rows.n && !args->json; i++)
 		print_row(table, &rows.list[i]);
 	arena_free(rows.arena);
@@ -268,7 +178,7 @@ dump(const struct args *args, struct outside_table *table, char **words)
 static enum exit_status
 with_key(struct outside_table *table, const char *word, uint8_t *key)
 {
-	return parse(table, table->key_type, word, key, table->key_size) ? STATUS_OK : bad_word("key", word, table->key_size);
+	return parse(table, "key", table->key_type, word, key, table->key_size);
 }
 
 static enum exit_status
@@ -292,6 +202,8 @@ get(const struct args *args, struct outside_table *table, char **words)
 
 	if (err < 0) {
 		status = world("read", words[0], err);
+	} else if (status == STATUS_OK && args->json) {
+		status = table_json(table, &(struct table_row){ key, value }, 1, n_shown(table));
 	} else if (status == STATUS_OK) {
 		value_show(table, value, &text);
 		puts(text.s);
@@ -309,8 +221,8 @@ set(const struct args *args, struct outside_table *table, char **words)
 	enum exit_status status = key && value ? with_key(table, words[0], key) : STATUS_WORLD;
 	int err = 0;
 
-	if (status == STATUS_OK && !parse(table, table->value_type, words[1], value, table->value_size))
-		status = bad_word("value", words[1], table->value_size);
+	if (status == STATUS_OK)
+		status = parse(table, "value", table->value_type, words[1], value, table->value_size);
 	if (status == STATUS_OK)
 		err = outside_update(table, key, value);
 	if (err < 0)
@@ -393,9 +305,11 @@ list(void)
 static const struct {
 	const char *name;
 	unsigned min, max; /* words behind WHICH */
+	bool has_json;
 	enum exit_status (*run)(const struct args *args, struct outside_table *table, char **words);
 } actions[] = {
-	{ "dump", 0, 0, dump }, { "get", 1, 1, get }, { "set", 2, 2, set }, { "delete", 1, 1, delete }, { "watch", 0, 1, watch },
+	{ "dump", 0, 0, true, dump }, { "get", 1, 1, true, get }, { "set", 2, 2, false, set }, { "delete", 1, 1, false, delete },
+	{ "watch", 0, 1, false, watch },
 };
 
 static enum exit_status
@@ -405,6 +319,10 @@ act(const struct args *args, size_t action, char **words)
 	struct text why = { 0 };
 	enum exit_status status = STATUS_WORLD;
 
+	if (args->json && !actions[action].has_json) {
+		complain("table: --json goes with dump and get");
+		return STATUS_USAGE;
+	}
 	if (outside_open(&table, words[0], &why) == 0) {
 		status = actions[action].run(args, &table, words + 1);
 		outside_close(&table);

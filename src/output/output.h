@@ -184,4 +184,22 @@ user_symbols_text(struct user_symbols *symbols, struct spaces *spaces, uint32_t 
 void
 typed_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, struct text *out);
 
+/*
+ * The reverse, also of JSON (typed_parse.c has the grammar); `text` is all of it. Returns 0, or -EINVAL with *why: a clause, to which
+ * typed_form says how such a value is written: "{ pid: NUMBER, comm: TEXT }".
+ */
+int
+typed_parse(const struct typeinfo *types, uint32_t id, const char *text, void *bytes, size_t len, struct text *why);
+
+void
+typed_form(const struct typeinfo *types, uint32_t id, size_t len, struct text *out);
+
+/* Order of two values: numbers by value, with sign or without as their type says, members one after the other, texts by their bytes. */
+int
+typed_compare(const struct typeinfo *types, uint32_t id, const void *a, const void *b, size_t len);
+
+/* The type behind `id`, if it is a number of `size` bytes, at most 8; else NULL. */
+const struct btf_type *
+typed_number(const struct typeinfo *types, uint32_t id, size_t size);
+
 #endif

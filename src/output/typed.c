@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Values of C types as text, by their BTF: 5, "text", { pid: 1, comm: "cat" }, [1, 2], MODE_ON. Bytes and types may come from anywhere:
+ * Values of C types as text, and their order, by their BTF: 5, "text", { pid: 1, comm: "cat" }, [1, 2], MODE_ON. Bytes and types may come from anywhere:
  * what does not fit is shown as hex.
  */
 #include <inttypes.h>
@@ -190,4 +190,82 @@ typed_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t 
 		put(&t, id, 0, 0);
 	else
 		put_hex(&t, 0, len);
+}
+
+/* ---- order ------------------------------------------------------------------------------------------------------- */
+
+const struct btf_type *
+typed_number(const struct typeinfo *types, uint32_t id, size_t size)
+{
+	const struct btf_type *type = types && id ? typeinfo_plain(types, id, NULL) : NULL;
+
+	return type && BTF_INFO_KIND(type->info) == BTF_KIND_INT && type->size == size && size <= 8 ? type : NULL;
+}
+
+static int
+compare_at(const struct typed *a, const struct typed *b, uint32_t id, uint64_t bit_off, uint32_t bits, int depth);
+
+static int
+compare_numbers(const struct typed *a, const struct typed *b, uint64_t bit_off, uint32_t bits, bool is_signed)
+{
+	int64_t x, y;
+
+	if (!get_bits(a, bit_off, bits, is_signed, &x) || !get_bits(b, bit_off, bits, is_signed, &y))
+		return 0;
+	if (is_signed)
+		return (x > y) - (x < y);
+	return ((uint64_t)x > (uint64_t)y) - ((uint64_t)x < (uint64_t)y);
+}
+
+static int
+compare_elements(const struct typed *a, const struct typed *b, const struct btf_type *type, uint64_t bit_off, int depth)
+{
+	const struct btf_array *array = type_array(type);
+	int64_t size = typeinfo_size(a->types, array->type);
+	int order = 0;
+
+	for (uint32_t i = 0; size > 0 && i < array->nelems && !order && bit_off < 8 * (uint64_t)a->len; i++, bit_off += 8 * (uint64_t)size)
+		order = compare_at(a, b, array->type, bit_off, 0, depth);
+	return order;
+}
+
+/* Bytes are compared where there is no order of ours. */
+static int
+compare_at(const struct typed *a, const struct typed *b, uint32_t id, uint64_t bit_off, uint32_t bits, int depth)
+{
+	const struct btf_type *type = typeinfo_plain(a->types, id, NULL);
+	int64_t size = typeinfo_size(a->types, id);
+	uint32_t kind = type && depth < DEPTH_MAX ? BTF_INFO_KIND(type->info) : BTF_KIND_UNKN;
+	int order = 0;
+
+	if (size <= 0 || bit_off / 8 + (uint64_t)size > a->len)
+		return 0;
+	bits = bits ? bits : size <= 8 ? (uint32_t)size * 8 : 0;
+	if (kind == BTF_KIND_INT && bits)
+		return compare_numbers(a, b, bit_off, bits, BTF_INT_ENCODING(type_int(type)) & BTF_INT_SIGNED);
+	if (kind == BTF_KIND_PTR || kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64)
+		return compare_numbers(a, b, bit_off, bits, BTF_INFO_KFLAG(type->info));
+	if (kind == BTF_KIND_ARRAY)
+		return compare_elements(a, b, type, bit_off, depth + 1);
+	if (kind != BTF_KIND_STRUCT)
+		return memcmp(a->bytes + bit_off / 8, b->bytes + bit_off / 8, (size_t)size);
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info) && !order; i++) {
+		const struct btf_member *member = &type_members(type)[i];
+
+		order = compare_at(a, b, member->type, bit_off + member_bit_off(type, member), member_bits(type, member), depth + 1);
+	}
+	return order;
+}
+
+int
+typed_compare(const struct typeinfo *types, uint32_t id, const void *a, const void *b, size_t len)
+{
+	const struct typed x = { .types = types, .bytes = a, .len = len }, y = { .types = types, .bytes = b, .len = len };
+	int order = 0;
+
+	if (types && id && typeinfo_size(types, id) == (int64_t)len)
+		order = compare_at(&x, &y, id, 0, 0, 0);
+	else if (len <= 8)
+		order = compare_numbers(&x, &y, 0, 8 * (uint32_t)len, false);
+	return order ? order : memcmp(a, b, len); /* also what differs in gaps between members has an order */
 }

@@ -28,7 +28,6 @@ struct shown {
 	const struct table *table;
 	uint32_t index;
 	struct typeinfo *types; /* NULL: the object has none */
-	bool key_is_number, key_is_signed;
 	uint32_t n_cpus, stride; /* of values */
 };
 
@@ -45,15 +44,6 @@ static bool
 is_array(const struct table *table)
 {
 	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
-}
-
-/* The type as a number of at most 8 bytes: kind int. */
-static const struct btf_type *
-number_type(const struct shown *shown, uint32_t id, uint32_t size)
-{
-	const struct btf_type *type = shown->types && id ? typeinfo_plain(shown->types, id, NULL) : NULL;
-
-	return type && BTF_INFO_KIND(type->info) == BTF_KIND_INT && type->size == size && size <= 8 ? type : NULL;
 }
 
 static bool
@@ -91,7 +81,7 @@ static void
 put_value(const struct shown *shown, const uint8_t *values, struct text *out)
 {
 	const struct table *table = shown->table;
-	const struct btf_type *type = number_type(shown, table->value_type, table->value_size);
+	const struct btf_type *type = typed_number(shown->types, table->value_type, table->value_size);
 
 	if (shown->n_cpus > 1 && type) {
 		put_sum(shown, type, values, out);
@@ -109,14 +99,8 @@ compare_entries(const void *a, const void *b, void *arg)
 {
 	const struct entry *p = a, *q = b;
 	const struct shown *shown = arg;
-	uint32_t size = shown->table->key_size;
 
-	if (shown->key_is_number) {
-		int64_t m = number_of(p->key, size, shown->key_is_signed), n = number_of(q->key, size, shown->key_is_signed);
-
-		return shown->key_is_signed ? (m > n) - (m < n) : ((uint64_t)m > (uint64_t)n) - ((uint64_t)m < (uint64_t)n);
-	}
-	return memcmp(p->key, q->key, size);
+	return typed_compare(shown->types, shown->table->key_type, p->key, q->key, shown->table->key_size);
 }
 
 /* The entry as text, unless it is one of an array that holds nothing. 1: it was added; 0: not; -errno. */
@@ -187,13 +171,9 @@ static int
 put_table(struct shown *shown, struct text *out)
 {
 	const struct table *table = shown->table;
-	const struct btf_type *type = number_type(shown, table->key_type, table->key_size);
 	struct entry *entries = NULL;
-	int64_t n;
+	int64_t n = take_entries(shown, &entries);
 
-	shown->key_is_number = type || (is_array(table) && table->key_size <= 8);
-	shown->key_is_signed = type && is_signed(type);
-	n = take_entries(shown, &entries);
 	if (n < 0)
 		return (int)n;
 	if (n)
