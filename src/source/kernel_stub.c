@@ -626,7 +626,10 @@ emit_fork_ids(struct stub *stub)
 	code_branch(&stub->code, BPF_JEQ, 8, 9, stub->out);
 }
 
-/* A traced process's child is traced, before it runs. */
+/*
+ * A traced process's child is traced, before it runs. One thread at a time sets or clears a process's bit, beside those that do so with other bits
+ * of the word: adding a bit that is clear, and taking away one that is set, changes no other. Kernels before 5.12 know no other atomic operation.
+ */
 static void
 stub_fork(struct stub *stub)
 {
@@ -636,7 +639,10 @@ stub_fork(struct stub *stub)
 	emit(stub, insn_alu(BPF_AND, 1, 2));
 	code_branch_imm(&stub->code, BPF_JEQ, 1, 0, stub->out);
 	emit_target_bit(stub, 9, 1, 2);
-	emit(stub, insn_atomic(BPF_DW, BPF_OR, 1, 2, 0));
+	emit(stub, insn_load(BPF_DW, 3, 1, 0));
+	emit(stub, insn_alu(BPF_AND, 3, 2));
+	code_branch_imm(&stub->code, BPF_JNE, 3, 0, stub->out);
+	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 0));
 	emit_return(stub);
 }
 
@@ -663,8 +669,11 @@ stub_free(struct stub *stub)
 {
 	emit_free_id(stub);
 	emit_target_bit(stub, 7, 1, 2);
-	emit(stub, insn_alu_imm(BPF_XOR, 2, -1));
-	emit(stub, insn_atomic(BPF_DW, BPF_AND, 1, 2, 0));
+	emit(stub, insn_load(BPF_DW, 3, 1, 0));
+	emit(stub, insn_alu(BPF_AND, 3, 2));
+	code_branch_imm(&stub->code, BPF_JEQ, 3, 0, stub->out);
+	emit(stub, insn_make(BPF_ALU64 | BPF_NEG, 2, 0, 0, 0));
+	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 0));
 	emit_return(stub);
 }
 
