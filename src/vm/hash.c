@@ -17,6 +17,7 @@
  * kept until the end, because a lookup may still be in them (all together they are as many as those in use).
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,7 +87,7 @@ entry_value(const struct vm_table *t, struct entry *entry)
 static uint64_t
 mix(uint64_t h, uint64_t word)
 {
-	h = (h ^ word) * 0xff51afd7ed558ccdu;
+	h = (h ^ word) * HASH_FACTOR;
 	return h ^ h >> 32;
 }
 
@@ -96,7 +97,7 @@ hash_key(const void *key, size_t len)
 {
 	const unsigned char *p = key;
 	uint64_t word;
-	uint64_t h = 0x9e3779b97f4a7c15u ^ len;
+	uint64_t h = HASH_SEED ^ len;
 
 	for (; len >= 8; p += 8, len -= 8) {
 		memcpy(&word, p, 8);
@@ -231,12 +232,28 @@ find_entry(const struct vm_table *t, const void *key, uint64_t h)
 	}
 }
 
+void *
+hash_find_entry(struct vm_table *t, const void *key)
+{
+	return find_entry(t, key, hash_key(key, t->table->key_size));
+}
+
 static void *
 hash_find(struct vm_table *t, const void *key)
 {
-	struct entry *entry = find_entry(t, key, hash_key(key, t->table->key_size));
+	struct entry *entry = hash_find_entry(t, key);
 
 	return entry ? entry_value(t, entry) : NULL;
+}
+
+struct hash_layout
+hash_layout(const struct vm_table *t)
+{
+	return (struct hash_layout){
+		.hash = t->hash, .buckets = offsetof(struct hash, buckets), .generation = offsetof(struct hash, generation),
+		.n = offsetof(struct buckets, n), .heads = offsetof(struct buckets, heads), .chain = offsetof(struct entry, chain),
+		.key_hash = offsetof(struct entry, hash), .key = sizeof(struct entry), .value = (uint32_t)(sizeof(struct entry) + entry_key_size(t)),
+	};
 }
 
 /* Copies a value that is the key's from its first to its last byte. */

@@ -573,6 +573,12 @@ emit_call(struct gen *g, uint32_t pc)
 		emit_array_lookup(g, t);
 		return 1;
 	}
+	if (insn->imm == BPF_FUNC_map_lookup_elem && t && t->n_cpus == 1 && !g->hides) {
+		put_address(g, 0, (uintptr_t)t);
+		put_move(g->b, A64_SF, 1, reg_of[2]);
+		put_call(g, (uintptr_t)t->ops->find);
+		return 1;
+	}
 	g->jit->uses_run = true;
 	if (insn_calls_back(insn))
 		put_access(g->b, 3, A64_ST, reg_of[10], RUN, offsetof(struct vm_run, frame));

@@ -326,12 +326,139 @@ emit_array_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 	return checks ? 2 : 1;
 }
 
+/* ---- lookups in hash tables: what find_entry and hash_key (hash.c) do ----------------------------------------------- */
+
+/* r1 to r5 are nobody's behind a call. */
+#define KEY_AT RDX     /* address of the key: r2 */
+#define HASH R8
+#define WORD RCX       /* of the key, the first 4 or 8 bytes */
+#define WORD2 R10      /* the next 8 */
+#define FACTOR R9
+#define TABLE RDI
+#define BUCKETS RSI
+#define GENERATION R11
+
+static bool
+is_inline_hash(const struct vm_table *t)
+{
+	return t->ops == &hash_ops && (t->table->key_size == 4 || t->table->key_size == 8 || t->table->key_size == 16);
+}
+
+/* HASH = (HASH ^ word) * FACTOR, folded. */
+static void
+put_mix(struct jit_buf *b, unsigned word)
+{
+	put_rr(b, OP_W | 0x33, HASH, word);
+	put_rr(b, OP_W | OP_IMUL, HASH, FACTOR);
+	put_mov(b, OP_W, BUCKETS, HASH);
+	put_shift(b, OP_W, G2_SHR, BUCKETS, 32);
+	put_rr(b, OP_W | 0x33, HASH, BUCKETS);
+}
+
+static void
+put_hash(struct jit_buf *b, uint32_t key_size)
+{
+	put_rm(b, (key_size == 4 ? 0 : OP_W) | OP_MOV, WORD, KEY_AT, 0);
+	put_const(b, HASH, HASH_SEED ^ key_size);
+	put_const(b, FACTOR, HASH_FACTOR);
+	put_mix(b, WORD);
+	if (key_size == 16) {
+		put_rm(b, OP_W | OP_MOV, WORD2, KEY_AT, 8);
+		put_mix(b, WORD2);
+	}
+}
+
+/* rax = the entry that has the key, or 0, along the chain of its bucket. */
+static void
+put_chain(struct jit_buf *b, const struct hash_layout *l, uint32_t key_size)
+{
+	uint32_t again, end, found, other[3], n_other = 0;
+
+	put_rm(b, OP_MOV, RAX, BUCKETS, (int32_t)l->n);
+	put_imm(b, 0, G1_SUB, RAX, 1);
+	put_rr(b, 0x23, RAX, HASH);
+	put_rxd(b, OP_W | OP_MOV, RAX, BUCKETS, RAX, 3, (int32_t)l->heads);
+	again = b->n;
+	put_rr(b, OP_W | OP_TEST, RAX, RAX);
+	end = put_skip(b, SKIP_IF(CC_E));
+	put_rm(b, OP_W | OP_CMP, HASH, RAX, (int32_t)l->key_hash);
+	other[n_other++] = put_skip(b, SKIP_IF(CC_NE));
+	if (key_size == 16) {
+		put_rm(b, OP_W | OP_CMP, WORD2, RAX, (int32_t)l->key + 8);
+		other[n_other++] = put_skip(b, SKIP_IF(CC_NE));
+	}
+	put_rm(b, (key_size == 4 ? 0 : OP_W) | OP_CMP, WORD, RAX, (int32_t)l->key);
+	found = put_skip(b, SKIP_IF(CC_E));
+	while (n_other)
+		land(b, other[--n_other]);
+	put_rm(b, OP_W | OP_MOV, RAX, RAX, (int32_t)l->chain);
+	put8(b, SKIP_ALWAYS);
+	put8(b, again - (b->n + 1));
+	land(b, found);
+	land(b, end);
+}
+
+/* rax += distance of the value that a program sees from the entry. */
+static void
+put_value_of_entry(struct gen *g, const struct vm_table *t, const struct hash_layout *l)
+{
+	put_imm(g->b, OP_W, G1_ADD, RAX, (int32_t)l->value);
+	if (t->n_cpus == 1)
+		return;
+	g->jit->uses_run = true;
+	put_rm(g->b, OP_W | OP_MOV, SCRATCH, RUN, offsetof(struct vm_run, cpu));
+	put_rr(g->b, OP_W | 0x69, SCRATCH, SCRATCH);
+	put32(g->b, t->stride);
+	put_rr(g->b, OP_W | 0x03, RAX, SCRATCH);
+}
+
+/*
+ * rax = value of the entry whose key r2 points to, or 0. A null check behind it becomes part of it. If an entry went away or all moved
+ * meanwhile, hash.c looks once more.
+ */
+static uint32_t
+emit_hash_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
+{
+	const struct hash_layout l = hash_layout(t);
+	bool checks = is_null_check(g, pc + 1);
+	uint32_t changed, same, skip = 0;
+	struct jit_buf *b = g->b;
+
+	put_hash(b, t->table->key_size);
+	x86_address(g, TABLE, (uintptr_t)l.hash);
+	/* This processor loads in the order of the program, as hash.c asks for by its acquiring loads and its fence. */
+	put_rm(b, OP_MOV, GENERATION, TABLE, (int32_t)l.generation);
+	put_rm(b, OP_W | OP_MOV, BUCKETS, TABLE, (int32_t)l.buckets);
+	put_chain(b, &l, t->table->key_size);
+	put_rm(b, OP_CMP, GENERATION, TABLE, (int32_t)l.generation);
+	changed = put_skip(b, SKIP_IF(CC_NE));
+	put_rr(b, OP_BRM | 0xf6, G3_TEST, GENERATION);
+	put8(b, 1);
+	same = put_skip(b, SKIP_IF(CC_E));
+	land(b, changed);
+	x86_address(g, RDI, (uintptr_t)t);
+	put_mov(b, OP_W, RSI, KEY_AT);
+	put_call(g, (uintptr_t)hash_find_entry);
+	land(b, same);
+	put_rr(b, OP_W | OP_TEST, RAX, RAX);
+	if (checks)
+		x86_jump(g, pc + 1, g->f->insns[pc + 1].to, CC_E, ENTRY_BYTES_MAX);
+	else
+		skip = put_skip(b, SKIP_IF(CC_E));
+	put_value_of_entry(g, t, &l);
+	if (!checks)
+		land(b, skip);
+	return checks ? 2 : 1;
+}
+
 /* A lookup in a table that is known here: without the way through the helper and the table's operations. */
 static uint32_t
 emit_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 {
 	if (t->ops == &array_ops)
 		return emit_array_lookup(g, pc, t);
+	if (is_inline_hash(t))
+		return emit_hash_lookup(g, pc, t);
 	x86_address(g, RDI, (uintptr_t)t);
 	put_mov(g->b, OP_W, RSI, RDX);
 	put_call(g, (uintptr_t)t->ops->find);
@@ -358,7 +485,7 @@ emit_call(struct gen *g, uint32_t pc)
 	int32_t number = g->f->func->insns[pc].imm;
 	const struct vm_table *t = g->known[1];
 
-	if (number == BPF_FUNC_map_lookup_elem && t && !g->hides && (t->ops == &array_ops || t->n_cpus == 1))
+	if (number == BPF_FUNC_map_lookup_elem && t && !g->hides && (t->ops == &array_ops || t->n_cpus == 1 || is_inline_hash(t)))
 		return emit_lookup(g, pc, t);
 	g->jit->uses_run = true;
 	if (insn_calls_back(&g->f->func->insns[pc]))

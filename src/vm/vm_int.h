@@ -97,6 +97,26 @@ nothing_next(struct vm_table *t, const void *key, void *next);
 uint64_t
 hash_key(const void *key, size_t len);
 
+#define HASH_SEED   0x9e3779b97f4a7c15u /* exclusive-or the key's length: what hash_key begins with */
+#define HASH_FACTOR 0xff51afd7ed558ccdu /* h = (h ^ word) * factor; h ^= h >> 32 */
+
+/* ---- hash.c: for code that looks up by itself, as find_entry there does ---- */
+
+/* Of a hash table: where it is, and where what a lookup touches lies in it, in its buckets and in an entry. */
+struct hash_layout {
+	const void *hash;
+	uint32_t buckets, generation; /* in the table: address of the buckets; 32 bits that are even, and after a lookup what they were before */
+	uint32_t n, heads;            /* in the buckets: 32 bits, their number; the first entries */
+	uint32_t chain, key_hash, key, value; /* in an entry */
+};
+
+struct hash_layout
+hash_layout(const struct vm_table *t);
+
+/* The entry of a key, or NULL. */
+void *
+hash_find_entry(struct vm_table *t, const void *key);
+
 /* The same for programs and for user space; `cpu` picks the one value that a program sees of a per-CPU table. */
 void *
 table_find(struct vm_table *t, const void *key, uint32_t cpu);

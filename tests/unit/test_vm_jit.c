@@ -379,6 +379,65 @@ test_lookups(void **state)
 	}
 }
 
+/* Hash tables with keys of all sizes, so full that chains are long: r1 is the address of a key. */
+static const char *const hash_lookups[] = {
+	"r2 = r1\nr1 = table 0 ll\ncall 1\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 + 8)\nout: exit\n",
+	"r2 = r1\nr1 = table 0 ll\ncall 1\nif r0 != 0 goto in\nr0 = 77\nexit\nin: r0 = *(u64 *)(r0 + 8)\nexit\n",
+};
+
+static void
+check_hash_lookup(enum table_kind kind, uint32_t key_size, const char *text)
+{
+	struct table table = { .name = "hash", .kind = kind, .key_size = key_size, .value_size = 16, .max_entries = 300 };
+	const struct vm_signature memory = { .args = { { VM_ARG_MEM_RDONLY, 24 } } };
+	const struct vm_env second = { .cpu = 1 };
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "lookups", NULL);
+	struct text why = { 0 };
+	struct vm_program *program;
+	struct vm *vm;
+	int err;
+
+	object_add_table(object, &table);
+	vm = vm_new(object, 2, &why);
+	assert_non_null(vm);
+	vm_set_exec(vm, VM_EXEC_JIT);
+	program = vm_load(vm, fixture_func(object, "lookup", text), &memory, &why, &err);
+	if (!program)
+		fail_msg("%s: %s", text, why.s);
+	/* Every second number is a key, in a word that changes with it. */
+	for (uint64_t i = 0; i < 600; i++) {
+		_Alignas(8) uint32_t key[6] = { 0 };
+		uint64_t value[4] = { 1, i + 1000, 2, i + 2000 }, absent = strstr(text, "77") ? 77 : 0, args[5] = { (uintptr_t)key };
+
+		key[i % (key_size / 4)] = (uint32_t)i + 1;
+		assert_int_equal(vm_run(vm, program, NULL, args), absent);
+		if (i % 2)
+			continue;
+		assert_int_equal(vm_table_update(vm, 0, key, value, BPF_ANY), 0);
+		assert_int_equal(vm_run(vm, program, NULL, args), i + 1000);
+		assert_int_equal(vm_run(vm, program, &second, args), kind == TABLE_PERCPU_HASH ? i + 2000 : i + 1000);
+		if (i % 6)
+			continue;
+		assert_int_equal(vm_table_delete(vm, 0, key), 0);
+		assert_int_equal(vm_run(vm, program, NULL, args), absent);
+		assert_int_equal(vm_table_update(vm, 0, key, value, BPF_ANY), 0);
+	}
+	vm_free(vm);
+	arena_free(arena);
+}
+
+static void
+test_hash_lookups(void **state)
+{
+	static const uint32_t sizes[] = { 4, 8, 12, 16, 24 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(hash_lookups); i++) {
+		check_hash_lookup(TABLE_HASH, sizes[i / ARRAY_SIZE(hash_lookups)], hash_lookups[i % ARRAY_SIZE(hash_lookups)]);
+		check_hash_lookup(TABLE_PERCPU_HASH, sizes[i / ARRAY_SIZE(hash_lookups)], hash_lookups[i % ARRAY_SIZE(hash_lookups)]);
+	}
+}
+
 /* ---- memory of the process -------------------------------------------------------------------------------------------- */
 
 static unsigned
@@ -469,6 +528,7 @@ main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_distances),
 		cmocka_unit_test(test_lookups),
+		cmocka_unit_test(test_hash_lookups),
 		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_denied),
 	};

@@ -182,6 +182,15 @@ key_in(uint64_t bucket, int n)
 			return key;
 }
 
+/* r1 is a key of "counts": its value, or 0. As machine code that is another lookup than the C function's. */
+#define LOOK_UP "*(u64 *)(r10 - 8) = r1\nr2 = r10\nr2 += -8\nr1 = table 1 ll\ncall 1\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\nout: exit\n"
+
+static uint64_t
+look_up(const struct worker *w, uint64_t key)
+{
+	return vm_run(w->shared->vm, w->shared->program, NULL, (uint64_t[5]){ key });
+}
+
 static void *
 stay_and_churn(void *arg)
 {
@@ -189,7 +198,7 @@ stay_and_churn(void *arg)
 	uint64_t keys[N_CHURN], stay[N_STAY], x = w->number + 1;
 
 	for (int i = 0; i < N_STAY; i++)
-		stay[i] = key_in(0, i);
+		stay[i] = key_in(0, i + 1); /* the first is 0, as what is not there */
 	/* Two threads change, each keys of its own, in two chains by turns; the others look. */
 	for (int i = 0; i < N_CHURN / 2; i++)
 		keys[i] = key_in(i % 2, 10 + 10 * (int)w->number + i);
@@ -200,6 +209,8 @@ stay_and_churn(void *arg)
 
 			if (vm_table_delete(w->shared->vm, 1, &key))
 				w->n_wrong += vm_table_update(w->shared->vm, 1, &key, &key, BPF_ANY) != 0;
+		} else if (i % 2) {
+			w->n_wrong += look_up(w, stay[i % N_STAY]) != stay[i % N_STAY];
 		} else {
 			const uint64_t *value = vm_table_find(w->shared->vm, 1, &stay[i % N_STAY]);
 
@@ -216,9 +227,9 @@ test_stay(void **state)
 	struct worker workers[N_THREADS];
 	struct shared shared;
 
-	open_shared(&shared, arena, NULL);
+	open_shared(&shared, arena, LOOK_UP);
 	for (int i = 0; i < N_STAY; i++) {
-		uint64_t key = key_in(0, i);
+		uint64_t key = key_in(0, i + 1);
 
 		assert_int_equal(vm_table_update(shared.vm, 1, &key, &key, BPF_ANY), 0);
 	}
@@ -241,6 +252,7 @@ grow(void *arg)
 		w->n_wrong += vm_table_update(w->shared->vm, 1, &key, &value, BPF_NOEXIST) != 0;
 		w->n_wrong += vm_table_lookup(w->shared->vm, 1, &old, &value) != 0 || value != ~old;
 		w->n_wrong += vm_table_find(w->shared->vm, 1, &old) == NULL;
+		w->n_wrong += look_up(w, old) != ~old;
 	}
 	return NULL;
 }
@@ -253,7 +265,7 @@ test_grow(void **state)
 	struct shared shared;
 	uint64_t one_more = UINT64_MAX, n = 0, key;
 
-	open_shared(&shared, arena, NULL);
+	open_shared(&shared, arena, LOOK_UP);
 	run_threads(&shared, workers, grow, NULL);
 	for (int i = 0; i < N_THREADS; i++)
 		assert_int_equal(workers[i].n_wrong, 0);
