@@ -102,6 +102,7 @@ session_count(struct session *session, struct losses *losses)
 	losses->n_stacks_cut = stats.n_stacks_cut;
 	losses->n_stacks_dropped = stats.n_stacks_dropped;
 	losses->stack_bytes = stats.stack_bytes;
+	losses->n_foreign_calls = stats.n_foreign_calls;
 }
 
 void
@@ -150,6 +151,9 @@ session_report(const struct session *session, const struct losses *losses)
 	if (losses->n_stacks_dropped)
 		complain("warning: %llu entries of full tables were lost when equal user stacks were put together",
 			 (unsigned long long)losses->n_stacks_dropped);
+	if (losses->n_foreign_calls)
+		complain("warning: %llu system call%s not seen: made by the numbers of 32-bit programs (i386) or of x32, which stand for other calls",
+			 (unsigned long long)losses->n_foreign_calls, losses->n_foreign_calls == 1 ? " was" : "s were");
 	if (losses->n_misfits)
 		complain("warning: %llu records do not fit their print statement and are left out",
 			 (unsigned long long)losses->n_misfits);

@@ -30,7 +30,7 @@ struct losses {
 	uint64_t n_lost;      /* records */
 	uint64_t n_misfits;   /* of the delivered ones: that did not fit their print statement and were left out */
 	uint64_t n_nested;    /* events that were skipped since a probe was running on that CPU already */
-	uint64_t n_maps_lost, n_stacks_cut, n_stacks_dropped; /* see struct source_stats */
+	uint64_t n_maps_lost, n_stacks_cut, n_stacks_dropped, n_foreign_calls; /* see struct source_stats */
 	uint32_t stack_bytes;
 };
 

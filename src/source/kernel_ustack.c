@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * The programs' half of user stacks that the kernel does not take as we want them: kernel_ustack.h says when and how. The function makes
- * do with the 32 bytes of stack that codegen leaves it (lower_stack), and uses 8: what it remembers is in registers and in the record.
+ * do with the 32 bytes of stack that codegen leaves it (lower_stack), and uses 16: what it remembers is in registers and in the record.
  *
  *     copy    r6 context, then the stack's number   r7 address in the process   r8 record   r9 bytes copied
  *     walk    r6 frame pointer                      r7 frames to skip           r8 record   r9 frames walked
@@ -13,7 +13,8 @@
 
 #define PAGE 4096 /* what can be read is whole pages; the smallest there are */
 #define USER_CS 0x33
-#define OFF_KEY (-8)
+#define OFF_KEY (-8) /* on the stack: tables take nothing from a record before Linux 6.3 */
+#define OFF_NUMBER (-16)
 #define HASH_FACTOR 0x9e3779b97f4a7c15ll
 
 /* By the number that the ABI gives each, as struct unwind_job has them. */
@@ -308,7 +309,9 @@ emit_walk(struct code *code, const struct kernel_stacks *stacks)
 	own_table(code, 1, stacks->known_fd, BPF_PSEUDO_MAP_FD);
 	code_emit(code, insn_mov(2, 10));
 	code_emit(code, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
-	code_emit(code, insn_mov(3, 8));
+	code_emit(code, insn_store(BPF_DW, 10, 6, OFF_NUMBER));
+	code_emit(code, insn_mov(3, 10));
+	code_emit(code, insn_alu_imm(BPF_ADD, 3, OFF_NUMBER));
 	code_emit(code, insn_mov_imm(4, BPF_NOEXIST));
 	code_emit(code, insn_call(BPF_FUNC_map_update_elem));
 	code_branch_imm(code, BPF_JNE, 0, 0, lost);

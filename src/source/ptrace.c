@@ -68,6 +68,7 @@ ptrace_start(struct source *source, struct text *why)
 {
 	struct tracer *tracer = of(source);
 
+	tracer->traces_calls = wants_calls(tracer);
 	if (tracer->target.pid)
 		return trace_process(tracer, why);
 	if (tracer->command.pid)
@@ -296,6 +297,7 @@ ptrace_stats(struct source *source, struct source_stats *stats)
 	*stats = (struct source_stats){
 		.exit_status = tracer->exit_status,
 		.command_ended = tracer->command.pid && tracer->ended,
+		.n_foreign_calls = tracer->n_foreign,
 	};
 	engine_stats(source, stats);
 }
@@ -392,6 +394,7 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 	}
 	tracer->target = *target;
 	tracer->signal_fd = -1;
+	tracer->no_call_info = !call_info_available();
 	tracer->engine.env.read_user = task_read_memory;
 	tracer->engine.env.unwind = task_unwind;
 	tracer->engine.env.arg = tracer;

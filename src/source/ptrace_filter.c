@@ -2,9 +2,9 @@
 /*
  * The seccomp filter of a traced command (seccomp(2)): calls that somebody wants stop for the tracer, all others pass. It looks at
  * architecture and number alone, so the kernel (5.11+) keeps its answer "pass" in a bitmap and the other calls cost nothing. Calls
- * by the 32-bit and x32 tables pass: they are not traced.
+ * through the tables of i386 and x32 stop, where calls are traced at all: to be counted (ptrace_call.c).
  *
- *     not x86-64? pass
+ *     not x86-64? stop
  *     number < k1?  -> left half | right half      a binary tree over the borders between stop and pass
  *
  * A process without the privilege to install filters has to give up gaining any by execve (no_new_privs): a set-user-ID
@@ -97,25 +97,27 @@ emit_tree(struct filter_page *page, const struct border *borders, uint32_t n)
 void
 filter_write(const struct tracer *tracer, struct filter_page *page)
 {
-	struct border borders[SYSCALLS_MAX + 1];
+	struct border borders[SYSCALLS_MAX + 2];
 	uint32_t n = 0, number;
-	bool stops;
+	bool stops, foreign = tracer->traces_calls;
 
 	for (number = 0; number <= SYSCALLS_MAX; number++) {
 		stops = number < SYSCALLS_MAX && filter_stops_at(tracer, (int32_t)number);
 		if (!n || borders[n - 1].stops != stops)
 			borders[n++] = (struct border){ number, stops };
 	}
+	if (foreign)
+		borders[n++] = (struct border){ X32_BIT, true };
 	page->n_insns = 0;
 	emit(page, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
 	emit(page, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
-	emit_return(page, false);
+	emit_return(page, foreign);
 	emit(page, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
 	emit_tree(page, borders, n);
 }
 
 /* Every border but the last needs a jump of two instructions and a leaf of one. */
-_Static_assert(5 + 3 * (SYSCALLS_MAX + 1) <= FILTER_INSNS_MAX, "the largest filter fits");
+_Static_assert(5 + 3 * (SYSCALLS_MAX + 2) <= FILTER_INSNS_MAX, "the largest filter fits");
 
 void
 filter_install(void *arg)

@@ -5,6 +5,7 @@
  *     ptrace.c         life of the source: open, attach, start, pump, stop, close; reads as the list of all steps
  *     ptrace_attach.c  beginning and ending to trace: the command, a running process
  *     ptrace_stop.c    what each stop of a traced thread means
+ *     ptrace_call.c    what a stop at a system call says
  *     ptrace_task.c    the traced threads, and who they are
  *     ptrace_record.c  records of events, and the programs that are run on them
  *     ptrace_stack.c   stacks of the traced threads, and what their processes have loaded
@@ -32,6 +33,7 @@ struct task {
 	bool knows_tgid, knows_ids, knows_comm;
 	bool is_stale;            /* the call in progress changes ids or comm: they are read anew after it */
 	bool in_call;             /* between the stops of a call's entry and exit */
+	bool is_inside;           /* the same, of any call: the next stop at one is its exit, unless the filter makes it */
 	int32_t number;           /* of the call in progress; -1: not known */
 	bool announced;           /* its parent's fork was seen, or it has none that we trace */
 	bool is_held;             /* stopped at its birth until its parent's fork is seen, */
@@ -86,6 +88,9 @@ struct tracer {
 	struct filter_page *page;
 	pid_t leader;             /* first process: the command, or that of -p; 0: none */
 	bool is_traced;           /* threads of the leader are traced; without programs nothing is */
+	bool traces_calls;        /* system calls are of interest */
+	bool no_call_info;        /* the kernel has no PTRACE_GET_SYSCALL_INFO */
+	uint64_t n_foreign;       /* calls through the tables of i386 and x32 */
 	bool use_filter;          /* seccomp tells the calls; else every call stops twice */
 	bool going;               /* the command has come to its execve: programs run */
 	bool executed;            /* its execve succeeded */
@@ -148,6 +153,25 @@ task_read_memory(void *arg, uint64_t addr, void *dst, size_t len);
 uint64_t
 now_ns(void);
 
+/* ---- ptrace_call.c ------------------------------------------------------------------------------------ */
+
+#define X32_BIT 0x40000000u /* of the number of a call of x32, __X32_SYSCALL_BIT */
+
+struct call_stop {
+	bool is_exit;
+	bool is_foreign;      /* of another table than x86-64's own */
+	uint64_t number, args[6]; /* at the entry */
+	int64_t result;       /* at the exit */
+};
+
+/* What a stop says; `by_filter`: it is the filter's. False: nothing, the thread was killed. */
+bool
+call_read(struct tracer *tracer, struct task *task, bool by_filter, struct call_stop *stop);
+
+/* May the kernel be asked? */
+bool
+call_info_available(void);
+
 /* ---- ptrace_raw.c ---------------------------------------------------------------------------------------- */
 
 /* The arguments of the raw tracepoint, good until the next call. The thread is stopped. */
@@ -169,6 +193,10 @@ wants_enter(const struct tracer *tracer, int32_t number);
 
 bool
 wants_exit(const struct tracer *tracer, int32_t number);
+
+/* The same of any call. */
+bool
+wants_calls(const struct tracer *tracer);
 
 /* Each builds the record of the event and runs its programs. */
 void

@@ -163,6 +163,15 @@ wants_exit(const struct tracer *tracer, int32_t number)
 	return number >= 0 && number < SYSCALLS_MAX && (tracer->exit[number] || tracer->process[PROCESS_ANY_EXIT]);
 }
 
+bool
+wants_calls(const struct tracer *tracer)
+{
+	for (int32_t number = 0; number < SYSCALLS_MAX; number++)
+		if (wants_enter(tracer, number) || wants_exit(tracer, number))
+			return true;
+	return false;
+}
+
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
 uint64_t

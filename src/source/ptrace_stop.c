@@ -14,7 +14,6 @@
  * about to be reported. So failures are not looked at here, and nothing waits for a thread.
  */
 #include <errno.h>
-#include <linux/audit.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +61,7 @@ remember_path(struct tracer *tracer, struct task *task, uint64_t addr)
 static void
 enter_call(struct tracer *tracer, struct task *task, uint64_t number, const uint64_t args[6])
 {
-	if (number >= SYSCALLS_MAX) /* not a call of x86-64's own table (x32), or none at all */
+	if (number >= SYSCALLS_MAX) /* none at all */
 		return;
 	task->in_call = true;
 	task->number = (int32_t)number;
@@ -100,23 +99,18 @@ exit_call(struct tracer *tracer, struct task *task, int64_t ret)
 }
 
 static void
-call_stop(struct tracer *tracer, struct task *task)
+call_stop(struct tracer *tracer, struct task *task, bool by_filter)
 {
-	struct __ptrace_syscall_info info;
+	struct call_stop stop;
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, (void *)sizeof(info), &info) > 0 && info.arch == AUDIT_ARCH_X86_64) {
-		switch (info.op) {
-		case PTRACE_SYSCALL_INFO_ENTRY:
-			enter_call(tracer, task, info.entry.nr, info.entry.args);
-			break;
-		case PTRACE_SYSCALL_INFO_SECCOMP:
-			enter_call(tracer, task, info.seccomp.nr, info.seccomp.args);
-			break;
-		case PTRACE_SYSCALL_INFO_EXIT:
-			exit_call(tracer, task, info.exit.rval);
-			break;
-		}
-	}
+	if (!call_read(tracer, task, by_filter, &stop))
+		task->in_call = false;
+	else if (stop.is_exit && (task->in_call || !stop.is_foreign)) /* the execve of a 32-bit program began as one of ours */
+		exit_call(tracer, task, stop.result);
+	else if (stop.is_foreign)
+		tracer->n_foreign += !stop.is_exit && tracer->traces_calls && tracer->going && !tracer->over;
+	else
+		enter_call(tracer, task, stop.number, stop.args);
 	resume(tracer, task, 0);
 }
 
@@ -284,7 +278,7 @@ handle_report(struct tracer *tracer, pid_t tid, int status)
 	}
 	switch (event) {
 	case PTRACE_EVENT_SECCOMP:
-		call_stop(tracer, task);
+		call_stop(tracer, task, true);
 		break;
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
@@ -300,7 +294,7 @@ handle_report(struct tracer *tracer, pid_t tid, int status)
 		break;
 	case 0:
 		if (signal == (SIGTRAP | 0x80))
-			call_stop(tracer, task);
+			call_stop(tracer, task, false);
 		else
 			signal_stop(tracer, task, signal);
 		break;

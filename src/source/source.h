@@ -50,6 +50,7 @@ struct source_stats {
 	uint64_t n_maps_lost; /* reports of what processes loaded that were lost: names may be missing in user stacks */
 	uint64_t n_stacks_cut; /* user stacks that went on behind the stack_bytes that were copied */
 	uint32_t stack_bytes;
+	uint64_t n_foreign_calls; /* system calls of traced processes through the tables of i386 and x32, which are not seen */
 	uint64_t n_stacks_dropped; /* entries of full tables that were lost when equal stacks were put together */
 	uint64_t n_lost;      /* events that a recording says it lost; records of a C object that a full perf buffer lost */
 	const char *recording; /* its file; NULL: live */

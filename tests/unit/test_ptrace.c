@@ -513,6 +513,18 @@ test_counts_without_filter(void **state)
 	unsetenv("KTAP_NO_SECCOMP");
 }
 
+/* As on a kernel before 5.3, by the filter's stops and by the turns of entry and exit. */
+static void
+test_counts_by_registers(void **state)
+{
+	setenv("KTAP_NO_SYSCALL_INFO", "1", 1);
+	check_cases();
+	setenv("KTAP_NO_SECCOMP", "1", 1);
+	check_cases();
+	unsetenv("KTAP_NO_SECCOMP");
+	unsetenv("KTAP_NO_SYSCALL_INFO");
+}
+
 /* ---- order ------------------------------------------------------------------------------------------------------------------ */
 
 /* Numbers of the calls in strace's file, in order. */
@@ -756,6 +768,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts_with_filter),
 		cmocka_unit_test(test_counts_without_filter),
+		cmocka_unit_test(test_counts_by_registers),
 		cmocka_unit_test(test_order_as_strace),
 		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_stop_ends_command),
