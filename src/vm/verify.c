@@ -36,10 +36,15 @@ access_size(uint8_t code)
 	}
 }
 
-/* Copies of a number share an id, so that a comparison of one tells of all. */
+/*
+ * Copies of a number share an id, so that a comparison of one tells of all. A copy to which a constant was added once is further by `off` (as
+ * the kernel has it since 6.10); what is copied from that shares an id of its own.
+ */
 static void
 share_id(struct verifier *v, struct reg *reg)
 {
+	if (reg->kind == REG_SCALAR && reg->off)
+		reg->id = 0, reg->off = 0;
 	if (reg->kind == REG_SCALAR && !reg->id && !scalar_is_const(&reg->s))
 		reg->id = ++v->last_id;
 }
@@ -147,12 +152,27 @@ step_move(struct verifier *v, const struct bpf_insn *insn, struct reg *src, cons
 	return true;
 }
 
+/* How much further a copy is from the others after this, or 0: it is no copy any more. */
+static int32_t
+copy_distance(const struct bpf_insn *insn, const struct reg *dst, const struct scalar *src)
+{
+	uint8_t op = BPF_OP(insn->code);
+	int64_t by = (int64_t)src->bits.value;
+
+	if (BPF_CLASS(insn->code) != BPF_ALU64 || (op != BPF_ADD && op != BPF_SUB) || !dst->id || dst->off || !scalar_is_const(src) ||
+	    by > INT32_MAX || by < -INT32_MAX)
+		return 0;
+	return (int32_t)(op == BPF_ADD ? by : -by);
+}
+
 static bool
 step_alu(struct verifier *v, const struct bpf_insn *insn, const struct insn_info *info)
 {
 	bool has_src = info->shape == SHAPE_ALU && BPF_SRC(insn->code) == BPF_X;
 	struct reg *dst, *src = NULL;
 	struct scalar imm;
+	int32_t distance;
+	uint32_t id;
 
 	imm_scalar(insn, &imm);
 	if (has_src && !(src = reg_read(v, insn->src_reg)))
@@ -165,7 +185,11 @@ step_alu(struct verifier *v, const struct bpf_insn *insn, const struct insn_info
 	if (is_pointer(dst) || (src && is_pointer(src)))
 		return alu_pointers(v, insn, dst, src, &imm);
 	trail_define(v, loc_top(v, insn->dst_reg), loc_top(v, insn->dst_reg), src ? loc_top(v, insn->src_reg) : LOC_NONE);
+	distance = info->shape == SHAPE_ALU ? copy_distance(insn, dst, src ? &src->s : &imm) : 0;
+	id = distance ? dst->id : 0;
 	reg_set_scalar(reg_write(v, insn->dst_reg), scalar_alu(insn, &dst->s, src ? &src->s : &imm));
+	dst->id = id;
+	dst->off = distance;
 	return true;
 }
 
@@ -303,6 +327,16 @@ struct compared {
 	uint16_t locs[LOCS_MAX];
 };
 
+/* `known` was narrowed: so is its copy, as much further as it is. */
+static void
+tell_from(struct reg *reg, const struct reg *known)
+{
+	const struct bpf_insn add = insn_alu_imm(BPF_ADD, 0, 0);
+	struct scalar further = scalar_const((uint64_t)((int64_t)reg->off - known->off));
+
+	reg->s = reg->off == known->off ? known->s : scalar_alu(&add, &known->s, &further);
+}
+
 static void
 tell_copy(struct reg *reg, uint16_t loc, void *arg)
 {
@@ -311,7 +345,7 @@ tell_copy(struct reg *reg, uint16_t loc, void *arg)
 
 	if (reg->kind != REG_SCALAR || (!is_dst && !is_src))
 		return;
-	reg->s = is_dst ? c->dst.s : c->src.s;
+	tell_from(reg, is_dst ? &c->dst : &c->src);
 	c->locs[c->n++] = loc;
 }
 
@@ -351,7 +385,7 @@ apply_compare(struct verifier *v, const struct bpf_insn *insn, bool taken)
 	bool has_src = BPF_SRC(insn->code) == BPF_X;
 	struct scalar imm, *other = has_src ? &src->s : &imm;
 
-	if (has_src && (src == dst || (src->id && src->id == dst->id))) /* compared with itself: tells nothing */
+	if (has_src && (src == dst || (src->id && src->id == dst->id && src->off == dst->off))) /* compared with itself: tells nothing */
 		return true;
 	imm_scalar(insn, &imm);
 	if (!scalar_refine(insn, taken, &dst->s, other)) {

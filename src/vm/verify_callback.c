@@ -104,7 +104,7 @@ forget_if_changed(struct verifier *v, const struct reg *before, struct reg *now,
 {
 	if (precise || before->kind != REG_SCALAR || now->kind != REG_SCALAR)
 		return;
-	if (scalar_covers(&before->s, &now->s) && before->id == now->id)
+	if (scalar_covers(&before->s, &now->s) && before->id == now->id && before->off == now->off)
 		return;
 	reg_set_scalar(now, scalar_unknown());
 	trail_define(v, loc, LOC_NONE, LOC_NONE);

@@ -307,7 +307,7 @@ reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map, boo
 		return true;
 	if (old->kind == REG_SCALAR && !precise)
 		return cur->kind == REG_SCALAR;
-	if (old->kind != cur->kind || old->nullable != cur->nullable || old->off != cur->off || old->index != cur->index ||
+	if (old->kind != cur->kind || old->nullable != cur->nullable || (old->off != cur->off && (old->kind != REG_SCALAR || old->id)) || old->index != cur->index ||
 	    old->size != cur->size || !old->ref != !cur->ref)
 		return false;
 	if (!scalar_covers(&old->s, &cur->s) || !ids_match(map, old->ref, cur->ref))

@@ -495,7 +495,7 @@ enum reg_kind {
 struct reg {
 	enum reg_kind kind;
 	bool nullable;   /* or 0; which, one check tells for all registers of the same id */
-	int32_t off;
+	int32_t off;     /* of numbers: how much larger this copy is than those of the same id whose `off` is 0 */
 	uint32_t index;
 	uint32_t size;
 	/* Not 0: copies of one value (numbers), one result that may be null, or one value of a table that has a lock. */

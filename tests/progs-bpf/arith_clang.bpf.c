@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * As arith.bpf.c, in the form that clang gives them. gcc ends loops by comparing addresses, which the kernel's verifier does not follow
- * either. by_switch tests one register while it uses another that is larger by a constant: the kernel follows that since 6.10, ktap not yet.
+ * either. by_switch tests one register while it uses another that is larger by a constant: the kernel follows that since 6.10.
  *
  * compilers: clang
- * differs: by_switch
  */
 #include "prelude.h"
 

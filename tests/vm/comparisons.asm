@@ -656,3 +656,199 @@ r4 += r5
 *(u8 *)(r4 + 235) = 1
 out: r0 = 0
 exit
+
+why: verifier.c of the kernel since 6.10: a copy to which a constant was added is narrowed by a comparison of the other, and the other way round
+
+== a copy that is larger is compared
+accept
+r5 = r3
+r5 += 5
+if r5 >= 60 goto out
+if r5 < 5 goto out
+r4 += r3
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== a copy that is smaller is compared
+accept
+r5 = r3
+r5 += -2
+if r5 >= 60 goto out
+r4 += r3
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== the first is compared, the larger copy used
+accept
+r5 = r3
+r5 += 5
+if r3 >= 60 goto out
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== by subtraction
+accept
+r5 = r3
+r5 -= 2
+if r5 >= 60 goto out
+r4 += r3
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== a constant in a register
+accept
+r6 = 7
+r5 = r3
+r5 += r6
+if r3 >= 60 goto out
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== added twice
+refuse: not bounded
+r5 = r3
+r5 += 5
+r5 += 1
+if r3 >= 60 goto out
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== a copy of the larger copy is one of it alone
+accept
+r5 = r3
+r5 += 5
+r6 = r5
+if r5 >= 60 goto out
+r4 += r6
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== a copy of the larger copy is not one of the first
+refuse: not bounded
+r5 = r3
+r5 += 5
+r6 = r5
+if r3 >= 60 goto out
+r4 += r6
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== too large by one
+refuse: behind its end
+r5 = r3
+r5 += 197
+if r3 >= 60 goto out
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== the last that fits
+accept
+r5 = r3
+r5 += 196
+if r3 >= 60 goto out
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== the sum may wrap around
+refuse: not bounded|offset is
+r5 = r3
+r5 += 16
+if r5 >= 60 goto out
+r4 += r3
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== in a register and the stack
+accept
+r5 = r3
+*(u64 *)(r10 - 8) = r5
+r3 += 5
+if r3 >= 60 goto out
+if r3 < 5 goto out
+r5 = *(u64 *)(r10 - 8)
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== both are compared with each other
+accept
+r5 = r3
+r5 += 5
+if r5 > r3 goto out
+r0 = 1
+exit
+out: r0 = 0
+exit
+
+== a constant that is too large
+refuse: not bounded
+r5 = r3
+r6 = 0x80000000 ll
+r5 += r6
+r6 = 0x80000000 ll
+if r5 < r6 goto out
+r6 = 0x80000010 ll
+if r5 > r6 goto out
+r4 += r3
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== 32 bits added
+refuse: not bounded
+r5 = r3
+w5 += 2
+if r5 >= 60 goto out
+r4 += r3
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
+
+== as a switch of clang's
+accept
+r2 = r3
+r2 += -2
+if r2 < 8 goto use
+if r3 == 1 goto out
+if r3 != 0 goto out
+r4 += 8
+goto load
+use: r3 <<= 3
+r4 += r3
+load: r0 = *(u64 *)(r4 + 0)
+exit
+out: r0 = 0
+exit
+
+== paths where the distance differs are not the same
+refuse: behind its end
+r5 = r3
+r6 = r1
+r7 = *(u8 *)(r1 + 0)
+if r7 == 0 goto other
+r5 += 1
+goto on
+other: r5 += 250
+on: r0 = 0
+if r3 >= 60 goto out
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+out: r0 = 0
+exit
