@@ -247,6 +247,10 @@ globals_alloc(struct object *object, uint32_t size);
 uint32_t
 place_stacks(struct object *object, const char *name, uint32_t frames);
 
+/* place.c: the table of such texts of events, added when it is not there; its values have `size` bytes. Returns its index. */
+uint32_t
+place_event_text(struct object *object, enum event_text text, uint32_t size);
+
 /* place.c: decides tables and globals of shared variables; adds them, and our own tables, to the object. */
 void
 place_variables(struct object *object, const struct typed *typed);

@@ -93,6 +93,38 @@ event_number(const struct lowering *l, const char *name)
 	return -1;
 }
 
+struct val
+lower_event_text(struct lowering *l, enum event_text text, int number)
+{
+	struct ir *ir = &l->ir;
+	uint32_t size = l->typed->event_text_size, none = ir_label(ir), done = ir_label(ir), table = place_event_text(l->object, text, size);
+	struct val val = { .kind = TYPE_STR, .present = NO_VREG, .reg = NO_VREG, .str_size = size, .mem = memory_new(l, size) };
+	struct mem key = memory_new(l, 8);
+	int element;
+
+	ir_store(ir, BPF_W, key.base, key.off, number);
+	element = table_lookup(l, table, key);
+	ir_branch_imm(ir, BPF_JEQ, element, 0, none);
+	memory_copy(l, val.mem, (struct mem){ .base = element }, size);
+	ir_jump(ir, done);
+	ir_bind(ir, none);
+	memory_zero(l, val.mem, size);
+	ir_bind(ir, done);
+	return val;
+}
+
+struct val
+lower_name_of(struct lowering *l, const struct val *val)
+{
+	struct val text;
+
+	if (val->kind != TYPE_EVENT)
+		return *val;
+	text = lower_event_text(l, EVENT_TEXT_NAME, val_reg(l, val));
+	text.present = val->present;
+	return text;
+}
+
 /* ---- names ---- */
 
 static int
@@ -139,6 +171,8 @@ lower_builtin_value(struct lowering *l, struct node *node)
 		return lower_execname(l);
 	case BUILTIN_PROBENAME:
 		return val_number(TYPE_EVENT, ir->params[PARAM_EVENT]);
+	case BUILTIN_FUNC:
+		return lower_event_text(l, EVENT_TEXT_FUNCTION, ir->params[PARAM_EVENT]);
 	case BUILTIN_RETVAL:
 		return lower_field(l, node);
 	case BUILTIN_ARGSTR:
@@ -384,6 +418,8 @@ order_branch(struct lowering *l, const struct node *node, uint32_t target, bool 
 	struct val a = lower_present(l, node->a), b = lower_present(l, node->b);
 	enum token_kind op = node->op;
 
+	a = lower_name_of(l, &a);
+	b = lower_name_of(l, &b);
 	if (a.kind == TYPE_STR || b.kind == TYPE_STR) {
 		if (a.kind == b.kind) /* else one is nil, and the handler has ended */
 			string_order(l, &a, &b, unsigned_op(compare_op(op, when)), target);

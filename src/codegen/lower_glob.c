@@ -156,6 +156,9 @@ lower_glob(struct lowering *l, struct node *node, uint32_t target, bool when)
 	struct glob glob = { .l = l, .val = &val, .fails = when ? through : target };
 
 	val_require(l, &val, COUNTER_NIL_VALUE);
+	val = lower_name_of(l, &val);
+	if (val.kind != TYPE_STR)
+		return; /* nil: the handler has ended */
 	glob.text = memory_scratch(l, TEXT_ROOM);
 	string_store(l, glob.text, (uint32_t)round_up(val.str_size, 8), &val);
 	match(&glob, node->b->s);

@@ -334,6 +334,14 @@ val_nil(void);
 int
 number_hidden(struct lowering *l, int64_t number);
 
+/* The text of an event by its number. */
+struct val
+lower_event_text(struct lowering *l, enum event_text text, int number);
+
+/* The value itself, of an event its name. */
+struct val
+lower_name_of(struct lowering *l, const struct val *val);
+
 /* Index of the event of this name, or -1. */
 int64_t
 event_number(const struct lowering *l, const char *name);

@@ -126,6 +126,8 @@ value_text(struct lowering *l, const struct val *val)
 {
 	if (val->kind == TYPE_STR)
 		return *val;
+	if (val->kind == TYPE_EVENT)
+		return lower_name_of(l, val);
 	if (val->kind == TYPE_BOOL)
 		return truth_text(l, val);
 	return number_text(l, val_reg(l, val), FORMAT_SIGNED, 10);

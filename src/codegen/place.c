@@ -215,3 +215,16 @@ place_stacks(struct object *object, const char *name, uint32_t frames)
 	return add_own_table(object, (struct table){
 		.name = name, .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * frames, .max_entries = STACKS_MAX });
 }
+
+uint32_t
+place_event_text(struct object *object, enum event_text text, uint32_t size)
+{
+	static const char *const names[] = { [EVENT_TEXT_NAME] = ".event_names", [EVENT_TEXT_FUNCTION] = ".event_functions" };
+	uint32_t *table = &object->table_event_text[text];
+
+	if (*table == UINT32_MAX) {
+		*table = add_own_table(object, (struct table){ .name = names[text], .kind = TABLE_ARRAY, .key_size = 4, .value_size = size });
+		bind_tables(object);
+	}
+	return *table;
+}

@@ -693,7 +693,10 @@ struct handler {
 
 #define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
 
-#define OBJECT_VERSION 4 /* of what object_pack writes; goes up with every change that an older reader would misread */
+#define OBJECT_VERSION 5 /* of what object_pack writes; goes up with every change that an older reader would misread */
+
+/* Texts of events that programs look up by their numbers. */
+enum event_text { EVENT_TEXT_NAME, EVENT_TEXT_FUNCTION, N_EVENT_TEXTS };
 
 struct object {
 	struct arena *arena;
@@ -729,6 +732,7 @@ struct object {
 	uint32_t table_stacks;         /* ".stacks": stack traces of the kernel */
 	uint32_t table_ustacks;        /* ".ustacks": stack traces of programs */
 	uint32_t table_event_info;     /* ".event_info": per event 8 bytes, see struct event_info */
+	uint32_t table_event_text[N_EVENT_TEXTS]; /* ".event_names", ".event_functions": per event a string, cut to what there is room for */
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
 	uint32_t zeros_off;            /* in globals: as many zeros as a cell of any statistic has, never written, at least 8; UINT32_MAX: not used */

@@ -281,6 +281,8 @@ find_own_tables(struct object *object)
 		{ ".stacks", &object->table_stacks },
 		{ ".ustacks", &object->table_ustacks },
 		{ ".event_info", &object->table_event_info },
+		{ ".event_names", &object->table_event_text[EVENT_TEXT_NAME] },
+		{ ".event_functions", &object->table_event_text[EVENT_TEXT_FUNCTION] },
 	};
 
 	for (uint32_t t = 0; t < object->n_tables; t++)

@@ -103,6 +103,8 @@ object_new(struct arena *arena, const char *name, struct script *script)
 	object->script = script;
 	object->table_globals = object->table_records = object->table_event_info = UINT32_MAX;
 	object->table_stacks = object->table_ustacks = UINT32_MAX;
+	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
+		object->table_event_text[text] = UINT32_MAX;
 	object->exit_flag_off = object->wall_offset_off = object->zeros_off = UINT32_MAX;
 	object->control = "";
 	return object;

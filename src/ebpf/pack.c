@@ -412,6 +412,8 @@ pack_object(struct pack *p, struct object *object)
 	pack_index(p, &object->table_records, object->n_tables);
 	pack_index(p, &object->table_stacks, object->n_tables);
 	pack_index(p, &object->table_event_info, object->n_tables);
+	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
+		pack_index(p, &object->table_event_text[text], object->n_tables);
 	pack_u32(p, &object->exit_flag_off);
 	pack_u32(p, &object->wall_offset_off);
 	pack_u32(p, &object->zeros_off);
@@ -582,6 +584,8 @@ check_object(const struct object *object)
 	bool ok = check_globals(object) && is_kind(object, object->table_records, TABLE_RINGBUF) &&
 		  is_kind(object, object->table_stacks, TABLE_STACK_TRACE) && is_kind(object, object->table_event_info, TABLE_ARRAY);
 
+	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
+		ok = ok && is_kind(object, object->table_event_text[text], TABLE_ARRAY);
 	for (uint32_t i = 0; ok && i < object->n_tables; i++)
 		ok = check_table(object->tables[i]);
 	for (uint32_t i = 0; ok && i < object->n_programs; i++)

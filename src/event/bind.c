@@ -320,6 +320,29 @@ bind_event(struct object *object, uint32_t handler, const struct event *event)
 /* ---- an object from elsewhere ---- */
 
 void
+bind_text(const struct object *object, unsigned text, const struct event *event, char *bytes)
+{
+	const char *s = text == EVENT_TEXT_NAME ? event->name : event_function(event);
+	size_t size = object->tables[object->table_event_text[text]]->value_size, len = s ? strlen(s) : 0;
+
+	memset(bytes, 0, size);
+	if (len)
+		memcpy(bytes, s, len < size ? len : size - 1);
+}
+
+static void
+bind_texts(struct object *object, unsigned text, uint32_t n)
+{
+	struct table *table = object->tables[object->table_event_text[text]];
+	char *bytes = arena_alloc(object->arena, (size_t)n * table->value_size);
+
+	for (uint32_t i = 0; i < object->n_events; i++)
+		bind_text(object, text, object->events[i], bytes + (size_t)i * table->value_size);
+	table->max_entries = n;
+	table->init = bytes;
+}
+
+void
 bind_tables(struct object *object)
 {
 	uint32_t n = object->n_events + OBJECT_EVENTS_SPARE;
@@ -331,6 +354,9 @@ bind_tables(struct object *object)
 		if (table->kind == TABLE_PERCPU_ARRAY && table->n_key_parts == 1 && table->key[0].kind == VALUE_EVENT)
 			table->max_entries = n;
 	}
+	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
+		if (object->table_event_text[text] != UINT32_MAX)
+			bind_texts(object, text, n);
 	if (object->table_event_info == UINT32_MAX)
 		return;
 	infos = arena_alloc(object->arena, n * sizeof(*infos));

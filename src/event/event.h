@@ -257,6 +257,10 @@ event_load_fields(struct events *events, struct event *event);
 const struct field *
 event_field(const struct event *event, const char *name);
 
+/* The function that a probe is in, "vfs_read" (of a marker its name); NULL: an event of another kind. */
+const char *
+event_function(const struct event *event);
+
 /* Bit n set: argument n (0 to 5) of this system call's entry is a string. 0 for other events. */
 uint32_t
 event_string_args(const struct event *event);
@@ -372,6 +376,10 @@ bind_entries(struct object *object);
  */
 void
 bind_object(struct object *object, struct events *events, struct diags *diags, uint32_t *n_skipped, struct text *skipped);
+
+/* The text of an event for the object's table of such (ebpf.h, enum event_text): as many bytes as its values have. */
+void
+bind_text(const struct object *object, unsigned text, const struct event *event, char *bytes);
 
 /* Tells the object's tables how many events there are; tables that are indexed by event grow to that, with room for events named at run time. */
 void

@@ -99,6 +99,12 @@ syscall_fields(struct arena *arena, struct event *event, const struct syscall *s
 	event->record_size = SYSCALL_ENTER_LEN;
 }
 
+const char *
+event_function(const struct event *event)
+{
+	return event->probe ? event->probe->symbol : event->kind == EVENT_KPROBE ? event->name : NULL;
+}
+
 uint32_t
 event_string_args(const struct event *event)
 {

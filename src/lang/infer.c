@@ -13,6 +13,8 @@
  * Needs: halves. Leaves: node->type, node->nullable, node->field, node->inlined in all typed programs, variable->type of shared
  * variables.
  */
+#include <string.h>
+
 #include "lang/infer_int.h"
 
 static void
@@ -59,6 +61,7 @@ make_programs(struct infer *infer)
 
 		if (function->handler == UINT32_MAX || !function->in_probe)
 			continue;
+		filter_words(infer->arena, infer->typed->events, function);
 		function->use = find_event_use(infer->arena, function);
 		if (function->kind == FUNCTION_PROFILE)
 			group = profile_group(infer, function);
@@ -89,6 +92,48 @@ number_events(struct infer *infer)
 	}
 }
 
+/* Events named at run time may have longer names than those that are known. */
+#define EVENT_TEXT_MIN 64
+
+static void
+measure_events(struct typed *typed)
+{
+	typed->event_text_size = EVENT_TEXT_MIN;
+	for (uint32_t i = 0; i < typed->n_used_events; i++) {
+		const struct event *event = typed->used_events[i];
+		const char *function = event_function(event);
+		size_t len = strlen(event->name), function_len = function ? strlen(function) : 0;
+		uint32_t size = type_str_size((uint32_t)(len > function_len ? len : function_len));
+
+		if (size > typed->event_text_size)
+			typed->event_text_size = size;
+	}
+}
+
+/* Whoever writes /retval/ means retval != 0; but 0 is true, and such a filter lets all through. */
+static void
+check_filter(struct infer *infer, const struct node *node)
+{
+	struct diag *diag;
+
+	if (node->kind == NODE_PAREN || (node->kind == NODE_UNARY && node->op == TOKEN_NOT)) {
+		check_filter(infer, node->a);
+	} else if (node->kind == NODE_BINARY && (node->op == TOKEN_AND || node->op == TOKEN_OR)) {
+		check_filter(infer, node->a);
+		check_filter(infer, node->b);
+	} else if (type_find(node->type)->kind == TYPE_INT && !node->nullable && node->kind != NODE_INT) {
+		diag = diag_error(infer->diags, node->span, "filter-number", "a number is always true, 0 too");
+		diag_help(infer->diags, diag, "compare it: != 0");
+	}
+}
+
+static void
+infer_filter(struct infer *infer, struct node *filter)
+{
+	infer_condition(infer, filter);
+	check_filter(infer, filter);
+}
+
 static void
 infer_programs(struct infer *infer)
 {
@@ -98,7 +143,7 @@ infer_programs(struct infer *infer)
 		infer->inlined = NULL;
 		infer->depth = 0;
 		if (program->filter)
-			infer_condition(infer, program->filter);
+			infer_filter(infer, program->filter);
 		infer_stat(infer, program->body);
 	}
 }
@@ -166,6 +211,7 @@ infer_types(struct tree *tree, struct events *events, struct diags *diags)
 	typed->events = events;
 	make_programs(&infer);
 	number_events(&infer);
+	measure_events(typed);
 	do {
 		infer.changed = false;
 		infer_programs(&infer);

@@ -40,6 +40,8 @@ infer_builtin_value(struct infer *infer, struct node *node)
 {
 	if (node->builtin->id == BUILTIN_RETVAL)
 		return infer_retval(infer, node);
+	if (node->builtin->id == BUILTIN_FUNC)
+		return infer_func(infer, node);
 	if (node->builtin->id == BUILTIN_PPID)
 		return infer_ppid(infer, node);
 	if (node->builtin->id == BUILTIN_CGROUP)
@@ -126,7 +128,7 @@ check_text(struct infer *infer, struct node *node)
 	enum type_kind kind = type_find(node->type)->kind;
 	struct diag *diag;
 
-	if (kind == TYPE_INT || kind == TYPE_STR || kind == TYPE_BOOL || kind == TYPE_UNKNOWN)
+	if (kind == TYPE_INT || kind == TYPE_STR || kind == TYPE_BOOL || kind == TYPE_EVENT || kind == TYPE_UNKNOWN)
 		return;
 	diag = diag_error(infer->diags, node->span, "text-in-probe", "a probe cannot make a text of this %s", type_name(node->type));
 	diag_help(infer->diags, diag, "it becomes text when it is printed: print and printf show it");

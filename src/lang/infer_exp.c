@@ -14,6 +14,15 @@ infer_name(struct infer *infer, struct node *node)
 	return infer_settle(infer, node, infer_variable(infer, node->var), node->var->nullable);
 }
 
+static void
+report_word(struct infer *infer, const struct node *word, const struct type *left)
+{
+	struct diag *diag = diag_error(infer->diags, word->span, "filter-word", "'%s' is no variable and no field of these events, so it is a text, "
+				       "but what it is compared with is %s", word->s, type_name(left));
+
+	diag_help(infer->diags, diag, "a number is compared with a number; a text with what is one, as in comm == %s", word->s);
+}
+
 /* == and !=: values of different types are unequal; a literal name meets an event. */
 static void
 infer_equal(struct infer *infer, struct node *node)
@@ -27,6 +36,8 @@ infer_equal(struct infer *infer, struct node *node)
 		left = infer_exp(infer, node->a);
 		right = infer_against(infer, node->b, left);
 	}
+	if (node->b->word && node->b->kind == NODE_STR && (type_find(left)->kind == TYPE_INT || type_find(left)->kind == TYPE_BOOL))
+		report_word(infer, node->b, left);
 	type_unify(left, right, &part, &other);
 	for (struct node *side = node->a; side; side = side == node->a ? node->b : NULL) {
 		enum type_kind kind = type_find(side->type)->kind;
@@ -36,22 +47,25 @@ infer_equal(struct infer *infer, struct node *node)
 	}
 }
 
-/* < and its like: two numbers, or two strings. Where neither side is known yet, a later walk sees. */
+/* A string, or an event, whose name is looked up. */
+static void
+infer_text(struct infer *infer, struct node *node, const char *what)
+{
+	if (type_find(infer_exp(infer, node))->kind != TYPE_EVENT)
+		infer_require(infer, node, TYPE_STR, what);
+}
+
+/* < and its like: two numbers, or two texts. Where neither side is known yet, a later walk sees. */
 static void
 infer_order(struct infer *infer, struct node *node)
 {
 	static const char what[] = "comparison by order";
 	enum type_kind left = type_find(infer_exp(infer, node->a))->kind, right = type_find(infer_exp(infer, node->b))->kind;
 	struct type *part, *other;
-	struct diag *diag;
 
-	if (left == TYPE_EVENT || right == TYPE_EVENT) {
-		diag = diag_error(infer->diags, (left == TYPE_EVENT ? node->a : node->b)->span, "compare", "a probe cannot compare events by order");
-		diag_help(infer->diags, diag, "an event is a number here, whose name is known when it is printed: compare it by ==, != or ~, "
-			  "or order the names in tick or trace_end");
-	} else if (left == TYPE_STR || right == TYPE_STR) {
-		infer_require(infer, node->a, TYPE_STR, what);
-		infer_require(infer, node->b, TYPE_STR, what);
+	if (left == TYPE_STR || right == TYPE_STR || left == TYPE_EVENT || right == TYPE_EVENT) {
+		infer_text(infer, node->a, what);
+		infer_text(infer, node->b, what);
 	} else if (left == TYPE_UNKNOWN && right == TYPE_UNKNOWN) {
 		type_unify(node->a->type, node->b->type, &part, &other);
 	} else {
@@ -102,7 +116,7 @@ infer_binary(struct infer *infer, struct node *node)
 	case TOKEN_CONCAT:
 		return infer_concat(infer, node);
 	case TOKEN_TILDE:
-		infer_require(infer, node->a, TYPE_STR, "text that a pattern is compared with");
+		infer_text(infer, node->a, "text that a pattern is compared with");
 		infer_exp(infer, node->b);
 		return infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);
 	default:

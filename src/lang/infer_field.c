@@ -78,6 +78,24 @@ infer_retval(struct infer *infer, struct node *node)
 	return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);
 }
 
+/* Of events in one handler that are in no function it is empty. */
+struct type *
+infer_func(struct infer *infer, struct node *node)
+{
+	struct type *type = infer_type(infer, TYPE_STR, node->span);
+	bool any = infer->program->any_event;
+	struct diag *diag;
+
+	for (uint32_t i = 0; i < infer->program->n_events && !any; i++)
+		any = event_function(infer->program->events[i]) != NULL;
+	if (!any) {
+		diag = diag_error(infer->diags, node->span, "no-function", "func has a value only in probes of functions");
+		diag_help(infer->diags, diag, "probename is the name of this event");
+	}
+	type->str_size = infer->typed->event_text_size;
+	return infer_settle(infer, node, type, false);
+}
+
 struct type *
 infer_argstr(struct infer *infer, struct node *node)
 {

@@ -90,6 +90,9 @@ struct type *
 infer_retval(struct infer *infer, struct node *node);
 
 struct type *
+infer_func(struct infer *infer, struct node *node);
+
+struct type *
 infer_argstr(struct infer *infer, struct node *node);
 
 /* ---- infer_builtin.c ---- */

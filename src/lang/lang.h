@@ -68,6 +68,7 @@ struct node {
 	struct member *member;          /* INDEX of a kernel structure: what is read; set by infer_kernel.c */
 	struct inlined *inlined;        /* CALL of a function of the script in the probe half: set by types.c */
 	bool tail_call;                 /* RETURN of a call of the function itself: in the probe half another round of it; set by halves.c */
+	bool word;                      /* field of a filter, right of == or !=: a string if there is no such field; set by names.c */
 	bool called_back;               /* loop of the probe half: becomes a function of its own; codegen's */
 };
 
@@ -270,6 +271,7 @@ struct typed {
 	struct typed_program *programs; /* by handler, then by layout */
 	struct event **used_events;     /* all events of all programs, each once, in order */
 	uint32_t n_used_events;
+	uint32_t event_text_size;       /* bytes of a string that any of their names fits in, up to STR_SIZE_MAX */
 	struct variable **shared;       /* variables in both halves or only in probes but outliving a call */
 	uint32_t n_shared;
 };

@@ -242,6 +242,7 @@ read_word(struct lexer *lex, struct token *token)
 		token->number = s[3] - '0';
 	} else if (token->kind == TOKEN_TRACE) {
 		lex->mode = LEX_EVENTS;
+		lex->in_filter = false;
 	} else if (token->kind == TOKEN_TICK || token->kind == TOKEN_PROFILE) {
 		lex->mode = LEX_DASH;
 	}
@@ -535,6 +536,7 @@ read_event_token(struct lexer *lex, struct token *token)
 		lex->off++;
 		token->kind = TOKEN_SLASH;
 		lex->mode = LEX_NORMAL;
+		lex->in_filter = true;
 	} else if (c >= 0 && c != ',' && c != '{' && lex->last != TOKEN_RAW) {
 		read_pattern(lex, token);
 	} else {
@@ -652,6 +654,61 @@ read_normal_token(struct lexer *lex, struct token *token)
 		read_symbol(lex, token);
 }
 
+/* ---- filters ---- */
+
+/* At a '/' that ends the filter: the handler's brace follows. */
+static bool
+ends_filter(const struct lexer *lex, uint32_t off)
+{
+	if (byte_at(lex, off) != '/')
+		return false;
+	do
+		off++;
+	while (is_space(byte_at(lex, off)));
+	return byte_at(lex, off) == '{' || byte_at(lex, off) < 0;
+}
+
+/* s ~ ba*: as in the kernel's filters, a pattern needs no quotes if it has no space. */
+static bool
+read_glob(struct lexer *lex, struct token *token)
+{
+	uint32_t start = lex->off;
+	int c = peek_byte(lex);
+
+	if (c == '"' || c == '\'' || c == '=' || (c == '[' && long_bracket_level(lex, lex->off) >= 0))
+		return false;
+	while ((c = peek_byte(lex)) > ' ' && c != ')' && !ends_filter(lex, lex->off) &&
+	       !((c == '&' || c == '|') && byte_at(lex, lex->off + 1) == c))
+		lex->off++;
+	if (lex->off == start)
+		return false;
+	token->kind = TOKEN_STRING;
+	token->len = lex->off - start;
+	token->s = arena_strndup(lex->arena, lex->script->text + start, token->len);
+	return true;
+}
+
+/* `~` behind an operand compares with a pattern; elsewhere it is the complement. */
+static void
+note_filter(struct lexer *lex, const struct token *token)
+{
+	switch ((int)lex->last) {
+	case TOKEN_NAME:
+	case TOKEN_STRING:
+	case TOKEN_ARG:
+	case TOKEN_RPAREN:
+	case TOKEN_RBRACKET:
+		lex->glob = lex->in_filter && token->kind == TOKEN_TILDE;
+		break;
+	case TOKEN_SLASH:
+		lex->in_filter = lex->in_filter && token->kind != TOKEN_LBRACE;
+		/* fall through */
+	default:
+		lex->glob = false;
+		break;
+	}
+}
+
 void
 lex_next(struct lexer *lex, struct token *token)
 {
@@ -659,13 +716,16 @@ lex_next(struct lexer *lex, struct token *token)
 
 	skip_space(lex);
 	*token = (struct token){ .span = { lex->off, 0 } };
-	if (lex->mode == LEX_EVENTS)
+	if (lex->glob)
+		done = read_glob(lex, token);
+	else if (lex->mode == LEX_EVENTS)
 		done = read_event_token(lex, token);
 	else if (lex->mode != LEX_NORMAL)
 		done = read_interval_token(lex, token);
 	if (!done)
 		read_normal_token(lex, token);
 	token->span = span_from(lex, token->span.off);
+	note_filter(lex, token);
 	lex->last = token->kind;
 }
 

@@ -38,6 +38,8 @@ struct lexer {
 	uint32_t off;
 	enum lex_mode mode;
 	enum token_kind last; /* the token before */
+	bool in_filter;       /* of a trace statement, */
+	bool glob;            /* where a pattern follows, behind `~` */
 	bool unfinished;      /* a string had no end, and may have taken more in than was meant; the parser resets it */
 };
 

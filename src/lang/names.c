@@ -49,6 +49,7 @@ struct names {
 	unsigned n_loops;        /* around the statement, in this function */
 	bool in_filter;
 	const struct node *callee; /* what the call that is looked at calls */
+	const struct node *word;   /* in a filter, right of == or !=: may be a word */
 	struct candidate *candidates;
 };
 
@@ -296,6 +297,21 @@ make_field(struct names *names, struct node *node)
 	node->b = key;
 }
 
+/* Names that the kernel's filters have beside fields: the built-in of the same meaning, NULL: it is none. */
+static const struct builtin *
+filter_name(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum builtin_id id;
+	} known[] = { { "COMM", BUILTIN_COMM }, { "CPU", BUILTIN_CPU }, { "common_pid", BUILTIN_TID } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(known[i].name, name))
+			return builtin_get(known[i].id);
+	return NULL;
+}
+
 static void
 resolve_name(struct names *names, struct node *node)
 {
@@ -303,13 +319,15 @@ resolve_name(struct names *names, struct node *node)
 	if (node->var)
 		return;
 	node->builtin = builtin_find(node->s);
+	if (!node->builtin && names->in_filter)
+		node->builtin = filter_name(node->s);
 	/* In a filter, `count` is a field and `count()` the function. */
 	if (node->builtin && !(names->in_filter && node->builtin->is_call && node != names->callee))
 		return;
 	node->builtin = NULL;
 	if (strcmp(node->s, "args") == 0)
 		node->kind = NODE_ARGS;
-	else if (names->in_filter && !is_library(node->s))
+	else if (names->in_filter && (node == names->word || !is_library(node->s)))
 		make_field(names, node);
 	else
 		report_unknown(names, node);
@@ -342,6 +360,28 @@ resolve_library(struct names *names, struct node *node)
 	return true;
 }
 
+/*
+ * field.ustring of the kernel's filters: the string that the field points to, which args.field is anyway. field.function compares with where a
+ * function of the kernel lies.
+ */
+static void
+resolve_filter_suffix(struct names *names, struct node *node)
+{
+	const struct node *key = node->b;
+	struct diag *diag;
+
+	if (node->a->kind != NODE_INDEX || node->a->a->kind != NODE_ARGS || key->next || key->kind != NODE_STR)
+		return;
+	if (!strcmp(key->s, "ustring")) {
+		key = node->a;
+		node->a = key->a;
+		node->b = key->b;
+	} else if (!strcmp(key->s, "function")) {
+		diag = diag_error(names->diags, node->span, "no-operator", "'.function' is no part of a filter here");
+		diag_help(names->diags, diag, "print the field by printf(\"%%p\", args.%s) and look for the name", node->a->b->s);
+	}
+}
+
 static void
 resolve_index(struct names *names, struct node *node)
 {
@@ -349,6 +389,22 @@ resolve_index(struct names *names, struct node *node)
 		return;
 	resolve_list(names, node->a);
 	resolve_list(names, node->b);
+	if (names->in_filter)
+		resolve_filter_suffix(names, node);
+}
+
+/* A comparison in a filter: a name on the right may be a word, comm == bash. */
+static void
+resolve_binary(struct names *names, struct node *node)
+{
+	bool compares = names->in_filter && (node->op == TOKEN_EQ || node->op == TOKEN_NE);
+	struct node *right = node->b;
+
+	resolve_list(names, node->a);
+	names->word = compares && right->kind == NODE_NAME ? right : NULL;
+	resolve_list(names, right);
+	right->word = names->word && right->kind == NODE_INDEX;
+	names->word = NULL;
 }
 
 /* ---- calls ---- */
@@ -596,6 +652,9 @@ resolve_node(struct names *names, struct node *node)
 		resolve_target(names, node->a);
 		resolve_list(names, node->b);
 		return;
+	case NODE_BINARY:
+		resolve_binary(names, node);
+		return;
 	case NODE_WHILE:
 		resolve_list(names, node->a);
 		resolve_body(names, node->b);
@@ -656,7 +715,6 @@ resolve_node(struct names *names, struct node *node)
 	case NODE_ARGS:
 	case NODE_METHOD:
 	case NODE_UNARY:
-	case NODE_BINARY:
 	case NODE_COND:
 	case NODE_PAREN:
 	case NODE_ERROR:

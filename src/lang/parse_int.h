@@ -116,6 +116,10 @@ parse_var_name(struct parser *p);
 
 /* ---- parse_stat.c ---- */
 
+/* What the expression of a filter means where that is another thing than elsewhere: filter.c. */
+void
+filter_settle(struct parser *p, struct node **at);
+
 /* { stat [';'] } up to `close`, '}' or the end. */
 struct node *
 parse_chunk(struct parser *p, enum token_kind close);

@@ -359,6 +359,7 @@ parse_trace(struct parser *p, struct node *stat)
 		p->context = (struct context){ .filter = true };
 		p->function = stat->function;
 		stat->function->filter = parse_exp(p);
+		filter_settle(p, &stat->function->filter);
 		expect_close(p, TOKEN_SLASH, open, "/");
 		p->function = outer;
 		p->context = context;

@@ -23,6 +23,12 @@ type_unify(struct type *a, struct type *b, struct type **left, struct type **rig
 uint32_t
 type_str_size(uint32_t len);
 
+/* ---- filter.c ---- */
+
+/* Names in the handler's filter that may be words (node->word) become strings where no event of the handler has a field of that name. */
+void
+filter_words(struct arena *arena, struct events *events, const struct function *handler);
+
 /* ---- layout.c: which events a handler serves, in groups of one layout ---- */
 
 struct layout_group {

@@ -96,6 +96,18 @@ attach_bindings(struct session *session, const struct handler *handler, struct f
 
 /* ---- events named at run time ------------------------------------------- */
 
+static int
+set_event_text(struct session *session, const struct event *event, unsigned text)
+{
+	uint32_t key = event->index, table = session->object->table_event_text[text];
+	char bytes[VALUE_STR_MAX];
+
+	if (table == UINT32_MAX || session->object->tables[table]->value_size > sizeof(bytes))
+		return 0;
+	bind_text(session->object, text, event, bytes);
+	return session->source->ops->update(session->source, table, &key, bytes, BPF_ANY);
+}
+
 /* Tells programs what they look up by event number. */
 static int
 set_event_info(struct session *session, const struct event *event)
@@ -103,9 +115,12 @@ set_event_info(struct session *session, const struct event *event)
 	struct event_info info = { .string_args = event_string_args(event),
 				   .record_size = event->record_size };
 	uint32_t key = event->index, table = session->object->table_event_info;
+	int err = 0;
 
-	if (table == UINT32_MAX)
-		return 0;
+	for (unsigned text = 0; text < N_EVENT_TEXTS && !err; text++)
+		err = set_event_text(session, event, text);
+	if (table == UINT32_MAX || err)
+		return err;
 	return session->source->ops->update(session->source, table, &key, &info, BPF_ANY);
 }
 
