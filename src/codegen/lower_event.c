@@ -350,6 +350,8 @@ lower_argstr(struct lowering *l, struct mem dst, int tail)
 		break;
 	case EVENT_COUNTER:
 	case EVENT_PROFILE:
+	case EVENT_INIT:
+	case EVENT_FINI:
 	case N_EVENT_KINDS:
 		assert(!"infer.c refuses argstr of events without fields");
 	}

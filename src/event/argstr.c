@@ -420,6 +420,8 @@ event_format(struct events *events, const struct event *event, const void *bytes
 		return;
 	case EVENT_COUNTER:
 	case EVENT_PROFILE:
+	case EVENT_INIT:
+	case EVENT_FINI:
 	case N_EVENT_KINDS:
 		break;
 	}

@@ -9,6 +9,7 @@
  *     kernel function                kprobe/NAME, kretprobe/NAME  no fields
  *     function of a file             uprobe/FILE:NAME, uretprobe/FILE:NAME
  *     timer, counter                 perf_event                   the loader opens it
+ *     init, fini                     none: ktap alone runs them
  *
  *     entry: r1 the context
  *         scratch memory: an element of table `.scratch`; none: return
@@ -85,6 +86,8 @@ section_of(struct arena *arena, const struct event *event, const struct program 
 	case EVENT_PROFILE:
 	case EVENT_COUNTER:
 		return "perf_event";
+	case EVENT_INIT: /* the conventions have no section that others would run by itself */
+	case EVENT_FINI:
 	case N_EVENT_KINDS:
 		break;
 	}

@@ -19,8 +19,11 @@ enum event_kind {
 	EVENT_FENTRY,        /* fentry:FUNCTION: entry of a kernel function, arguments typed by BTF */
 	EVENT_FEXIT,         /* fexit:FUNCTION: its return */
 	EVENT_RAWTP,         /* rawtp:NAME: a tracepoint with its arguments as they are passed */
+	/* From here on: without a record. */
 	EVENT_COUNTER,       /* perf:NAME, watch:ADDRESS: a counter on every CPU, without a record */
 	EVENT_PROFILE,       /* profile-N: a timer on every CPU */
+	EVENT_INIT,          /* init: before the first event, once */
+	EVENT_FINI,          /* fini: after the last, once */
 	N_EVENT_KINDS
 };
 
@@ -172,6 +175,10 @@ events_suggest(struct events *events, const char *name);
 struct event *
 events_profile(struct events *events, uint64_t period_ns);
 
+/* The event init or fini; NULL: it is another name. moment.c. */
+struct event *
+events_moment(struct events *events, const char *name);
+
 /* ---- recorded.c: the events of a recording --------------------------------------------------------------------- */
 
 /*
@@ -236,7 +243,14 @@ event_is_probe(const struct event *event)
 static inline bool
 event_has_record(const struct event *event)
 {
-	return event->kind != EVENT_PROFILE && event->kind != EVENT_COUNTER;
+	return event->kind < EVENT_COUNTER;
+}
+
+/* Is it made by the run itself (moment.c)? */
+static inline bool
+event_is_moment(const struct event *event)
+{
+	return event->kind == EVENT_INIT || event->kind == EVENT_FINI;
 }
 
 /* The value in the event's record that `retval` stands for; NULL: it has none. */

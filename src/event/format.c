@@ -337,6 +337,8 @@ event_retval(const struct event *event)
 	case EVENT_RAWTP:
 	case EVENT_COUNTER:
 	case EVENT_PROFILE:
+	case EVENT_INIT:
+	case EVENT_FINI:
 	case N_EVENT_KINDS: break;
 	}
 	return NULL;

@@ -90,9 +90,14 @@ report_unknown(struct events *events, const struct event_pattern *pattern, struc
 static void
 collect(struct collection *c, struct events *events, const struct event_pattern *pattern, struct diags *diags)
 {
+	struct event *moment = events_moment(events, pattern->text);
 	int n;
 
 	c->pattern = pattern;
+	if (moment) {
+		add_event(moment, c);
+		return;
+	}
 	if (events_is_definition(pattern->text)) {
 		events_define(events, pattern->text, pattern->span, diags, add_event, c);
 		return;

@@ -2,7 +2,7 @@
 /*
  * session: one run of a script, step by step; session_run is the list of the steps.
  *
- *     open -> main -> attach -> start -> loop -> stop, drain -> trace_end -> report -> close
+ *     open -> main -> attach -> start (init) -> loop -> stop, drain -> fini -> trace_end -> report -> close
  *
  * Without anything registered and without a command, trace_end follows main at once. Errors of the script
  * (main, tick, signal, probes) make the status 1, refusals of the world 3; trace_end runs in every case but the one
@@ -240,6 +240,34 @@ print_banner(const struct session *session)
 
 /* ---- the end ------------------------------------------------------------ */
 
+/* Handlers do nothing once one has called exit(): those of fini are not meant by that. */
+static void
+forget_exit(struct session *session)
+{
+	uint32_t off = session->object->exit_flag_off;
+	char *globals = off == UINT32_MAX ? NULL : session->source->ops->globals(session->source);
+
+	if (globals)
+		__atomic_store_n((uint64_t *)(void *)(globals + off), 0, __ATOMIC_RELEASE);
+}
+
+/* What is attached to fini, and what that sends. */
+static void
+finish(struct session *session)
+{
+	struct text why = { 0 };
+
+	if (!session->source || !session->source->ops->finish || session->status == STATUS_WORLD)
+		return;
+	forget_exit(session);
+	if (session->source->ops->finish(session->source, &why) < 0) {
+		complain("%s", why.s ? why.s : "the programs of fini cannot be run");
+		session_fail(session, STATUS_WORLD);
+	}
+	text_fini(&why);
+	session_drain(session);
+}
+
 static void
 stop(struct session *session)
 {
@@ -251,6 +279,7 @@ stop(struct session *session)
 		session->source->ops->stop(session->source);
 	watch_close(&session->watch);
 	session_drain(session);
+	finish(session);
 	interrupt_take(&session->interrupt);
 }
 

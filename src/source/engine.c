@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "source/engine.h"
@@ -45,7 +46,12 @@ void
 engine_fini(struct engine *engine)
 {
 	struct loaded *loaded;
+	struct own_hook *moment;
 
+	while ((moment = engine->moments)) {
+		engine->moments = moment->next;
+		free(moment);
+	}
 	while ((loaded = engine->loaded)) {
 		engine->loaded = loaded->next;
 		free(loaded->scratch);
@@ -127,6 +133,26 @@ engine_run(struct engine *engine, const struct loaded *loaded, const struct even
 			engine->source.object->funcs[loaded->program->func]->name, result);
 }
 
+/* Nobody else's event: ktap itself raised it, whose memory and stack are not looked at. */
+static void
+set_own_env(struct engine *engine)
+{
+	struct vm_env *env = &engine->env;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	env->pid = env->tid = (uint32_t)getpid();
+	env->uid = getuid();
+	env->gid = getgid();
+	env->cpu = 0;
+	env->ktime_ns = engine->source.ops->time ? engine->source.ops->time(&engine->source)
+						 : (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	env->read_user = NULL;
+	env->unwind = env->unwind_kernel = NULL;
+	memset(env->comm, 0, sizeof(env->comm));
+	memcpy(env->comm, "ktap", sizeof("ktap"));
+}
+
 int
 engine_once(struct source *source, const struct program *program, struct text *why)
 {
@@ -137,8 +163,7 @@ engine_once(struct source *source, const struct program *program, struct text *w
 
 	if (!loaded)
 		return -errno;
-	engine->env.pid = engine->env.tid = (uint32_t)getpid();
-	memcpy(engine->env.comm, "ktap", sizeof("ktap"));
+	set_own_env(engine);
 	vm_run(engine->vm, loaded->run, &engine->env, args);
 	engine->env = saved;
 	return 0;
@@ -150,6 +175,43 @@ engine_put(struct source *source, const struct program *program, uint32_t table,
 	const struct loaded *loaded = engine_load(of(source), program, why);
 
 	return loaded ? vm_table_put_program(of(source)->vm, table, place, loaded->run, why) : -errno;
+}
+
+int
+engine_add_moment(struct engine *engine, const struct program *program, const struct event *event, struct text *why)
+{
+	const struct loaded *loaded = engine_load(engine, program, why);
+	struct own_hook **at = &engine->moments;
+
+	if (!loaded)
+		return -errno;
+	while (*at)
+		at = &(*at)->next;
+	*at = mem_alloc(sizeof(**at));
+	if (!*at)
+		return -ENOMEM;
+	**at = (struct own_hook){ .loaded = loaded, .event = event };
+	return 0;
+}
+
+void
+engine_run_moments(struct engine *engine, enum event_kind kind)
+{
+	const struct vm_env saved = engine->env;
+
+	set_own_env(engine);
+	for (const struct own_hook *moment = engine->moments; moment; moment = moment->next)
+		if (moment->event->kind == kind)
+			engine_run(engine, moment->loaded, moment->event, NULL);
+	engine->env = saved;
+}
+
+int
+engine_finish(struct source *source, struct text *why)
+{
+	(void)why;
+	engine_run_moments(of(source), EVENT_FINI);
+	return 0;
 }
 
 bool

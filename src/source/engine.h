@@ -23,12 +23,20 @@ struct loaded {
 	void *scratch;
 };
 
+/* A program for init or fini. */
+struct own_hook {
+	struct own_hook *next;
+	const struct loaded *loaded;
+	const struct event *event;
+};
+
 struct engine {
 	struct source source;
 	struct events *events;
 	struct vm *vm;
 	struct loaded *loaded;
 	enum vm_exec exec;
+	struct own_hook *moments;    /* in the order of their registration */
 	const uint64_t *exit_flag; /* in the globals; NULL: no probe calls exit() */
 	uint64_t n_events;
 	struct vm_env env;         /* filled in by the source before engine_run */
@@ -57,6 +65,18 @@ engine_once(struct source *source, const struct program *program, struct text *w
 /* struct source_ops, put. */
 int
 engine_put(struct source *source, const struct program *program, uint32_t table, uint32_t place, struct text *why);
+
+/* Attaches a program to init or fini. Returns 0 or -errno with *why set. */
+int
+engine_add_moment(struct engine *engine, const struct program *program, const struct event *event, struct text *why);
+
+/* Runs those of EVENT_INIT or EVENT_FINI, as ktap itself. */
+void
+engine_run_moments(struct engine *engine, enum event_kind kind);
+
+/* struct source_ops, finish. */
+int
+engine_finish(struct source *source, struct text *why);
 
 /* Has a probe called exit()? */
 bool

@@ -186,6 +186,8 @@ ftrace_attach(struct source *source, const struct program *program, struct event
 	struct ftrace_source *f = of(source);
 	int err;
 
+	if (event_is_moment(event))
+		return engine_add_moment(&f->replay.player.engine, program, event, why);
 	if (event->kind != EVENT_TRACEPOINT && event->kind != EVENT_SYSCALL_ENTER && event->kind != EVENT_SYSCALL_EXIT) {
 		text_puts(why, "ftrace has tracepoints and system calls; timers and probes need the kernel engine");
 		return -EOPNOTSUPP;
@@ -205,6 +207,9 @@ ftrace_start(struct source *source, struct text *why)
 {
 	struct ftrace_source *f = of(source);
 
+	engine_run_moments(&f->replay.player.engine, EVENT_INIT);
+	if (engine_exited(&f->replay.player.engine))
+		return 0;
 	return followed_go(&f->followed, &f->ftrace, why);
 }
 
@@ -290,6 +295,7 @@ static const struct source_ops ftrace_ops = {
 	.ended = ftrace_ended,
 	.spaces = replay_spaces,
 	.stop = ftrace_stop,
+	.finish = engine_finish,
 	.lookup = engine_lookup,
 	.update = engine_update,
 	.remove = engine_remove,

@@ -127,6 +127,37 @@ needs_types(const struct kernel *kernel)
 	return kernel->has_target;
 }
 
+/* Runs the programs of init or fini, in the order of their registration. */
+static int
+run_moment(const struct kernel *kernel, enum unit_kind kind, struct text *why)
+{
+	int err;
+
+	for (uint32_t i = 0; i < kernel->n_units; i++) {
+		LIBBPF_OPTS(bpf_test_run_opts, run);
+
+		if (kernel->units[i]->kind != kind)
+			continue;
+		err = bpf_prog_test_run_opts(kernel->units[i]->fd, &run);
+		if (err < 0) {
+			text_printf(why, "trace %s: its program cannot be run: %s%s", unit_infos[kind].name, strerror(-err),
+				    err == -EINVAL || err == -KERNEL_ENOTSUPP ? " (the kernel runs such programs since Linux 5.10)" : "");
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* Has a probe called exit()? */
+static bool
+has_exited(const struct kernel *kernel)
+{
+	uint32_t off = kernel->object->exit_flag_off;
+
+	return kernel->globals && off != UINT32_MAX &&
+	       __atomic_load_n((const uint64_t *)(const void *)((const char *)kernel->globals + off), __ATOMIC_ACQUIRE);
+}
+
 static int
 load_and_attach(struct kernel *kernel, struct text *why)
 {
@@ -151,7 +182,9 @@ load_and_attach(struct kernel *kernel, struct text *why)
 	step(&since, "plan, tables");
 	err = kernel_load(kernel, why);
 	step(&since, "load");
-	if (err < 0)
+	if (err == 0)
+		err = run_moment(kernel, UNIT_INIT, why);
+	if (err < 0 || has_exited(kernel))
 		return err;
 	err = kernel_attach_all(kernel, why);
 	step(&since, "attach");
@@ -166,7 +199,7 @@ kernel_start(struct source *source, struct text *why)
 
 	if (err == 0 && kernel->n_registrations)
 		err = load_and_attach(kernel, why);
-	if (err == 0)
+	if (err == 0 && !has_exited(kernel))
 		err = kernel_command_go(kernel, why);
 	if (err < 0)
 		kernel_detach_all(kernel);
@@ -188,6 +221,12 @@ kernel_stop(struct source *source)
 	reap_command(kernel, WNOHANG);
 	if (kernel->command.pid && !kernel->command_gone)
 		kill(kernel->command.pid, SIGTERM);
+}
+
+static int
+kernel_finish(struct source *source, struct text *why)
+{
+	return run_moment(of(source), UNIT_FINI, why);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -329,6 +368,7 @@ static const struct source_ops kernel_ops = {
 	.pump = kernel_pump,
 	.ended = kernel_ended,
 	.stop = kernel_stop,
+	.finish = kernel_finish,
 	.lookup = kernel_lookup,
 	.update = kernel_update,
 	.remove = kernel_remove,

@@ -20,8 +20,6 @@
 
 #include "source/kernel_int.h"
 
-#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not for users, but uprobes let it out */
-
 #define PMUS "/sys/bus/event_source/devices/"
 
 static void
@@ -251,6 +249,14 @@ attach_follower(struct kernel *kernel, struct unit *unit, struct event *event)
 	return event ? attach_tracepoint(kernel, unit, event) : attach_raw(kernel, unit, event);
 }
 
+/* It is run by itself: kernel.c. */
+static int
+attach_nowhere(struct kernel *kernel, struct unit *unit, struct event *event)
+{
+	(void)kernel, (void)unit, (void)event;
+	return 0;
+}
+
 static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *unit, struct event *event) = {
 	[UNIT_SYS_ENTER] = attach_raw, [UNIT_SYS_EXIT] = attach_raw,
 	[UNIT_RAW] = attach_raw,       [UNIT_TRACEPOINT] = attach_tracepoint,
@@ -259,6 +265,7 @@ static int (*const attach[N_UNIT_KINDS])(struct kernel *kernel, struct unit *uni
 	[UNIT_FENTRY] = attach_raw,    [UNIT_FEXIT] = attach_raw,
 	[UNIT_RAWTP] = attach_raw,     [UNIT_PROFILE] = attach_profile,
 	[UNIT_COUNTER] = attach_counter,
+	[UNIT_INIT] = attach_nowhere,  [UNIT_FINI] = attach_nowhere,
 	[UNIT_FORK] = attach_follower, [UNIT_FREE] = attach_follower,
 };
 

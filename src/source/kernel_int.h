@@ -47,6 +47,8 @@
 	UNIT(RAWTP, "typed raw tracepoint", BPF_PROG_TYPE_TRACING, NULL)                                \
 	UNIT(COUNTER, "counter", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
 	UNIT(PROFILE, "profile", BPF_PROG_TYPE_PERF_EVENT, NULL)                                        \
+	UNIT(INIT, "init", BPF_PROG_TYPE_RAW_TRACEPOINT, NULL)                                          \
+	UNIT(FINI, "fini", BPF_PROG_TYPE_RAW_TRACEPOINT, NULL)                                          \
 	UNIT(FORK, "follow fork", BPF_PROG_TYPE_TRACEPOINT, "sched_process_fork")                          \
 	UNIT(FREE, "follow exit", BPF_PROG_TYPE_TRACEPOINT, "sched_process_free")
 
@@ -72,6 +74,8 @@ struct syscall_entry {
 };
 
 #define UNIT_SLOTS 32
+
+#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not for users, but some parts of the kernel let it out */
 
 /* Of one CPU; shared by all programs of a run. */
 struct guard {

@@ -12,6 +12,7 @@
  *     user function      any                          uprobe, uretprobe: likewise
  *                                                     (many of them: through one attachment, kernel_multi.c, where the kernel has that)
  *     profile, counters  no                           perf event on every CPU
+ *     init, fini         no                           a program that is run once, in ktap's own process
  *
  * A unit serves all events of its kind and program (raw tracepoints: and system) where an attachment can
  * carry a number (cookie) that says which event it is: perf attachments since Linux 5.15, raw tracepoints
@@ -173,6 +174,8 @@ kind_for(const struct registration *registration)
 	case EVENT_RAWTP: return UNIT_RAWTP;
 	case EVENT_COUNTER: return UNIT_COUNTER;
 	case EVENT_PROFILE: return UNIT_PROFILE;
+	case EVENT_INIT: return UNIT_INIT;
+	case EVENT_FINI: return UNIT_FINI;
 	case N_EVENT_KINDS: break;
 	}
 	assert(0);
@@ -196,8 +199,8 @@ is_at_entry(const struct event *event)
 static bool
 may_share(const struct unit *unit, const struct event *event)
 {
-	if (unit->btf_id || unit->at_entry != is_at_entry(event))
-		return false; /* its program is loaded for one function, or takes stacks otherwise */
+	if (unit->btf_id || unit->at_entry != is_at_entry(event) || event_is_moment(event))
+		return false; /* its program is loaded for one function, takes stacks otherwise, or is run by itself */
 	if (event_is_probe(event))
 		return !unit->slots[0]->record_size || strcmp(unit->events[0]->probe->args, event->probe->args) == 0;
 	return unit->kind != UNIT_RAW || strcmp(unit->events[0]->system, event->system) == 0;
@@ -364,6 +367,8 @@ may_nest(const struct unit *unit)
 	case UNIT_URETPROBE:
 	case UNIT_COUNTER:
 	case UNIT_PROFILE:
+	case UNIT_INIT:
+	case UNIT_FINI:
 	case UNIT_FORK:
 	case UNIT_FREE:
 	case N_UNIT_KINDS: break;
@@ -405,6 +410,8 @@ reason(const struct unit *unit)
 	case UNIT_URETPROBE: return unit->multi ? "uprobe.multi, one attachment a file" : "one by one: no uprobe.multi here";
 	case UNIT_COUNTER:
 	case UNIT_PROFILE: return "a perf event on each CPU";
+	case UNIT_INIT:
+	case UNIT_FINI: return "run once, not attached";
 	case UNIT_FORK:
 	case UNIT_FREE: return unit->btf_id ? "by the tasks that BTF describes" : "no BTF: by the fields of the tracepoint's format";
 	case N_UNIT_KINDS: break;

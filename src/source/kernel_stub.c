@@ -600,6 +600,23 @@ stub_event(struct stub *stub)
 	emit_return(stub);
 }
 
+/* ---- init and fini --------------------------------------------------------------------------- */
+
+/* Run by ktap in its own process, which no filter is for, while nothing else is attached. */
+static void
+stub_moment(struct stub *stub)
+{
+	const struct program *program = stub->unit->slots[0];
+
+	if (wants(program, PARAM_CONTEXT))
+		emit(stub, insn_mov(6, 1));
+	emit_scratch(stub);
+	if (wants(program, PARAM_EVENT))
+		emit_event_number(stub);
+	emit_handler(stub, program);
+	emit_return(stub);
+}
+
 /* ---- followers ------------------------------------------------------------------------------- */
 
 /*
@@ -682,7 +699,7 @@ static void (*const stubs[N_UNIT_KINDS])(struct stub *stub) = {
 	[UNIT_TRACEPOINT] = stub_event,  [UNIT_KPROBE] = stub_event,     [UNIT_KRETPROBE] = stub_event,
 	[UNIT_UPROBE] = stub_event,      [UNIT_URETPROBE] = stub_event,  [UNIT_PROFILE] = stub_event,
 	[UNIT_FENTRY] = stub_event,      [UNIT_FEXIT] = stub_event,      [UNIT_RAWTP] = stub_event,
-	[UNIT_COUNTER] = stub_event,
+	[UNIT_COUNTER] = stub_event,     [UNIT_INIT] = stub_moment,      [UNIT_FINI] = stub_moment,
 	[UNIT_FORK] = stub_fork,         [UNIT_FREE] = stub_free,
 };
 

@@ -45,7 +45,8 @@ of(struct source *source)
 static int
 ptrace_attach(struct source *source, const struct program *program, struct event *event, struct text *why)
 {
-	int err = hook_add(of(source), program, event, why);
+	int err = event_is_moment(event) ? engine_add_moment(&of(source)->engine, program, event, why)
+					 : hook_add(of(source), program, event, why);
 
 	if (err == -ENOMEM)
 		text_printf(why, "event %s:%s: no memory", event->system, event->name);
@@ -68,6 +69,10 @@ ptrace_start(struct source *source, struct text *why)
 {
 	struct tracer *tracer = of(source);
 
+	engine_run_moments(&tracer->engine, EVENT_INIT);
+	tracer->over = engine_exited(&tracer->engine);
+	if (tracer->over)
+		return 0;
 	tracer->traces_calls = wants_calls(tracer);
 	if (tracer->target.pid)
 		return trace_process(tracer, why);
@@ -307,6 +312,7 @@ static const struct source_ops ptrace_ops = {
 	.attach = ptrace_attach,
 	.put = engine_put,
 	.once = engine_once,
+	.finish = engine_finish,
 	.start = ptrace_start,
 	.poll_fds = ptrace_poll_fds,
 	.pump = ptrace_pump,

@@ -58,6 +58,8 @@ hooks_of(struct tracer *tracer, const struct event *event)
 	case EVENT_RAWTP:
 	case EVENT_COUNTER:
 	case EVENT_PROFILE:
+	case EVENT_INIT:
+	case EVENT_FINI:
 	case N_EVENT_KINDS:
 		break;
 	}

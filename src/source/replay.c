@@ -82,6 +82,8 @@ replay_hook(struct replay *replay, const struct program *program, struct event *
 static int
 replay_attach(struct source *source, const struct program *program, struct event *event, struct text *why)
 {
+	if (event_is_moment(event))
+		return engine_add_moment(&of(source)->player.engine, program, event, why);
 	if (!event_has_record(event) || event_is_probe(event)) {
 		text_puts(why, "a recording has no timers and probes of its own: profile and probe: are for live systems");
 		return -EOPNOTSUPP;
@@ -173,6 +175,8 @@ replay_start(struct source *source, struct text *why)
 	recording_rewind(replay->recording);
 	player_advance(&replay->player);
 	replay->player.now = replay->player.event ? replay->player.event->time_ns : 0;
+	engine_run_moments(&replay->player.engine, EVENT_INIT);
+	replay->player.over = engine_exited(&replay->player.engine);
 	return 0;
 }
 
@@ -340,6 +344,7 @@ static const struct source_ops replay_ops = {
 	.time = replay_time,
 	.spaces = replay_spaces,
 	.stop = replay_stop,
+	.finish = engine_finish,
 	.lookup = engine_lookup,
 	.update = engine_update,
 	.remove = engine_remove,

@@ -73,7 +73,10 @@ struct source_ops {
 	 * cannot be served here.
 	 */
 	int (*attach)(struct source *source, const struct program *program, struct event *event, struct text *why);
-	/* Loads and attaches all that was registered, then lets the command go. Returns 0 or -errno with *why set. */
+	/*
+	 * Loads what was registered, runs what init is attached to, attaches the rest, and lets the command go, unless a program of init has called
+	 * exit(). Returns 0 or -errno with *why set.
+	 */
 	int (*start)(struct source *source, struct text *why);
 	/* Puts a program into a place of a table of programs. Returns 0 or -errno with *why set. NULL: the source does it by itself. */
 	int (*put)(struct source *source, const struct program *program, uint32_t table, uint32_t place, struct text *why);
@@ -98,6 +101,8 @@ struct source_ops {
 	uint64_t (*time)(struct source *source);
 	/* No event reaches a program after this returns. The traced command, if it still runs, goes on (started by us: gets SIGTERM). */
 	void (*stop)(struct source *source);
+	/* Runs what fini is attached to. After stop and the last pump; what it sends takes one more. Returns 0 or -errno with *why set. NULL: nothing. */
+	int (*finish)(struct source *source, struct text *why);
 	/* Table access with the meanings of vm.h: keys and values as laid out in the object; per-CPU values CPU after CPU. */
 	int (*lookup)(struct source *source, uint32_t table, const void *key, void *value);
 	int (*update)(struct source *source, uint32_t table, const void *key, const void *value, uint64_t flags);
