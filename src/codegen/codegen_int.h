@@ -28,6 +28,7 @@ struct ir_insn {
 	uint8_t sub;      /* ALU: BPF_ADD ...; BRANCH: BPF_JEQ ... */
 	uint8_t size;     /* memory: BPF_B, BPF_H, BPF_W, BPF_DW */
 	bool has_imm;     /* the second operand is imm instead of b */
+	bool varies;      /* CONST, STORE with imm: a value of the script, of which the verifiers need to know nothing; see hide.c */
 	bool is_32;       /* BRANCH with imm: compares the lower 32 bits */
 	int dst, a, b;    /* vregs or NO_VREG */
 	int64_t imm;
@@ -72,6 +73,7 @@ struct ir {
 	uint32_t n_labels;
 	int params[N_PARAMS];
 	struct span span;        /* given to instructions that follow */
+	bool varies;             /* the same */
 	uint32_t frame_now, frame_max;     /* bytes of frame objects in use, most ever in use */
 	uint32_t frame_limit;              /* for them; larger ones and what is more goes to scratch memory */
 	uint32_t stack_max;                /* bytes of stack for them and for spill slots */
@@ -215,6 +217,14 @@ ir_reuse(struct ir *ir);
 /* Does this helper, which takes nothing and does nothing, say the same during one run of a handler? */
 bool
 ir_is_constant_helper(int32_t helper);
+
+/* hide.c. How many times ways meet that leave different constants behind in variables. Needs: clean IR. */
+unsigned
+ir_count_meetings(struct ir *ir);
+
+/* Hides these constants from the verifiers; there are 8 zeros in the globals, which they do not know. Needs, leaves: clean IR. */
+void
+ir_hide(struct ir *ir, uint32_t zeros_off);
 
 /*
  * regs.c. Linear scan with spilling. Needs: clean IR. Leaves: a place for each vreg that is used; spill slots counted.

@@ -63,6 +63,7 @@ struct ir_insn *
 ir_add(struct ir *ir, struct ir_insn insn)
 {
 	insn.span = ir->span;
+	insn.varies = ir->varies;
 	ir->insns = arena_grow(ir->arena, ir->insns, ir->n, &ir->cap, sizeof(*ir->insns));
 	ir->insns[ir->n] = insn;
 	return &ir->insns[ir->n++];

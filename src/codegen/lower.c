@@ -103,7 +103,6 @@ lower_if(struct lowering *l, struct node *node)
 
 	lower_condition(l, node->a, otherwise, false);
 	memory_release(l, mark);
-	l->n_ifs++;
 	lower_stat(l, node->b);
 	if (node->c) {
 		ir_jump(&l->ir, done);
@@ -112,7 +111,6 @@ lower_if(struct lowering *l, struct node *node)
 	} else {
 		ir_bind(&l->ir, otherwise);
 	}
-	l->n_ifs--;
 	ir_bind(&l->ir, done);
 }
 
@@ -240,28 +238,6 @@ prepare_loops(struct lowering *l, bool (*has_helper)(int32_t helper))
 	ir_store_imm(&l->ir, BPF_DW, l->rounds.base, l->rounds.off, 0);
 }
 
-/* Assignments of numbers that are written out, in branches. */
-static unsigned
-count_flags(const struct node *node, unsigned n_ifs)
-{
-	unsigned n = 0;
-
-	for (; node; node = node->next) {
-		bool branches = node->kind == NODE_IF;
-
-		if (n_ifs && (node->kind == NODE_ASSIGN || node->kind == NODE_VAR))
-			for (const struct node *value = node->b; value; value = value->next)
-				n += value->kind == NODE_INT || value->kind == NODE_TRUE || value->kind == NODE_FALSE || value->kind == NODE_NIL;
-		n += count_flags(node->a, n_ifs) + count_flags(node->b, n_ifs + branches) + count_flags(node->c, n_ifs + branches) +
-		     count_flags(node->d, n_ifs);
-		if (node->inlined)
-			n += count_flags(node->inlined->body, n_ifs);
-	}
-	return n;
-}
-
-#define FLAGS_SHOWN 4 /* so many the verifiers may follow, each on its own */
-
 static void
 lower_handler(struct lowering *l, bool (*has_helper)(int32_t helper))
 {
@@ -270,7 +246,6 @@ lower_handler(struct lowering *l, bool (*has_helper)(int32_t helper))
 	l->ir.span = program->function->span;
 	l->end = ir_label(&l->ir);
 	prepare_loops(l, has_helper);
-	l->hides = count_flags(program->body, 0) > FLAGS_SHOWN;
 	lower_exit_check(l);
 	if (program->filter)
 		lower_condition(l, program->filter, l->end, false);
@@ -304,6 +279,8 @@ report_too_large(struct lowering *l)
 	diag_help(l->diags, diag, "split it into several, or call functions from it less often: each call is a copy");
 }
 
+#define MEETINGS_SHOWN 8 /* so many of different constants the verifiers may follow, each on its own */
+
 uint32_t
 lower_func(struct lowering *l, const char *name, uint32_t *stack)
 {
@@ -312,6 +289,8 @@ lower_func(struct lowering *l, const char *name, uint32_t *stack)
 
 	ir_clean(&l->ir);
 	ir_reuse(&l->ir);
+	if (ir_count_meetings(&l->ir) > MEETINGS_SHOWN)
+		ir_hide(&l->ir, lower_zeros(l));
 	ir_clean(&l->ir);
 	if (debug_on(DEBUG_IR))
 		fprintf(stderr, "function %s\n", name), ir_print(&l->ir, stderr);

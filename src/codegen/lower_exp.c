@@ -47,15 +47,29 @@ val_require(struct lowering *l, const struct val *val, enum counter_kind kind)
 		ir_branch_imm(&l->ir, BPF_JEQ, val->present, 0, lower_failure(l, kind));
 }
 
+uint32_t
+lower_zeros(struct lowering *l)
+{
+	if (l->object->zeros_off == UINT32_MAX)
+		l->object->zeros_off = globals_alloc(l->object, 8);
+	return l->object->zeros_off;
+}
+
+void
+number_set(struct lowering *l, int dst, int64_t number)
+{
+	l->ir.varies = true;
+	ir_set(&l->ir, dst, number);
+	l->ir.varies = false;
+}
+
 int
 number_hidden(struct lowering *l, int64_t number)
 {
 	struct ir *ir = &l->ir;
 	int address = ir_pointer(ir), zero;
 
-	if (l->object->zeros_off == UINT32_MAX)
-		l->object->zeros_off = globals_alloc(l->object, 8);
-	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = address, .a = NO_VREG, .b = NO_VREG, .imm = l->object->zeros_off });
+	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = address, .a = NO_VREG, .b = NO_VREG, .imm = lower_zeros(l) });
 	zero = ir_load(ir, BPF_DW, address, 0);
 	return number ? ir_alu_imm(ir, BPF_ADD, zero, number) : zero;
 }
@@ -291,7 +305,8 @@ lower_shift(struct lowering *l, uint8_t op, const struct val *a, const struct va
 		return val_const(TYPE_INT, 0);
 	if (b->is_const)
 		return val_number(TYPE_INT, ir_alu_imm(ir, op, val_reg(l, a), b->imm));
-	result = ir_const(ir, 0);
+	result = ir_vreg(ir);
+	number_set(l, result, 0);
 	ir_branch_imm(ir, BPF_JGT, b->reg, 63, done);
 	ir_move(ir, result, ir_alu(ir, op, val_reg(l, a), b->reg));
 	ir_bind(ir, done);
@@ -583,10 +598,11 @@ static struct val
 lower_truth(struct lowering *l, struct node *node)
 {
 	uint32_t done = ir_label(&l->ir);
-	int result = ir_const(&l->ir, 0);
+	int result = ir_vreg(&l->ir);
 
+	number_set(l, result, 0);
 	lower_condition(l, node, done, false);
-	ir_set(&l->ir, result, 1);
+	number_set(l, result, 1);
 	ir_bind(&l->ir, done);
 	return val_number(TYPE_BOOL, result);
 }

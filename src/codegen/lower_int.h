@@ -80,8 +80,6 @@ struct lowering {
 	struct program_field *fields; /* the others */
 	uint32_t n_fields, cap_fields;
 	bool too_large;
-	bool hides;                   /* numbers that are assigned in branches are hidden from the verifiers */
-	unsigned n_ifs;               /* around the statement */
 	const char *name;             /* of the handler's function */
 	/* Loops that are called back. */
 	uint32_t n_callbacks;
@@ -260,6 +258,10 @@ memory_at(struct mem mem, int32_t off);
 void
 memory_zero(struct lowering *l, struct mem mem, uint32_t size);
 
+/* The same, of a text, which is then empty: a value of the script (hide.c). */
+void
+memory_empty(struct lowering *l, struct mem mem, uint32_t size);
+
 void
 memory_copy(struct lowering *l, struct mem dst, struct mem src, uint32_t size);
 
@@ -341,6 +343,14 @@ lower_event_text(struct lowering *l, enum event_text text, int number);
 /* The value itself, of an event its name. */
 struct val
 lower_name_of(struct lowering *l, const struct val *val);
+
+/* dst = number, a value of the script (hide.c). */
+void
+number_set(struct lowering *l, int dst, int64_t number);
+
+/* Offset in the globals of 8 zeros that nobody writes. */
+uint32_t
+lower_zeros(struct lowering *l);
 
 /* Index of the event of this name, or -1. */
 int64_t

@@ -87,6 +87,14 @@ memory_zero(struct lowering *l, struct mem mem, uint32_t size)
 }
 
 void
+memory_empty(struct lowering *l, struct mem mem, uint32_t size)
+{
+	l->ir.varies = true;
+	memory_zero(l, mem, size);
+	l->ir.varies = false;
+}
+
+void
 memory_copy(struct lowering *l, struct mem dst, struct mem src, uint32_t size)
 {
 	struct ir *ir = &l->ir;
@@ -237,7 +245,7 @@ string_read(struct lowering *l, int32_t helper, int addr, uint32_t size)
 	n = ir_call(ir, helper, (int[]){ memory_address(l, val.mem), ir_const(ir, size), addr }, 3);
 	/* Linux before 6.13 returns 0, not 1, for an empty string of the process. */
 	ir_branch_imm(ir, BPF_JSGE, n, 0, readable);
-	memory_zero(l, val.mem, 8);
+	memory_empty(l, val.mem, 8);
 	lower_count(l, COUNTER_READ_FAULT);
 	ir_jump(ir, done);
 	ir_bind(ir, readable);

@@ -150,14 +150,14 @@ read_element(struct lowering *l, uint32_t index, struct mem key, uint32_t absent
 		memory_copy(l, val.mem, (struct mem){ .base = element }, table->value.size);
 	else
 		ir_move(ir, val.reg, ir_load(ir, BPF_DW, element, 0));
-	ir_set(ir, val.present, 1);
+	number_set(l, val.present, 1);
 	ir_jump(ir, done);
 	ir_bind(ir, absent);
-	ir_set(ir, val.present, 0);
+	number_set(l, val.present, 0);
 	if (kind == TYPE_STR)
-		memory_zero(l, val.mem, table->value.size);
+		memory_empty(l, val.mem, table->value.size);
 	else
-		ir_set(ir, val.reg, 0);
+		number_set(l, val.reg, 0);
 	ir_bind(ir, done);
 	return val;
 }
@@ -238,9 +238,7 @@ table_element(struct lowering *l, uint32_t index, struct mem key)
 	lookup_into(l, element, index, key);
 	ir_branch_imm(ir, BPF_JNE, element, 0, found);
 	ir_branch_imm(ir, BPF_JNE, inserted, 0, lower_failure(l, COUNTER_TABLE_BUSY));
-	if (l->object->zeros_off == UINT32_MAX)
-		l->object->zeros_off = globals_alloc(l->object, 8);
-	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = zeros.base, .a = NO_VREG, .b = NO_VREG, .imm = l->object->zeros_off });
+	ir_add(ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = zeros.base, .a = NO_VREG, .b = NO_VREG, .imm = lower_zeros(l) });
 	result = update(l, index, key, zeros, BPF_NOEXIST);
 	ir_set(ir, inserted, 1);
 	ir_branch32_imm(ir, BPF_JNE, result, -E2BIG, search);

@@ -56,23 +56,13 @@ variable_declare(struct lowering *l, struct variable *var)
 		var->lowered = local_new(l, var->type, var->nullable, var->captured ? LOCAL_CAPTURED : LOCAL_REGISTERS);
 }
 
-/* dst = number, which an `if` around decides. */
-static void
-set_number(struct lowering *l, int dst, int64_t number)
-{
-	if (l->hides && l->n_ifs)
-		ir_move(&l->ir, dst, number_hidden(l, number));
-	else
-		ir_set(&l->ir, dst, number);
-}
-
 static void
 set_presence(struct lowering *l, int present, const struct val *val)
 {
 	if (val->kind == TYPE_NIL)
-		set_number(l, present, 0);
+		number_set(l, present, 0);
 	else if (val->present == NO_VREG)
-		set_number(l, present, 1);
+		number_set(l, present, 1);
 	else
 		ir_move(&l->ir, present, val->present);
 }
@@ -100,14 +90,16 @@ local_assign(struct lowering *l, const struct local *local, const struct type *t
 	else if (local->present != NO_VREG)
 		set_presence(l, local->present, val);
 	if (type->kind == TYPE_STR) {
+		l->ir.varies = true;
 		if (val->kind == TYPE_STR)
 			string_store(l, local->mem, type->str_size, val);
 		else
 			memory_zero(l, local->mem, type->str_size);
+		l->ir.varies = false;
 	} else if (local->in_memory) {
 		return;
 	} else if (val->is_const || val->kind == TYPE_NIL) {
-		set_number(l, local->reg, val->imm);
+		number_set(l, local->reg, val->imm);
 	} else if (val->kind != TYPE_ARGSTR) {
 		ir_move(&l->ir, local->reg, val->reg);
 	}
