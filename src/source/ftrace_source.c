@@ -356,7 +356,7 @@ open_parts(struct ftrace_source *f, const struct object *object, struct events *
 	int err = ftrace_open(&f->ftrace, why);
 
 	f->recording = (struct recording){ .ops = &stream_ops, .path = "(ftrace)", .events = events, .format = f,
-					   .holds = HOLDS_PIDS, .n_cpus = f->ftrace.n_cpus, .n_streams = f->ftrace.n_cpus };
+					   .holds = HOLDS_PIDS, .n_streams = f->ftrace.n_cpus };
 	if (err == 0)
 		err = open_queues(f);
 	if (err == 0)

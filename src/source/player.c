@@ -183,7 +183,8 @@ player_init(struct player *player, const struct source_ops *ops, const struct ob
 	    struct text *why)
 {
 	struct recording *recording = replay->recording;
-	int err = engine_init(&player->engine, ops, object, recording->events, recording->n_cpus, why);
+	/* No two threads write to a player's tables, so per-CPU tables need one value only, however many CPUs there were. */
+	int err = engine_init(&player->engine, ops, object, recording->events, 1, why);
 
 	player->replay = replay;
 	player->merge = &recording->merge;

@@ -196,7 +196,6 @@ struct recording {
 	struct events *events;        /* in the arena */
 	struct recorded_tasks tasks;
 	unsigned holds;
-	uint32_t n_cpus;
 	uint32_t n_streams;
 	const unsigned char *data;    /* the file, mapped */
 	size_t len;

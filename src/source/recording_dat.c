@@ -13,7 +13,9 @@
 #include "source/recording_dat.h"
 
 #define PAGE_SIZE_MAX  (1u << 26)
-#define UNPACKED_MAX   (1ull << 32) /* bytes of one part */
+#define UNPACKED_MAX   (1ull << 32) /* bytes, of all parts together; */
+#define UNPACKED_RATIO 1100         /* and so many times the file's: more no packer of trace-cmd makes of events */
+#define STREAMS_MAX    (4 * RECORDED_CPUS_MAX) /* of several instances */
 #define SECTIONS_MAX   1024         /* options sections, each of which points to the next */
 #define NAME_LEN       10           /* "options  ", "flyrecord" */
 #define SECTION_PACKED 1
@@ -25,6 +27,7 @@ struct dat {
 	const char *packing;      /* version 7 */
 	unsigned char **unpacked; /* owned */
 	uint32_t n_unpacked, cap_unpacked;
+	uint64_t unpacked_len;    /* of all */
 	uint32_t cap_pages;
 };
 
@@ -45,6 +48,10 @@ add_pages(struct recording *recording, uint32_t cpu, struct bytes data, uint32_t
 	struct dat *dat = recording->format;
 	struct pages *more;
 
+	if (recording->n_streams == STREAMS_MAX) {
+		recording_damage(recording, "there are more than %u streams of events", STREAMS_MAX);
+		return 0;
+	}
 	if (recording->n_streams == dat->cap_pages) {
 		uint32_t cap = dat->cap_pages ? 2 * dat->cap_pages : 16;
 
@@ -63,8 +70,6 @@ add_pages(struct recording *recording, uint32_t cpu, struct bytes data, uint32_t
 		.page_size = page_size,
 	};
 	recording->n_streams++;
-	if (cpu >= recording->n_cpus)
-		recording->n_cpus = cpu + 1;
 	return 0;
 }
 
@@ -139,13 +144,16 @@ read_6(struct recording *recording, struct bytes *in, struct text *why)
 
 /* ---- version 7 ------------------------------------------------------------------------------------------------ */
 
-/* Memory that lives as long as the recording; NULL: none. */
+/* Memory that lives as long as the recording; NULL: there is none, or that much is a lie. */
 static unsigned char *
-room(struct dat *dat, size_t len)
+room(const struct recording *recording, uint64_t len)
 {
+	struct dat *dat = recording->format;
 	uint32_t cap = dat->cap_unpacked ? 2 * dat->cap_unpacked : 16;
 	unsigned char **more, *bytes;
 
+	if (len > UNPACKED_MAX - dat->unpacked_len || (dat->unpacked_len + len) / UNPACKED_RATIO > recording->len)
+		return NULL;
 	if (dat->n_unpacked == dat->cap_unpacked) {
 		more = mem_realloc(dat->unpacked, cap * sizeof(*more));
 		if (!more)
@@ -154,9 +162,19 @@ room(struct dat *dat, size_t len)
 		dat->cap_unpacked = cap;
 	}
 	bytes = mem_alloc(len + 1);
-	if (bytes)
-		dat->unpacked[dat->n_unpacked++] = bytes;
+	if (!bytes)
+		return NULL;
+	dat->unpacked[dat->n_unpacked++] = bytes;
+	dat->unpacked_len += len;
 	return bytes;
+}
+
+/* Gives back what was taken last. */
+static void
+give_back(struct dat *dat, uint64_t len)
+{
+	free(dat->unpacked[--dat->n_unpacked]);
+	dat->unpacked_len -= len;
 }
 
 /* A chunk: packed and unpacked size, bytes. */
@@ -166,9 +184,11 @@ unpack_chunk(struct recording *recording, struct bytes *in)
 	struct dat *dat = recording->format;
 	uint32_t packed_len = take_u32(in), len = take_u32(in);
 	struct bytes packed = take_block(in, packed_len);
-	unsigned char *out = in->is_short ? NULL : room(dat, len);
+	unsigned char *out = in->is_short ? NULL : room(recording, len);
 
 	if (!out || unpack(dat->packing, packed, out, len) < 0) {
+		if (out)
+			give_back(dat, len);
 		recording_damage(recording, "a packed part cannot be unpacked");
 		return bytes_of("", 0);
 	}
@@ -212,7 +232,7 @@ unpack_pages(struct recording *recording, struct bytes in)
 		total += take_u32(&count);
 		take_block(&count, packed_len);
 	}
-	out = total <= UNPACKED_MAX && total / 1100 <= recording->len ? room(dat, total) : NULL;
+	out = room(recording, total);
 	for (uint32_t i = 0; out && i < n && !in.is_short; i++) {
 		uint32_t packed_len = take_u32(&in), len = take_u32(&in);
 		struct bytes packed = take_block(&in, packed_len);
@@ -251,6 +271,8 @@ read_buffer(struct recording *recording, struct bytes option)
 		/* The number of chunks, which stands before them, is not counted in. */
 		struct bytes data = part(recording, at, is_packed && len ? len + 4 : len, "the events of a CPU");
 
+		if (cpu >= RECORDED_CPUS_MAX)
+			recording_damage(recording, "events of CPU %u: there are at most %u", cpu, RECORDED_CPUS_MAX);
 		if (cpu >= RECORDED_CPUS_MAX || !bytes_left(&data))
 			continue;
 		if (is_packed)
@@ -384,8 +406,6 @@ dat_open(struct recording *recording, struct text *why)
 		dat->pages[i].ustack_id = stack_event(recording, "user_stack");
 	}
 	note_stacks(recording);
-	if (!recording->n_cpus)
-		recording->n_cpus = 1;
 	return 0;
 }
 

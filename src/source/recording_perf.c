@@ -250,15 +250,11 @@ records_of(struct recording *recording, uint32_t cpu)
 	for (uint32_t i = 0; i < recording->n_streams; i++)
 		if (perf->cpus[i].cpu == cpu)
 			return &perf->cpus[i];
-	if (cpu >= RECORDED_CPUS_MAX)
-		return NULL;
 	more = mem_realloc(perf->cpus, (recording->n_streams + 1) * sizeof(*more));
 	if (!more)
 		return NULL;
 	perf->cpus = more;
 	perf->cpus[recording->n_streams] = (struct cpu_records){ .cpu = cpu };
-	if (cpu >= recording->n_cpus)
-		recording->n_cpus = cpu + 1;
 	return &perf->cpus[recording->n_streams++];
 }
 
@@ -266,11 +262,17 @@ static int
 note_place(struct recording *recording, uint32_t cpu, const unsigned char *at)
 {
 	struct perf *perf = recording->format;
-	struct cpu_records *records = records_of(recording, cpu);
+	struct cpu_records *records;
 	uint32_t cap, *more;
 
+	if (cpu >= RECORDED_CPUS_MAX) {
+		recording_damage(recording, "byte %zu: an event of CPU %u: there are at most %u", (size_t)(at - recording->data), cpu,
+				 RECORDED_CPUS_MAX);
+		return 0;
+	}
+	records = records_of(recording, cpu);
 	if (!records)
-		return cpu >= RECORDED_CPUS_MAX ? 0 : -ENOMEM;
+		return -ENOMEM;
 	if (records->n == records->cap) {
 		cap = records->cap ? 2 * records->cap : 1024;
 		more = mem_realloc(records->places, cap * sizeof(*more));
@@ -441,8 +443,6 @@ perf_open(struct recording *recording, struct text *why)
 	err = recording->format ? read_file(recording, why) : -ENOMEM;
 	if (err == -ENOMEM)
 		text_printf(why, "no memory for recording '%s'", recording->path);
-	if (!recording->n_cpus)
-		recording->n_cpus = 1;
 	return err;
 }
 

@@ -679,12 +679,9 @@ read_first(struct recording *recording)
 
 	text->is_first_reading = true;
 	text_rewind(recording);
-	while (text_next(recording, 0, &event)) {
-		if (event.cpu >= recording->n_cpus)
-			recording->n_cpus = event.cpu + 1;
+	while (text_next(recording, 0, &event))
 		if (event.n_stack)
 			recording->holds |= HOLDS_STACKS;
-	}
 	text->is_first_reading = false;
 }
 
@@ -710,7 +707,7 @@ text_open(struct recording *recording, struct text *why)
 		text_printf(why, "no memory for recording '%s'", recording->path);
 		return -ENOMEM;
 	}
-	recording->n_streams = recording->n_cpus = 1;
+	recording->n_streams = 1;
 	recording->holds = HOLDS_PIDS;
 	events_add_known(recording->events);
 	read_first(recording);

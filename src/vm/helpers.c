@@ -183,7 +183,7 @@ HELPER_FN(get_prandom_u32)
 
 HELPER_FN(get_smp_processor_id)
 {
-	return run_cpu(run);
+	return run->env ? run->env->cpu : 0;
 }
 
 HELPER_FN(get_current_pid_tgid)

@@ -473,6 +473,7 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	run->call_back = program->code ? jit_call_back : interp_call_back;
 	run->env = env ? env : &nobody;
 	run->cpu = run->env->cpu < vm->n_cpus ? run->env->cpu : 0;
+	run->processor = run->env->cpu;
 	run->n_ranges = 0;
 	run->has_budget = program->budget;
 	run->budget = program->budget;

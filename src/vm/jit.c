@@ -213,7 +213,7 @@ emit_fetch(struct gen *g, int32_t helper)
 		{ BPF_FUNC_ktime_get_ns, true, false, offsetof(struct vm_env, ktime_ns) },
 		{ BPF_FUNC_get_current_pid_tgid, true, true, offsetof(struct vm_env, pid) }, /* pid is the upper half */
 		{ BPF_FUNC_get_current_uid_gid, true, false, offsetof(struct vm_env, uid) },
-		{ BPF_FUNC_get_smp_processor_id, false, false, offsetof(struct vm_run, cpu) },
+		{ BPF_FUNC_get_smp_processor_id, false, false, offsetof(struct vm_run, processor) },
 	};
 
 	_Static_assert(offsetof(struct vm_env, tid) == offsetof(struct vm_env, pid) + 4, "fetched as one");

@@ -17,7 +17,7 @@ struct vm_program;  /* verified */
 /* Who runs, when: filled in by the event source before vm_run. Memory reads go to the process that raised the event. */
 struct vm_env {
 	uint32_t pid, tid, uid, gid; /* tgid, thread id */
-	uint32_t cpu;                /* below vm's n_cpus; the index into per-CPU tables */
+	uint32_t cpu;                /* the index into per-CPU tables where it is below vm's n_cpus, else that is 0 */
 	char comm[16];
 	uint64_t ktime_ns;           /* CLOCK_MONOTONIC */
 	uint64_t cookie;             /* of the attachment, for get_attach_cookie */

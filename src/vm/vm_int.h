@@ -248,7 +248,8 @@ struct vm_run {
 	uint64_t frame;
 	uint64_t (*call_back)(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS]);
 	const struct vm_env *env;      /* of vm_run, never NULL */
-	uint64_t cpu;                  /* env's, 0 where it is none of the machine's */
+	uint64_t cpu;                  /* index into per-CPU tables: env's, 0 where the machine has not as many */
+	uint64_t processor;            /* env's, as programs are told */
 	/* Memory of the engine that this run knows to be readable: stack, record, scratch. The rest is read by system call. */
 	struct vm_range { const void *base; size_t len; } ranges[6];
 	uint32_t n_ranges;

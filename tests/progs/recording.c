@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * recording FORMAT FILE CPUS EVENTS [KEYS]: writes a recording whose contents are known. FORMAT is dat6 or dat7 (trace.dat), or perf
+ * recording FORMAT FILE CPUS EVENTS [KEYS [LIE]]: writes a recording whose contents are known. FORMAT is dat6 or dat7 (trace.dat), or perf
  * (perf.data with call chains).
  *
  * Of each CPU come EVENTS events test:step, whose times are a microsecond apart; event i of CPU c has
@@ -10,7 +10,7 @@
  *
  * and in perf.data the stack of the process 0x400000 + 16 * c, 0x500000 + i % 3. The threads belong to process 1000, that is what their
  * parent's task:task_newtask on CPU 0 says before all else. Every 100th event of a CPU is a task:task_rename instead, in which the thread
- * takes the name nI-cC.
+ * takes the name nI-cC. LIE: dat7 says that the events of CPU 0 have so many bytes when they are unpacked.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@
 #define RENAME 102
 
 static unsigned n_cpus, n_keys = 50;
+static unsigned long lie;
 static unsigned long n_events;
 
 /* ---- bytes in the making ---- */
@@ -336,7 +337,7 @@ make_dat7(struct bytes *out)
 		at[cpu] = out->len;
 		put_uint(out, 1, 4);
 		put_uint(out, pages.len, 4);
-		put_uint(out, pages.len, 4);
+		put_uint(out, lie && cpu == 0 ? lie : pages.len, 4);
 		put(out, pages.at, pages.len);
 		len[cpu] = out->len - at[cpu] - 4;
 	}
@@ -468,6 +469,8 @@ main(int argc, char **argv)
 	n_events = strtoul(argv[4], NULL, 10);
 	if (argc > 5)
 		n_keys = (unsigned)strtoul(argv[5], NULL, 10);
+	if (argc > 6)
+		lie = strtoul(argv[6], NULL, 10);
 	if (strcmp(argv[1], "dat6") == 0)
 		make_dat6(&out);
 	else if (strcmp(argv[1], "dat7") == 0)
