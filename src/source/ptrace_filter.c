@@ -5,6 +5,7 @@
  * through the tables of i386 and x32 stop, where calls are traced at all: to be counted (ptrace_call.c).
  *
  *     not x86-64? stop
+ *     clone with CLONE_UNTRACED? stop              a child that nobody traces would not get past the filter: see ptrace_stop.c
  *     number < k1?  -> left half | right half      a binary tree over the borders between stop and pass
  *
  * A process without the privilege to install filters has to give up gaining any by execve (no_new_privs): a set-user-ID
@@ -12,6 +13,7 @@
  */
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -51,6 +53,8 @@ bool
 filter_stops_at(const struct tracer *tracer, int32_t number)
 {
 	if (wants_enter(tracer, number) || wants_exit(tracer, number) || changes_identity(number))
+		return true;
+	if (number == SYS_clone3) /* its flags are in memory, where the filter does not see them: CLONE_UNTRACED */
 		return true;
 	return tracer->process[PROCESS_EXEC] && (number == SYS_execve || number == SYS_execveat);
 }
@@ -113,11 +117,16 @@ filter_write(const struct tracer *tracer, struct filter_page *page)
 	emit(page, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
 	emit_return(page, foreign);
 	emit(page, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+	emit(page, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4);
+	emit(page, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args), 0, 0);
+	emit(page, BPF_JMP | BPF_JSET | BPF_K, CLONE_UNTRACED, 0, 1);
+	emit_return(page, true);
+	emit(page, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
 	emit_tree(page, borders, n);
 }
 
 /* Every border but the last needs a jump of two instructions and a leaf of one. */
-_Static_assert(5 + 3 * (SYSCALLS_MAX + 2) <= FILTER_INSNS_MAX, "the largest filter fits");
+_Static_assert(10 + 3 * (SYSCALLS_MAX + 2) <= FILTER_INSNS_MAX, "the largest filter fits");
 
 void
 filter_install(void *arg)

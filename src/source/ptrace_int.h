@@ -38,6 +38,7 @@ struct task {
 	bool announced;           /* its parent's fork was seen, or it has none that we trace */
 	bool is_held;             /* stopped at its birth until its parent's fork is seen, */
 	uint64_t held_since;      /* or too long ago (ns, CLOCK_MONOTONIC) */
+	uint64_t clone_args;      /* where clone3 in progress was given CLONE_UNTRACED, which was taken away; 0: nowhere */
 	int32_t born_in;          /* number of the call that made it, whose exit it returns from too; -1: none */
 	char *exec_path;          /* what execve in progress was given, where somebody asks */
 };

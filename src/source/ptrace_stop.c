@@ -14,6 +14,7 @@
  * about to be reported. So failures are not looked at here, and nothing waits for a thread.
  */
 #include <errno.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@
 static void
 resume(struct tracer *tracer, struct task *task, int signal)
 {
-	bool at_exit = task->in_call && (task->is_stale || wants_exit(tracer, task->number));
+	bool at_exit = task->in_call && (task->is_stale || task->clone_args || wants_exit(tracer, task->number));
 	bool calls = (tracer->use_filter ? at_exit : tracer->n_hooks > 0) && !tracer->over;
 
 	ptrace(calls ? PTRACE_SYSCALL : PTRACE_CONT, task->tid, NULL, (void *)(intptr_t)signal);
@@ -58,6 +59,38 @@ remember_path(struct tracer *tracer, struct task *task, uint64_t addr)
 		task->exec_path = strndup(path, (size_t)n);
 }
 
+/*
+ * A child made with CLONE_UNTRACED would not be ours, but have the filter, which then fails its calls (ENOSYS): so the flag is taken
+ * away, from the register of clone, or from the memory that clone3 was given, where it is put back at the exit. The flag is in the lower
+ * half of the flags' 64 bits, and is all that this word is changed by.
+ */
+static void
+keep_child_traced(struct tracer *tracer, struct task *task, uint64_t number, const uint64_t args[6])
+{
+	uint64_t flags = args[0];
+
+	if (number == SYS_clone && flags & CLONE_UNTRACED) {
+		ptrace(PTRACE_POKEUSER, task->tid, (void *)offsetof(struct user_regs_struct, rdi), (void *)(uintptr_t)(flags & ~(uint64_t)CLONE_UNTRACED));
+		return;
+	}
+	tracer->engine.env.tid = (uint32_t)task->tid;
+	if (number != SYS_clone3 || task_read_memory(tracer, args[0], &flags, sizeof(flags)) != sizeof(flags) || !(flags & CLONE_UNTRACED))
+		return;
+	if (ptrace(PTRACE_POKEDATA, task->tid, (void *)(uintptr_t)args[0], (void *)(uintptr_t)(flags & ~(uint64_t)CLONE_UNTRACED)) == 0)
+		task->clone_args = args[0];
+}
+
+static void
+give_back_flag(struct tracer *tracer, struct task *task)
+{
+	uint64_t flags;
+
+	tracer->engine.env.tid = (uint32_t)task->tid;
+	if (task->clone_args && task_read_memory(tracer, task->clone_args, &flags, sizeof(flags)) == sizeof(flags))
+		ptrace(PTRACE_POKEDATA, task->tid, (void *)(uintptr_t)task->clone_args, (void *)(uintptr_t)(flags | CLONE_UNTRACED));
+	task->clone_args = 0;
+}
+
 static void
 enter_call(struct tracer *tracer, struct task *task, uint64_t number, const uint64_t args[6])
 {
@@ -71,6 +104,8 @@ enter_call(struct tracer *tracer, struct task *task, uint64_t number, const uint
 			remember_path(tracer, task, args[number == SYS_execveat]);
 	}
 	emit_enter(tracer, task, task->number, args);
+	if (tracer->use_filter)
+		keep_child_traced(tracer, task, number, args);
 	/* Only now: at its entry the thread still is who it was. */
 	task->is_stale = changes_identity(task->number) && (number != SYS_prctl || args[0] == PR_SET_NAME);
 }
@@ -92,6 +127,7 @@ exit_call(struct tracer *tracer, struct task *task, int64_t ret)
 	int32_t number = task->in_call ? task->number : number_in_register(task->tid);
 
 	task->in_call = false;
+	give_back_flag(tracer, task);
 	if (task->is_stale)
 		task_forget(task);
 	task->is_stale = false;
