@@ -331,7 +331,7 @@ struct compared {
 static void
 tell_from(struct reg *reg, const struct reg *known)
 {
-	const struct bpf_insn add = insn_alu_imm(BPF_ADD, 0, 0);
+	const struct bpf_insn add = insn_alu(BPF_ADD, 0, 1); /* of an immediate, the instruction's would count */
 	struct scalar further = scalar_const((uint64_t)((int64_t)reg->off - known->off));
 
 	reg->s = reg->off == known->off ? known->s : scalar_alu(&add, &known->s, &further);

@@ -852,3 +852,34 @@ r4 += r5
 r0 = *(u8 *)(r4 + 0)
 out: r0 = 0
 exit
+
+== the copy of what became a constant, smaller
+accept
+result: 7
+r5 = r3
+r5 += 3
+if r5 != 5 goto out
+r4 += r3
+r0 = *(u8 *)(r4 + 253)
+out: r0 = 7
+exit
+
+== the copy of what became a constant, larger
+refuse: behind its end
+r5 = r3
+r5 += -3
+if r5 != 250 goto out
+r4 += r3
+r0 = *(u8 *)(r4 + 3)
+out: r0 = 0
+exit
+
+== a loop that ends by its copy never ends
+refuse: a loop that never ends
+r3 &= 15
+r3 += r3
+again: r7 = r3
+r7 += 3
+if r7 < 4 goto again
+r0 = 0
+exit
