@@ -244,9 +244,7 @@ prepare(struct vm *vm, struct vm_program *program, struct text *why)
 	struct text reason = { 0 };
 	int err = -EOPNOTSUPP;
 
-	if (vm->exec != VM_EXEC_INTERP && func_has_tail_calls(vm->object, program->func))
-		text_printf(&reason, "function \"%s\": no machine code: it makes tail calls, which the interpreter does", program->func->name);
-	else if (vm->exec != VM_EXEC_INTERP)
+	if (vm->exec != VM_EXEC_INTERP)
 		err = jit_compile(vm, program->func, &program->signature, &program->code, &reason);
 	if (err && vm->exec == VM_EXEC_JIT)
 		text_puts(why, reason.s ? reason.s : "out of memory");
@@ -299,9 +297,6 @@ address(uint64_t base, int16_t off)
 {
 	return (void *)(uintptr_t)(base + (uint64_t)(int64_t)off);
 }
-
-static uint64_t
-enter_by_tail_call(struct vm_run *run, const struct vm_program *program, uint64_t context);
 
 #define NEXT() goto *code[op->id]
 #define OPERAND(code) (BPF_SRC(code) == BPF_X ? reg[op->src] : (uint64_t)op->imm)
@@ -507,11 +502,8 @@ run_program(struct vm_run *run, const struct vm_program *program, const uint64_t
 	return execute(run, program->entry->ops, reg);
 }
 
-/*
- * A program in place of a function that another called, or one that is machine code: it gets frames of its own, since what is left of
- * those may not suffice. No deeper than VM_TAIL_CALLS_MAX of these. Not inlined: only who comes here pays for the stack.
- */
-static __attribute__((noinline)) uint64_t
+/* No deeper than VM_TAIL_CALLS_MAX of these. Not inlined: only who comes here pays for the stack. */
+__attribute__((noinline)) uint64_t
 enter_by_tail_call(struct vm_run *run, const struct vm_program *program, uint64_t context)
 {
 	_Alignas(16) char stack[VM_FRAMES_MAX * VM_STACK_SIZE];

@@ -255,6 +255,12 @@ emit_call(struct gen *g, uint32_t pc, const struct insn_info *info)
 		backend->call_local(g, jit_callee(g->jit, g->f, pc));
 		return 1;
 	}
+	if (insn_is_tail_call(&g->f->func->insns[pc])) {
+		g->jit->uses_run = true;
+		g->f->calls = true;
+		backend->tail_call(g);
+		return 1;
+	}
 	return emit_fetch(g, g->f->func->insns[pc].imm) ? 1 : backend->call(g, pc);
 }
 

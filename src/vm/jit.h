@@ -123,6 +123,11 @@ struct jit_backend {
 	/* A call of a helper, of a table's lookup: of the instruction at pc and perhaps those behind it. Returns how many. */
 	uint32_t (*call)(struct gen *g, uint32_t pc);
 	void (*call_local)(struct gen *g, const struct jit_func *callee);
+	/*
+	 * The program in place r3 of the table r2 goes on with the context r1: of an entry, by a jump where it is machine code; else by
+	 * enter_by_tail_call, and the function returns what it returned. Where there is none, or it is one too many, nothing happens.
+	 */
+	void (*tail_call)(struct gen *g);
 	/* r0 = the number that a helper only fetches */
 	void (*fetch)(struct gen *g, const struct jit_fetch *fetch);
 	/* Before a jump backward of a program that has a budget. */

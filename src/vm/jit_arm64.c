@@ -458,12 +458,18 @@ emit_prologue(struct gen *g)
 }
 
 static void
-emit_exit(struct gen *g)
+put_give_back(struct gen *g)
 {
 	uint8_t saved[JIT_REGS + 2];
 
 	for (unsigned n = saved_pairs(g, saved); n; n--)
 		put_pop_pair(g->b, saved[2 * n - 2], saved[2 * n - 1]);
+}
+
+static void
+emit_exit(struct gen *g)
+{
+	put_give_back(g);
 	put_word(g->b, 0xd65f03c0); /* ret */
 }
 
@@ -524,6 +530,61 @@ emit_call_local(struct gen *g, const struct jit_func *callee)
 	if (callee->uses_stack)
 		put_frame(g, true);
 	put_charge(g, 0);
+}
+
+/* ---- tail calls ------------------------------------------------------------------------------------------------------ */
+
+/* Code of the program at x2, with the context in x1, as a jit_entry that returns to who entered this one. */
+static void
+put_jump_to_program(struct gen *g)
+{
+	struct jit_buf *b = g->b;
+	uint32_t interpreted;
+
+	put_access(b, 3, A64_LD, SCRATCH, 2, offsetof(struct vm_program, code));
+	interpreted = put_skip_word(b, A64_CBZ | A64_SF | SCRATCH);
+	put_access(b, 3, A64_ST, 1, RUN, offsetof(struct vm_run, tail_args));
+	put_add_imm(b, A64_SF, A64_ADD, 1, RUN, offsetof(struct vm_run, tail_args));
+	put_access(b, 3, A64_LD, SCRATCH, SCRATCH, offsetof(struct jit_code, entry));
+	put_move(b, A64_SF, 0, RUN);
+	put_move(b, A64_SF, 2, reg_of[10]);
+	put_give_back(g);
+	put_word(b, 0xd61f0000u | SCRATCH << 5); /* br */
+	land_here(b, interpreted);
+}
+
+static void
+emit_tail_call(struct gen *g)
+{
+	const struct operand most = { .is_imm = true, .imm = VM_TAIL_CALLS_MAX };
+	unsigned context = reg_of[1], table = reg_of[2], place = reg_of[3];
+	struct jit_buf *b = g->b;
+	uint32_t over[3];
+
+	put_move(b, 0, place, place);
+	put_access(b, 3, A64_LD, SCRATCH, table, offsetof(struct vm_table, table));
+	put_access(b, 2, A64_LD, SCRATCH, SCRATCH, offsetof(struct table, max_entries));
+	put_ddd(b, 0, A64_SUBS, A64_ZR, place, SCRATCH);
+	over[0] = put_skip_word(b, A64_B_IF(A64_HS));
+	put_access(b, 3, A64_LD, table, table, offsetof(struct vm_table, programs));
+	put_add_imm(b, A64_SF, A64_ADD, table, table, offsetof(struct programs, places));
+	put_access_indexed(b, 3, A64_LD, table, table, place, 3);
+	over[1] = put_skip_word(b, A64_CBZ | A64_SF | table);
+	put_access(b, 2, A64_LD, SCRATCH, RUN, offsetof(struct vm_run, n_tail_calls));
+	put_sum(g, 0, true, true, A64_ZR, SCRATCH, &most);
+	over[2] = put_skip_word(b, A64_B_IF(A64_HS));
+	put_add_imm(b, 0, A64_ADD, SCRATCH, SCRATCH, 1);
+	put_access(b, 2, A64_ST, SCRATCH, RUN, offsetof(struct vm_run, n_tail_calls));
+	if (g->is_entry)
+		put_jump_to_program(g);
+	put_move(b, A64_SF, SCRATCH2, context);
+	put_move(b, A64_SF, 0, RUN);
+	put_move(b, A64_SF, 1, table);
+	put_move(b, A64_SF, 2, SCRATCH2);
+	put_call(g, (uintptr_t)enter_by_tail_call);
+	emit_exit(g);
+	for (unsigned i = 0; i < ARRAY_SIZE(over); i++)
+		land_here(b, over[i]);
 }
 
 /* r0 = value of the entry whose number r2 points to, or 0. */
@@ -773,7 +834,7 @@ const struct jit_backend jit_arm64 = {
 	.alu = emit_alu, .load = emit_load, .store = emit_store, .atomic = emit_atomic,
 	.number = emit_number, .address = emit_address, .hidden = emit_hidden, .hidden_imm = emit_hidden_imm,
 	.jump = emit_jump, .cond = emit_cond, .fix = fix_jump,
-	.call = emit_call, .call_local = emit_call_local, .fetch = emit_fetch, .charge = emit_charge, .callback = emit_callback,
+	.call = emit_call, .call_local = emit_call_local, .tail_call = emit_tail_call, .fetch = emit_fetch, .charge = emit_charge, .callback = emit_callback,
 	.op = emit_op,
 };
 

@@ -252,7 +252,7 @@ look_at(struct jit *jit, struct jit_func *f)
 		f->writes |= (uint16_t)jit_writes(insn, info);
 		f->insns[pc].reads = jit_reads(insn, info);
 		used |= f->insns[pc].reads;
-		if (insn->dst_reg == 10 || insn->src_reg == 10)
+		if (insn->dst_reg == 10 || insn->src_reg == 10 || insn_is_tail_call(insn)) /* whoever goes on gets the frame */
 			f->uses_stack = true;
 		if (info->shape == SHAPE_JUMP || info->shape == SHAPE_COND)
 			arrive(f, jit_target(f, pc));

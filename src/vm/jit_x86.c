@@ -187,16 +187,23 @@ emit_align(struct gen *g, uint32_t pc)
 	}
 }
 
+/* Only SCRATCH3 and what the function gives back change. */
 static void
-emit_exit(struct gen *g)
+put_give_back(struct gen *g)
 {
 	uint8_t saved[JIT_REGS];
 	unsigned n = jit_saved(g, saved);
 
 	if (needs_padding(g, n))
-		put_pop(g->b, SCRATCH);
+		put_pop(g->b, SCRATCH3);
 	while (n)
 		put_pop(g->b, x86_reg_of[saved[--n]]);
+}
+
+static void
+emit_exit(struct gen *g)
+{
+	put_give_back(g);
 	put8(g->b, 0xc3);
 }
 
@@ -265,6 +272,59 @@ emit_call_local(struct gen *g, const struct jit_func *callee)
 		put_imm(b, OP_W, G1_SUB, RBP, VM_STACK_SIZE);
 	put_check_budget(g);
 }
+
+/* ---- tail calls ------------------------------------------------------------------------------------------------------ */
+
+/* Code of the program at rdx, with the context in rsi, as a jit_entry that returns to who entered this one. */
+static void
+put_jump_to_program(struct gen *g)
+{
+	struct jit_buf *b = g->b;
+	uint32_t interpreted;
+
+	put_rm(b, OP_W | OP_MOV, RAX, RDX, offsetof(struct vm_program, code));
+	put_rr(b, OP_W | OP_TEST, RAX, RAX);
+	interpreted = put_skip(b, SKIP_IF(CC_E));
+	put_rm(b, OP_W | OP_STORE, RSI, RUN, offsetof(struct vm_run, tail_args));
+	put_rm(b, OP_LEA, RSI, RUN, offsetof(struct vm_run, tail_args));
+	put_rm(b, OP_W | OP_MOV, RAX, RAX, offsetof(struct jit_code, entry));
+	put_mov(b, OP_W, RDI, RUN);
+	put_mov(b, OP_W, RDX, RBP);
+	put_give_back(g);
+	put_rr(b, 0xff, 4, RAX);
+	land(b, interpreted);
+}
+
+static void
+emit_tail_call(struct gen *g)
+{
+	struct jit_buf *b = g->b;
+	uint32_t over[3];
+
+	put_mov(b, 0, RCX, RCX);
+	put_rm(b, OP_W | OP_MOV, RDI, RDX, offsetof(struct vm_table, table));
+	put_rm(b, OP_CMP, RCX, RDI, offsetof(struct table, max_entries));
+	over[0] = put_far_skip(b, CC_AE);
+	put_rm(b, OP_W | OP_MOV, RDX, RDX, offsetof(struct vm_table, programs));
+	put_rxd(b, OP_W | OP_MOV, RDX, RDX, RCX, 3, offsetof(struct programs, places));
+	put_rr(b, OP_W | OP_TEST, RDX, RDX);
+	over[1] = put_far_skip(b, CC_E);
+	put_rm(b, 0x83, G1_CMP, RUN, offsetof(struct vm_run, n_tail_calls));
+	put8(b, VM_TAIL_CALLS_MAX);
+	over[2] = put_far_skip(b, CC_AE);
+	put_rm(b, 0x83, G1_ADD, RUN, offsetof(struct vm_run, n_tail_calls));
+	put8(b, 1);
+	if (g->is_entry)
+		put_jump_to_program(g);
+	put_mov(b, OP_W, RDI, RUN);
+	put_rr(b, OP_W | 0x87, RSI, RDX); /* they change places */
+	put_call(g, (uintptr_t)enter_by_tail_call);
+	emit_exit(g);
+	for (unsigned i = 0; i < ARRAY_SIZE(over); i++)
+		land_far(b, over[i]);
+}
+
+/* ---- lookups in arrays ------------------------------------------------------------------------------------------------ */
 
 /* Most bytes of put_entry. */
 #define ENTRY_BYTES_MAX 48
@@ -566,7 +626,7 @@ const struct jit_backend jit_x86 = {
 	.alu = x86_alu, .load = x86_load, .store = x86_store, .atomic = x86_atomic,
 	.number = emit_number, .address = emit_address, .hidden = emit_hidden, .hidden_imm = emit_hidden_imm,
 	.jump = emit_jump, .cond = emit_cond, .fix = fix_jump,
-	.call = emit_call, .call_local = emit_call_local, .fetch = emit_fetch, .charge = put_charge, .callback = emit_callback,
+	.call = emit_call, .call_local = emit_call_local, .tail_call = emit_tail_call, .fetch = emit_fetch, .charge = put_charge, .callback = emit_callback,
 	.op = x86_op,
 };
 

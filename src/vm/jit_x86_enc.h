@@ -10,6 +10,7 @@
 #define KTAP_VM_JIT_X86_ENC_H
 
 #include <assert.h>
+#include <string.h>
 
 #include "vm/jit.h"
 
@@ -232,6 +233,25 @@ land(struct jit_buf *b, uint32_t skip)
 	assert(b->n - skip <= INT8_MAX);
 	if (b->out)
 		b->out[skip - 1] = (uint8_t)(b->n - skip);
+}
+
+/* The same as far as it has to be. */
+static inline uint32_t
+put_far_skip(struct jit_buf *b, enum x86_cc cc)
+{
+	put8(b, 0x0f);
+	put8(b, 0x80 | cc);
+	put32(b, 0);
+	return b->n;
+}
+
+static inline void
+land_far(struct jit_buf *b, uint32_t skip)
+{
+	uint32_t distance = b->n - skip;
+
+	if (b->out)
+		memcpy(b->out + skip - 4, &distance, 4);
 }
 
 /* dst = src rotated right by count: a rotation into another register, of BMI2. Flags stay. */

@@ -10,14 +10,6 @@
 
 #include "vm/vm_int.h"
 
-struct programs {
-	bool has_users;          /* the first one came: */
-	enum vm_arg_kind kind;   /* their context */
-	uint32_t size;
-	bool has_budget;
-	const struct vm_program *places[];
-};
-
 static int
 programs_init(struct vm_table *t)
 {
@@ -171,23 +163,6 @@ any_func(const struct object *object, const struct func *entry, bool (*fn)(const
 	free(seen);
 	free(work);
 	return found;
-}
-
-static bool
-has_tail_call(const struct func *func, void *arg)
-{
-	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
-		if (insn_is_tail_call(&func->insns[pc]))
-			return true;
-		pc += insn_is_wide(&func->insns[pc]);
-	}
-	return false;
-}
-
-bool
-func_has_tail_calls(const struct object *object, const struct func *func)
-{
-	return any_func(object, func, has_tail_call, NULL);
 }
 
 struct joining {

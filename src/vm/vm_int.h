@@ -216,6 +216,14 @@ struct vm_program {
 
 /* ---- programs.c: tables of programs ---- */
 
+struct programs {
+	bool has_users;          /* the first one came: */
+	enum vm_arg_kind kind;   /* their context */
+	uint32_t size;
+	bool has_budget;
+	const struct vm_program *places[]; /* one for each of the table's entries */
+};
+
 /* The argument of a program that its tail calls hand on: its first context, or memory of the host's. 5: none. */
 uint32_t
 signature_context(const struct vm_signature *signature);
@@ -227,10 +235,6 @@ programs_at(const struct vm_table *t, uint32_t place);
 /* A program that was verified joins the tables of programs that it calls through. 0, or -EINVAL with *why: it does not fit in. */
 int
 programs_join(const struct vm_program *program, struct text *why);
-
-/* Does the function, or one that it calls, make tail calls? */
-bool
-func_has_tail_calls(const struct object *object, const struct func *func);
 
 /* Frees the programs (interp.c). */
 void
@@ -254,12 +258,20 @@ struct vm_run {
 	struct vm_range { const void *base; size_t len; } ranges[6];
 	uint32_t n_ranges;
 	uint32_t n_tail_calls;
+	uint64_t tail_args[5];         /* what machine code enters another program with */
 	/* Of programs that have a budget: */
 	bool has_budget;
 	int64_t budget;                /* what is left; below 0: used up, everybody returns */
 	void *held[VM_REFS_MAX];       /* records reserved and not yet given back */
 	struct lock *locked;           /* taken by spin_lock and not yet given back */
 };
+
+/*
+ * interp.c: a program in place of a function that another called, or one that runs in another way than who calls: on frames of its
+ * own, since what is left of those may not suffice. Returns its r0; the budget may be used up then.
+ */
+uint64_t
+enter_by_tail_call(struct vm_run *run, const struct vm_program *program, uint64_t context);
 
 /* Pays for a call back. False: it may not happen. */
 static inline bool

@@ -2,7 +2,7 @@
 /*
  * What a host may ask of programs: that they go back only so often (vm_set_budget), in the interpreter and as machine code alike to
  * the last jump, counted by hand below; and that the constants that they were written with do not stand in executable memory
- * (vm_set_constants).
+ * (vm_set_constants). And that programs go on with each other (tail calls) whichever of them are machine code.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -258,11 +258,61 @@ test_constants(void **state)
 	}
 }
 
+/* ---- tail calls from one way of running into another ------------------------------------------------------------ */
+
+/* Counts in its context and goes on with the program in place 0 or 1, by turns: as itself, and in a function of which it expects a result. */
+static const char tails[] = "r6 = r1\nr7 = *(u64 *)(r1 + 0)\nr7 += 1\n*(u64 *)(r1 + 0) = r7\nr3 = r7\nr3 &= 1\nr2 = table 22 ll\ncall 12\n"
+			    "r0 = *(u64 *)(r6 + 0)\nr0 += r7\nexit\n";
+static const char calls[] = "r6 = r1\nr7 = 1000\ncall function 1\nr0 += r7\nr1 = *(u64 *)(r6 + 8)\nr1 += 1\n*(u64 *)(r6 + 8) = r1\nexit\n";
+
+/* Bit 0, 1, 2 of `jits`: the program in place 0, in place 1, and that which begins, are machine code. */
+static void
+check_tails(const char *entry, const char *callee, unsigned jits, uint32_t budget, uint64_t r0, uint64_t returned)
+{
+	const struct vm_signature memory = { .args = { { VM_ARG_MEM, 16 } } };
+	struct arena *arena = arena_new();
+	struct object *object = object_of(arena, entry, callee);
+	struct text why = { 0 };
+	struct vm *vm = vm_new(object, 1, &why);
+	_Alignas(8) uint64_t context[2] = { 0 };
+	struct vm_program *program;
+	int err;
+
+	assert_non_null(vm);
+	vm_set_budget(vm, budget);
+	for (uint32_t i = 0; i < 3; i++) {
+		vm_set_exec(vm, jits >> i & 1 ? VM_EXEC_JIT : VM_EXEC_INTERP);
+		program = vm_load(vm, object->funcs[0], &memory, &why, &err);
+		if (!program || (i < 2 && vm_table_put_program(vm, FIXTURE_PROGRAMS, i, program, &why)))
+			fail_msg("%s: %s", entry, why.s);
+	}
+	for (int again = 0; again < 2; again++) {
+		memset(context, 0, sizeof(context));
+		assert_int_equal(vm_run(vm, program, NULL, (uint64_t[5]){ (uintptr_t)context }), r0);
+		assert_int_equal(context[0], 34);
+		assert_int_equal(context[1], returned);
+	}
+	vm_free(vm);
+	arena_free(arena);
+}
+
+static void
+test_tails(void **state)
+{
+	for (unsigned jits = 0; jits < 8; jits++) {
+		check_tails(tails, NULL, jits, 0, 34 + 34, 0);
+		check_tails(tails, NULL, jits, 100, 34 + 34, 0);
+		check_tails(calls, tails, jits, 0, 34 + 34 + 34 * 1000, 34);
+		check_tails(calls, tails, jits, 100, 34 + 34 + 34 * 1000, 34);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_budget), cmocka_unit_test(test_same_place), cmocka_unit_test(test_held), cmocka_unit_test(test_constants),
+		cmocka_unit_test(test_tails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
