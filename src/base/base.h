@@ -252,7 +252,7 @@ script_print_quote(const struct script *script, struct span span, FILE *out);
 /* ---- debug.c: -d STAGE[,STAGE] ------------------------------------------------------------------ */
 
 enum debug_stage {
-#define STAGE(id, name, doc) DEBUG_##id,
+#define STAGE(id, name, when, doc) DEBUG_##id,
 #include "base/stages.def"
 #undef STAGE
 	N_DEBUG_STAGES
@@ -264,6 +264,10 @@ debug_enable(const char *list, const char **bad);
 
 bool
 debug_on(enum debug_stage stage);
+
+/* Are stages turned on, and all such that nothing needs to run? */
+bool
+debug_compiles_only(void);
 
 /* The word by which -d knows a stage. */
 const char *

@@ -9,8 +9,9 @@
 
 static const struct {
 	const char *name, *doc;
+	enum { COMPILES, RUNS } when;
 } stages[] = {
-#define STAGE(id, name, doc) [DEBUG_##id] = { name, doc },
+#define STAGE(id, name, when, doc) [DEBUG_##id] = { name, doc, when },
 #include "base/stages.def"
 #undef STAGE
 };
@@ -49,6 +50,19 @@ bool
 debug_on(enum debug_stage stage)
 {
 	return enabled[stage];
+}
+
+bool
+debug_compiles_only(void)
+{
+	bool any = false;
+
+	for (int i = 0; i < N_DEBUG_STAGES; i++) {
+		if (enabled[i] && stages[i].when == RUNS)
+			return false;
+		any |= enabled[i];
+	}
+	return any;
 }
 
 const char *

@@ -136,6 +136,13 @@ close_run(struct run *run)
 	load_close(&run->load);
 }
 
+/* -d ast and the like ask to see how the script is compiled; it runs only where something is named to run it on. */
+static bool
+is_only_shown(const struct args *args)
+{
+	return debug_compiles_only() && !args->command && !args->pid && !args->from;
+}
+
 enum exit_status
 script_run(const struct args *args)
 {
@@ -145,6 +152,10 @@ script_run(const struct args *args)
 	enum exit_status status = load_open(&run.load, args);
 	uint64_t time = run.load.time;
 
+	if (status == STATUS_OK && is_only_shown(args)) {
+		load_close(&run.load);
+		return STATUS_OK;
+	}
 	if (status == STATUS_OK)
 		status = open_output(&run);
 	if (status == STATUS_OK) {
