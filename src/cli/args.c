@@ -325,6 +325,48 @@ option_find(const char *arg, const char **value)
 	return NULL;
 }
 
+/* What an option of ktap 0.4 became; NULL: it is none. */
+static const char *
+option_of_old(const char *arg)
+{
+	static const struct {
+		const char *option, *now;
+	} old[] = {
+		{ "-le", "unknown option; 'ktap list' shows the events" },
+		{ "-lf", "unknown option; 'ktap list probe:FILE:*' shows the functions of a file" },
+		{ "-lm", "unknown option; 'ktap list sdt:FILE:*' shows the markers of a file" },
+		{ "-b", "unknown option; '-d insn' shows the code" },
+		{ "-s", "unknown option; ktap -e 'trace EVENT { print(argstr) }' shows events" },
+		{ "-v", "unknown option; '-d events' and '-d time' tell what is done" },
+		{ "-T", "unknown option; print(nsecs, argstr) shows the time" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(old); i++)
+		if (!strcmp(arg, old[i].option))
+			return old[i].now;
+	return NULL;
+}
+
+static enum exit_status
+unknown_option(const char *arg)
+{
+	const char *nearest = NULL, *was = option_of_old(arg);
+	char name[32], text[80] = "unknown option";
+	unsigned best = 3, distance;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(arg, "="), arg);
+	for (const struct option_row *row = option_rows; row->name && strlen(name) > 3; row++) {
+		distance = text_distance(name, row->name, 2);
+		if (distance < best) {
+			best = distance;
+			nearest = row->name;
+		}
+	}
+	if (nearest)
+		snprintf(text, sizeof(text), "unknown option; did you mean '%s'", nearest);
+	return usage_error(arg, NULL, was ? was : text);
+}
+
 /* Options from argv[*at] on. Leaves *at at the first argument that is none. */
 static enum exit_status
 parse_options(struct args *args, char **argv, int *at)
@@ -334,7 +376,7 @@ parse_options(struct args *args, char **argv, int *at)
 		const struct option_row *row = option_find(arg, &value);
 
 		if (!row)
-			return usage_error(arg, NULL, "unknown option");
+			return unknown_option(arg);
 		if (row->value && !value) {
 			value = argv[*at];
 			if (!value)

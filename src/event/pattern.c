@@ -51,12 +51,38 @@ foreign_event(const char *pattern)
 }
 
 static void
-report_bad(const struct event_pattern *pattern, struct diags *diags)
+take_first(struct event *event, void *arg)
+{
+	struct event **first = arg;
+
+	if (!*first)
+		*first = event;
+}
+
+/* A system call, or its event, without what stands before it: open, sys_enter_open. */
+static const struct event *
+system_call(struct events *events, const char *name)
+{
+	struct event *found = NULL;
+	struct text pattern = { 0 };
+
+	text_printf(&pattern, strncmp(name, "sys_", 4) ? "syscalls:sys_enter_%s" : "syscalls:%s", name);
+	if (pattern.s && !strchr(name, '*'))
+		events_match(events, pattern.s, take_first, &found);
+	text_fini(&pattern);
+	return found;
+}
+
+static void
+report_bad(struct events *events, const struct event_pattern *pattern, struct diags *diags)
 {
 	const char *instead = foreign_event(pattern->text);
+	const struct event *call = instead ? NULL : system_call(events, pattern->text);
 	struct diag *diag;
 
 	diag = diag_error(diags, pattern->span, "bad-event", "'%s' is not an event: SYSTEM:NAME is needed", pattern->text);
+	if (call)
+		diag_help(diags, diag, "did you mean '%s:%s'?", call->system, call->name);
 	diag_help(diags, diag, "%s", instead ? instead : "for example `trace sched:sched_switch { ... }`; both parts may be globs");
 }
 
@@ -69,6 +95,10 @@ report_unknown(struct events *events, const struct event_pattern *pattern, struc
 	struct diag *diag;
 
 	diag = diag_error(diags, pattern->span, "unknown-event", "no event here matches '%s'", pattern->text);
+	if (strpbrk(pattern->text, " (")) {
+		diag_help(diags, diag, "a condition stands between slashes: trace EVENT /comm == bash/ { ... }; events are separated by commas");
+		return;
+	}
 	if (instead && !near) {
 		diag_help(diags, diag, "%s", instead);
 		return;
@@ -104,7 +134,7 @@ collect(struct collection *c, struct events *events, const struct event_pattern 
 	}
 	n = events_match(events, pattern->text, add_event, c);
 	if (n < 0)
-		report_bad(pattern, diags);
+		report_bad(events, pattern, diags);
 	else if (n == 0)
 		report_unknown(events, pattern, diags);
 }

@@ -27,6 +27,8 @@ static const char *const calls[N_BUILTINS] = {
 const char *
 foreign_name(const char *name)
 {
+	if (strncmp(name, "arg", 3) == 0 && name[3] && strspn(name + 3, "0123456789") == strlen(name + 3))
+		return "arg0 ... arg9 are the fields by number; args.NAME reads any by its name";
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcmp(names[i].word, name) == 0)
 			return names[i].instead;

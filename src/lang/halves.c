@@ -405,7 +405,11 @@ probe_builtin(struct halves *halves, const struct node *node, bool called)
 	if (!(builtin->halves & HALF_PROBE)) {
 		diag = refuse(halves, node->span, "control-only",
 			      arena_printf(halves->tree->arena, "'%s' cannot be used in a probe", builtin->name));
-		diag_help(halves->diags, diag, "it works in the main chunk, in tick and in trace_end: keep what it needs in a variable or table");
+		if (builtin->id == BUILTIN_ARG)
+			diag_help(halves->diags, diag, "args.NAME is a field of the event, arg0 ... arg9 likewise; an argument of the script is kept in a "
+				  "variable of the main chunk: var x = arg[1]");
+		else
+			diag_help(halves->diags, diag, "it works in the main chunk, in tick and in trace_end: keep what it needs in a variable or table");
 	} else if (builtin->is_call && !called) {
 		diag = refuse(halves, node->span, "function-value",
 			      arena_printf(halves->tree->arena, "'%s' is a function; a probe can only call it", builtin->name));
@@ -465,6 +469,15 @@ probe_call_function(struct halves *halves, const struct node *call, struct funct
 	enqueue(halves, callee);
 }
 
+/* Is what is called, or gives what is called, an unknown name? Then that was reported, and all else follows from it. */
+static bool
+is_unknown(const struct node *callee)
+{
+	while (callee->kind == NODE_CALL)
+		callee = callee->a;
+	return callee->kind == NODE_ERROR || (callee->kind == NODE_NAME && !callee->var && !callee->builtin);
+}
+
 static void
 probe_call(struct halves *halves, struct node *call)
 {
@@ -474,7 +487,9 @@ probe_call(struct halves *halves, struct node *call)
 		probe_builtin(halves, callee, true);
 	else if (callee->kind == NODE_NAME && callee->var && callee->var->constant)
 		probe_call_function(halves, call, callee->var->constant);
-	else if (callee->kind != NODE_ERROR && !(callee->kind == NODE_NAME && !callee->var))
+	else if (is_unknown(callee))
+		return;
+	else
 		refuse_with(halves, callee, "call-of-value", "a probe cannot call a function that is found only when it runs",
 			    "it can call what `function NAME` declares and nothing assigns later");
 	probe_list(halves, call->b);

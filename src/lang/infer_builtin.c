@@ -68,17 +68,26 @@ check_format_arg(struct infer *infer, struct node *format, const struct format_s
 {
 	enum type_kind kind = arg ? type_find(arg->type)->kind : TYPE_NIL;
 	bool wants_string = spec->letter->kind == FORMAT_STRING, fits;
+	struct diag *diag;
 
 	if (!arg) {
-		diag_error(infer->diags, format->span, "printf-format", "there is no value for '%%%c'", spec->letter->letter);
+		diag = diag_error(infer->diags, format->span, "printf-format", "there is no value for '%%%c'", spec->letter->letter);
+		diag_help(infer->diags, diag, "each %% of the format takes a value behind it, %%%% is a percent sign");
 		return;
 	}
 	if (kind == TYPE_UNKNOWN || arg->kind == NODE_NIL)
 		return;
 	fits = wants_string ? kind != TYPE_INT && kind != TYPE_BOOL && kind != TYPE_TABLE && kind != TYPE_KERNEL : kind == TYPE_INT || kind == TYPE_KSYM || kind == TYPE_KERNEL;
-	if (!fits)
-		diag_error(infer->diags, arg->span, "printf-format", "'%%%c' cannot show this %s", spec->letter->letter,
-			   type_name(arg->type));
+	if (fits)
+		return;
+	diag = diag_error(infer->diags, arg->span, "printf-format", "'%%%c' cannot show this %s", spec->letter->letter,
+			  type_name(arg->type));
+	if (kind == TYPE_TABLE)
+		diag_help(infer->diags, diag, "take an element of it, or walk it: for (k, v in pairs(t))");
+	else if (wants_string && kind == TYPE_BOOL)
+		diag_help(infer->diags, diag, "stringof(x) makes a text of it");
+	else
+		diag_help(infer->diags, diag, "%%%c shows it", wants_string ? 'd' : 's');
 }
 
 /* What output/printf.c would refuse is refused before anything runs. */

@@ -10,7 +10,9 @@ report_no_fields(struct infer *infer, const struct node *node)
 	struct diag *diag = diag_error(infer->diags, node->span, "no-event-fields", "this handler's event has no fields that can be "
 				       "read here");
 
-	if (infer->program->any_event)
+	if (node->kind == NODE_INDEX && (!node->b || node->b->kind != NODE_STR))
+		diag_help(infer->diags, diag, "fields are read by name, args.NAME, or by number, arg0 ... arg9; print(args) shows them all");
+	else if (infer->program->any_event)
 		diag_help(infer->diags, diag, "the event is named when the script runs, so its fields are not known when it is compiled; "
 					      "a `trace` statement has them: for kdebug.kprobe(\"FUNCTION\", ...) write `trace probe:FUNCTION { ... }`, "
 					      "for kdebug.tracepoint(\"SYSTEM:NAME\", ...) `trace SYSTEM:NAME { ... }`");

@@ -57,6 +57,10 @@ infer_require(struct infer *infer, struct node *node, enum type_kind kind, const
 	diag = diag_error(infer->diags, node->span, "type-conflict", "%s must be %s, but this is %s", what, type_name(needed),
 			  type_name(type));
 	infer_note_origin(infer, diag, right, node->span);
+	if (kind == TYPE_STR && (type_find(type)->kind == TYPE_INT || type_find(type)->kind == TYPE_EVENT || type_find(type)->kind == TYPE_BOOL))
+		diag_help(infer->diags, diag, "stringof(x) makes a text of it");
+	else if (kind == TYPE_INT && type_find(type)->kind == TYPE_STR)
+		diag_help(infer->diags, diag, "texts are joined by `..`; stringof(x) makes one of a number");
 }
 
 struct type *

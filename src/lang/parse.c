@@ -133,8 +133,13 @@ expect_close(struct parser *p, enum token_kind kind, struct span open, const cha
 	if (accept(p, kind) || p->panic)
 		return;
 	diag = syntax_error(p, "expected-token", expected_text(p, kind));
-	if (diag)
-		diag_note(p->diags, diag, open, "it would close this '%s'", open_text);
+	if (!diag)
+		return;
+	diag_note(p->diags, diag, open, "it would close this '%s'", open_text);
+	if (p->token.kind == TOKEN_ASSIGN && kind != TOKEN_RBRACE)
+		help(p, diag, "= assigns, == compares");
+	else if (kind == TOKEN_SLASH)
+		help(p, diag, "the handler's statements stand in braces behind the filter: /.../ { ... }");
 }
 
 bool

@@ -288,6 +288,8 @@ expected_expression(struct parser *p)
 	diag = syntax_error(p, "expected-expression", "an expression");
 	if (p->token.kind == TOKEN_INCREMENT)
 		help(p, diag, "x++ is a statement of its own, and stands behind the name");
+	else if (p->token.kind == TOKEN_LBRACKET)
+		help(p, diag, "a table's elements stand in braces: { 1, 2, 3 }");
 	else if (token_is_keyword(p->token.kind) && !at_new_line(p))
 		help(p, diag, "this word is reserved");
 	return node;

@@ -155,8 +155,12 @@ parse_block(struct parser *p)
 
 	if (at_word(p, "then") || at(p, TOKEN_DO))
 		return parse_lua_block(p);
-	if (!expect(p, TOKEN_LBRACE))
+	if (!at(p, TOKEN_LBRACE)) {
+		if (!p->panic)
+			help(p, syntax_error(p, "expected-token", "'{'"), "statements stand in braces here: { ... }");
 		return new_node(p, NODE_BLOCK, open);
+	}
+	advance(p);
 	if (enter(p)) {
 		block = parse_chunk(p, TOKEN_RBRACE);
 		expect_close(p, TOKEN_RBRACE, open, "{");
@@ -613,8 +617,13 @@ parse_for(struct parser *p, struct node *stat)
 
 	advance(p);
 	open = p->token.span;
-	if (!expect(p, TOKEN_LPAREN))
+	if (!at(p, TOKEN_LPAREN)) {
+		if (!p->panic)
+			help(p, syntax_error(p, "expected-token", "'('"),
+			     "the head of a loop stands in parentheses: for (i = 1, 10) { ... }, for (k, v in pairs(t)) { ... }");
 		return stat;
+	}
+	advance(p);
 	behind = at(p, TOKEN_NAME) ? peek(p)->kind : TOKEN_EOF;
 	if (behind == TOKEN_COMMA || behind == TOKEN_IN)
 		parse_in(p, stat);
@@ -646,6 +655,12 @@ parse_var(struct parser *p, struct node *stat)
 	} while (accept(p, TOKEN_COMMA));
 	if (accept(p, TOKEN_ASSIGN))
 		stat->b = parse_exps(p);
+	if (at(p, TOKEN_ASSIGN) && stat->b && stat->b->next && !p->panic) {
+		help(p, syntax_error(p, "expected-statement", "a statement"), "names come first, then values: var a, b = 1, 2");
+		for (last = &stat->b; (*last)->next; last = &(*last)->next)
+			;
+		(*last)->kind = NODE_ERROR; /* the next variable's name, meant as such */
+	}
 	close_span(p, stat);
 	return stat;
 }
@@ -746,6 +761,8 @@ report_no_statement(struct parser *p, struct node *stat)
 		help(p, diag, foreign_name(stat->a->s));
 	else if (p->token.kind == TOKEN_EQ)
 		help(p, diag, "= assigns, == compares");
+	else if (stat->a && stat->a->kind == NODE_NAME && builtin_find(stat->a->s) && builtin_find(stat->a->s)->is_call)
+		help(p, diag, arena_printf(p->arena, "a call has parentheses: %s()", stat->a->s));
 	else if (p->token.kind == TOKEN_NAME && p->token.span.off == p->end + 1)
 		help(p, diag, "statements begin with var, if, for, while, trace ... or with the name that is assigned or called");
 }

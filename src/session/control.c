@@ -156,7 +156,10 @@ message_text(const struct control *control, const char *message, struct text *ou
 	text_puts(out, control->object->script ? control->object->script->name : control->object->name);
 	if (line)
 		text_printf(out, ":%lu", line);
-	text_printf(out, ": error: %s", text);
+	if (strstr(text, "(for iterator"))
+		text_printf(out, ": error: %.*sbehind 'in'; a loop goes through pairs(t), or sorted(t)", (int)strcspn(text, "("), text);
+	else
+		text_printf(out, ": error: %s", text);
 }
 
 static void
