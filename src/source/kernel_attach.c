@@ -195,6 +195,25 @@ attach_probe(struct kernel *kernel, struct unit *unit, struct event *event)
 	return perf < 0 ? perf : attach_perf(kernel, unit, event, perf);
 }
 
+/*
+ * Since 6.7 the kernel says first of all that there are several of a name. The place asked for is in no function, so that nothing is made that would
+ * have to be taken away.
+ */
+bool
+kernel_is_ambiguous(const struct event *event)
+{
+	struct perf_event_attr attr = { .kprobe_func = (uint64_t)(uintptr_t)event->probe->symbol, .probe_offset = INT32_MAX };
+	int perf, type = probe_type(event);
+
+	if (type < 0)
+		return false;
+	attr.type = (uint32_t)type;
+	perf = open_anywhere(&attr);
+	if (perf >= 0)
+		close(perf);
+	return perf == -EADDRNOTAVAIL;
+}
+
 /* On every CPU that is on. */
 static int
 attach_everywhere(struct kernel *kernel, const struct unit *unit, const struct event *event, struct perf_event_attr *attr)
@@ -448,6 +467,15 @@ attach_own(struct kernel *kernel, struct unit *unit, struct text *why)
 	return err;
 }
 
+/* The kernel does not call the function's programs directly: it gets a kprobe after all. */
+static int
+attach_instead(struct kernel *kernel, struct unit *unit, int err, struct text *why)
+{
+	kernel_direct_revert(unit, err);
+	err = kernel_load_unit(kernel, unit, why);
+	return err < 0 ? err : attach[unit->kind](kernel, unit, unit->events[0]);
+}
+
 static int
 attach_events(struct kernel *kernel, struct unit *unit, struct text *why)
 {
@@ -456,6 +484,8 @@ attach_events(struct kernel *kernel, struct unit *unit, struct text *why)
 
 	for (i = 0; i < unit->n_events; i++) {
 		err = attach[unit->kind](kernel, unit, unit->events[i]);
+		if (err < 0 && unit->is_direct)
+			err = attach_instead(kernel, unit, err, why);
 		note(kernel, unit, unit->events[i], err);
 		if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
 			/* Not the event's fault, and the rest would fare the same. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The few facts that stubs need from the kernel's BTF: the type numbers of four raw tracepoints, and where
- * a task keeps its ids.
+ * The few facts that stubs need from the kernel's BTF: the type numbers of four raw tracepoints, where
+ * a task keeps its ids, and what parameters some functions have.
  *
  * One pass over the raw bytes that ends when all is found: 0.3 to 1 ms (mapped, Linux 6.15 and later), 4
  * ms (read). libbpf's parser takes 7 to 13 ms and indexes all 126,000 types, which is more than a whole
@@ -198,5 +198,131 @@ kernel_types_read(struct kernel_types *types)
 	*types = (struct kernel_types){ 0 };
 	if (raw_btf_open(&btf))
 		scan(types, &btf);
+	raw_btf_close(&btf);
+}
+
+/* ---- functions ------------------------------------------------------------------------------- */
+
+#define TYPES_MAX (1u << 22) /* as many as the kernel takes; kernel/bpf/btf.c, BTF_MAX_TYPE is less */
+#define STEPS_MAX 32         /* typedefs and qualifiers in front of a type */
+
+/* Where each type begins, by its number. */
+struct type_index {
+	const struct raw_btf *btf;
+	uint32_t *offsets;
+	uint32_t n, cap;
+};
+
+static bool
+index_add(struct type_index *index, uint32_t offset)
+{
+	uint32_t cap = index->cap ? 2 * index->cap : 1u << 17, *more;
+
+	if (index->n == index->cap) {
+		more = cap <= TYPES_MAX ? mem_realloc(index->offsets, cap * sizeof(*more)) : NULL;
+		if (!more)
+			return false;
+		index->offsets = more;
+		index->cap = cap;
+	}
+	index->offsets[index->n++] = offset;
+	return true;
+}
+
+/* All of the types whose length is known; numbers the functions that are asked for. */
+static void
+index_types(struct type_index *index, struct function_types *functions, uint32_t n)
+{
+	const struct raw_btf *btf = index->btf;
+	const struct btf_type *type;
+	size_t len;
+
+	index_add(index, 0); /* void */
+	for (const char *p = btf->types; (size_t)(btf->types_end - p) >= sizeof(*type); p += len) {
+		type = (const struct btf_type *)p;
+		if (BTF_INFO_KIND(type->info) >= NR_BTF_KINDS)
+			return;
+		len = sizeof(*type) + fixed_extra[BTF_INFO_KIND(type->info)] +
+		      (size_t)member_extra[BTF_INFO_KIND(type->info)] * BTF_INFO_VLEN(type->info);
+		if (len > (size_t)(btf->types_end - p) || !index_add(index, (uint32_t)(p - btf->types)))
+			return;
+		for (uint32_t i = 0; i < n && BTF_INFO_KIND(type->info) == BTF_KIND_FUNC; i++)
+			if (strcmp(name_of(btf, type->name_off), functions[i].name) == 0)
+				functions[i].id = functions[i].id ? UINT32_MAX : index->n - 1; /* of two neither is known to be meant */
+	}
+}
+
+static const struct btf_type *
+type_of(const struct type_index *index, uint32_t id)
+{
+	return id && id < index->n ? (const struct btf_type *)(index->btf->types + index->offsets[id]) : NULL;
+}
+
+/* Fills in size and sign, where the type is a number or a pointer. Returns the words of a context that it takes; 0: none, it is void. */
+static uint32_t
+describe(const struct type_index *index, uint32_t id, struct function_value *value)
+{
+	const struct btf_type *type = type_of(index, id);
+	uint32_t kind = type ? BTF_INFO_KIND(type->info) : BTF_KIND_UNKN;
+
+	for (int step = 0; type && step < STEPS_MAX && (kind == BTF_KIND_TYPEDEF || kind == BTF_KIND_CONST || kind == BTF_KIND_VOLATILE ||
+							kind == BTF_KIND_RESTRICT || kind == BTF_KIND_TYPE_TAG); step++) {
+		type = type_of(index, type->type);
+		kind = type ? BTF_INFO_KIND(type->info) : BTF_KIND_UNKN;
+	}
+	if (!type)
+		return 0;
+	if (kind == BTF_KIND_PTR) {
+		value->size = 8;
+		return 1;
+	}
+	if (kind != BTF_KIND_INT && kind != BTF_KIND_ENUM && kind != BTF_KIND_ENUM64)
+		return type->size > 8 ? 2 : 1;
+	if (type->size != 1 && type->size != 2 && type->size != 4 && type->size != 8)
+		return 2;
+	value->size = (uint8_t)type->size;
+	value->is_signed = kind == BTF_KIND_INT ? BTF_INT_ENCODING(*(const uint32_t *)(type + 1)) & BTF_INT_SIGNED : BTF_INFO_KFLAG(type->info);
+	return 1;
+}
+
+static void
+describe_function(const struct type_index *index, struct function_types *function)
+{
+	const struct btf_type *type = type_of(index, function->id), *prototype = type ? type_of(index, type->type) : NULL;
+	const struct btf_param *params;
+	struct function_value rest;
+	uint32_t i, word = 0;
+
+	if (!prototype || BTF_INFO_KIND(prototype->info) != BTF_KIND_FUNC_PROTO) {
+		function->id = 0;
+		return;
+	}
+	params = (const struct btf_param *)(prototype + 1);
+	for (i = 0; i < BTF_INFO_VLEN(prototype->info); i++) {
+		struct function_value *value = i < FUNCTION_PARAMS_MAX ? &function->params[i] : &rest;
+
+		value->word = word;
+		word += describe(index, params[i].type, value);
+	}
+	/* Behind a structure that takes two words, registers and words are no longer the same. */
+	function->n_params = word == i ? (i < FUNCTION_PARAMS_MAX ? i : FUNCTION_PARAMS_MAX) : 0;
+	function->result.word = word;
+	describe(index, prototype->type, &function->result);
+}
+
+void
+kernel_functions_read(struct function_types *functions, uint32_t n)
+{
+	struct raw_btf btf;
+	struct type_index index = { .btf = &btf };
+
+	for (uint32_t i = 0; i < n; i++)
+		functions[i] = (struct function_types){ .name = functions[i].name };
+	if (raw_btf_open(&btf))
+		index_types(&index, functions, n);
+	for (uint32_t i = 0; i < n; i++)
+		if (functions[i].id)
+			describe_function(&index, &functions[i]);
+	free(index.offsets);
 	raw_btf_close(&btf);
 }

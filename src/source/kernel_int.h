@@ -7,6 +7,7 @@
  *     kernel_table.c  the object's tables as BPF maps
  *     kernel_pin.c    tables kept in bpffs, with types
  *     kernel_plan.c   which registered events are served by which loaded program (unit)
+ *     kernel_direct.c probes that are served by direct calls, fentry and fexit
  *     kernel_stub.c   the entry stub of a unit, with its handler in place or calls of several
  *     kernel_image.c  a unit as eBPF: entry stub, what it calls behind it
  *     kernel_load.c   loading; refusals in the user's terms
@@ -104,6 +105,10 @@ struct unit {
 	bool by_cookie;           /* the attachment says which event it is; else the unit serves one event */
 	uint32_t btf_id;          /* attached through BTF, for this type: arguments are pointers that may be followed; 0: not */
 	bool at_entry;            /* its events are first instructions of user functions: the caller's address is on top of the stack */
+	bool is_direct;           /* the script says probe:, a direct call serves it: kernel_direct.c */
+	const char *not_direct;   /* of kprobes: why none does */
+	const struct field *fields;   /* of the record, and how each is fetched, in place of the event's; NULL: the event's */
+	const struct fetch *fetches;
 	bool may_nest;            /* its events can happen inside a program that holds a lock of the kernel's: see kernel_plan.c */
 	uint32_t scratch_slot;    /* in the scratch table, when a program asks for scratch memory */
 	struct syscall_entry *syscalls; /* [SYSCALLS_MAX]; of system calls only */
@@ -309,6 +314,16 @@ kernel_has_unit(const struct kernel *kernel, enum unit_kind kind);
 int
 unit_only_syscall(const struct unit *unit);
 
+/* ---- kernel_direct.c ------------------------------------------------------------------------- */
+
+/* Turns units of kprobes that direct calls can serve into such. Part of the plan. */
+void
+kernel_plan_direct(struct kernel *kernel);
+
+/* Makes a unit one of kprobes again, not loaded: the kernel has refused, with -errno, to load or attach it. */
+void
+kernel_direct_revert(struct unit *unit, int err);
+
 /* ---- kernel_stub.c --------------------------------------------------------------------------- */
 
 #define STUB_RECORD_MAX (24 + 8 * (PROBE_ARGS_MAX + 1)) /* of a probe at a function's return; a system call's is shorter */
@@ -342,6 +357,10 @@ kernel_image(const struct kernel *kernel, const struct unit *unit, struct arena 
 int
 kernel_load(struct kernel *kernel, struct text *why);
 
+/* Loads one unit, likewise. */
+int
+kernel_load_unit(struct kernel *kernel, struct unit *unit, struct text *why);
+
 /* Can programs of this type call this helper? One attempt to load three instructions. */
 bool
 kernel_has_helper(enum bpf_prog_type type, int32_t helper);
@@ -366,6 +385,10 @@ kernel_prepare_descriptors(const struct kernel *kernel);
 /* Detaches everything. */
 void
 kernel_detach_all(struct kernel *kernel);
+
+/* Has the kernel several functions of this probe's name, none of which is meant more than the others? Older kernels take the first. */
+bool
+kernel_is_ambiguous(const struct event *event);
 
 /* Checks, before start, whether an event can be served at all. */
 int
@@ -504,5 +527,25 @@ kernel_drop_privilege(void);
 /* Looks up what struct kernel_types holds in /sys/kernel/btf/vmlinux. What is missing stays 0. */
 void
 kernel_types_read(struct kernel_types *types);
+
+#define FUNCTION_PARAMS_MAX 6 /* those that registers pass */
+
+struct function_value {
+	uint8_t size;         /* bytes: 1, 2, 4, 8; 0: there is none, or it is no number and no pointer */
+	bool is_signed;
+	uint32_t word;        /* of a direct call's context, from 0 */
+};
+
+/* What BTF says of a kernel function. */
+struct function_types {
+	const char *name;     /* asked for */
+	uint32_t id;          /* 0: it is not known, and nothing else is */
+	uint32_t n_params;    /* of the function, as far as there is room */
+	struct function_value params[FUNCTION_PARAMS_MAX], result;
+};
+
+/* Fills in all but the names. */
+void
+kernel_functions_read(struct function_types *functions, uint32_t n);
 
 #endif

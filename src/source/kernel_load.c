@@ -302,22 +302,55 @@ translated(int fd)
 	return info.xlated_prog_len / (unsigned)sizeof(struct bpf_insn);
 }
 
+static void
+tell_load(const struct unit *unit, const struct image *image)
+{
+	if (debug_on(DEBUG_KERNEL))
+		fprintf(stderr, "kernel: BPF_PROG_LOAD %s type %d, %u instructions, %u translated: %d\n", unit_infos[unit->kind].name,
+			unit_type(unit), image->n_insns, translated(unit->fd), unit->fd);
+}
+
+/* Without words, for there is another way: a kprobe. */
 static int
-load_unit(struct kernel *kernel, struct unit *unit, struct text *why)
+load_direct(struct kernel *kernel, struct unit *unit)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+	struct arena *arena = arena_new();
+	struct text why = { 0 };
+	struct image image;
+	int err = kernel_image(kernel, unit, arena, &image, &why);
+
+	if (err == 0) {
+		unit->fd = load_image(unit, &image, &opts);
+		err = unit->fd < 0 ? unit->fd : 0;
+		tell_load(unit, &image);
+	}
+	text_fini(&why);
+	arena_free(arena);
+	return err;
+}
+
+int
+kernel_load_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts);
 	struct arena *arena = arena_new();
 	struct image image;
-	int err = kernel_image(kernel, unit, arena, &image, why);
+	int err = unit->is_direct ? load_direct(kernel, unit) : -ENOTSUP;
 
+	if (unit->is_direct && err < 0)
+		kernel_direct_revert(unit, err);
+	if (err == 0) {
+		arena_free(arena);
+		return 0;
+	}
+	err = kernel_image(kernel, unit, arena, &image, why);
 	if (err == 0) {
 		unit->fd = load_image(unit, &image, &opts);
 		if (unit->fd < 0)
 			unit->fd = load_to_explain(kernel, unit, &image, unit->fd, why);
 		err = unit->fd < 0 ? unit->fd : 0;
-		if (debug_on(DEBUG_KERNEL))
-			fprintf(stderr, "kernel: BPF_PROG_LOAD %s type %d, %u instructions, %u translated: %d\n",
-				unit_infos[unit->kind].name, unit_type(unit), image.n_insns, translated(unit->fd), unit->fd);
+		tell_load(unit, &image);
 	}
 	arena_free(arena);
 	return err;
@@ -330,6 +363,6 @@ kernel_load(struct kernel *kernel, struct text *why)
 	int err = 0;
 
 	for (i = 0; i < kernel->n_units && err == 0; i++)
-		err = load_unit(kernel, kernel->units[i], why);
+		err = kernel_load_unit(kernel, kernel->units[i], why);
 	return err;
 }

@@ -6,6 +6,7 @@
  *     system calls       any                          one for all entries, one for all exits
  *     tracepoint         no                           raw tracepoint: detaches in 0.1 to 1 ms
  *     tracepoint         yes                          perf tracepoint, whose context is the record: detaches in 50 ms
+ *     kernel function    what BTF knows               fentry, fexit: kernel_direct.c; a program for that function, called without a breakpoint
  *     kernel function    any                          kprobe, kretprobe: the stub builds the record from the registers
  *     fentry, fexit      any                          a program for that function, called without a breakpoint
  *     rawtp              any                          a program for that tracepoint
@@ -401,7 +402,7 @@ reason(const struct unit *unit)
 	case UNIT_TRACEPOINT: return "a handler reads fields";
 	case UNIT_FENTRY:
 	case UNIT_FEXIT:
-	case UNIT_RAWTP: return "asked for, arguments by BTF";
+	case UNIT_RAWTP: return unit->is_direct ? "in place of a kprobe: what the handler reads is known by BTF" : "asked for, arguments by BTF";
 	case UNIT_KPROBE:
 	case UNIT_KRETPROBE: return unit->multi         ? "kprobe.multi, one attachment"
 				    : unit->n_events > 1 ? "one by one: an offset, or no kprobe.multi here"
@@ -429,6 +430,8 @@ print_unit(const struct unit *unit)
 		fprintf(stderr, ": %u program%s, %u event%s, told apart by %s", unit->n_slots, unit->n_slots == 1 ? "" : "s", n,
 			n == 1 ? "" : "s", unit->syscalls ? "number" : unit->by_cookie ? "cookie" : "program");
 	fprintf(stderr, "%s\n", unit->may_nest ? ", never inside another" : "");
+	if (unit->not_direct)
+		fprintf(stderr, "events:     not called directly (fentry, fexit): %s\n", unit->not_direct);
 	for (i = 0; i < unit->n_events; i++)
 		fprintf(stderr, "events:     %s:%s\n", unit->events[i]->system, unit->events[i]->name);
 }
@@ -461,6 +464,7 @@ kernel_plan(struct kernel *kernel, struct text *why)
 		else
 			plan_other(kernel, registration);
 	}
+	kernel_plan_direct(kernel);
 	err = plan_multi(kernel, why);
 	if (err < 0)
 		return err;

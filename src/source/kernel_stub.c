@@ -485,7 +485,7 @@ emit_function_ip(struct stub *stub)
 static void
 emit_ip(struct stub *stub)
 {
-	if (stub->unit->kind == UNIT_KPROBE && stub->unit->multi) {
+	if ((stub->unit->kind == UNIT_KPROBE && stub->unit->multi) || stub->unit->kind == UNIT_FENTRY) {
 		emit_function_ip(stub);
 		return;
 	}
@@ -550,13 +550,15 @@ emit_fetch(struct stub *stub, const struct fetch *fetch, const struct field *fie
 static void
 emit_probe_record(struct stub *stub, const struct event *event)
 {
+	const struct field *fields = stub->unit->fields ? stub->unit->fields : event->fields;
+	const struct fetch *fetches = stub->unit->fetches ? stub->unit->fetches : event->probe->fetches;
 	uint32_t i;
 
 	if (wants_word(stub->unit, 0))
 		emit(stub, insn_store_imm(BPF_DW, 10, place(stub, OFF_RECORD), 0));
 	for (i = 0; i < event->n_fields; i++)
-		if (wants_word(stub->unit, event->fields[i].offset / 8))
-			emit_fetch(stub, &event->probe->fetches[i], &event->fields[i]);
+		if (wants_word(stub->unit, fields[i].offset / 8))
+			emit_fetch(stub, &fetches[i], &fields[i]);
 }
 
 /* ---- other events ---------------------------------------------------------------------------- */
