@@ -240,6 +240,8 @@ const struct option_row option_rows[] = {
 	  .no_object = "the size of its buffers stands in its source (max_entries)" },
 	{ "--unwind", "HOW", take_unwind, "take user stacks by fp (frame pointers), or dwarf[,BYTES] (call frame information; BYTES of the stack, 16k, are looked at)",
 	  unwind_word, .only = "script run", .no_object = "its programs take stacks themselves (bpf_get_stack)" },
+	{ "--mangled", .flag = offsetof(struct args, mangled), .doc = "show functions of C++ and Rust in user stacks by the names that compilers give them",
+	  .only = "script run", .no_object = "it prints no names" },
 	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run",
 	  .no_object = "its programs keep no account" },
 	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of what happens", .only = "script run list record",

@@ -64,6 +64,7 @@ struct args {
 	uint32_t stack_bytes;   /* --unwind=dwarf,BYTES; 0: not given */
 	enum vm_exec exec;      /* --exec */
 	bool quiet; /* -q */
+	bool mangled; /* --mangled */
 	bool unsafe; /* --unsafe */
 	bool json;  /* --json */
 	bool as_text; /* --text */

@@ -111,6 +111,7 @@ run_session(struct run *run, const struct target *target)
 		.script_args = run->load.args->script_args,
 		.out_fd = run->out_fd,
 		.quiet = run->load.args->quiet,
+		.mangled = run->load.args->mangled,
 		.unsafe = run->load.args->unsafe,
 		.losses = run->losses ? &losses : NULL,
 	};

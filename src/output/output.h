@@ -157,9 +157,12 @@ symbols_error(struct symbols *symbols, struct text *why);
 /* Symbols of programs and libraries, read when they are first asked for. */
 struct user_symbols;
 
+/* Functions of C++ and Rust: as their programmers wrote them, or as their compilers did. */
+enum names { NAMES_READABLE, NAMES_MANGLED };
+
 /* NULL: no memory. */
 struct user_symbols *
-user_symbols_new(void);
+user_symbols_new(enum names names);
 
 void
 user_symbols_free(struct user_symbols *symbols);

@@ -26,4 +26,10 @@ made_code_parse(struct made_code *code, char *text);
 bool
 made_code_find(struct made_code *code, uint64_t addr, struct image_symbol *symbol);
 
+/* ---- demangle.c ------------------------------------------------------------------------------------------ */
+
+/* Appends the readable form of a function's name. False: it has no other than this, or there is no demangler in this build. */
+bool
+demangle(const char *name, struct text *out);
+
 #endif

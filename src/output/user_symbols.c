@@ -41,12 +41,17 @@ struct made {
 struct user_symbols {
 	struct entry *files[BUCKETS];
 	struct made *made[BUCKETS];
+	enum names names;
 };
 
 struct user_symbols *
-user_symbols_new(void)
+user_symbols_new(enum names names)
 {
-	return mem_alloc(sizeof(struct user_symbols));
+	struct user_symbols *symbols = mem_alloc(sizeof(*symbols));
+
+	if (symbols)
+		symbols->names = names;
+	return symbols;
 }
 
 static void
@@ -181,7 +186,9 @@ file_text(struct user_symbols *symbols, const struct place *place, unsigned back
 	if (!image || !image_find(image, place->offset - back, &symbol)) {
 		text_printf(out, "0x%" PRIx64, image ? image_address(image, place->offset) : place->offset);
 	} else {
-		text_printf(out, "%s+0x%" PRIx64, symbol.name, symbol.offset + back);
+		if (symbols->names == NAMES_MANGLED || !demangle(symbol.name, out))
+			text_puts(out, symbol.name);
+		text_printf(out, "+0x%" PRIx64, symbol.offset + back);
 		if (symbol.size)
 			text_printf(out, "/0x%" PRIx64, symbol.size);
 	}

@@ -123,7 +123,7 @@ open_session(struct session *session)
 	session->watch.pidfd = -1;
 	session->out = output_new(session->options->out_fd);
 	session->symbols = symbols_new();
-	session->user_symbols = user_symbols_new();
+	session->user_symbols = user_symbols_new(session->options->mangled ? NAMES_MANGLED : NAMES_READABLE);
 	if (err == 0 && (!session->out || !session->symbols || !session->user_symbols))
 		err = -ENOMEM;
 	if (err == 0 && !session->source)

@@ -43,6 +43,7 @@ struct session_options {
 	char **script_args;      /* arg[1..], NULL-terminated */
 	int out_fd;
 	bool quiet;     /* no banner */
+	bool mangled;   /* --mangled: names of C++ and Rust functions as compilers write them */
 	bool unsafe;    /* --unsafe: scripts may start programs */
 	struct losses *losses; /* filled in at the end, the caller's to free; NULL: not wanted */
 };

@@ -471,6 +471,21 @@ has_entries(const struct kernel *kernel)
 	return false;
 }
 
+/* Does the kernel have atomic operations that give the value before (Linux 5.12)? */
+static bool
+has_fetch(void)
+{
+	const struct bpf_insn insns[] = {
+		insn_mov_imm(0, 0), insn_store(BPF_DW, 10, 0, -8), insn_mov(1, 10),
+		insn_atomic(BPF_DW, BPF_ADD | BPF_FETCH, 1, 0, -8), insn_exit(),
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ktap_probe", "Dual BSD/GPL", insns, ARRAY_SIZE(insns), NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static int
 open_tables(struct kernel_stacks *stacks)
 {
@@ -513,7 +528,8 @@ kernel_stacks_open(struct kernel *kernel, struct text *why)
 	struct kernel_stacks *stacks;
 	int err = 0;
 
-	if (kernel->object->table_ustacks == UINT32_MAX || (!dwarf && !has_entries(kernel)))
+	/* Where programs cannot number what they send, a caller is missing as frame pointers have it. */
+	if (kernel->object->table_ustacks == UINT32_MAX || (!dwarf && (!has_entries(kernel) || !has_fetch())))
 		return 0;
 	stacks = arena_alloc(kernel->arena, sizeof(*stacks));
 	stacks->ring_fd = stacks->counter_fd = stacks->known_fd = -1;
