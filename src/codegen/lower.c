@@ -100,14 +100,18 @@ lower_if(struct lowering *l, struct node *node)
 {
 	uint32_t otherwise = ir_label(&l->ir), done = ir_label(&l->ir);
 	struct memory_mark mark = memory_mark(l);
+	struct known_mark known;
 
 	lower_condition(l, node->a, otherwise, false);
 	memory_release(l, mark);
+	known = known_mark(l);
 	lower_stat(l, node->b);
+	known_release(l, known);
 	if (node->c) {
 		ir_jump(&l->ir, done);
 		ir_bind(&l->ir, otherwise);
 		lower_stat(l, node->c);
+		known_release(l, known);
 	} else {
 		ir_bind(&l->ir, otherwise);
 	}
@@ -246,6 +250,7 @@ lower_handler(struct lowering *l, bool (*has_helper)(int32_t helper))
 	l->ir.span = program->function->span;
 	l->end = ir_label(&l->ir);
 	prepare_loops(l, has_helper);
+	known_prepare(l);
 	lower_exit_check(l);
 	if (program->filter)
 		lower_condition(l, program->filter, l->end, false);

@@ -14,6 +14,7 @@ lower_inlined(struct lowering *l, struct node *node)
 	struct loop *outer_loop = l->loop;
 	struct node *arg = node->b;
 	struct val nil = val_nil();
+	struct known_mark known;
 	uint32_t i = 0;
 
 	inlining.result = *local_new(l, type, inlined->result_nullable, inlined->result_captured ? LOCAL_CAPTURED : LOCAL_REGISTERS);
@@ -34,7 +35,9 @@ lower_inlined(struct lowering *l, struct node *node)
 	}
 	l->inlining = &inlining;
 	l->loop = NULL;
+	known = known_mark(l);
 	lower_stat(l, inlined->body);
+	known_release(l, known);
 	if (inlined->result_nullable || type->kind != TYPE_STR)
 		local_assign(l, &inlining.result, type, &nil);
 	ir_bind(&l->ir, inlining.on_return);

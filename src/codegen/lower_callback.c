@@ -24,6 +24,7 @@ callback_begin(struct lowering *l, struct callback *callback, unsigned context)
 	struct inlining *inlining = l->inlining;
 	struct span span = l->ir.span;
 
+	known_drop(l);
 	callback->exit = memory_scratch(l, 8);
 	ir_store_imm(&l->ir, BPF_DW, callback->exit.base, callback->exit.off, EXIT_LOOP);
 	callback->outer = l->ir;
@@ -87,6 +88,7 @@ callback_end(struct lowering *l, struct callback *callback)
 	struct ir *ir = &l->ir;
 	uint32_t stack;
 
+	known_drop(l);
 	lower_failures(l);
 	callback->returns = inlining && leave(l, callback, inlining->on_return, EXIT_FUNCTION);
 	callback->ends = leave(l, callback, l->end, EXIT_HANDLER);

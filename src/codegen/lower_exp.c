@@ -150,11 +150,15 @@ helper_value(struct lowering *l, int32_t helper)
 static struct val
 lower_execname(struct lowering *l)
 {
-	struct val val = { .kind = TYPE_STR, .present = NO_VREG, .str_size = 16, .mem = memory_new(l, 16) };
+	bool keep = l->keeps_comm && l->ir.context == NO_VREG; /* functions that are called back have frames of their own */
+	struct val val = { .kind = TYPE_STR, .present = NO_VREG, .str_size = COMM_SIZE, .mem = keep ? l->comm : memory_new(l, COMM_SIZE) };
 
+	if (l->known_comm)
+		return val;
 	/* The kernel pads the name with zeros only since 5.19. */
-	memory_zero(l, val.mem, 16);
-	ir_call(&l->ir, BPF_FUNC_get_current_comm, (int[]){ memory_address(l, val.mem), ir_const(&l->ir, 16) }, 2);
+	memory_zero(l, val.mem, COMM_SIZE);
+	ir_call(&l->ir, BPF_FUNC_get_current_comm, (int[]){ memory_address(l, val.mem), ir_const(&l->ir, COMM_SIZE) }, 2);
+	l->known_comm = keep;
 	return val;
 }
 
@@ -565,6 +569,7 @@ void
 lower_condition(struct lowering *l, struct node *node, uint32_t target, bool when)
 {
 	struct span outer = l->ir.span;
+	struct known_mark known;
 	uint32_t through;
 	struct val val;
 
@@ -579,7 +584,9 @@ lower_condition(struct lowering *l, struct node *node, uint32_t target, bool whe
 
 		through = ir_label(&l->ir);
 		lower_condition(l, node->a, when == early ? target : through, early);
+		known = known_mark(l);
 		lower_condition(l, node->b, target, when);
+		known_release(l, known);
 		ir_bind(&l->ir, through);
 	} else if (node->kind == NODE_BINARY && (node->op == TOKEN_EQ || node->op == TOKEN_NE)) {
 		equality_condition(l, node, target, when);
@@ -639,11 +646,14 @@ lower_and_or(struct lowering *l, struct node *node)
 	struct local local = meeting_place(l, node);
 	uint32_t done = ir_label(&l->ir);
 	struct val val = lower_exp(l, node->a);
+	struct known_mark known;
 
 	local_assign(l, &local, type_find(node->type), &val);
 	truth_branch(l, &val, done, node->op == TOKEN_OR);
+	known = known_mark(l);
 	val = lower_exp(l, node->b);
 	local_assign(l, &local, type_find(node->type), &val);
+	known_release(l, known);
 	ir_bind(&l->ir, done);
 	return meet(node, &local);
 }
@@ -653,15 +663,19 @@ lower_choice(struct lowering *l, struct node *node)
 {
 	struct local local = meeting_place(l, node);
 	uint32_t other = ir_label(&l->ir), done = ir_label(&l->ir);
+	struct known_mark known;
 	struct val val;
 
 	lower_condition(l, node->a, other, false);
+	known = known_mark(l);
 	val = lower_exp(l, node->b);
 	local_assign(l, &local, type_find(node->type), &val);
+	known_release(l, known);
 	ir_jump(&l->ir, done);
 	ir_bind(&l->ir, other);
 	val = lower_exp(l, node->c);
 	local_assign(l, &local, type_find(node->type), &val);
+	known_release(l, known);
 	ir_bind(&l->ir, done);
 	return meet(node, &local);
 }

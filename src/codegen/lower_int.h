@@ -80,6 +80,10 @@ struct lowering {
 	struct program_field *fields; /* the others */
 	uint32_t n_fields, cap_fields;
 	bool too_large;
+	/* lower_known.c */
+	struct known_read *known_reads;
+	bool keeps_comm, known_comm;  /* the process's name is wanted several times; it is in `comm` */
+	struct mem comm;
 	const char *name;             /* of the handler's function */
 	/* Loops that are called back. */
 	uint32_t n_callbacks;
@@ -124,6 +128,43 @@ lower_func(struct lowering *l, const char *name, uint32_t *stack);
 /* Counts and goes on. */
 void
 lower_count(struct lowering *l, enum counter_kind kind);
+
+/* ---- lower_known.c: what was read already ---- */
+
+#define COMM_SIZE 16 /* TASK_COMM_LEN of the kernel */
+
+struct known_mark { struct known_read *reads; bool comm; };
+
+/* Before code that does not always run, */
+struct known_mark
+known_mark(const struct lowering *l);
+
+/* and behind it: what was read there is not known any more. */
+void
+known_release(struct lowering *l, struct known_mark mark);
+
+/* Nothing is known any more. */
+void
+known_drop(struct lowering *l);
+
+/* The number t[k], where it was read already. `index`: the INDEX. */
+bool
+known_read(const struct lowering *l, uint32_t table, const struct node *index, struct val *val);
+
+/* It was read. */
+void
+known_note(struct lowering *l, uint32_t table, const struct node *index, const struct val *val);
+
+/* The handler writes to the table here, to the variable. */
+void
+known_written(struct lowering *l, uint32_t table);
+
+void
+known_assigned(struct lowering *l, const struct variable *var);
+
+/* Before the first statement: memory for the process's name, if the handler asks for it more than once. */
+void
+known_prepare(struct lowering *l);
 
 /* ---- lower_var.c: variables ---- */
 

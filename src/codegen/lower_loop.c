@@ -36,6 +36,7 @@ loop_count(struct lowering *l, int counter)
 static void
 round_begin(struct lowering *l, struct round *round, const struct node *loop, int counter)
 {
+	known_drop(l);
 	round->called_back = loop->called_back;
 	round->counter = counter;
 	if (round->called_back) {
@@ -59,6 +60,7 @@ round_count(struct lowering *l, const struct round *round)
 static void
 round_end(struct lowering *l, struct round *round)
 {
+	known_drop(l);
 	if (!round->called_back) {
 		ir_jump(&l->ir, round->top);
 		ir_bind(&l->ir, round->done);

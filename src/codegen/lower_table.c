@@ -166,14 +166,19 @@ struct val
 lower_index(struct lowering *l, struct node *node)
 {
 	uint32_t index = table_of(l, node, USE_READ), absent = ir_label(&l->ir);
-	struct mem key = table_key(l, l->object->tables[index], node, absent);
+	struct val val;
 
-	return read_element(l, index, key, absent, val_kind(node->type));
+	if (known_read(l, index, node, &val))
+		return val;
+	val = read_element(l, index, table_key(l, l->object->tables[index], node, absent), absent, val_kind(node->type));
+	known_note(l, index, node, &val);
+	return val;
 }
 
 void
 element_remove(struct lowering *l, uint32_t index, struct mem key)
 {
+	known_written(l, index);
 	ir_call(&l->ir, BPF_FUNC_map_delete_elem, (int[]){ table_handle(l, index), memory_address(l, key) }, 2);
 }
 
@@ -186,6 +191,7 @@ write_element(struct lowering *l, uint32_t index, struct mem key, const struct v
 	struct ir *ir = &l->ir;
 	struct mem value;
 
+	known_written(l, index);
 	if (val->kind == TYPE_NIL) {
 		element_remove(l, index, key);
 		return;
@@ -255,6 +261,7 @@ add_element(struct lowering *l, uint32_t index, struct mem key, const struct val
 	struct ir *ir = &l->ir;
 	int element;
 
+	known_written(l, index);
 	if (table->kind == TABLE_PERCPU_ARRAY || table->kind == TABLE_ARRAY) {
 		element = table_lookup(l, index, key);
 		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_FULL));

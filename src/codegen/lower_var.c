@@ -138,6 +138,7 @@ global_assign(struct lowering *l, const struct variable *var, const struct val *
 void
 variable_assign(struct lowering *l, const struct variable *var, const struct val *val)
 {
+	known_assigned(l, var);
 	if (var->lowered)
 		local_assign(l, var->lowered, type_find(var->type), val);
 	else if (type_find(var->type)->kind != TYPE_TABLE)
