@@ -91,7 +91,7 @@ walk_repeated(struct loops *loops, struct node *loop, struct node *const *parts,
 	loops->depth = outer.depth;
 }
 
-/* A walk over a table that is no loop of the script: len(t), t[a] = nil. Its function uses no variables. */
+/* A walk over a table that is no loop of the script: len(t), delete(t), t[a] = nil. Its function uses no variables. */
 static void
 note_walk(struct loops *loops)
 {
@@ -121,7 +121,7 @@ walk_call(struct loops *loops, struct node *call)
 	struct inlined *inlined = call->inlined, *outer = loops->inlined;
 	const struct node *outer_home = loops->inlined_home;
 
-	if (call->builtin && call->builtin->id == BUILTIN_LEN && is_table(call->b))
+	if (call->builtin && (call->builtin->id == BUILTIN_LEN || call->builtin->id == BUILTIN_DELETE) && is_table(call->b))
 		note_walk(loops);
 	walk(loops, call->b);
 	if (!inlined)

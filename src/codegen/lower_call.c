@@ -130,6 +130,15 @@ lower_call(struct lowering *l, struct node *node)
 		return lower_string_at(l, node, BPF_FUNC_probe_read_user_str);
 	case BUILTIN_LEN:
 		return lower_len(l, node);
+	case BUILTIN_DELETE:
+		lower_empty(l, node->b);
+		break;
+	case BUILTIN_IPOF:
+		return val_number(TYPE_KSYM, lower_number(l, node->b));
+	case BUILTIN_CURR_TASKINFO:
+		return lower_taskinfo(l, node);
+	case BUILTIN_NET_FORMAT_IP_ADDR:
+		return lower_ip_address(l, node);
 	case BUILTIN_XOR:
 		return lower_xor(l, node);
 	case BUILTIN_CAST:

@@ -242,7 +242,7 @@ lower_for_in(struct lowering *l, struct node *node);
 struct val
 lower_table_len(struct lowering *l, struct node *node);
 
-/* t[a] = nil, where t[a] is a table */
+/* t[a] = nil, where t[a] is a table; delete(t) */
 void
 lower_empty(struct lowering *l, struct node *node);
 
@@ -469,6 +469,10 @@ lower_format(struct lowering *l, struct node *node);
 struct val
 lower_sub(struct lowering *l, struct node *node);
 
+/* net.format_ip_addr(n) */
+struct val
+lower_ip_address(struct lowering *l, struct node *node);
+
 /* ---- lower_stat.c ---- */
 
 /* target <<< value */
@@ -486,6 +490,10 @@ lower_glob(struct lowering *l, struct node *node, uint32_t target, bool when);
 /* INDEX of a kernel structure. */
 struct val
 lower_member(struct lowering *l, struct node *node);
+
+/* curr_taskinfo(offset, size) */
+struct val
+lower_taskinfo(struct lowering *l, struct node *node);
 
 /* ---- lower_record.c: print, printf, exit ---- */
 

@@ -133,3 +133,23 @@ lower_member(struct lowering *l, struct node *node)
 	}
 	return val_number(TYPE_INT, read_number(l, member, address));
 }
+
+/* As in ktap 0.4, by an offset that the script knows: of the kernel that it was written for, and no other. */
+struct val
+lower_taskinfo(struct lowering *l, struct node *node)
+{
+	struct ir *ir = &l->ir;
+	int64_t size = node->b->next ? node->b->next->number : 4;
+	int task = ir_call(ir, BPF_FUNC_get_current_task, NULL, 0), offset = lower_number(l, node->b);
+	struct mem mem = memory_new(l, 8);
+	uint32_t readable = ir_label(ir);
+	int result;
+
+	l->object->kernel_offsets = true;
+	memory_zero(l, mem, 8);
+	result = ir_call(ir, BPF_FUNC_probe_read_kernel, (int[]){ memory_address(l, mem), ir_const(ir, size), ir_alu(ir, BPF_ADD, task, offset) }, 3);
+	ir_branch32_imm(ir, BPF_JEQ, result, 0, readable);
+	lower_count(l, COUNTER_READ_FAULT);
+	ir_bind(ir, readable);
+	return val_number(TYPE_INT, ir_load(ir, BPF_DW, mem.base, mem.off));
+}

@@ -204,6 +204,27 @@ lower_format(struct lowering *l, struct node *node)
 	return text.so_far.kind == TYPE_NIL ? part : text.so_far;
 }
 
+/* ---- net.format_ip_addr ---- */
+
+#define IP_TEXT 16 /* "255.255.255.255" and the NUL */
+
+/* The first byte of an address in network order is the lowest one of the number. */
+struct val
+lower_ip_address(struct lowering *l, struct node *node)
+{
+	int number = lower_number(l, node->b);
+	struct ir *ir = &l->ir;
+	struct val text = val_nil(), dot = literal(".", 1), part;
+
+	for (int i = 0; i < 4; i++) {
+		part = number_text(l, ir_alu_imm(ir, BPF_AND, ir_alu_imm(ir, BPF_RSH, number, 8 * i), 255), FORMAT_UNSIGNED, 10);
+		if (i)
+			text = string_concat(l, &text, &dot, IP_TEXT);
+		text = i ? string_concat(l, &text, &part, IP_TEXT) : part;
+	}
+	return text;
+}
+
 /* ---- string.sub ---- */
 
 /* A place in a text, from 1; counted from the end, if it is negative. */

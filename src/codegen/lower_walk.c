@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Walks over tables in the probe half: for (k, v in pairs(t)), len(t), t[a] = nil. Each is a function that the helper calls back with every
+ * Walks over tables in the probe half: for (k, v in pairs(t)), len(t), t[a] = nil and delete(t). Each is a function that the helper calls back with every
  * element's key and value. Of a table in a table, t[a], the elements are those whose keys begin with a: the function passes over the
  * others, so that such a walk takes as long as one over all of t.
  *

@@ -15,6 +15,7 @@ result_kind(const struct builtin *builtin)
 	} kinds[] = {
 		{ "int", TYPE_INT },	 { "bool", TYPE_BOOL },	  { "string", TYPE_STR }, { "event", TYPE_EVENT },
 		{ "stack", TYPE_STACK }, { "ustack", TYPE_USTACK }, { "argstr", TYPE_ARGSTR }, { "table", TYPE_TABLE },
+		{ "ksym", TYPE_KSYM },
 	};
 	const char *name = builtin_result(builtin);
 
@@ -31,7 +32,8 @@ infer_builtin_type(struct infer *infer, const struct builtin *builtin, struct sp
 	struct type *type = infer_type(infer, result_kind(builtin), span);
 
 	if (type->kind == TYPE_STR)
-		type->str_size = builtin->id == BUILTIN_EXECNAME || builtin->id == BUILTIN_COMM ? 16 : STR_SIZE_MAX;
+		type->str_size = builtin->id == BUILTIN_EXECNAME || builtin->id == BUILTIN_COMM || builtin->id == BUILTIN_NET_FORMAT_IP_ADDR ?
+					 16 : STR_SIZE_MAX;
 	return type;
 }
 
@@ -201,6 +203,15 @@ infer_len(struct infer *infer, struct node *node)
 	}
 }
 
+static void
+infer_delete(struct infer *infer, struct node *node)
+{
+	struct type *table = infer_table(infer, node->b, "delete()");
+
+	if (table)
+		table->probe_sets = true;
+}
+
 struct type *
 infer_builtin_call(struct infer *infer, struct node *node, const struct builtin *builtin)
 {
@@ -234,6 +245,17 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 		return infer_cast(infer, node);
 	case BUILTIN_CURTASK:
 		return infer_curtask(infer, node);
+	case BUILTIN_CURR_TASKINFO:
+		return infer_taskinfo(infer, node);
+	case BUILTIN_IN_IOWAIT:
+		return infer_in_iowait(infer, node);
+	case BUILTIN_NET_IP_SOCK_SADDR:
+		return infer_sock_addr(infer, node, "skc_rcv_saddr");
+	case BUILTIN_NET_IP_SOCK_DADDR:
+		return infer_sock_addr(infer, node, "skc_daddr");
+	case BUILTIN_DELETE:
+		infer_delete(infer, node);
+		break;
 	case BUILTIN_STRING_SUB:
 		return infer_string_sub(infer, node);
 	case BUILTIN_PAIRS:

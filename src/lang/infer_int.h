@@ -137,6 +137,16 @@ infer_cast(struct infer *infer, struct node *node);
 struct type *
 infer_curtask(struct infer *infer, struct node *node);
 
+/* CALL of in_iowait, of net.ip_sock_saddr and the like; curr_taskinfo. */
+struct type *
+infer_in_iowait(struct infer *infer, struct node *node);
+
+struct type *
+infer_sock_addr(struct infer *infer, struct node *node, const char *name);
+
+struct type *
+infer_taskinfo(struct infer *infer, struct node *node);
+
 /* NAME of ppid, of cgroup. */
 struct type *
 infer_ppid(struct infer *infer, struct node *node);

@@ -332,24 +332,90 @@ infer_member(struct infer *infer, struct node *node)
 	return infer_settle(infer, node, type, false);
 }
 
-/* ppid is curtask().real_parent.tgid: the node becomes that. */
+static struct node *
+new_node(struct infer *infer, struct node node)
+{
+	struct node *copy = arena_alloc(infer->arena, sizeof(*copy));
+
+	*copy = node;
+	return copy;
+}
+
+/* object.names[0].names[1] ... */
+static struct node *
+member_of(struct infer *infer, struct node *object, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct node *key = new_node(infer, (struct node){ .kind = NODE_STR, .span = object->span, .s = names[i],
+								   .len = (uint32_t)strlen(names[i]) });
+
+		object = new_node(infer, (struct node){ .kind = NODE_INDEX, .span = object->span, .a = object, .b = key });
+	}
+	return object;
+}
+
+static struct node *
+call_of(struct infer *infer, enum builtin_id id, struct node *args, struct span span)
+{
+	const struct builtin *builtin = builtin_get(id);
+	struct node *callee = new_node(infer, (struct node){ .kind = NODE_NAME, .span = span, .s = builtin->name, .builtin = builtin });
+
+	return new_node(infer, (struct node){ .kind = NODE_CALL, .span = span, .a = callee, .b = args });
+}
+
+/* From here on the node is `meaning`. */
+static struct type *
+infer_instead(struct infer *infer, struct node *node, const struct node *meaning)
+{
+	struct node *next = node->next;
+
+	*node = *meaning;
+	node->next = next;
+	return infer_exp(infer, node);
+}
+
+/* ppid is curtask().real_parent.tgid. */
 struct type *
 infer_ppid(struct infer *infer, struct node *node)
 {
 	static const char *const names[] = { "real_parent", "tgid" };
-	struct node *task = arena_alloc(infer->arena, sizeof(*task)), *callee = arena_alloc(infer->arena, sizeof(*callee));
 
-	*callee = (struct node){ .kind = NODE_NAME, .span = node->span, .s = "curtask", .builtin = builtin_get(BUILTIN_CURTASK) };
-	*task = (struct node){ .kind = NODE_CALL, .span = node->span, .a = callee };
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		struct node *index = i + 1 < ARRAY_SIZE(names) ? arena_alloc(infer->arena, sizeof(*index)) : node;
-		struct node *key = arena_alloc(infer->arena, sizeof(*key)), *next = index->next;
+	return infer_instead(infer, node, member_of(infer, call_of(infer, BUILTIN_CURTASK, NULL, node->span), names, ARRAY_SIZE(names)));
+}
 
-		*key = (struct node){ .kind = NODE_STR, .span = node->span, .s = names[i], .len = (uint32_t)strlen(names[i]) };
-		*index = (struct node){ .kind = NODE_INDEX, .span = node->span, .next = next, .a = task, .b = key };
-		task = index;
-	}
-	return infer_exp(infer, node);
+struct type *
+infer_in_iowait(struct infer *infer, struct node *node)
+{
+	static const char *const names[] = { "in_iowait" };
+
+	return infer_instead(infer, node, member_of(infer, call_of(infer, BUILTIN_CURTASK, NULL, node->span), names, ARRAY_SIZE(names)));
+}
+
+/* cast("struct sock *", address).__sk_common.name */
+static struct node *
+member_of_sock(struct infer *infer, const struct node *address, const char *name)
+{
+	static const char type[] = "struct sock *";
+	const char *const names[] = { "__sk_common", name };
+	struct node *args = new_node(infer, (struct node){ .kind = NODE_STR, .span = address->span, .s = type, .len = sizeof(type) - 1 });
+
+	args->next = node_clone(infer->arena, address);
+	return member_of(infer, call_of(infer, BUILTIN_CAST, args, address->span), names, ARRAY_SIZE(names));
+}
+
+/* A socket's address if its family is AF_INET, else nil. */
+struct type *
+infer_sock_addr(struct infer *infer, struct node *node, const char *name)
+{
+	struct node *two = new_node(infer, (struct node){ .kind = NODE_INT, .span = node->span, .number = 2 });
+	struct node *test = new_node(infer, (struct node){ .kind = NODE_BINARY, .span = node->span, .op = TOKEN_EQ });
+	struct node choice = { .kind = NODE_COND, .span = node->span, .a = test };
+
+	test->a = member_of_sock(infer, node->b, "skc_family");
+	test->b = two;
+	choice.b = member_of_sock(infer, node->b, name);
+	choice.c = new_node(infer, (struct node){ .kind = NODE_NIL, .span = node->span });
+	return infer_instead(infer, node, &choice);
 }
 
 struct type *
@@ -358,6 +424,22 @@ infer_cgroup(struct infer *infer, struct node *node)
 	if (events_origin(infer->typed->events) == EVENTS_USER && !infer->no_types) {
 		diag_error(infer->diags, node->span, "kernel-types", "the user engine does not know cgroups");
 		infer->no_types = true;
+	}
+	return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);
+}
+
+/* curr_taskinfo(offset, size): the size is written out, as the code depends on it. */
+struct type *
+infer_taskinfo(struct infer *infer, struct node *node)
+{
+	const struct node *size = node->b->next;
+	struct diag *diag;
+
+	kernel_types(infer, node);
+	infer_require(infer, node->b, TYPE_INT, "offset");
+	if (size && (size->kind != NODE_INT || (size->number != 4 && size->number != 8))) {
+		diag = diag_error(infer->diags, size->span, "kernel-type", "curr_taskinfo() reads 4 or 8 bytes");
+		diag_help(infer->diags, diag, "curtask().NAME knows how many bytes a member has");
 	}
 	return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);
 }

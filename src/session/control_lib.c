@@ -361,6 +361,24 @@ STRING_FUNCTION(GMATCH, "gmatch")
 STRING_FUNCTION(GSUB, "gsub")
 
 static int
+builtin_IPOF(lua_State *L)
+{
+	const struct value address = { .kind = VALUE_KSYM, .number = control_operand(L, 1) };
+
+	box_value(L, &address);
+	return 1;
+}
+
+static int
+builtin_NET_FORMAT_IP_ADDR(lua_State *L)
+{
+	lua_Unsigned n = (lua_Unsigned)control_operand(L, 1);
+
+	lua_pushfstring(L, "%d.%d.%d.%d", (int)(n & 255), (int)(n >> 8 & 255), (int)(n >> 16 & 255), (int)(n >> 24 & 255));
+	return 1;
+}
+
+static int
 builtin_XOR(lua_State *L)
 {
 	lua_pushinteger(L, control_operand(L, 1) ^ control_operand(L, 2));
