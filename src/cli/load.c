@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -112,6 +113,27 @@ read_object(struct load *load)
 	return STATUS_OK;
 }
 
+/* What the object needs and is not here is said before anything is tried. */
+static enum exit_status
+check_needs(const struct load *load)
+{
+	bool in_kernel = load->origin == EVENTS_KERNEL && load->args->engine != ENGINE_FTRACE;
+	struct text list = { 0 };
+	struct utsname name;
+	uint32_t n = 0;
+
+	if (load->object->n_handlers)
+		n = in_kernel ? source_kernel_lacks(load->object, &list) : source_user_lacks(load->object, &list);
+	if (n && in_kernel)
+		complain("%s needs what this kernel (Linux %s) has not: %s; compile the script again on this machine, where it does without what it "
+			 "can, or run it on a newer kernel", load->args->file, uname(&name) ? "?" : name.release, list.s);
+	else if (n)
+		complain("%s needs what the user engine has not: %s; run it with --engine=kernel, or compile the script again with --engine=user",
+			 load->args->file, list.s);
+	text_fini(&list);
+	return n ? STATUS_WORLD : STATUS_OK;
+}
+
 /* Finds the object's events here. */
 static enum exit_status
 bind(struct load *load)
@@ -150,6 +172,10 @@ load_open(struct load *load, const struct args *args)
 	if (status != STATUS_OK)
 		return status;
 	status = choose_origin(load);
+	if (status != STATUS_OK)
+		return status;
+	if (is_object)
+		status = check_needs(load);
 	if (status != STATUS_OK)
 		return status;
 	load->events = load->recording ? load->recording->events : events_new(load->arena, load->origin);

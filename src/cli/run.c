@@ -41,8 +41,7 @@ write_object(struct load *load)
 			 "on another kernel cannot be found: run the script itself");
 		return STATUS_SCRIPT;
 	}
-	bind_names(load->object);
-	bind_entries(load->object);
+	bind_for_file(load->object);
 	err = elf_write(load->object, path, &why);
 	if (err < 0)
 		complain("%s", why.s);
@@ -83,8 +82,7 @@ compile_to_memory(struct load *load, struct text *why)
 		return NULL;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	bind_names(load->object);
-	bind_entries(load->object);
+	bind_for_file(load->object);
 	if (elf_write(load->object, path, why) == 0)
 		object = elf_read(load->arena, path, why);
 	close(fd);

@@ -96,6 +96,7 @@ compile_programs(struct object *object, const struct typed *typed, bool (*has_he
 		else
 			ok = false;
 	}
+	bind_tables(object); /* probes may have named events that no handler has */
 	if (object->tables[object->table_globals]->value_size == 0)
 		globals_alloc(object, 8); /* no table has values of no bytes */
 	return ok;

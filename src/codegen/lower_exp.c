@@ -97,16 +97,6 @@ lower_number(struct lowering *l, struct node *node)
 	return val_reg(l, &val);
 }
 
-int64_t
-event_number(const struct lowering *l, const char *name)
-{
-	for (uint32_t i = 0; i < l->typed->n_used_events; i++) {
-		if (!strcmp(l->typed->used_events[i]->name, name))
-			return i;
-	}
-	return -1;
-}
-
 struct val
 lower_event_text(struct lowering *l, enum event_text text, int number)
 {
@@ -717,7 +707,7 @@ static struct val
 lower_str(struct lowering *l, struct node *node)
 {
 	if (type_find(node->type)->kind == TYPE_EVENT)
-		return val_const(TYPE_EVENT, event_number(l, node->s));
+		return val_const(TYPE_EVENT, bind_name(l->object, node->s));
 	return (struct val){ .kind = TYPE_STR, .present = NO_VREG, .reg = NO_VREG, .literal = node->s, .literal_len = node->len,
 			     .str_size = (uint32_t)round_up(node->len + 1, 8) };
 }

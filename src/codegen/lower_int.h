@@ -393,10 +393,6 @@ number_set(struct lowering *l, int dst, int64_t number);
 uint32_t
 lower_zeros(struct lowering *l);
 
-/* Index of the event of this name, or -1. */
-int64_t
-event_number(const struct lowering *l, const char *name);
-
 /* a op b for an arithmetic operator's token. */
 struct val
 lower_arithmetic(struct lowering *l, enum token_kind op, const struct val *a, const struct val *b);

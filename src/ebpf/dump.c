@@ -14,7 +14,11 @@ dump_needs(const struct object *object, FILE *out)
 	struct arena *arena = arena_new();
 	struct text text = { 0 };
 	struct object_need *needs;
-	uint32_t n = object_needs(object, arena, &needs);
+	uint32_t n = object->n_needs;
+
+	needs = object->needs;
+	if (!object->is_script)
+		n = object_needs(object, arena, NULL, &needs);
 
 	fputs("\nneeds\n", out);
 	for (uint32_t i = 0; i < n; i++) {

@@ -693,7 +693,7 @@ struct handler {
 
 #define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
 
-#define OBJECT_VERSION 5 /* of what object_pack writes; goes up with every change that an older reader would misread */
+#define OBJECT_VERSION 6 /* of what object_pack writes; goes up with every change that an older reader would misread */
 
 /* Texts of events that programs look up by their numbers. */
 enum event_text { EVENT_TEXT_NAME, EVENT_TEXT_FUNCTION, N_EVENT_TEXTS };
@@ -720,6 +720,8 @@ struct object {
 	/* Their names, in the same order, for a file; bind_object makes events of them again. */
 	struct known_event { uint32_t kind; const char *system, *name; } *event_names;
 	uint32_t n_event_names;
+	struct object_need *needs; /* of a script's file: what it needs of a kernel (bind_needs) */
+	uint32_t n_needs;
 	struct site **sites;
 	uint32_t n_sites, cap_sites;
 	struct counter **counters;
@@ -813,18 +815,29 @@ object_dump(const struct object *object, FILE *out);
 
 /* ---- needs.c: what an object needs of a kernel ----------------------------------------------------------------------- */
 
-enum need_kind { NEED_TABLE, NEED_MAPPABLE, NEED_HELPER, NEED_CPU, N_NEED_KINDS };
+/* attaches.def: how programs meet events. */
+enum attach_kind {
+#define ATTACH(id, name, type, type_name, since) ATTACH_##id,
+#include "ebpf/attaches.def"
+#undef ATTACH
+	N_ATTACH_KINDS
+};
+
+enum need_kind { NEED_TABLE, NEED_MAPPABLE, NEED_HELPER, NEED_CPU, NEED_PROGRAM, NEED_ATTACH, NEED_TYPES, N_NEED_KINDS };
 
 struct object_need {
 	enum need_kind kind;
-	int32_t number;     /* TABLE: BPF_MAP_TYPE_x; HELPER: BPF_FUNC_x; CPU: version */
+	int32_t number;     /* TABLE: BPF_MAP_TYPE_x; HELPER: BPF_FUNC_x; CPU: version; PROGRAM: BPF_PROG_TYPE_x; ATTACH: enum attach_kind */
 	const char *name;   /* NULL: a helper of this number is not known by a name */
 	const char *since;  /* the Linux that brought it, "5.8"; NULL: has been there for long */
 };
 
-/* The needs, each once, by kind and number, in `arena`; returns how many. */
+/*
+ * The needs, each once, by kind and number, in `arena`; returns how many. `attaches`: by enum attach_kind, which ways its programs are attached (NULL:
+ * not known).
+ */
 uint32_t
-object_needs(const struct object *object, struct arena *arena, struct object_need **needs);
+object_needs(const struct object *object, struct arena *arena, const bool *attaches, struct object_need **needs);
 
 /* "helper ringbuf_output (Linux 5.8)", appended. */
 void

@@ -32,7 +32,7 @@ static const struct {
 	{ BPF_FUNC_loop, "5.17" },                  { BPF_FUNC_strncmp, "5.17" },
 };
 
-static const char *const table_versions[N_TABLE_KINDS] = { [TABLE_RINGBUF] = "5.8" };
+static const char *const table_versions[N_TABLE_KINDS] = { [TABLE_RINGBUF] = "5.8", [TABLE_BLOOM] = "5.16" };
 
 const char *
 helper_name(int32_t helper)
@@ -48,6 +48,16 @@ helper_since(int32_t helper)
 			return helper_versions[i].since;
 	return NULL;
 }
+
+static const struct attach_info {
+	const char *name;
+	enum bpf_prog_type type;
+	const char *type_name, *since;
+} attach_infos[N_ATTACH_KINDS] = {
+#define ATTACH(id, name, type, type_name, since) [ATTACH_##id] = { name, type, type_name, since },
+#include "ebpf/attaches.def"
+#undef ATTACH
+};
 
 static bool
 has_need(const struct object_need *needs, uint32_t n, const struct object_need *need)
@@ -108,9 +118,10 @@ sort_needs(struct needs *needs)
 }
 
 uint32_t
-object_needs(const struct object *object, struct arena *arena, struct object_need **list)
+object_needs(const struct object *object, struct arena *arena, const bool *attaches, struct object_need **list)
 {
 	struct needs needs = { .arena = arena };
+	bool has_cores = false;
 
 	for (uint32_t i = 0; i < object->n_tables; i++) {
 		const struct table *table = object->tables[i];
@@ -120,8 +131,18 @@ object_needs(const struct object *object, struct arena *arena, struct object_nee
 		if (table->mappable)
 			add_need(&needs, (struct object_need){ NEED_MAPPABLE, 0, "arrays in shared memory", "5.5" });
 	}
-	for (uint32_t i = 0; i < object->n_funcs; i++)
+	for (uint32_t i = 0; i < object->n_funcs; i++) {
 		add_function(&needs, object->funcs[i]);
+		has_cores |= object->funcs[i]->n_cores > 0;
+	}
+	for (size_t i = 0; i < N_ATTACH_KINDS && attaches; i++) {
+		if (!attaches[i])
+			continue;
+		add_need(&needs, (struct object_need){ NEED_PROGRAM, (int32_t)attach_infos[i].type, attach_infos[i].type_name, attach_infos[i].since });
+		add_need(&needs, (struct object_need){ NEED_ATTACH, (int32_t)i, attach_infos[i].name, attach_infos[i].since });
+	}
+	if (has_cores || (attaches && attaches[ATTACH_TYPED]))
+		add_need(&needs, (struct object_need){ NEED_TYPES, 0, "the kernel's types, " CORE_KERNEL, "5.4" });
 	sort_needs(&needs);
 	*list = needs.list;
 	return needs.n;
@@ -131,7 +152,8 @@ void
 need_print(const struct object_need *need, struct text *out)
 {
 	static const char *const kinds[N_NEED_KINDS] = {
-		[NEED_TABLE] = "table ", [NEED_MAPPABLE] = "", [NEED_HELPER] = "helper ", [NEED_CPU] = ""
+		[NEED_TABLE] = "table ", [NEED_MAPPABLE] = "", [NEED_HELPER] = "helper ", [NEED_CPU] = "",
+		[NEED_PROGRAM] = "programs of type ", [NEED_ATTACH] = "attaching to ", [NEED_TYPES] = "",
 	};
 
 	text_puts(out, kinds[need->kind]);

@@ -346,6 +346,19 @@ pack_event(struct pack *p, struct known_event *event)
 }
 
 static void
+pack_need(struct pack *p, struct object_need *need)
+{
+	uint32_t number = (uint32_t)need->number;
+
+	need->kind = (enum need_kind)pack_below(p, need->kind, N_NEED_KINDS);
+	pack_u32(p, &number);
+	need->number = (int32_t)number;
+	p->bad |= need->kind == NEED_ATTACH && number >= N_ATTACH_KINDS;
+	pack_string(p, &need->name);
+	pack_string(p, &need->since);
+}
+
+static void
 pack_script(struct pack *p, struct object *object)
 {
 	const char *name = object->script ? object->script->name : object->name, *text = object->script ? object->script->text : "";
@@ -406,6 +419,9 @@ static void
 pack_object(struct pack *p, struct object *object)
 {
 	pack_u32(p, &object->origin);
+	pack_count(p, &object->n_needs, 16, &object->needs, sizeof(*object->needs));
+	for (uint32_t i = 0; i < object->n_needs; i++)
+		pack_need(p, &object->needs[i]);
 	pack_script(p, object);
 	pack_known(p, object);
 	pack_index(p, &object->table_globals, object->n_tables);

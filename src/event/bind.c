@@ -368,15 +368,32 @@ bind_tables(struct object *object)
 	object->tables[object->table_event_info]->init = infos;
 }
 
+#define ANY_SYSTEM "" /* of an event whose name a script compares, and which no handler had when it was compiled */
+
+/* Is `a` what stands for `b`, by its name? */
 static bool
 is_same(const struct event *a, const struct event *b)
 {
-	return a->kind == b->kind && !strcmp(a->system, b->system) && !strcmp(a->name, b->name);
+	if (strcmp(a->name, b->name) != 0)
+		return false;
+	return !strcmp(a->system, ANY_SYSTEM) || (a->kind == b->kind && !strcmp(a->system, b->system));
 }
 
-/* The event's number in the object: that of the event of its name when the object was compiled, on which its code may depend. */
-static void
-number_event(struct object *object, struct event *event)
+uint32_t
+bind_name(struct object *object, const char *name)
+{
+	struct event *event;
+
+	for (uint32_t i = 0; i < object->n_events; i++)
+		if (strcmp(object->events[i]->name, name) == 0)
+			return i;
+	event = arena_alloc(object->arena, sizeof(*event));
+	*event = (struct event){ .kind = EVENT_TRACEPOINT, .system = ANY_SYSTEM, .name = name, .number = -1, .id = -1, .index = UINT32_MAX };
+	return object_add_event(object, event);
+}
+
+void
+bind_number(struct object *object, struct event *event)
 {
 	if (event->index < object->n_events && object->events[event->index] == event)
 		return;
@@ -423,7 +440,7 @@ bind_match(struct binder *b, uint32_t index, const struct match *match)
 	if (event_prepare(b->events, match->event, handler->use, b->diags))
 		program = bind_event(b->object, index, match->event);
 	if (program != UINT32_MAX) {
-		number_event(b->object, match->event);
+		bind_number(b->object, match->event);
 		handler->bindings[handler->n_bindings++] = (struct binding){ match->event->index, program };
 	} else if (b->diags->n_errors == n_errors && is_named) {
 		report_layout(match->event, match, b->diags);
@@ -449,7 +466,7 @@ bind_handler(struct binder *b, uint32_t index)
 		bind_match(b, index, &matches.list[i]);
 }
 
-void
+static void
 bind_names(struct object *object)
 {
 	object->event_names = arena_alloc(object->arena, object->n_events * sizeof(*object->event_names));
@@ -459,6 +476,14 @@ bind_names(struct object *object)
 
 		object->event_names[i] = (struct known_event){ event->kind, event->system, event->name };
 	}
+}
+
+void
+bind_for_file(struct object *object)
+{
+	bind_names(object);
+	bind_needs(object);
+	bind_entries(object);
 }
 
 /* An event for each name, so that numbers in programs and tables mean what they meant; until its like is found here, it never happens. */

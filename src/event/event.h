@@ -372,16 +372,12 @@ event_signature(struct arena *arena, const struct event *event, const struct eve
 uint32_t
 bind_event(struct object *object, uint32_t handler, const struct event *event);
 
-/* Fills in object->event_names, for a file. */
-void
-bind_names(struct object *object);
-
 /*
- * entry.c: adds functions by which other loaders run the object's programs, and what tables those need, behind the object's own
- * (n_own_funcs, n_own_tables). For a file: a run needs none. Needs bindings.
+ * Makes an object whose handlers have their bindings ready for a file: the names of its events, what it needs of a kernel (object->needs), entries for
+ * other loaders.
  */
 void
-bind_entries(struct object *object);
+bind_for_file(struct object *object);
 
 /*
  * Finds the events of an object that was read from a file on this machine: fills in object->events and the handlers' bindings, sizes tables
@@ -394,6 +390,17 @@ bind_object(struct object *object, struct events *events, struct diags *diags, u
 /* The text of an event for the object's table of such (ebpf.h, enum event_text): as many bytes as its values have. */
 void
 bind_text(const struct object *object, unsigned text, const struct event *event, char *bytes);
+
+/* The number of the event of that name. Where there is none, one that an event of the name gets when it comes to the object. */
+uint32_t
+bind_name(struct object *object, const char *name);
+
+/*
+ * Gives an event its number in the object (event->index): that of the event of its name when the object was compiled, on which its code may
+ * depend, else a new one.
+ */
+void
+bind_number(struct object *object, struct event *event);
 
 /* Tells the object's tables how many events there are; tables that are indexed by event grow to that, with room for events named at run time. */
 void

@@ -213,7 +213,18 @@ argstr_show(const struct syscall *syscall, unsigned n);
 const struct typeinfo *
 event_kernel_types(struct text *why);
 
-/* ---- bind_types.c, bind.c, entry_place.c ---- */
+/* ---- bind_needs.c, entry.c, bind_types.c, bind.c, entry_place.c ---- */
+
+/* Fills in object->needs: what it needs of a kernel. Needs bindings. */
+void
+bind_needs(struct object *object);
+
+/*
+ * Adds functions by which other loaders run the object's programs, and what tables those need, behind the object's own
+ * (n_own_funcs, n_own_tables). Needs bindings.
+ */
+void
+bind_entries(struct object *object);
 
 /* Puts the numbers of this kernel's types into an object that was compiled elsewhere; diagnostics for what is not here. */
 void

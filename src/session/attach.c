@@ -136,7 +136,7 @@ add_event(struct session *session, struct event *event, uint32_t n_compiled)
 		return -E2BIG;
 	if (!event->fields_loaded)
 		event_load_fields(session->events, event); /* an event without fields still happens */
-	event->index = object_add_event(object, event);
+	bind_number(object, event);
 	return set_event_info(session, event);
 }
 

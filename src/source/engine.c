@@ -42,6 +42,23 @@ source_set_exec(struct source *source, enum vm_exec exec)
 	vm_set_exec(of(source)->vm, exec);
 }
 
+uint32_t
+source_user_lacks(const struct object *object, struct text *list)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < object->n_needs; i++) {
+		const struct object_need *need = &object->needs[i];
+
+		if ((need->kind != NEED_TABLE || table_kind_of((uint32_t)need->number)) &&
+		    (need->kind != NEED_HELPER || vm_has_helper(need->number)))
+			continue; /* the rest is the kernel's only */
+		text_puts(list, n++ ? ", " : "");
+		need_print(need, list);
+	}
+	return n;
+}
+
 void
 engine_fini(struct engine *engine)
 {

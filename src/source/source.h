@@ -154,6 +154,17 @@ source_kernel_object_open(struct source **source, const struct object *object, c
 int
 source_kernel_permitted(struct text *why);
 
+/*
+ * What a script's object needs and this kernel has not, appended to *list: "helper loop (Linux 5.17), ...". How many; 0 where programs are not permitted
+ * anyway.
+ */
+uint32_t
+source_kernel_lacks(const struct object *object, struct text *list);
+
+/* The same for the user engine. */
+uint32_t
+source_user_lacks(const struct object *object, struct text *list);
+
 /* Does this kernel have the helper BPF_FUNC_x, for tracing? One attempt. */
 bool
 source_kernel_has_helper(int32_t helper);

@@ -452,6 +452,12 @@ helper_find(int32_t number)
 	return helper_host_find(number);
 }
 
+bool
+vm_has_helper(int32_t number)
+{
+	return helper_find(number) != NULL;
+}
+
 /* For calls that no path leads to, of helpers that we do not have: objects for several kernels have such. */
 static uint64_t
 helper_absent(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)

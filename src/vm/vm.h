@@ -252,6 +252,10 @@ vm_table_program(struct vm *vm, uint32_t table, uint32_t place);
 const struct func *
 vm_program_func(const struct vm_program *program);
 
+/* Is there a helper of this number, BPF_FUNC_x? */
+bool
+vm_has_helper(int32_t number);
+
 /* ---- helper_host.c: helpers of the program that hosts the engine ------------------------------------------------------- */
 
 #define VM_HOST_HELPERS_MAX 256

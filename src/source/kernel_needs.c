@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Has this kernel what an object needs (ebpf/needs.c)? The kernel itself is asked, with a table or program of a few bytes for each: what its version
+ * says is no proof either way. Where the question cannot be asked the answer is yes: loading will tell.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include "source/kernel_int.h"
+
+static bool
+has_mappable(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ktap_probe", 4, 8, 1, &opts);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A helper is there if programs of one of these types may call it; those that run in the kernel's tracing all may call nearly the same. */
+static bool
+has_helper(int32_t helper)
+{
+	static const enum bpf_prog_type types[] = { BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_PROG_TYPE_KPROBE, BPF_PROG_TYPE_PERF_EVENT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (libbpf_probe_bpf_helper(types[i], (enum bpf_func_id)helper, NULL))
+			return true;
+	return false;
+}
+
+/* r0 = (s8)0, of version 4. */
+static bool
+has_cpu_v4(void)
+{
+	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_make(BPF_ALU64 | BPF_MOV | BPF_X, 0, 0, 8, 0), insn_exit() };
+	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", "Dual BSD/GPL", insns, ARRAY_SIZE(insns), NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static bool
+has_need(const struct object_need *need)
+{
+	switch (need->kind) {
+	case NEED_TABLE:
+		return libbpf_probe_bpf_map_type((enum bpf_map_type)need->number, NULL) != 0;
+	case NEED_MAPPABLE:
+		return has_mappable();
+	case NEED_HELPER:
+		return has_helper(need->number);
+	case NEED_CPU:
+		return need->number < 4 || has_cpu_v4();
+	case NEED_PROGRAM:
+		return libbpf_probe_bpf_prog_type((enum bpf_prog_type)need->number, NULL) != 0;
+	case NEED_TYPES:
+		return access(CORE_KERNEL, R_OK) == 0;
+	case NEED_ATTACH: /* who attaches knows which events are concerned, and which of them a glob brought */
+	case N_NEED_KINDS:
+		break;
+	}
+	return true;
+}
+
+uint32_t
+source_kernel_lacks(const struct object *object, struct text *list)
+{
+	struct text why = { 0 };
+	uint32_t n = 0;
+
+	if (source_kernel_permitted(&why) == 0)
+		for (uint32_t i = 0; i < object->n_needs; i++)
+			if (!has_need(&object->needs[i])) {
+				text_puts(list, n++ ? ", " : "");
+				need_print(&object->needs[i], list);
+			}
+	text_fini(&why);
+	return n;
+}
