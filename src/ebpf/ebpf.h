@@ -506,6 +506,23 @@ struct core_reloc {
 	const char *unresolved;  /* what the target lacks, where the instruction was poisoned; NULL: nothing */
 };
 
+/* What a global function takes in a register. */
+enum func_arg_kind {
+	FUNC_ARG_NONE,
+	FUNC_ARG_NUMBER,
+	FUNC_ARG_CONTEXT, /* that of the program */
+	FUNC_ARG_MEMORY,  /* `size` bytes */
+	FUNC_ARG_UNKNOWN, /* of a type that no verifier knows what to make of */
+};
+
+#define FUNC_ARGS_MAX 5
+
+struct func_arg {
+	enum func_arg_kind kind;
+	uint32_t size;
+	bool nullable, read_only;
+};
+
 struct func {
 	const char *name;
 	const char *section; /* ELF section: "raw_tp/sys_enter", ...; ".text" for functions that others call */
@@ -519,6 +536,10 @@ struct func {
 	struct core_reloc *cores;  /* in order of pc */
 	uint32_t n_cores;
 	uint32_t type;             /* BTF_KIND_FUNC in object.btf, 0: not known */
+	/* Verified by itself where others call it, with any arguments that fit these; else with each call. */
+	bool is_global;
+	bool returns_number;
+	struct func_arg args[FUNC_ARGS_MAX];
 	struct patch *patches;
 	uint32_t n_patches;
 };

@@ -113,6 +113,10 @@ elf_read_code(struct reader *r);
 const struct placed *
 elf_placed_at(const struct reader *r, uint32_t section, uint64_t off);
 
+/* elf_proto.c: what global functions take, by their types. Needs those. */
+void
+elf_read_protos(struct reader *r);
+
 /* elf_ext.c: .BTF.ext: the C line of each instruction, CO-RE relocations. Needs the functions. */
 int
 elf_read_ext(struct reader *r);

@@ -332,6 +332,8 @@ read_object(struct reader *r)
 		err = elf_read_held(r);
 	if (!err && !r->is_outline)
 		err = elf_read_ext(r);
+	if (!err && !r->is_outline)
+		elf_read_protos(r);
 	if (r->n_steps > ELF_STEPS_MAX) {
 		text_clear(r->why);
 		err = elf_fail(r, "too many sections, symbols and variables refer to each other: reading it would take too long");

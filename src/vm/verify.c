@@ -447,6 +447,8 @@ is_never_null(const struct verifier *v, const struct reg *reg)
 	case REG_RDONLY:
 	case REG_RECORD:
 	case REG_DATA:
+	case REG_PASSED:
+	case REG_PASSED_RDONLY:
 		return !reg->nullable && from >= 0 && to < reg->size;
 	default:
 		return false;
@@ -508,6 +510,8 @@ step_local_call(struct verifier *v)
 	struct frame *caller = frame_top(v);
 	const struct func *callee = func_callee(v->object, caller->func, v->state.pc);
 
+	if (callee->is_global)
+		return call_global(v, callee);
 	if (v->state.n_frames == VM_FRAMES_MAX)
 		return refuse(v, -E2BIG, "calls are nested more than %d deep", VM_FRAMES_MAX);
 	if (!frame_push(v, callee, v->state.pc))
@@ -532,8 +536,9 @@ step_return(struct verifier *v)
 
 	if (callee->called_back)
 		return callback_return(v);
-	if (r0.kind == REG_STACK && r0.index == v->state.n_frames - 1)
-		return refuse_reg(v, 0, "returns the address of stack that ends with the function");
+	if (r0.kind == REG_STACK)
+		return refuse_reg(v, 0, r0.index == v->state.n_frames - 1 ? "returns the address of stack that ends with the function" :
+				  "returns an address of its caller's stack, which the caller knows itself (a rule of the kernel)");
 	if (r0.kind != REG_UNSET)
 		mark_reg_read(v, v->state.n_frames - 1, 0);
 	v->state.pc = callee->return_pc + 1;
@@ -694,14 +699,20 @@ set_arguments(struct verifier *v)
 	}
 }
 
+/* The paths of the program, or of a global function that it calls. */
 static void
-follow_all_paths(struct verifier *v)
+follow_all_paths(struct verifier *v, const struct func *entry)
 {
 	enum step result;
 
-	if (!frame_push(v, v->entry, 0) || !func_info_of(v, v->entry))
+	v->entry = entry;
+	v->state = (struct state){ .n_frames = 0 };
+	if (!frame_push(v, entry, 0) || !func_info_of(v, entry))
 		return;
-	set_arguments(v);
+	if (v->is_global)
+		set_global_arguments(v, entry);
+	else
+		set_arguments(v);
 	do {
 		do {
 			result = step(v);
@@ -710,7 +721,32 @@ follow_all_paths(struct verifier *v)
 			return;
 	} while (next_path(v));
 	v->state.path = NULL;
-	if (!v->err && frame_push(v, v->entry, 0))
+}
+
+/* A global function that is called, and of which nobody has followed the paths. */
+static struct func_info *
+next_global(struct verifier *v)
+{
+	for (struct func_info *info = v->infos; info; info = info->next)
+		if (info->is_called && !info->is_verified)
+			return info;
+	return NULL;
+}
+
+static void
+follow_all(struct verifier *v)
+{
+	const struct func *program = v->entry;
+	struct func_info *info;
+
+	follow_all_paths(v, program);
+	v->is_global = true;
+	while (!v->err && (info = next_global(v))) {
+		info->is_verified = true;
+		follow_all_paths(v, info->func);
+	}
+	v->entry = program;
+	if (!v->err && frame_push(v, program, 0))
 		check_call_graph(v);
 }
 
@@ -722,7 +758,7 @@ verify_watched(const struct object *object, const struct func *func, const struc
 
 	v.insns_max = watch->insns_max ? watch->insns_max : VM_INSNS_MAX;
 	v.arena = arena_new();
-	follow_all_paths(&v);
+	follow_all(&v);
 	if (debug_on(DEBUG_VERIFY))
 		fprintf(stderr, "%s: %s, %" PRIu32 " instructions looked at\n", func->name ? func->name : "?", v.err ? "refused" : "accepted",
 			v.n_insns);

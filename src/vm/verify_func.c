@@ -106,6 +106,8 @@ bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
 		return insn->src_reg ? "refers to something for which the object has no relocation" : NULL;
 	if (reloc->kind == RELOC_FUNC)
 		return "calls a function with an instruction that is no call";
+	if (reloc->kind == RELOC_FUNC_ADDR && reloc->index < v->object->n_funcs && v->object->funcs[reloc->index]->is_global)
+		return "takes the address of a global function; one that is called back must be static (a rule of the kernel)";
 	if (reloc->kind == RELOC_FUNC_ADDR)
 		return reloc->index < v->object->n_funcs ? NULL : "refers to a function that the object does not have";
 	if (reloc->index >= v->object->n_tables)
@@ -303,7 +305,7 @@ func_info_of(struct verifier *v, const struct func *func)
 static bool
 check_calls_of(struct verifier *v, struct func_info *info)
 {
-	uint32_t own = (uint32_t)round_up(info->depth ? info->depth : 1, 32), below = 0;
+	uint32_t own = (uint32_t)round_up(info->depth ? info->depth : 1, 32), below = 0, frames = 0;
 
 	if (info->visit == 2)
 		return true;
@@ -315,9 +317,14 @@ check_calls_of(struct verifier *v, struct func_info *info)
 			return false;
 		if (edge->callee->depth_below > below)
 			below = edge->callee->depth_below;
+		if (edge->callee->frames_below > frames)
+			frames = edge->callee->frames_below;
 	}
 	info->visit = 2;
 	info->depth_below = own + below;
+	info->frames_below = 1 + frames;
+	if (info->frames_below > VM_FRAMES_MAX)
+		return refuse_at(v, info->func, 0, "the function calls others more than 8 deep");
 	if (info->depth_below > VM_STACK_SIZE)
 		return refuse_at(v, info->func, 0, "the function and those that it calls take more than 512 bytes of stack");
 	return true;

@@ -225,7 +225,7 @@ static bool
 is_memory(enum reg_kind kind)
 {
 	return kind == REG_STACK || kind == REG_VALUE || kind == REG_MEM || kind == REG_RDONLY || kind == REG_RECORD || kind == REG_DATA ||
-	       kind == REG_KEY;
+	       kind == REG_KEY || kind == REG_PASSED || kind == REG_PASSED_RDONLY;
 }
 
 /* The register holds an address of memory that may be used so. */
@@ -242,7 +242,7 @@ check_address(struct verifier *v, uint32_t regno, bool writes)
 		return refuse_reg(v, (int)regno, "uses as an address what is not the address of memory");
 	if (writes && reg->kind == REG_KEY)
 		return refuse_reg(v, (int)regno, "writes into the key of a table");
-	if (writes && reg->kind == REG_RDONLY)
+	if (writes && (reg->kind == REG_RDONLY || reg->kind == REG_PASSED_RDONLY))
 		return refuse_reg(v, (int)regno, "writes into memory that may only be read");
 	if (!writes && reg->kind == REG_VALUE && reg_table(v, reg->index)->write_only)
 		return refuse_reg(v, (int)regno, "reads a table that programs may only write");

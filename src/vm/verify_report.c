@@ -27,6 +27,8 @@ static const char *const kind_names[N_REG_KINDS] = {
 	[REG_KEY] = "key of table",
 	[REG_FUNC] = "function",
 	[REG_CTX] = "context",
+	[REG_PASSED] = "memory of argument",
+	[REG_PASSED_RDONLY] = "read-only memory of argument",
 };
 
 const char *
@@ -57,7 +59,7 @@ reg_print(const struct verifier *v, const struct reg *reg, struct text *out)
 		put_table(v, reg->index, out);
 	if (reg->kind == REG_TABLE && reg->nullable)
 		text_puts(out, ", or null");
-	if (reg->kind == REG_MEM || reg->kind == REG_RDONLY)
+	if (reg->kind == REG_MEM || reg->kind == REG_RDONLY || reg->kind == REG_PASSED || reg->kind == REG_PASSED_RDONLY)
 		text_printf(out, " %" PRIu32, reg->index + 1);
 	if (reg->kind == REG_FUNC)
 		text_printf(out, " \"%s\"", v->object->funcs[reg->index]->name ? v->object->funcs[reg->index]->name : "?");

@@ -502,6 +502,8 @@ enum reg_kind {
 	REG_KEY,    /* in a key of table `index`, not to be written */
 	REG_FUNC,   /* address of function `index` of the object */
 	REG_CTX,
+	REG_PASSED, /* in `size` bytes that a global function got as argument `index` */
+	REG_PASSED_RDONLY, /* the same, not to be written */
 	N_REG_KINDS
 };
 
@@ -584,6 +586,9 @@ struct func_info {
 	uint32_t depth;                  /* bytes of stack that it uses itself */
 	struct call_edge *calls;
 	struct func_info *next;
+	bool is_called;                  /* global, and a path led to a call of it */
+	bool is_verified;
+	uint32_t frames_below;           /* most functions that are called in each other from here on, itself included */
 	bool has_tail_call;              /* itself */
 	uint32_t depth_above;            /* most stack of those that call it */
 	uint8_t visit;                   /* check of the call graph: 0 not seen, 1 being looked at, 2 done */
@@ -616,7 +621,7 @@ struct verify_watch {
 
 struct verifier {
 	const struct object *object;
-	const struct func *entry;
+	const struct func *entry;    /* whose paths are being followed: the program, or a global function */
 	const struct vm_signature *signature;
 	const struct verify_watch *watch; /* never NULL */
 	struct text *why;
@@ -628,6 +633,7 @@ struct verifier {
 	struct checkpoint *checkpoints;
 	uint32_t n_insns;            /* looked at so far */
 	uint32_t insns_max;
+	bool is_global;              /* `entry` is a global function */
 	uint32_t n_insns_checkpoint; /* at the last checkpoint */
 	uint32_t last_id;
 	size_t bytes;                /* of saved states */
@@ -807,6 +813,14 @@ check_no_lock(struct verifier *v, const char *what);
 /* The bytes from `from` to `to` of a value are not its lock. */
 bool
 check_beside_lock(struct verifier *v, uint32_t regno, int64_t from, int64_t to);
+
+/* verify_global.c: a call of a global function. */
+bool
+call_global(struct verifier *v, const struct func *callee);
+
+/* What is in the registers of a global function, when it begins. */
+void
+set_global_arguments(struct verifier *v, const struct func *func);
 
 /* verify_callback.c */
 /* At a call of a helper that calls back, arguments checked: keeps the way that goes into the function, where there is one. */

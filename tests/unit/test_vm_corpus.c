@@ -11,7 +11,8 @@
  *     stricter: REASON                   why we refuse what the kernel accepts
  *     weaker: REASON                     why the kernel refuses what we accept, which is safe all the same
  *     differs: REASON                    kernel and we need not give the same
- *     instructions, of vm_fixture.h's handler, and behind "-- function N" those of another; behind "-- program N" those of a program that
+ *     instructions, of vm_fixture.h's handler, and behind "-- function N" those of another, or, behind "-- function N: RESULT
+ *     (ARGUMENTS)", of a global one: "int (int, ctx, mem 8, nonnull 8, const 8)"; behind "-- program N" those of a program that
  *     tail calls find at place N of the table of programs
  *
  * Needs the right to load programs; without it the kernel's half is skipped.
@@ -33,6 +34,7 @@ struct corpus_program {
 	bool has_r3, has_result;
 	uint64_t r3, result;
 	const char *sources[KERNEL_FUNCS_MAX];
+	const char *types[KERNEL_FUNCS_MAX]; /* of global functions */
 	uint32_t n_sources;
 	uint32_t n_funcs; /* of these; the others are programs, for places 0, 1, ... */
 };
@@ -107,6 +109,7 @@ read_program(const char *file, const char *why, char *block)
 			continue;
 		if (strncmp(line, "-- function ", 12) == 0) {
 			assert_int_equal(atoi(line + 12), program.n_sources);
+			program.types[program.n_sources] = strchr(line, ':') ? arena_strdup(arena, strchr(line, ':') + 1) : NULL;
 			program.n_funcs = ++program.n_sources;
 		} else if (strncmp(line, "-- program ", 11) == 0) {
 			assert_int_equal(atoi(line + 11), program.n_sources - program.n_funcs);
@@ -182,13 +185,40 @@ free_corpus(void **state)
 	return 0;
 }
 
+/* "int (int, mem 8)" */
+static void
+set_type(struct func *func, const char *text)
+{
+	char *copy = strdup(text), *rest = strchr(copy, '('), *word;
+
+	assert_non_null(rest);
+	func->is_global = true;
+	func->returns_number = strncmp(text, " int", 4) == 0;
+	rest++;
+	for (uint32_t i = 0; (word = strsep(&rest, ",)")) && *word && i < FUNC_ARGS_MAX; i++) {
+		struct func_arg *arg = &func->args[i];
+
+		word += strspn(word, " ");
+		arg->kind = strcmp(word, "int") == 0 ? FUNC_ARG_NUMBER : strcmp(word, "ctx") == 0 ? FUNC_ARG_CONTEXT : FUNC_ARG_MEMORY;
+		arg->read_only = strncmp(word, "const", 5) == 0;
+		arg->nullable = strncmp(word, "nonnull", 7) != 0 && arg->kind == FUNC_ARG_MEMORY;
+		if (arg->kind == FUNC_ARG_MEMORY)
+			arg->size = (uint32_t)atoi(strchr(word, ' '));
+	}
+	free(copy);
+}
+
 static struct object *
 object_of(const struct corpus_program *program, struct arena *in)
 {
 	struct object *object = fixture_object(in);
 
-	for (uint32_t i = 0; i < program->n_sources; i++)
-		fixture_func(object, program->name, program->sources[i]);
+	for (uint32_t i = 0; i < program->n_sources; i++) {
+		struct func *func = fixture_func(object, program->name, program->sources[i]);
+
+		if (program->types[i])
+			set_type(func, program->types[i]);
+	}
 	return object;
 }
 

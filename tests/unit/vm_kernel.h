@@ -131,7 +131,7 @@ kernel_funcs(const struct object *object, uint32_t entry, uint32_t *funcs)
 	return n;
 }
 
-#define KERNEL_FUNCS_MAX 8
+#define KERNEL_FUNCS_MAX 10
 #define KERNEL_PROLOGUE 6 /* instructions that set up the arguments */
 
 /* Copies the functions that `entry` refers to behind the n instructions that are there, and resolves what they refer to. */
@@ -177,6 +177,58 @@ kernel_program(const struct kernel *kernel, const struct object *object, struct 
 	return kernel_link(kernel, object, 0, insns, n);
 }
 
+static inline int
+kernel_arg_type(struct btf *btf, const struct func_arg *arg, int number, int byte)
+{
+	int id;
+
+	if (arg->kind == FUNC_ARG_NUMBER)
+		return number;
+	if (arg->kind == FUNC_ARG_CONTEXT)
+		id = btf__add_struct(btf, "bpf_raw_tracepoint_args", 0);
+	else
+		id = btf__add_array(btf, number, byte, arg->size);
+	if (arg->read_only)
+		id = btf__add_const(btf, id);
+	return btf__add_ptr(btf, id);
+}
+
+/* The types of global functions, in place of those that btf_for_program gives to all. */
+static inline void
+kernel_global_types(const struct func *const *funcs, uint32_t n, struct btf_info *info)
+{
+	struct btf *btf = btf__new(info->btf, info->btf_len);
+	struct bpf_func_info *infos = info->func_infos;
+	int number = btf__add_int(btf, "int", 4, BTF_INT_SIGNED), byte = btf__add_int(btf, "byte", 1, 0);
+	const void *raw;
+	uint32_t len;
+
+	for (uint32_t f = 0; f < n; f++) {
+		int types[FUNC_ARGS_MAX], proto, id;
+		char name[16];
+
+		if (!funcs[f]->is_global)
+			continue;
+		for (int i = 0; i < FUNC_ARGS_MAX; i++)
+			types[i] = kernel_arg_type(btf, &funcs[f]->args[i], number, byte);
+		proto = btf__add_func_proto(btf, funcs[f]->returns_number ? number : 0);
+		for (int i = 0; i < FUNC_ARGS_MAX && funcs[f]->args[i].kind != FUNC_ARG_NONE; i++)
+			btf__add_func_param(btf, "p", types[i]);
+		snprintf(name, sizeof(name), "global_%u", (unsigned)f);
+		id = btf__add_func(btf, name, BTF_FUNC_GLOBAL, proto);
+		for (int i = 0; i < FUNC_ARGS_MAX; i++)
+			if (funcs[f]->args[i].kind == FUNC_ARG_MEMORY && !funcs[f]->args[i].nullable)
+				btf__add_decl_tag(btf, "arg:nonnull", id, i);
+		infos[f].type_id = (uint32_t)id;
+	}
+	raw = btf__raw_data(btf, &len);
+	free(info->btf);
+	info->btf = malloc(len);
+	memcpy(info->btf, raw, len);
+	info->btf_len = len;
+	btf__free(btf);
+}
+
 /* Names and linkage of the functions: the kernel wants to know that a function that is called back is a static one. */
 static inline int
 kernel_btf(const struct object *object, uint32_t entry, uint32_t prologue, struct btf_info *info)
@@ -189,6 +241,7 @@ kernel_btf(const struct object *object, uint32_t entry, uint32_t prologue, struc
 		funcs[i] = object->funcs[order[i]];
 	if (btf_for_program(NULL, funcs, n, info))
 		return -1;
+	kernel_global_types(funcs, n, info);
 	infos = info->func_infos;
 	for (uint32_t i = 1; i < n; i++)
 		infos[i].insn_off += prologue;
@@ -206,7 +259,10 @@ kernel_runner_btf(const struct object *object, uint32_t start, struct btf_info *
 
 	for (uint32_t i = 0; i < n; i++)
 		funcs[i + 1] = object->funcs[order[i]];
-	return btf_for_program(NULL, funcs, n + 1, info) ? -1 : bpf_btf_load(info->btf, info->btf_len, NULL);
+	if (btf_for_program(NULL, funcs, n + 1, info))
+		return -1;
+	kernel_global_types(funcs, n + 1, info);
+	return bpf_btf_load(info->btf, info->btf_len, NULL);
 }
 
 /*
