@@ -149,7 +149,7 @@ take_jump_over_one(struct cursor *c)
 {
 	const struct bpf_insn *cond = peek(c);
 
-	if (!cond || insn_info(cond)->shape != SHAPE_COND || cond->off != 1 || c->f->insns[c->pc].ahead)
+	if (!cond || insn_info(cond)->shape != SHAPE_COND || cond->off != 1 || c->f->insns[c->pc].ahead || c->f->insns[c->pc].never)
 		return NULL;
 	c->pc++;
 	return cond;

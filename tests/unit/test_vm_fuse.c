@@ -15,7 +15,7 @@
 
 #include "vm/jit.h"
 
-static const uint64_t edges[] = { 0, 1, 2, 63, 64, 0x7f, 0x80, 0xff, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x123456789abcdef0,
+static const uint64_t edges[] = { 0, 1, 2, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x123456789abcdef0,
 				  0x7fffffffffffffff, 0x8000000000000000, 0xffffffff80000000, 0xffffffffffffffff };
 
 #define NOT_FUSED (-1)
@@ -255,6 +255,7 @@ static const struct way {
 	{ { "if r1 > 9 goto +1\n r0 = 0\n r5 = r2\n w3 = 7\n if r1 > 9 goto +2\n r5 = r1\n r3 = r5\n", 0x2f, NOT_FUSED, 0 }, 0, 2, 7, 4 },
 	{ { "if w1 s< w2 goto +1\n r0 = 0\n w5 = w1\n if w1 s< w2 goto +1\n r5 = 3\n", 0x27, NOT_FUSED, 0 }, 0, 1, 5, 3 },
 	{ { "r1 &= 255\n if r1 < 10 goto +1\n r0 = 0\n r5 = 0\n if r1 < 10 goto +1\n r5 = r2\n", 0x25, JIT_JUMP_BYTE, 2 }, 1, 1, 6, 4 },
+	{ { "r1 &= 255\n if r1 > 9 goto +1\n r0 = 0\n r5 = 0\n if r1 > 9 goto +1\n r5 = r2\n", 0x25, JIT_JUMP_BYTE, 2 }, 1, 1, 6, 4 },
 	{ { "r1 &= 255\n if r1 < 10 goto +1\n r0 = 0\n r5 = r1\n if r1 < 10 goto +1\n r5 = r2\n", 0x25, NOT_FUSED, 0 }, 1, 1, 6, 4 },
 	/* the first would be a number, a move or the other way round otherwise */
 	{ { "r0 = 0\n if r1 > 9 goto +1\n r0 = 1\n r5 = 1\n if r1 > 9 goto +1\n r5 = r2\n", 0x27, NOT_FUSED, 0 }, 1, 1, 6, 4 },
