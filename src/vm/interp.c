@@ -239,13 +239,13 @@ out_of_memory(const struct func *func, struct text *why)
 
 /* Machine code or decoded instructions, as the machine says. 0 or -errno with *why set. */
 static int
-prepare(struct vm *vm, struct vm_program *program, struct text *why)
+prepare(struct vm *vm, struct vm_program *program, const struct vm_facts *facts, struct text *why)
 {
 	struct text reason = { 0 };
 	int err = -EOPNOTSUPP;
 
 	if (vm->exec != VM_EXEC_INTERP)
-		err = jit_compile(vm, program->func, &program->signature, &program->code, &reason);
+		err = jit_compile(vm, program->func, &program->signature, facts, &program->code, &reason);
 	if (err && vm->exec == VM_EXEC_JIT)
 		text_puts(why, reason.s ? reason.s : "out of memory");
 	text_fini(&reason);
@@ -255,15 +255,12 @@ prepare(struct vm *vm, struct vm_program *program, struct text *why)
 	return program->entry ? 0 : out_of_memory(program->func, why);
 }
 
-struct vm_program *
-vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signature, struct text *why, int *err)
+/* Of a function that was accepted. */
+static struct vm_program *
+load_accepted(struct vm *vm, const struct func *func, const struct vm_signature *signature, const struct vm_facts *facts, struct text *why, int *err)
 {
-	struct vm_program *program;
+	struct vm_program *program = mem_alloc(sizeof(*program));
 
-	*err = vm_verify(vm->object, func, signature, why);
-	if (*err)
-		return NULL;
-	program = mem_alloc(sizeof(*program));
 	if (!program) {
 		*err = out_of_memory(func, why);
 		return NULL;
@@ -274,13 +271,26 @@ vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signa
 	program->budget = vm->budget;
 	*err = programs_join(program, why);
 	if (!*err)
-		*err = prepare(vm, program, why);
+		*err = prepare(vm, program, facts, why);
 	if (*err) {
 		program_free(program);
 		return NULL;
 	}
 	program->next = vm->programs;
 	vm->programs = program;
+	return program;
+}
+
+struct vm_program *
+vm_load(struct vm *vm, const struct func *func, const struct vm_signature *signature, struct text *why, int *err)
+{
+	struct vm_facts *facts = NULL;
+	const struct verify_watch watch = { .facts = vm->exec == VM_EXEC_INTERP ? NULL : &facts };
+	struct vm_program *program;
+
+	*err = verify_watched(vm->object, func, signature, &watch, why);
+	program = *err ? NULL : load_accepted(vm, func, signature, facts, why, err);
+	vm_facts_free(facts);
 	return program;
 }
 

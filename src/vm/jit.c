@@ -302,7 +302,9 @@ emit_one(struct gen *g, uint32_t pc, const struct bpf_insn *insn)
 		break;
 	case SHAPE_COND:
 		jit_emit_ahead(g, pc);
-		if (g->f->insns[pc].to != pc + 1)
+		if (g->f->insns[pc].to != pc + 1 && g->f->insns[pc].always)
+			backend->jump(g, pc);
+		else if (g->f->insns[pc].to != pc + 1)
 			backend->cond(g, pc, insn);
 		break;
 	case SHAPE_CALL:
@@ -324,6 +326,8 @@ emit_insn(struct gen *g, uint32_t pc)
 	struct bpf_insn with;
 	struct jit_op op;
 
+	if (g->f->insns[pc].unseen)
+		return 1 + (uint32_t)insn_is_wide(insn);
 	if (jit_is_charged(g, pc))
 		backend->charge(g);
 	if (!g->hides && jit_fuse(g->f, pc, &op) && !(op.jump && jit_is_charged(g, op.jump))) {
@@ -500,9 +504,10 @@ generate(struct jit *jit, struct jit_code *code)
 }
 
 int
-jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *signature, struct jit_code **result, struct text *why)
+jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *signature, const struct vm_facts *facts, struct jit_code **result,
+	    struct text *why)
 {
-	struct jit jit = { .vm = vm, .signature = signature };
+	struct jit jit = { .vm = vm, .signature = signature, .facts = facts };
 	struct jit_code *code = NULL;
 	int err = -EOPNOTSUPP;
 

@@ -25,7 +25,8 @@ struct jit_insn {
 	bool fix_is_short; /* it has one byte, not four */
 	uint8_t target;    /* so many jumps arrive here, or more */
 	uint8_t ahead;     /* a conditional jump: so many moves where it goes are done before it, and it goes to `to`, behind them */
-	bool never;        /* a conditional jump that is never taken */
+	bool never, always; /* a conditional jump that is never taken, or each time */
+	bool unseen;       /* nobody ever comes here */
 	uint8_t pin;       /* ld_imm64: the register that holds the address all the time, 0: none */
 	uint32_t to;       /* of a jump: where it goes, jumps to jumps followed */
 	uint32_t loop_end; /* jumps backward arrive here, the last from the instruction before that; 0: none */
@@ -54,7 +55,7 @@ struct jit_func {
 	bool uses_stack;        /* it, or what it calls, touches r10 */
 	bool calls;             /* its code has calls in it: after the first pass it is known */
 	bool memory_operands;   /* the machine's arithmetic and comparisons take numbers from memory */
-	bool drops;             /* a jump that is never taken was found */
+	bool drops;             /* a jump that is never taken was found after who reads what */
 	uint8_t n_pins;
 	struct jit_pin pins[JIT_PINS_MAX];
 };
@@ -62,6 +63,7 @@ struct jit_func {
 struct jit {
 	struct vm *vm;
 	const struct vm_signature *signature;
+	const struct vm_facts *facts;
 	struct jit_func *funcs, *last;
 	struct jit_buf buf;
 	uint64_t address;       /* of buf.out */

@@ -67,6 +67,8 @@ cond_live_after(const struct jit_func *f, uint32_t pc)
 
 	if (f->insns[pc].never)
 		return live;
+	if (f->insns[pc].always)
+		return f->insns[jit_target(f, pc)].live;
 	if (!ahead)
 		return live | f->insns[jit_target(f, pc)].live;
 	for (; ahead; ahead--, move++)
@@ -149,7 +151,7 @@ take_jump_over_one(struct cursor *c)
 {
 	const struct bpf_insn *cond = peek(c);
 
-	if (!cond || insn_info(cond)->shape != SHAPE_COND || cond->off != 1 || c->f->insns[c->pc].ahead || c->f->insns[c->pc].never)
+	if (!cond || insn_info(cond)->shape != SHAPE_COND || cond->off != 1 || c->f->insns[c->pc].ahead || goes_one_way(c))
 		return NULL;
 	c->pc++;
 	return cond;
@@ -332,7 +334,7 @@ match_jump_byte(struct cursor c, struct jit_op *op)
 		return 0;
 	c.pc++;
 	cond = peek(&c);
-	if (!cond || insn_info(cond)->shape != SHAPE_COND || BPF_SRC(cond->code) != BPF_K || cond->dst_reg != mask->dst_reg ||
+	if (!cond || insn_info(cond)->shape != SHAPE_COND || goes_one_way(&c) || BPF_SRC(cond->code) != BPF_K || cond->dst_reg != mask->dst_reg ||
 	    cond->imm < 0 || cond->imm > 0xff || is_signed(cond) || !is_dead(c.f, c.pc, mask->dst_reg))
 		return 0;
 	op->at = op->jump = c.pc++;

@@ -42,6 +42,13 @@ is_alu64(const struct bpf_insn *insn, uint8_t op, uint8_t source)
 	return is_alu(insn, op, source) && is_64(insn);
 }
 
+/* Is the conditional jump that comes next known to be taken each time, or never? What it compares may not be there then. */
+static inline bool
+goes_one_way(const struct cursor *c)
+{
+	return c->f->insns[c->pc].never || c->f->insns[c->pc].always;
+}
+
 /* Is it a comparison of numbers with a sign? */
 static inline bool
 is_signed(const struct bpf_insn *cond)

@@ -217,7 +217,7 @@ match_load_jump(struct cursor c, struct jit_op *op)
 	const struct bpf_insn *load = &c.f->func->insns[op->at], *cond = peek(&c);
 	uint8_t t = load->dst_reg;
 
-	if (!cond || insn_info(cond)->shape != SHAPE_COND || c.f->insns[c.pc].ahead || c.f->insns[c.pc].never || !cond->off ||
+	if (!cond || insn_info(cond)->shape != SHAPE_COND || c.f->insns[c.pc].ahead || goes_one_way(&c) || !cond->off ||
 	    !is_dead(c.f, c.pc, t))
 		return 0;
 	if (BPF_SRC(cond->code) == BPF_K ? cond->dst_reg != t || !compares_imm(load, cond) :

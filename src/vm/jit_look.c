@@ -65,7 +65,7 @@ moves_ahead(const struct jit *jit, const struct jit_func *f, uint32_t pc, uint32
 	uint32_t at = jit_target(f, pc), n = 0;
 	uint16_t kept = f->insns[pc].reads | f->insns[pc + 1].live; /* must not change before the jump */
 
-	if (at <= pc || jit->vm->constants != VM_CONSTANTS_PLAIN)
+	if (at <= pc || f->insns[pc].always || jit->vm->constants != VM_CONSTANTS_PLAIN)
 		return 0;
 	while (n <= AHEAD_MAX && at + n < f->func->n_insns - 1 && is_move(&f->func->insns[at + n]) && !(kept >> f->func->insns[at + n].dst_reg & 1))
 		n++;
@@ -123,8 +123,10 @@ find_ways(const struct jit *jit, struct jit_func *f)
 
 		if (info->shape != SHAPE_JUMP && info->shape != SHAPE_COND)
 			continue;
-		if (insn->never)
+		if (insn->never) {
+			insn->to = pc + 1;
 			continue;
+		}
 		insn->to = follow_jumps(jit, f, jit_target(f, pc));
 		if (info->shape == SHAPE_COND)
 			insn->ahead = (uint8_t)moves_ahead(jit, f, pc, &insn->to);
@@ -239,12 +241,32 @@ look_at_callee(struct jit *jit, struct jit_func *f, uint32_t pc)
 	return true;
 }
 
+/* What the verifier saw of the instruction at pc: whether anybody comes there, and which way a branch goes. It then reads nothing. */
+static void
+use_facts(struct jit_func *f, const struct vm_facts *facts, uint32_t pc, const struct insn_info *info)
+{
+	struct jit_insn *insn = &f->insns[pc];
+
+	if (!facts)
+		return;
+	insn->unseen = !(facts->marks[pc] & MARK_SEEN);
+	if (info->shape == SHAPE_COND && !insn->unseen) {
+		insn->never = !(facts->marks[pc] & MARK_TAKEN);
+		insn->always = !(facts->marks[pc] & MARK_NOT_TAKEN);
+	}
+	if (insn->unseen || insn->never || insn->always)
+		insn->reads = 0;
+}
+
 /* What the whole function's code has to know beforehand. False: out of memory. */
 static bool
 look_at(struct jit *jit, struct jit_func *f)
 {
+	const struct vm_facts *facts = jit->facts;
 	uint16_t used = 0;
 
+	while (facts && facts->func != f->func)
+		facts = facts->next;
 	for (uint32_t pc = 0; pc < f->func->n_insns; pc += 1 + insn_is_wide(&f->func->insns[pc])) {
 		const struct bpf_insn *insn = &f->func->insns[pc];
 		const struct insn_info *info = insn_info(insn);
@@ -254,7 +276,8 @@ look_at(struct jit *jit, struct jit_func *f)
 		used |= f->insns[pc].reads;
 		if (insn->dst_reg == 10 || insn->src_reg == 10 || insn_is_tail_call(insn)) /* whoever goes on gets the frame */
 			f->uses_stack = true;
-		if (info->shape == SHAPE_JUMP || info->shape == SHAPE_COND)
+		use_facts(f, facts, pc, info);
+		if ((info->shape == SHAPE_JUMP || info->shape == SHAPE_COND) && !f->insns[pc].unseen && !f->insns[pc].never)
 			arrive(f, jit_target(f, pc));
 		if (!look_at_callee(jit, f, pc))
 			return false;

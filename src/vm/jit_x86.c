@@ -362,7 +362,7 @@ is_null_check(const struct gen *g, uint32_t pc)
 	const struct bpf_insn *insn = &g->f->func->insns[pc];
 
 	return insn->code == (BPF_JMP | BPF_JEQ | BPF_K) && !insn->dst_reg && !insn->imm && insn->off && !g->f->insns[pc].target &&
-	       !g->f->insns[pc].ahead && !jit_is_charged(g, pc);
+	       !g->f->insns[pc].ahead && !g->f->insns[pc].never && !g->f->insns[pc].always && !jit_is_charged(g, pc);
 }
 
 /* rax = value of the entry whose number r2 points to, or 0. A null check behind it becomes part of it. */

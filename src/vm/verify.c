@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vm/vm_int.h"
@@ -271,6 +272,13 @@ step_atomic(struct verifier *v, const struct bpf_insn *insn)
 
 /* ---- branches ------------------------------------------------------------------------------------------------------ */
 
+/* The branch at pc goes this way on some path. */
+static void
+mark_way(struct verifier *v, bool taken)
+{
+	func_info_of(v, frame_top(v)->func)->marks[v->state.pc] |= taken ? MARK_TAKEN : MARK_NOT_TAKEN;
+}
+
 static void
 note_branch(struct verifier *v, bool taken)
 {
@@ -418,6 +426,7 @@ take_branch(struct verifier *v, const struct bpf_insn *insn, bool taken)
 		apply_null_check(v, insn->dst_reg, taken == (BPF_OP(insn->code) == BPF_JEQ));
 	}
 	note_branch(v, taken);
+	mark_way(v, taken);
 	v->state.pc += 1 + (taken ? insn->off : 0);
 	return true;
 }
@@ -492,6 +501,7 @@ step_branch(struct verifier *v, const struct bpf_insn *insn, bool *dead)
 		return false;
 	if (way >= 0) {
 		rely_on_operands(v, insn); /* the other way is not looked at */
+		mark_way(v, way);
 		v->state.pc += 1 + (way ? insn->off : 0);
 		return true;
 	}
@@ -636,6 +646,7 @@ step(struct verifier *v)
 		if (known)
 			return known < 0 ? STEP_REFUSED : STEP_END;
 	}
+	info->marks[v->state.pc] |= MARK_SEEN;
 	if (debug_on(DEBUG_VERIFY))
 		state_print(v, stderr);
 	if (v->watch->visit)
@@ -750,6 +761,34 @@ follow_all(struct verifier *v)
 		check_call_graph(v);
 }
 
+void
+vm_facts_free(struct vm_facts *facts)
+{
+	for (struct vm_facts *next; facts; facts = next) {
+		next = facts->next;
+		free(facts);
+	}
+}
+
+/* Where memory is short, some stay away. */
+static struct vm_facts *
+facts_of(const struct verifier *v)
+{
+	struct vm_facts *all = NULL;
+
+	for (const struct func_info *info = v->infos; info; info = info->next) {
+		struct vm_facts *facts = mem_alloc(sizeof(*facts) + info->func->n_insns);
+
+		if (!facts)
+			continue;
+		facts->func = info->func;
+		memcpy(facts->marks, info->marks, info->func->n_insns);
+		facts->next = all;
+		all = facts;
+	}
+	return all;
+}
+
 int
 verify_watched(const struct object *object, const struct func *func, const struct vm_signature *signature,
 	       const struct verify_watch *watch, struct text *why)
@@ -764,6 +803,8 @@ verify_watched(const struct object *object, const struct func *func, const struc
 			v.n_insns);
 	if (watch->n_insns)
 		*watch->n_insns = v.n_insns;
+	if (watch->facts)
+		*watch->facts = v.err ? NULL : facts_of(&v);
 	state_free_all(&v);
 	arena_free(v.arena);
 	return v.err;

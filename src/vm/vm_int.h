@@ -294,12 +294,15 @@ struct jit_code {
 	jit_entry *entry;
 };
 
+struct vm_facts;
+
 /*
- * Compiles a verified function and all that it calls. 0 and *code for jit_free, or -EOPNOTSUPP (not for this machine), -ENOMEM or
+ * Compiles a verified function and all that it calls; of the facts that the verifier found, some may be missing. 0 and *code for jit_free, or -EOPNOTSUPP (not for this machine), -ENOMEM or
  * what the system says to executable memory, with *why set.
  */
 int
-jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *signature, struct jit_code **code, struct text *why);
+jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *signature, const struct vm_facts *facts, struct jit_code **code,
+	    struct text *why);
 
 void
 jit_free(struct jit_code *code);
@@ -600,7 +603,23 @@ struct call_edge {
 	struct call_edge *next;
 };
 
-enum { MARK_START = 1, MARK_TARGET = 2, MARK_REACHED = 4, MARK_CALLS_BACK = 8 };
+/* Of a function as it stands; and, seen on paths: the instruction, and the ways that a branch went. */
+enum {
+	MARK_START = 1, MARK_TARGET = 2, MARK_REACHED = 4, MARK_CALLS_BACK = 8, MARK_SEEN = 16, MARK_TAKEN = 32, MARK_NOT_TAKEN = 64,
+};
+
+/*
+ * What holds in each run of a program that was accepted: instructions of a function without MARK_SEEN are never come to, and branches
+ * go no way without its mark. That is so of the paths that pruning left out, too: which way a branch goes rests on precise numbers.
+ */
+struct vm_facts {
+	struct vm_facts *next;
+	const struct func *func;
+	uint8_t marks[]; /* one an instruction */
+};
+
+void
+vm_facts_free(struct vm_facts *facts);
 
 /* What ends a path before its end. */
 enum verify_pruning {
@@ -617,6 +636,7 @@ struct verify_watch {
 	uint32_t distance;  /* instructions between two checkpoints at least; 0: the usual */
 	uint32_t insns_max; /* 0: VM_INSNS_MAX */
 	uint32_t *n_insns;  /* how many were looked at; may be NULL */
+	struct vm_facts **facts; /* of each function of an accepted program, for vm_facts_free; NULL: nobody asks */
 };
 
 struct verifier {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Instructions that become one in machine code (jit_fuse.c), jumps that go elsewhere and addresses that stay in registers (jit_look.c):
+ * Instructions that become one in machine code (jit_fuse.c), jumps that go elsewhere, addresses that stay in registers and what the verifier saw (jit_look.c):
  * each pattern is found where it may be, and not where somebody still reads what would be left out; and either way the machine code leaves in all registers and in memory what the interpreter
  * leaves, for operands at the edges.
  */
@@ -19,6 +19,10 @@ static const uint64_t edges[] = { 0, 1, 2, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x80
 				  0x7fffffffffffffff, 0x8000000000000000, 0xffffffff80000000, 0xffffffffffffffff };
 
 #define NOT_FUSED (-1)
+
+static const struct vm_signature signature = { .args = {
+	{ VM_ARG_SCALAR, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
+} };
 
 /*
  * r1 and r2 hold the operands, r4 the address of scratch; r3 is r1 & 7. `reads`: bit n: register n is read afterwards. What begins at the
@@ -190,10 +194,6 @@ static const struct pattern {
 	{ "r5 = r1\n r1 += 1\n", 0x26, NOT_FUSED, 0 },
 };
 
-static const struct vm_signature signature = { .args = {
-	{ VM_ARG_SCALAR, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
-} };
-
 /* The pattern between what sets the registers and what stores those that are read; from instruction *first on. */
 static struct func *
 around(struct object *object, const struct pattern *pattern, uint32_t *first)
@@ -314,6 +314,51 @@ check_pins(const void *arg, struct vm *vm, const struct func *func)
 	jit_free_func(jit.last);
 }
 
+/* What the verifier saw: of the pattern's jumps `never` and `always`, and the instruction `unseen` to which nobody comes. */
+#define NONE 1000u
+static const struct fact {
+	struct pattern pattern;
+	uint32_t never, always, unseen;
+} facts[] = {
+	{ { "r1 &= 7\n if r1 > 7 goto +1\n r2 = r1\n", 0x6, NOT_FUSED, 0 }, 1, NONE, NONE },
+	{ { "r1 &= 7\n if r1 > 6 goto +1\n r2 = r1\n", 0x6, NOT_FUSED, 0 }, NONE, NONE, NONE },
+	{ { "r1 &= 7\n if r1 < 8 goto +1\n r2 = 8\n r2 += r1\n", 0x6, NOT_FUSED, 0 }, NONE, 1, 2 },
+	{ { "r5 = 1\n if r1 > 9 goto +1\n r5 = 3\n if r5 == 2 goto +2\n r0 = 4\n goto +1\n r0 = 5\n", 0x27, NOT_FUSED, 0 }, 3, NONE, 6 },
+	/* what is compared is made for that alone, and would be compared as a byte, from memory, or as a number */
+	{ { "r5 = r1\n r5 &= 255\n if r5 > 255 goto +1\n r2 = 5\n", 0x6, NOT_FUSED, 0 }, 2, NONE, NONE },
+	{ { "r5 = *(u8 *)(r4 + 0)\n if r5 <= 255 goto +1\n r2 = 5\n", 0x6, NOT_FUSED, 0 }, NONE, 1, 2 },
+	{ { "r5 = r1\n r5 >>= 60\n r0 = 1\n if r5 > 15 goto +1\n r0 = 0\n", 0x7, NOT_FUSED, 0 }, 3, NONE, NONE },
+	{ { "r5 = r1\n r5 >>= 60\n if r5 <= 15 goto +1\n r2 = r1\n", 0x6, NOT_FUSED, 0 }, NONE, 2, 3 },
+	/* an address is not null; a number that comes from different ways */
+	{ { "r5 = r4\n if r5 != 0 goto +1\n r2 = 5\n", 0x6, NOT_FUSED, 0 }, NONE, 1, 2 },
+	{ { "r5 = 7\n if r1 > 9 goto +1\n r5 = 8\n if r5 > 7 goto +1\n r2 = 5\n", 0x6, NOT_FUSED, 0 }, NONE, NONE, NONE },
+	/* each round, and in the end not */
+	{ { "r5 = 0\n r5 += 1\n if r5 > 4 goto +1\n if r5 < 4 goto -3\n r2 = r5\n", 0x26, NOT_FUSED, 0 }, 2, NONE, NONE },
+};
+
+static void
+check_facts(const void *arg, struct vm *vm, const struct func *func)
+{
+	struct vm_facts *found = NULL;
+	const struct verify_watch watch = { .facts = &found };
+	const struct fact *fact = arg;
+	struct jit jit = { .vm = vm };
+	struct text why = { 0 };
+
+	assert_int_equal(verify_watched(vm->object, func, &signature, &watch, &why), 0);
+	jit.facts = found;
+	assert_true(jit_add_func(&jit, func));
+	for (uint32_t pc = 0; pc < func->n_insns; pc += 1 + insn_is_wide(&func->insns[pc])) {
+		const struct jit_insn *insn = &jit.last->insns[pc];
+
+		if (insn->never != (pc == AT(fact->never)) || insn->always != (pc == AT(fact->always)) || insn->unseen != (pc == AT(fact->unseen)))
+			fail_msg("%s: instruction %d: never %d, always %d, unseen %d", fact->pattern.text, (int)pc - AT(0), insn->never, insn->always,
+				 insn->unseen);
+	}
+	jit_free_func(jit.last);
+	vm_facts_free(found);
+}
+
 /* The pattern loaded in one of three ways: interpreted, as machine code, as that of a machine without BMI2. */
 struct machine {
 	struct arena *arena;
@@ -418,6 +463,13 @@ test_ways(void **state)
 }
 
 static void
+test_facts(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
+		same_in_all(&facts[i].pattern, &facts[i], check_facts);
+}
+
+static void
 test_pins(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(pinned); i++)
@@ -432,6 +484,7 @@ main(void)
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_facts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,7 +223,7 @@ compile_chosen(const char *text, enum vm_constants constants)
 	int err;
 
 	vm_set_constants(vm, constants);
-	err = jit_compile(vm, object->funcs[0], &signature, &code, &why);
+	err = jit_compile(vm, object->funcs[0], &signature, NULL, &code, &why);
 	if (err == -EOPNOTSUPP)
 		skip();
 	assert_int_equal(err, 0);
