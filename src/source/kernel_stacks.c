@@ -14,6 +14,7 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/btf.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #define WALKS_DIFFERENT (1u << 16)  /* as many as the kernel's own table holds */
 #define STACKS_A_PUMP   64          /* unwinding each takes 10 to 100 us */
 #define RING_MIN        (4u << 20)
+#define KERNEL_TYPES    "/sys/kernel/btf/vmlinux"
 #define WAIT_MS         100         /* for a record that another CPU has not finished */
 
 /* What belongs to a number; id 0: nothing. */
@@ -151,6 +153,12 @@ read_copy(void *arg, uint64_t addr, uint64_t *word)
 	const struct stack_copy *copy = stacks->copy;
 	uint64_t at = addr - copy->regs[7]; /* the stack pointer */
 
+	for (const struct hijacked *hijacked = copy->returns; hijacked->slot; hijacked++) {
+		if (hijacked->slot != addr)
+			continue;
+		*word = hijacked->address;
+		return true;
+	}
 	if (at < copy->len && copy->len - at >= sizeof(*word)) {
 		memcpy(word, copy->bytes + at, sizeof(*word));
 		return true;
@@ -189,17 +197,37 @@ take_copy(struct kernel_stacks *stacks, const struct stack_copy *copy)
 	remember(stacks, copy->id, addrs + (copy->skip < n ? copy->skip : n), copy->skip < n ? n - copy->skip : 0);
 }
 
+/* Of several functions that end by jumping to the next one (tail calls) the kernel remembers one address at one place. */
+static void
+take_walk(struct kernel_stacks *stacks, struct stack_walk *walk)
+{
+	const struct hijacked *hijacked = walk->returns;
+	struct spaces *spaces = kernel_spaces(&stacks->kernel->source);
+	struct place place;
+	uint32_t skip = walk->skip < walk->n ? walk->skip : walk->n;
+
+	for (uint32_t i = 1; i < walk->n && hijacked->slot; i++) {
+		if (!spaces_find(spaces, walk->pid, walk->frames[i], &place) || strcmp(place.file->path, "[uprobes]") != 0)
+			continue;
+		walk->frames[i] = hijacked->address;
+		do
+			hijacked++;
+		while (hijacked->slot && hijacked->slot == hijacked[-1].slot);
+	}
+	remember(stacks, walk->id, walk->frames + skip, walk->n - skip);
+}
+
 static void
 take_record(void *arg, const void *record, size_t len)
 {
 	struct kernel_stacks *stacks = arg;
-	const struct stack_walk *walk = record;
 
-	if (stacks->dwarf)
+	if (stacks->dwarf) {
 		take_copy(stacks, record);
-	else
-		remember(stacks, walk->id, walk->frames + (walk->skip < walk->n ? walk->skip : walk->n),
-			 walk->skip < walk->n ? walk->n - walk->skip : 0);
+	} else {
+		memcpy(stacks->walk, record, len < stacks->walk_size ? len : stacks->walk_size);
+		take_walk(stacks, stacks->walk);
+	}
 }
 
 static int
@@ -489,6 +517,7 @@ has_fetch(void)
 static int
 open_tables(struct kernel_stacks *stacks)
 {
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	uint32_t record = (uint32_t)sizeof(struct stack_copy) + stacks->copy_max, size = RING_MIN;
 
 	while (stacks->dwarf && size < 128 * record)
@@ -498,8 +527,8 @@ open_tables(struct kernel_stacks *stacks)
 	if (stacks->ring_fd < 0 || stacks->counter_fd < 0)
 		return -errno;
 	if (!stacks->dwarf) {
-		LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-
+		stacks->walk_size = (uint32_t)sizeof(*stacks->walk) + 8 * (stacks->depth + USTACK_FRAMES_MAX + 2);
+		stacks->walk = arena_alloc(stacks->kernel->arena, stacks->walk_size);
 		stacks->known_fd = bpf_map_create(BPF_MAP_TYPE_HASH, ".stack_walks", 8, 4, WALKS_DIFFERENT, &opts);
 		if (stacks->known_fd < 0)
 			return -errno;
@@ -521,6 +550,35 @@ open_unwinder(struct kernel_stacks *stacks, struct text *why)
 	return stacks->unwinder ? 0 : -ENOSYS;
 }
 
+static bool
+find_member(const struct typeinfo *types, const char *owner, const char *name, uint32_t *offset)
+{
+	uint32_t id = typeinfo_find(types, owner, BTF_KIND_STRUCT);
+	struct typeinfo_member member;
+
+	if (!id || !typeinfo_member(types, id, name, &member))
+		return false;
+	*offset = member.bit_off / 8;
+	return true;
+}
+
+/* Only where returns are probed, since reading the kernel's types takes milliseconds. Without them such functions end the stack. */
+static void
+find_returns(struct kernel_stacks *stacks)
+{
+	struct return_offsets *offsets = &stacks->returns;
+	struct text why = { 0 };
+	struct typeinfo *types = kernel_has_unit(stacks->kernel, UNIT_URETPROBE) ? typeinfo_open(KERNEL_TYPES, NULL, &why) : NULL;
+
+	offsets->known = types && find_member(types, "task_struct", "utask", &offsets->task_utask) &&
+			 find_member(types, "uprobe_task", "return_instances", &offsets->utask_instances) &&
+			 find_member(types, "return_instance", "stack", &offsets->slot) &&
+			 find_member(types, "return_instance", "orig_ret_vaddr", &offsets->address) &&
+			 find_member(types, "return_instance", "next", &offsets->next);
+	typeinfo_free(types);
+	text_fini(&why);
+}
+
 int
 kernel_stacks_open(struct kernel *kernel, struct text *why)
 {
@@ -538,6 +596,7 @@ kernel_stacks_open(struct kernel *kernel, struct text *why)
 	stacks->depth = kernel->object->tables[kernel->object->table_ustacks]->value_size / 8;
 	stacks->kernel = kernel;
 	kernel->stacks = stacks;
+	find_returns(stacks);
 	if (dwarf)
 		err = open_unwinder(stacks, why);
 	if (err < 0)

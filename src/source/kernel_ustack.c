@@ -124,6 +124,49 @@ record_address(struct code *code, uint8_t dst, int shift, int32_t off)
 	code_emit(code, insn_alu_imm(BPF_ADD, dst, off));
 }
 
+/* Reads 8 bytes of the kernel's memory at r9 + `from` into the record at `to`. */
+static void
+read_kernel(struct code *code, uint32_t from, int32_t to)
+{
+	code_emit(code, insn_mov(1, 8));
+	code_emit(code, insn_alu_imm(BPF_ADD, 1, to));
+	code_emit(code, insn_mov_imm(2, 8));
+	code_emit(code, insn_mov(3, 9));
+	code_emit(code, insn_alu_imm(BPF_ADD, 3, (int32_t)from));
+	code_emit(code, insn_call(BPF_FUNC_probe_read_kernel)); /* zeros where it cannot be read */
+}
+
+/* r9 = the pointer at r9 + `from`, by way of the record at `scratch`. */
+static void
+follow(struct code *code, uint32_t from, int32_t scratch)
+{
+	read_kernel(code, from, scratch);
+	code_emit(code, insn_load(BPF_DW, 9, 8, (int16_t)scratch));
+}
+
+/* Puts the addresses that the kernel has taken from the stack into the record's list at `at`. Clobbers r9. */
+static void
+copy_returns(struct code *code, const struct return_offsets *offsets, int32_t at)
+{
+	uint32_t end = code_label(code);
+
+	if (offsets->known) {
+		code_emit(code, insn_call(BPF_FUNC_get_current_task));
+		code_emit(code, insn_mov(9, 0));
+		follow(code, offsets->task_utask, at);
+		follow(code, offsets->utask_instances, at);
+	}
+	for (unsigned i = 0; offsets->known && i < USTACK_RETURNS; i++, at += (int32_t)sizeof(struct hijacked)) {
+		code_emit(code, insn_store_imm(BPF_DW, 8, (int16_t)at, 0));
+		code_branch_imm(code, BPF_JEQ, 9, 0, end);
+		read_kernel(code, offsets->slot, at);
+		read_kernel(code, offsets->address, at + 8);
+		follow(code, offsets->next, at + 16);
+	}
+	code_emit(code, insn_store_imm(BPF_DW, 8, (int16_t)at, 0));
+	code_bind(code, end);
+}
+
 /* ---- copies ---------------------------------------------------------------------------------- */
 
 /*
@@ -201,6 +244,7 @@ emit_copy(struct code *code, const struct kernel_stacks *stacks, const struct un
 {
 	reserve(code, stacks, (uint32_t)sizeof(struct stack_copy) + stacks->copy_max);
 	code_emit(code, insn_store(BPF_W, 8, 7, offsetof(struct stack_copy, skip)));
+	copy_returns(code, &stacks->returns, offsetof(struct stack_copy, returns));
 	copy_registers(code, unit);
 	copy_bytes(code, stacks->copy_max);
 	code_emit(code, insn_call(BPF_FUNC_get_current_pid_tgid));
@@ -217,6 +261,37 @@ emit_copy(struct code *code, const struct kernel_stacks *stacks, const struct un
 
 #define FRAMES ((int32_t)offsetof(struct stack_walk, frames))
 
+/* Takes r1 into the record's hash. Clobbers r2. */
+static void
+take_into_hash(struct code *code)
+{
+	code_emit(code, insn_load(BPF_DW, 2, 8, offsetof(struct stack_walk, hash)));
+	code_emit(code, insn_alu(BPF_XOR, 1, 2));
+	code_const(code, 2, HASH_FACTOR);
+	code_emit(code, insn_alu(BPF_MUL, 1, 2));
+	code_emit(code, insn_mov(2, 1));
+	code_emit(code, insn_alu_imm(BPF_RSH, 2, 32));
+	code_emit(code, insn_alu(BPF_XOR, 1, 2));
+	code_emit(code, insn_store(BPF_DW, 8, 1, offsetof(struct stack_walk, hash)));
+}
+
+/* On the stack all addresses that the kernel has taken look alike. */
+static void
+take_returns(struct code *code, const struct return_offsets *offsets)
+{
+	int32_t at = offsetof(struct stack_walk, returns);
+	uint32_t end = code_label(code);
+
+	copy_returns(code, offsets, at);
+	for (unsigned i = 0; offsets->known && i < USTACK_RETURNS; i++, at += (int32_t)sizeof(struct hijacked)) {
+		code_emit(code, insn_load(BPF_DW, 1, 8, (int16_t)at));
+		code_branch_imm(code, BPF_JEQ, 1, 0, end);
+		code_emit(code, insn_load(BPF_DW, 1, 8, (int16_t)(at + 8)));
+		take_into_hash(code);
+	}
+	code_bind(code, end);
+}
+
 /* Frame r9 is there: counts it, and takes it into the hash unless it is skipped. Leaves for `done` behind the last one wanted. */
 static void
 take_frame(struct code *code, uint32_t depth, uint32_t done)
@@ -226,14 +301,7 @@ take_frame(struct code *code, uint32_t depth, uint32_t done)
 	code_branch(code, BPF_JLT, 9, 7, skipped);
 	record_address(code, 1, 3, FRAMES);
 	code_emit(code, insn_load(BPF_DW, 1, 1, 0));
-	code_emit(code, insn_load(BPF_DW, 2, 8, offsetof(struct stack_walk, hash)));
-	code_emit(code, insn_alu(BPF_XOR, 1, 2));
-	code_const(code, 2, HASH_FACTOR);
-	code_emit(code, insn_alu(BPF_MUL, 1, 2));
-	code_emit(code, insn_mov(2, 1));
-	code_emit(code, insn_alu_imm(BPF_RSH, 2, 32));
-	code_emit(code, insn_alu(BPF_XOR, 1, 2));
-	code_emit(code, insn_store(BPF_DW, 8, 1, offsetof(struct stack_walk, hash)));
+	take_into_hash(code);
 	code_bind(code, skipped);
 	code_emit(code, insn_alu_imm(BPF_ADD, 9, 1));
 	code_emit(code, insn_mov(1, 7));
@@ -295,9 +363,13 @@ emit_walk(struct code *code, const struct kernel_stacks *stacks)
 {
 	uint32_t known = code_label(code), lost = code_label(code);
 
-	reserve(code, stacks, (uint32_t)sizeof(struct stack_walk) + 8 * (stacks->depth + USTACK_FRAMES_MAX + 2));
+	reserve(code, stacks, stacks->walk_size);
 	code_emit(code, insn_store(BPF_W, 8, 7, offsetof(struct stack_walk, skip)));
 	code_emit(code, insn_store_imm(BPF_DW, 8, offsetof(struct stack_walk, hash), 0));
+	take_returns(code, &stacks->returns);
+	code_emit(code, insn_call(BPF_FUNC_get_current_pid_tgid));
+	code_emit(code, insn_alu_imm(BPF_RSH, 0, 32));
+	code_emit(code, insn_store(BPF_W, 8, 0, offsetof(struct stack_walk, pid)));
 	code_emit(code, insn_mov_imm(9, 0));
 	walk_frames(code, stacks->depth);
 	code_emit(code, insn_load(BPF_DW, 1, 8, offsetof(struct stack_walk, hash)));

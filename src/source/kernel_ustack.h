@@ -23,17 +23,35 @@
 
 #define USTACK_FRAMES_MAX 100 /* what ustack(depth, skip) takes, each */
 
+/*
+ * While a function runs whose return is probed, what stands at its return address's place is the kernel's address of its own. The kernel
+ * remembers what belongs there (struct return_instance), innermost function first; slot 0 ends the list.
+ */
+struct hijacked {
+	uint64_t slot, address;
+};
+
+#define USTACK_RETURNS 16 /* of a stack; more stay hidden */
+
+/* Where the kernel keeps them, bytes in its structures. */
+struct return_offsets {
+	bool known;
+	uint32_t task_utask, utask_instances, slot, address, next;
+};
+
 /* A copied stack: bytes [sp, sp + len) of the process. */
 struct stack_copy {
 	uint32_t id, skip, pid, len;
 	uint64_t regs[UNWIND_REGISTERS];
+	struct hijacked returns[USTACK_RETURNS + 1];
 	unsigned char bytes[];
 };
 
 /* Frames that a program has walked; `n` of them, of which the first `skip` are not wanted. */
 struct stack_walk {
-	uint32_t id, n, skip, unused;
-	uint64_t hash, sp;
+	uint32_t id, n, skip, pid;
+	uint64_t hash;
+	struct hijacked returns[USTACK_RETURNS + 1];
 	uint64_t frames[];
 };
 
@@ -41,6 +59,7 @@ struct kernel_stacks {
 	bool dwarf;
 	bool stopped;        /* no program runs any more */
 	uint32_t copy_max;   /* bytes of a stack that are copied at most */
+	struct return_offsets returns; /* not known: no function's return is probed by us */
 	uint32_t depth;      /* frames that a stack has at most */
 	int ring_fd;
 	int counter_fd;      /* array of one u64: numbers that were given */
@@ -48,6 +67,8 @@ struct kernel_stacks {
 	struct record_ring *ring;
 	struct unwinder *unwinder;
 	const struct stack_copy *copy; /* being unwound */
+	struct stack_walk *walk; /* being read, walk_size bytes at most */
+	uint32_t walk_size;
 	struct kernel *kernel;
 	bool is_cut;         /* that one goes on behind its copy */
 	uint64_t n_cut;      /* stacks of which that is so, */
