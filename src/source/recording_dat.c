@@ -213,35 +213,48 @@ section(struct recording *recording, uint64_t offset, uint32_t kind)
 	return flags & SECTION_PACKED ? unpack_chunk(recording, &in) : in;
 }
 
+/* The head of a chunk of packed pages, and the chunk. False: it is cut. */
+static bool
+take_chunk(struct bytes *in, struct bytes *packed, uint32_t *len)
+{
+	uint32_t packed_len = take_u32(in);
+
+	*len = take_u32(in);
+	*packed = take_block(in, packed_len);
+	return !in->is_short;
+}
+
+/* A chunk that says more than this packer makes is not even tried. */
+static bool
+is_plausible(const struct bytes *packed, uint32_t len)
+{
+	return len / UNPACKED_RATIO <= bytes_left(packed);
+}
+
 /*
  * The chunks of packed pages stand where the CPU's pages would; one behind the other in memory. Their unpacked sizes are summed up before
- * memory is asked for.
+ * memory is asked for. Each is some pages, so one that cannot be unpacked takes no other with it.
  */
 static struct bytes
 unpack_pages(struct recording *recording, struct bytes in)
 {
 	struct dat *dat = recording->format;
-	uint32_t n = take_u32(&in);
-	struct bytes count = in;
+	uint32_t n = take_u32(&in), n_bad = 0, len;
+	struct bytes count = in, packed;
 	uint64_t total = 0, at = 0;
 	unsigned char *out;
 
-	for (uint32_t i = 0; i < n && !count.is_short; i++) {
-		uint32_t packed_len = take_u32(&count);
-
-		total += take_u32(&count);
-		take_block(&count, packed_len);
-	}
+	for (uint32_t i = 0; i < n && take_chunk(&count, &packed, &len); i++)
+		total += is_plausible(&packed, len) ? len : 0;
 	out = room(recording, total);
-	for (uint32_t i = 0; out && i < n && !in.is_short; i++) {
-		uint32_t packed_len = take_u32(&in), len = take_u32(&in);
-		struct bytes packed = take_block(&in, packed_len);
-
-		if (in.is_short || unpack(dat->packing, packed, out + at, len) < 0)
-			break;
-		at += len;
+	for (uint32_t i = 0; out && i < n && take_chunk(&in, &packed, &len); i++) {
+		if (is_plausible(&packed, len) && unpack(dat->packing, packed, out + at, len) == 0)
+			at += len;
+		else
+			n_bad++;
 	}
-	if (at < total || count.is_short)
+	n_bad += count.is_short || !out;
+	while (n_bad--)
 		recording_damage(recording, "packed events cannot be unpacked");
 	return bytes_of(out ? out : (const unsigned char *)"", at);
 }

@@ -61,7 +61,8 @@ struct pages {
 	size_t len;
 	uint32_t page_size;
 	/* Where the reader is. */
-	const unsigned char *page;    /* the page that is read */
+	const unsigned char *page;    /* the page that is read, */
+	size_t page_left;             /* and the bytes of it that are there: fewer than page_size where the file is cut */
 	const unsigned char *at, *end; /* the rest of its events */
 	const unsigned char *payload; /* the event read last */
 	uint32_t payload_len;

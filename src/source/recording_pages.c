@@ -55,9 +55,14 @@ pages_rewind(struct pages *pages)
 	pages->is_pending = false;
 }
 
+/* Of a page that is cut it is known that something is missing at its end. */
 static void
 damaged(struct pages *pages, const char *what)
 {
+	if (pages->page_left < pages->page_size) {
+		pages->at = pages->end;
+		return;
+	}
 	stream_damage(pages->recording, pages->stream, "CPU %u, page %zu, byte %zu: %s", pages->cpu,
 		      (size_t)(pages->page - pages->data) / pages->page_size, (size_t)(pages->at - pages->page), what);
 	pages->at = pages->end;
@@ -70,7 +75,7 @@ count_lost(struct pages *pages, uint32_t commit, uint32_t len)
 
 	if (!(commit & MISSED_EVENTS))
 		return;
-	if ((commit & MISSED_STORED) && len + PAGE_HEADER + sizeof(lost) <= pages->page_size)
+	if ((commit & MISSED_STORED) && len + PAGE_HEADER + sizeof(lost) <= pages->page_left)
 		lost = long_at(pages->page + PAGE_HEADER + len);
 	stream_lost(pages->recording, pages->stream, lost ? lost : 1);
 }
@@ -86,10 +91,11 @@ next_page(struct pages *pages)
 		pages->page = pages->page ? pages->page + pages->page_size : pages->data;
 		if (pages->page >= end)
 			return false;
-		if ((size_t)(end - pages->page) < pages->page_size) {
+		pages->page_left = (size_t)(end - pages->page) < pages->page_size ? (size_t)(end - pages->page) : pages->page_size;
+		if (pages->page_left < pages->page_size)
 			stream_damage(pages->recording, pages->stream, "CPU %u: the last page is cut", pages->cpu);
+		if (pages->page_left < PAGE_HEADER)
 			return false;
-		}
 		pages->time = long_at(pages->page);
 		commit = word_at(pages->page + 8);
 		len = commit & LEN_MASK;
@@ -97,7 +103,7 @@ next_page(struct pages *pages)
 		if (len > pages->page_size - PAGE_HEADER)
 			damaged(pages, "the page says that it is longer than pages are");
 		else
-			pages->end += len;
+			pages->end += len < pages->page_left - PAGE_HEADER ? len : pages->page_left - PAGE_HEADER;
 		count_lost(pages, commit, len);
 	} while (pages->at == pages->end);
 	return true;
