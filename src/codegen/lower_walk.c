@@ -17,14 +17,14 @@ struct walk {
 	struct callback callback;
 };
 
-/* What follows runs for each element; `node`: a table's NAME, or the INDEX of a table in it. */
+/* What follows runs for each element, to use it so (enum use); `node`: a table's NAME, or the INDEX of a table in it. */
 static void
-walk_begin(struct lowering *l, struct walk *walk, const struct node *node, uint32_t on_nil)
+walk_begin(struct lowering *l, struct walk *walk, const struct node *node, unsigned use, uint32_t on_nil)
 {
 	struct mem prefix;
 	uint32_t size;
 
-	walk->index = table_of(l, node, USE_READ);
+	walk->index = table_of(l, node, use);
 	prefix = table_prefix(l, l->object->tables[walk->index], node, on_nil, &size, &walk->n_parts);
 	callback_begin(l, &walk->callback, CONTEXT_OF_EACH);
 	walk->next = ir_label(&l->ir);
@@ -69,7 +69,7 @@ lower_for_in(struct lowering *l, struct node *node)
 	const struct table *table;
 	struct walk walk = { .none = ir_label(&l->ir) };
 
-	walk_begin(l, &walk, node->b->b, walk.none);
+	walk_begin(l, &walk, node->b->b, USE_READ, walk.none);
 	table = l->object->tables[walk.index];
 	loop_count(l, NO_VREG);
 	for (uint32_t i = walk.n_parts; name && i < table->n_key_parts; i++, name = name->next) {
@@ -96,7 +96,7 @@ lower_table_len(struct lowering *l, struct node *node)
 	struct ir *ir = &l->ir;
 
 	ir_store_imm(ir, BPF_DW, n.base, n.off, 0);
-	walk_begin(l, &walk, node, walk.none);
+	walk_begin(l, &walk, node, USE_READ, walk.none);
 	ir_store(ir, BPF_DW, n.base, n.off, ir_alu_imm(ir, BPF_ADD, ir_load(ir, BPF_DW, n.base, n.off), 1));
 	walk_end(l, &walk);
 	ir_bind(ir, walk.none);
@@ -108,7 +108,7 @@ lower_empty(struct lowering *l, struct node *node)
 {
 	struct walk walk;
 
-	walk_begin(l, &walk, node, lower_failure(l, COUNTER_NIL_KEY));
+	walk_begin(l, &walk, node, USE_SET, lower_failure(l, COUNTER_NIL_KEY));
 	element_remove(l, walk.index, (struct mem){ .base = l->ir.element_key });
 	walk_end(l, &walk);
 }

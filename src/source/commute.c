@@ -36,7 +36,7 @@ static bool
 use_commutes(unsigned use, const char *name, struct text *why)
 {
 	if (use & USE_SET)
-		text_printf(why, "probes assign '%s'", name);
+		text_printf(why, "probes change '%s' otherwise than by adding", name);
 	else if ((use & USE_ADD) && (use & USE_READ))
 		text_printf(why, "probes read '%s', which they add to", name);
 	else

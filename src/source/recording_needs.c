@@ -24,6 +24,8 @@ static const struct {
 	{ BPF_FUNC_map_lookup_elem, NEED_NOTHING, NULL },
 	{ BPF_FUNC_map_update_elem, NEED_NOTHING, NULL },
 	{ BPF_FUNC_map_delete_elem, NEED_NOTHING, NULL },
+	{ BPF_FUNC_for_each_map_elem, NEED_NOTHING, NULL },
+	{ BPF_FUNC_loop, NEED_NOTHING, NULL },
 	{ BPF_FUNC_ktime_get_ns, NEED_NOTHING, NULL },
 	{ BPF_FUNC_trace_printk, NEED_NOTHING, NULL },
 	{ BPF_FUNC_get_prandom_u32, NEED_NOTHING, NULL },
@@ -39,6 +41,7 @@ static const struct {
 	{ BPF_FUNC_ringbuf_query, NEED_NOTHING, NULL },
 	{ BPF_FUNC_strncmp, NEED_NOTHING, NULL },
 	{ BPF_FUNC_get_current_uid_gid, NEED_NEVER, "user and group (uid, gid)" },
+	{ BPF_FUNC_get_current_cgroup_id, NEED_NEVER, "control groups (cgroup)" },
 	{ BPF_FUNC_get_stackid, NEED_STACKS, "stacks of the kernel (stack)" },
 	{ BPF_FUNC_get_stack, NEED_STACKS, "stacks of the kernel (stack)" },
 	{ BPF_FUNC_probe_read_user_str, NEED_STRINGS, "the texts that arguments of system calls point to" },
@@ -160,6 +163,25 @@ is_helper_call(const struct bpf_insn *insn)
 	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0;
 }
 
+/* A function and those that it calls, or has helpers call back: bodies of loops. `seen` marks those that were looked at. */
+static void
+check_func(struct check *check, uint32_t index, bool *seen)
+{
+	const struct func *func = check->object->funcs[index];
+
+	seen[index] = true;
+	check->func = func;
+	for (uint32_t pc = 0; pc < func->n_insns; pc++)
+		if (is_helper_call(&func->insns[pc]))
+			check_call(check, pc);
+	for (uint32_t i = 0; i < func->n_relocs; i++) {
+		const struct reloc *reloc = &func->relocs[i];
+
+		if ((reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR) && reloc->index < check->object->n_funcs && !seen[reloc->index])
+			check_func(check, reloc->index, seen);
+	}
+}
+
 void
 recording_check(const struct recording *recording, const struct object *object, struct diags *diags)
 {
@@ -168,10 +190,7 @@ recording_check(const struct recording *recording, const struct object *object, 
 	for (uint32_t i = 0; i < object->n_programs; i++) {
 		check.program = object->programs[i];
 		check.program_index = i;
-		check.func = object->funcs[check.program->func];
-		for (uint32_t pc = 0; pc < check.func->n_insns; pc++)
-			if (is_helper_call(&check.func->insns[pc]))
-				check_call(&check, pc);
+		check_func(&check, check.program->func, arena_alloc(object->arena, object->n_funcs));
 	}
 }
 
