@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * What was read already and need not be read again while a handler is lowered: numbers in elements of tables, and the process's name. Two
+ * What was read or written already and need not be read again while a handler is lowered: numbers in elements of tables, and the process's name. Two
  * readings of an element between which the handler writes nothing to that table may see the same: others that write at the same time may
  * as well have done so before or after both. The value is kept, not the address: an element may be removed meanwhile, and its memory become
  * another's.

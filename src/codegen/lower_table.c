@@ -218,6 +218,7 @@ void
 lower_set_index(struct lowering *l, struct node *node, const struct val *val)
 {
 	uint32_t index = table_of(l, node, USE_SET);
+	struct val held;
 	struct mem key;
 
 	if (type_find(node->type)->kind == TYPE_TABLE) {
@@ -226,6 +227,10 @@ lower_set_index(struct lowering *l, struct node *node, const struct val *val)
 	}
 	key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 	write_element(l, index, key, val);
+	if (val->kind == TYPE_STR || val->kind == TYPE_ARGSTR || val->kind != val_kind(node->type))
+		return;
+	held = val_hold(l, val); /* a variable may get another value meanwhile */
+	known_note(l, index, node, &held);
 }
 
 /*
@@ -253,8 +258,11 @@ table_element(struct lowering *l, uint32_t index, struct mem key)
 	return element;
 }
 
-/* t[k] += amount: one search and an atomic add in place; only the first time an insertion. */
-static void
+/*
+ * t[k] += amount: one search and an atomic add in place; only the first time an insertion. Returns what the element holds then (of an array
+ * of values for each CPU, this one's).
+ */
+static struct val
 add_element(struct lowering *l, uint32_t index, struct mem key, const struct val *amount)
 {
 	const struct table *table = l->object->tables[index];
@@ -269,6 +277,7 @@ add_element(struct lowering *l, uint32_t index, struct mem key, const struct val
 		element = table_element(l, index, key);
 	}
 	ir_add(ir, (struct ir_insn){ .op = IR_ATOMIC_ADD, .dst = NO_VREG, .a = element, .b = val_reg(l, amount) });
+	return val_number(TYPE_INT, ir_load(ir, BPF_DW, element, 0));
 }
 
 void
@@ -279,11 +288,12 @@ lower_update_index(struct lowering *l, struct node *node, enum token_kind op, st
 	struct val by = lower_present(l, operand), zero = val_const(TYPE_INT, 0), old, now;
 	struct mem key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 
-	if (op == TOKEN_PLUS) {
-		add_element(l, index, key, &by);
-	} else if (op == TOKEN_MINUS) {
-		by = lower_arithmetic(l, TOKEN_MINUS, &zero, &by);
-		add_element(l, index, key, &by);
+	if (adds) {
+		if (op == TOKEN_MINUS)
+			by = lower_arithmetic(l, TOKEN_MINUS, &zero, &by);
+		now = add_element(l, index, key, &by);
+		if (l->object->tables[index]->kind == TABLE_HASH) /* others are not read by probes */
+			known_note(l, index, node, &now);
 	} else {
 		old = read_element(l, index, key, ir_label(&l->ir), TYPE_INT); /* an absent element is 0 here */
 		old.present = NO_VREG;
