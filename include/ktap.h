@@ -139,7 +139,7 @@ struct ktap_options {
 /*
  * Reads an object, makes its tables and verifies its programs: those in sections of events of the engine and in "init" and "fini". Programs
  * of section init run now, those of fini in ktap_object_close. `options` may be NULL. 0 and *object for the caller to close; -ENOENT, -EACCES
- * (a program is refused), -EINVAL (a file that is damaged, a section that no event has), -ENOMEM, ...
+ * (a program is refused), -EINVAL (a file that is damaged, a section that no event has), -ENOTSUP (a script of `ktap compile`), -ENOMEM, ...
  */
 int
 ktap_object_open(struct ktap *engine, const char *path, const struct ktap_options *options, struct ktap_object **object);

@@ -291,13 +291,19 @@ object_alloc(struct ktap *engine)
 static int
 open_or_fail(struct ktap_object *object, struct text *why, const struct ktap_options *options, struct ktap_object **out)
 {
-	if (object->object) {
+	int err = -EINVAL;
+
+	if (object->object && !object->object->is_script) {
 		text_fini(why);
 		return open_read(object, options, out);
 	}
+	if (object->object) { /* its handlers want records of the kernel's events and what their main makes, of which nothing is here */
+		text_printf(why, "%s is a compiled script, which 'ktap run' runs: a host runs objects of C compilers", object->object->name);
+		err = -ENOTSUP;
+	}
 	arena_free(object->arena);
 	free(object);
-	return host_fail_text(-EINVAL, why);
+	return host_fail_text(err, why);
 }
 
 int
