@@ -126,6 +126,10 @@ struct event {
 int
 tracefs_dir(void);
 
+/* Is the kernel locked down for confidentiality (lockdown=confidentiality)? Then it shows no tracefs, and programs read none of its memory. */
+bool
+kernel_is_locked_down(void);
+
 /* Whole contents of a file below the tracefs root, malloc'ed, NUL-terminated; NULL with errno set. */
 char *
 tracefs_read(const char *path, size_t *len);

@@ -110,6 +110,9 @@ report_unknown(struct events *events, const struct event_pattern *pattern, struc
 	else if (events_origin(events) == EVENTS_USER)
 		diag_help(diags, diag, "the user engine has system calls, fork, exec, exit and signals; other events need the "
 				       "kernel engine. `ktap list` shows what there is");
+	else if (err && kernel_is_locked_down())
+		diag_help(diags, diag, "tracefs, which lists the events, can't be read (%s), for the kernel is locked down for confidentiality "
+				       "(boot with lockdown=integrity or none); `rawtp:NAME` needs no tracefs", strerror(-err));
 	else if (err)
 		diag_help(diags, diag, "tracefs, which lists the events, can't be read (%s); `rawtp:NAME` needs no tracefs; as root, `mount -t tracefs nodev "
 				       "/sys/kernel/tracing` makes it readable", strerror(-err));

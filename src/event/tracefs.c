@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -137,4 +138,16 @@ tracefs_read(const char *path, size_t *len)
 	close(fd);
 	errno = err;
 	return s;
+}
+
+bool
+kernel_is_locked_down(void)
+{
+	char modes[64] = "";
+	FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+	bool locked = file && fgets(modes, sizeof(modes), file) && strstr(modes, "[confidentiality]");
+
+	if (file)
+		fclose(file);
+	return locked;
 }

@@ -324,7 +324,7 @@ counter_cause(const struct event *event, int err)
 }
 
 static const char *
-cause_text(const struct event *event, int err)
+cause_text(struct kernel *kernel, const struct event *event, int err)
 {
 	const char *cause = event && event_is_probe(event) ? probe_cause(event, err) : NULL;
 
@@ -335,7 +335,7 @@ cause_text(const struct event *event, int err)
 	if (event && event->kind == EVENT_TRACEPOINT && err == -ENOENT)
 		return "the kernel has no tracepoint of this name to attach to";
 	if (err == -EPERM || err == -EACCES)
-		return "not permitted (CAP_PERFMON; kernel.perf_event_paranoid)";
+		return kernel_attach_cause(kernel->arena);
 	if (err == -EMFILE || err == -ENFILE)
 		return "too many open files: raise the limit (`ulimit -n`)";
 	return strerror(-err);
@@ -362,7 +362,7 @@ note(struct kernel *kernel, const struct unit *unit, const struct event *event, 
 
 	if (err < 0 && debug_on(DEBUG_EVENTS))
 		fprintf(stderr, "events: %s:%s: not attached (%s): %s\n", system, name,
-			unit_infos[unit->kind].name, cause_text(event, err));
+			unit_infos[unit->kind].name, cause_text(kernel, event, err));
 	for (slot = 0; slot < unit->n_slots; slot++) {
 		account = &kernel->accounts[unit->slots[slot]->handler];
 		if (err == 0)
@@ -371,7 +371,7 @@ note(struct kernel *kernel, const struct unit *unit, const struct event *event, 
 			account->n_failed++;
 		if (err < 0 && !account->first_failure)
 			account->first_failure = arena_printf(kernel->arena, "%s:%s: %s%s", system, name,
-							      cause_text(event, err), suggestion(kernel, event, err));
+							      cause_text(kernel, event, err), suggestion(kernel, event, err));
 	}
 }
 
@@ -463,7 +463,7 @@ attach_own(struct kernel *kernel, struct unit *unit, struct text *why)
 	note(kernel, unit, NULL, err);
 	if (err < 0)
 		text_printf(why, "cannot attach to tracepoint %s (%s): %s", unit_infos[unit->kind].point,
-			    unit_infos[unit->kind].name, cause_text(NULL, err));
+			    unit_infos[unit->kind].name, cause_text(kernel, NULL, err));
 	return err;
 }
 
@@ -490,7 +490,7 @@ attach_events(struct kernel *kernel, struct unit *unit, struct text *why)
 		if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
 			/* Not the event's fault, and the rest would fare the same. */
 			text_printf(why, "cannot attach to %s:%s, after %u others: %s", unit->events[i]->system,
-				    unit->events[i]->name, kernel->n_links, cause_text(NULL, err));
+				    unit->events[i]->name, kernel->n_links, cause_text(kernel, NULL, err));
 			return err;
 		}
 	}

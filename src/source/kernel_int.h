@@ -10,7 +10,8 @@
  *     kernel_direct.c probes that are served by direct calls, fentry and fexit
  *     kernel_stub.c   the entry stub of a unit, with its handler in place or calls of several
  *     kernel_image.c  a unit as eBPF: entry stub, what it calls behind it
- *     kernel_load.c   loading; refusals in the user's terms
+ *     kernel_load.c   loading; refusals of the verifier with the script's line
+ *     kernel_refusal.c  refusals in the user's terms
  *     kernel_attach.c attaching units to tracepoints, functions, timers
  *     kernel_ring.c   the ring buffer of records
  *     kernel_spaces.c what processes load, for the names of user stacks
@@ -365,12 +366,22 @@ kernel_load_unit(struct kernel *kernel, struct unit *unit, struct text *why);
 bool
 kernel_has_helper(enum bpf_prog_type type, int32_t helper);
 
+/* ---- kernel_refusal.c ------------------------------------------------------------------------ */
+
 /*
- * Explains a refusal by the kernel to do `what`: which privilege is missing, lockdown, no eBPF, or the
+ * Explains a refusal by the kernel to do `what`: which privilege is missing, lockdown, the limit of locked memory, no eBPF, or the
  * error's own text.
  */
 void
 kernel_explain(int err, const char *what, struct text *why);
+
+/* What stands behind a refusal by the verifier, by its log, where that is no fault of the program; else NULL. */
+const char *
+kernel_log_cause(const char *log);
+
+/* Why attaching is not permitted (EPERM, EACCES): the cause, and the way out. May live in `arena`. */
+const char *
+kernel_attach_cause(struct arena *arena);
 
 /* ---- kernel_attach.c ------------------------------------------------------------------------- */
 

@@ -43,70 +43,6 @@ source_kernel_has_helper(int32_t helper)
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
-/* First `size` - 1 bytes of a small file, "" where it can't be read. */
-static void
-read_small(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
-
-	buf[n > 0 ? n : 0] = 0;
-	if (fd >= 0)
-		close(fd);
-}
-
-#define CAP_SYS_ADMIN_BIT 21
-#define CAP_PERFMON_BIT   38
-#define CAP_BPF_BIT       39
-
-static bool
-has_capability(int bit)
-{
-	char status[4096], *line;
-
-	read_small("/proc/self/status", status, sizeof(status));
-	line = strstr(status, "CapEff:");
-	return line && strtoull(line + 7, NULL, 16) >> bit & 1;
-}
-
-static void
-explain_permission(struct text *why)
-{
-	char lockdown[128];
-
-	read_small("/sys/kernel/security/lockdown", lockdown, sizeof(lockdown));
-	if (!has_capability(CAP_SYS_ADMIN_BIT) &&
-	    (!has_capability(CAP_BPF_BIT) || !has_capability(CAP_PERFMON_BIT)))
-		text_puts(
-			why,
-			"no CAP_BPF and CAP_PERFMON (run as root, or: setcap cap_bpf,cap_perfmon+ep on the ktap file)");
-	else if (strstr(lockdown, "[confidentiality]"))
-		text_puts(
-			why,
-			"the kernel is locked down for confidentiality (boot with lockdown=integrity or none)");
-	else
-		text_puts(why,
-			  "not permitted here (a container without access to bpf(2)? a security module?)");
-}
-
-void
-kernel_explain(int err, const char *what, struct text *why)
-{
-	text_printf(why, "%s: the kernel refuses: ", what);
-	if (err == -EPERM || err == -EACCES)
-		explain_permission(why);
-	else if (err == -ENOSYS)
-		text_puts(why, "it was built without eBPF (CONFIG_BPF_SYSCALL)");
-	else if (err == -ENOMEM)
-		text_puts(
-			why,
-			"not enough memory (a smaller table? `ulimit -l`, memory limit of the control group)");
-	else if (err == -E2BIG)
-		text_puts(why, "too big");
-	else
-		text_puts(why, strerror(-err));
-}
-
 int
 source_kernel_permitted(struct text *why)
 {
@@ -214,6 +150,10 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 	text_printf(why, "the kernel refuses the program for %s", unit_infos[unit->kind].name);
 	if (unit->n_events == 1)
 		text_printf(why, " (%s)", unit->events[0]->name);
+	if (kernel_log_cause(log)) {
+		text_printf(why, ": %s", kernel_log_cause(log));
+		return;
+	}
 	add_place(kernel->object->script, log, why);
 	text_puts(why, "\nthe kernel says:");
 	add_log_end(log, why);

@@ -2,8 +2,10 @@
 /*
  * denied bpf|perf_event_open|capset COMMAND...: executes the command, to which the kernel then refuses that system call (EPERM), as a container's
  * seccomp profile does.
+ * denied CAP_SYS_RESOURCE COMMAND...: executes the command without that capability, which raises limits.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -41,6 +43,8 @@ main(int argc, char **argv)
 {
 	unsigned i;
 
+	if (argc > 2 && strcmp(argv[1], "CAP_SYS_RESOURCE") == 0 && prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) == 0)
+		execvp(argv[2], argv + 2);
 	for (i = 0; argc > 2 && i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (strcmp(calls[i].name, argv[1]) == 0 && deny(calls[i].number) == 0)
 			execvp(argv[2], argv + 2);
