@@ -166,12 +166,27 @@ takes_all_memory(const struct table *table)
 	return false;
 }
 
+/* Bytes that a table takes when it is made, checked but for its size; UINT64_MAX: too many to say. Tables that grow with their use: 0. */
+static uint64_t
+table_bytes(const struct table *table, uint32_t n_cpus)
+{
+	uint64_t entry = round_up(table->value_size, 8) * (table_kind_is_per_cpu(table->kind) ? n_cpus : 1), bytes;
+
+	if (table->kind == TABLE_RINGBUF)
+		return table->max_entries;
+	if (table->kind == TABLE_STACK_TRACE)
+		return 2ull * table->max_entries * table->value_size;
+	if (!takes_all_memory(table))
+		return 0;
+	if (table->kind == TABLE_LRU_HASH || table->kind == TABLE_LRU_PERCPU_HASH)
+		entry += round_up(table->key_size, 8) + 48;
+	return __builtin_mul_overflow(entry, table->max_entries, &bytes) ? UINT64_MAX : bytes;
+}
+
 /* The limits that bpf(2) has, and those of our memory. */
 static int
 check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 {
-	uint64_t bytes;
-
 	if (table->kind >= N_TABLE_KINDS)
 		return bad_table(table, why, "this engine does not know the kind");
 	if (!table->max_entries)
@@ -179,7 +194,7 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 	if (table->kind == TABLE_RINGBUF) {
 		if (table->max_entries & (table->max_entries - 1) || table->max_entries < 4096)
 			return bad_table(table, why, "its size must be a power of two of at least 4096 bytes");
-		return 0;
+		return table->max_entries > VM_TABLE_BYTES_MAX ? bad_table(table, why, "it would take more than a gigabyte; make it smaller") : 0;
 	}
 	if (table->kind == TABLE_STACK_TRACE)
 		return check_stacks(table, why);
@@ -199,23 +214,32 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 		return bad_table(table, why, "values of a table of programs must have 4 bytes");
 	if (table->has_lock && !can_have_lock(table))
 		return bad_table(table, why, "only values of hash tables and arrays that programs may read and write have a lock, inside, at a multiple of 4");
-	if (!takes_all_memory(table))
-		return 0;
-	bytes = round_up(table->value_size, 8) * (table_kind_is_per_cpu(table->kind) ? n_cpus : 1);
-	if (table->kind == TABLE_LRU_HASH || table->kind == TABLE_LRU_PERCPU_HASH)
-		bytes += round_up(table->key_size, 8) + 48;
-	if (bytes > VM_TABLE_BYTES_MAX / table->max_entries)
+	if (table_bytes(table, n_cpus) > VM_TABLE_BYTES_MAX)
 		return bad_table(table, why, "it would take more than a gigabyte; make it smaller");
+	return 0;
+}
+
+/* Each, and what all of them take together. */
+static int
+check_all_tables(const struct object *object, uint32_t n_cpus, struct text *why)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < object->n_tables; i++) {
+		int err = check_table(object->tables[i], n_cpus, why);
+
+		if (err)
+			return err;
+		bytes += table_bytes(object->tables[i], n_cpus);
+		if (bytes > VM_TABLES_BYTES_MAX)
+			return bad_table(object->tables[i], why, "with it, the tables would take more than four gigabytes together");
+	}
 	return 0;
 }
 
 static int
 init_table(struct vm_table *t, const struct table *table, uint32_t n_cpus, struct text *why)
 {
-	int err = check_table(table, n_cpus, why);
-
-	if (err)
-		return err;
 	t->table = table;
 	t->ops = ops_of_kind[table->kind];
 	t->n_cpus = table_kind_is_per_cpu(table->kind) ? n_cpus : 1;
@@ -280,6 +304,10 @@ vm_new(const struct object *object, uint32_t n_cpus, struct text *why)
 		vm->random = 88172645463325252u;
 	vm->boot_minus_monotonic = clock_minus_monotonic(CLOCK_BOOTTIME);
 	vm->tai_minus_monotonic = clock_minus_monotonic(CLOCK_TAI);
+	if (check_all_tables(object, n_cpus, why)) {
+		vm_free(vm);
+		return NULL;
+	}
 	for (uint32_t i = 0; i < object->n_tables; i++) {
 		if (init_table(&vm->tables[i], object->tables[i], n_cpus, why)) {
 			vm_free(vm);

@@ -284,6 +284,7 @@ note_branch(struct verifier *v, bool taken)
 {
 	struct branch *branch = arena_alloc(v->arena, sizeof(*branch));
 
+	v->bytes_kept += sizeof(*branch);
 	branch->prev = v->state.path;
 	branch->func = frame_top(v)->func;
 	branch->pc = v->state.pc;
@@ -353,7 +354,7 @@ tell_copy(struct reg *reg, uint16_t loc, void *arg)
 
 	if (reg->kind != REG_SCALAR || (!is_dst && !is_src))
 		return;
-	tell_from(reg, is_dst ? &c->dst : &c->src);
+	tell_from(reg, is_src ? &c->src : &c->dst); /* of one number, with a distance between: as the kernel does it */
 	c->locs[c->n++] = loc;
 }
 
@@ -631,6 +632,17 @@ step_insn(struct verifier *v)
 	return step_result(ok);
 }
 
+/* Instructions are not all that a program can make us spend. */
+static bool
+is_affordable(struct verifier *v)
+{
+	if (v->bytes + v->bytes_kept > VM_STATE_BYTES_MAX)
+		return refuse(v, -E2BIG, "too complex: following all paths takes more than %u megabytes", VM_STATE_BYTES_MAX >> 20);
+	if (v->n_followed > VM_FOLLOWED_MAX)
+		return refuse(v, -E2BIG, "too complex: too much depends on numbers that were computed too long ago");
+	return true;
+}
+
 static enum step
 step(struct verifier *v)
 {
@@ -641,6 +653,8 @@ step(struct verifier *v)
 		refuse(v, -E2BIG, "too complex: after %" PRIu32 " instructions not all paths were followed; are all loops short?", v->insns_max);
 		return STEP_REFUSED;
 	}
+	if (!is_affordable(v))
+		return STEP_REFUSED;
 	if (info->marks[v->state.pc] & MARK_TARGET) {
 		known = state_visit(v);
 		if (known)

@@ -62,6 +62,7 @@ trail_add(struct verifier *v, bool ties, const uint16_t *locs, uint32_t n)
 {
 	struct trail *trail = arena_alloc(v->arena, sizeof(*trail) + n * sizeof(*locs));
 
+	v->bytes_kept += sizeof(*trail) + n * sizeof(*locs);
 	trail->prev = v->state.trail;
 	trail->ties = ties;
 	trail->n = (uint16_t)n;
@@ -176,6 +177,7 @@ demand_follow(struct verifier *v, struct demand *d)
 		}
 		if (!trail || !cp || (changed && demand_is_empty(d)))
 			return;
+		v->n_followed++;
 		changed = demand_step(d, trail);
 	}
 }

@@ -427,6 +427,7 @@ checkpoint_add(struct verifier *v, struct checkpoint **list)
 		v->state.frames[i]->written_regs = 0;
 		v->state.frames[i]->written_slots = 0;
 	}
+	v->bytes_kept += sizeof(*cp);
 	cp->n_paths = 1;
 	cp->next = *list;
 	*list = cp;

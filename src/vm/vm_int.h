@@ -14,6 +14,7 @@
 #define VM_STACK_DEPTH_MAX 255 /* frames of a stack in a table of stacks */
 #define VM_REFS_MAX 8       /* records that a program holds at once */
 #define VM_KEY_MAX 512      /* bytes of a key: it has to fit into a program's stack */
+#define VM_TABLES_BYTES_MAX (4ull << 30) /* of all tables of a machine that take their memory at once */
 #define VM_TABLE_BYTES_MAX (1ull << 30) /* of a table that takes its memory at once, and of one value */
 
 /* ---- tables ------------------------------------------------------------------------------------- */
@@ -657,11 +658,14 @@ struct verifier {
 	uint32_t n_insns_checkpoint; /* at the last checkpoint */
 	uint32_t last_id;
 	size_t bytes;                /* of saved states */
+	size_t bytes_kept;           /* of what paths leave behind: trails, branches, checkpoints */
+	uint64_t n_followed;         /* steps of trails that were followed back */
 	int err;
 };
 
 #define VM_INSNS_MAX 1000000u          /* looked at before a program counts as too complex */
 #define VM_STATE_BYTES_MAX (512u << 20)
+#define VM_FOLLOWED_MAX (1u << 29)     /* about a second */
 #define VM_OFFSET_MAX (1 << 29)        /* of pointers, as in the kernel */
 
 /* verify_report.c: sets v->err and *why, once; returns false for `return refuse(...)`. */

@@ -454,6 +454,14 @@ test_impossible(void **state)
 		{ { .name = "t", .kind = TABLE_ARRAY, .key_size = 8, .value_size = 8, .max_entries = 1 }, "4 bytes" },
 		{ { .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 1 << 20, .max_entries = UINT32_MAX }, "gigabyte" },
 		{ { .name = "t", .kind = TABLE_RINGBUF, .max_entries = 5000 }, "power of two" },
+		{ { .name = "t", .kind = TABLE_RINGBUF, .max_entries = 1u << 31 }, "gigabyte" },
+		{ { .name = "t", .kind = TABLE_ARRAY_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = 1 }, "must be described" },
+		{ { .name = "t", .kind = TABLE_ARRAY_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = UINT32_MAX, .element = &fixture_inner[0] },
+		  "gigabyte" },
+		{ { .name = "t", .kind = TABLE_PROGRAMS, .key_size = 4, .value_size = 8, .max_entries = 1 }, "4 bytes" },
+		{ { .name = "t", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .has_lock = true }, "have a lock" },
+		{ { .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .has_lock = true, .lock_off = 8 }, "have a lock" },
+		{ { .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .has_lock = true, .lock_off = 2 }, "have a lock" },
 		{ { .name = "t", .kind = N_TABLE_KINDS, .max_entries = 5000 }, "does not know" },
 	};
 
@@ -471,6 +479,23 @@ test_impossible(void **state)
 	}
 }
 
+/* Each is permitted, all together are not: nothing is made. */
+static void
+test_too_many(void **state)
+{
+	struct table table = { .name = "t", .kind = TABLE_LRU_HASH, .key_size = 8, .value_size = 1 << 20, .max_entries = 1000 };
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "large", NULL);
+	struct text why = { 0 };
+
+	for (int i = 0; i < 5; i++)
+		object_add_table(object, &table);
+	assert_null(vm_new(object, 1, &why));
+	assert_non_null(strstr(why.s, "more than four gigabytes together"));
+	text_fini(&why);
+	arena_free(arena);
+}
+
 int
 main(void)
 {
@@ -486,6 +511,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_ringbuf_wakeup, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outer, setup, teardown),
 		cmocka_unit_test(test_impossible),
+		cmocka_unit_test(test_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,12 +88,44 @@ test_long(void **state)
 	}
 }
 
+/* Every instruction rests on a number from the beginning, with nothing but computing between: what each costs grows with its place. */
+static void
+test_affordable(void **state)
+{
+	struct arena *arena = arena_new();
+	struct object *object = fixture_object(arena);
+	struct text why = { 0 };
+	struct code code;
+	uint32_t again;
+
+	code_init(&code, arena);
+	code_emit(&code, insn_mov(5, 3));
+	code_emit(&code, insn_alu_imm(BPF_AND, 5, 63));
+	for (int i = 0; i < 8; i++)
+		code_emit(&code, insn_mov_imm(0, 0));
+	again = code_label(&code);
+	code_bind(&code, again);
+	code_emit(&code, insn_alu_imm(BPF_ADD, 0, 1));
+	code_branch_imm(&code, BPF_JLT, 0, 2, again);
+	for (int i = 0; i < 100000; i++) {
+		code_emit(&code, insn_mov(6, 4));
+		code_emit(&code, insn_alu(BPF_ADD, 6, 5));
+	}
+	code_emit(&code, insn_exit());
+	assert_int_equal(code_finish(&code), 0);
+	assert_int_equal(vm_verify(object, func_from_code(&code, "entry", "raw_tp/test"), &handler_signature, &why), -E2BIG);
+	assert_non_null(strstr(why.s, "too complex: too much depends on numbers that were computed too long ago"));
+	text_fini(&why);
+	arena_free(arena);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_affordable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -437,6 +437,8 @@ piece_guard(struct code *code)
 	if (b != a)
 		piece_copy(code, b, a);
 	if (!below(3))
+		code_emit(code, insn_alu_imm(below(3) ? BPF_ADD : BPF_SUB, below(2) ? a : b, (int32_t)below(60) - 20)); /* no copy, but as far away */
+	if (!below(3))
 		piece_choice(code);
 	if (below(4))
 		code_branch_imm(code, ops[below(ARRAY_SIZE(ops))], a, (int32_t)below(60), skip);
