@@ -18,9 +18,9 @@
  *
  * Functions that can fail return 0 or a positive number, or -errno; ktap_error() then has one message that names object, cause and cure.
  * Threads: an engine is set up by one thread. Then any number of threads may run the programs of its objects and use the tables at the same
- * time. Hash tables, arrays, variables and ring buffers are shared as threads share memory: what is to be counted exactly takes atomic
- * instructions (__sync_fetch_and_add). Programs of objects with tables of other kinds run one behind the other. Free an object when nobody uses it any
- * more.
+ * time. Tables and variables are shared as threads share memory: what is to be counted exactly takes atomic instructions (__sync_fetch_and_add) or
+ * a lock (bpf_spin_lock). Programs of objects with a table that has a value for each CPU run one behind the other: an engine has one CPU. Free an
+ * object when nobody uses it any more.
  *
  * Contexts and memory that programs get are aligned to 8 bytes. Where memory ends while an object is read, the process ends, with a message and
  * status 3; later a lack of memory is an error like others.

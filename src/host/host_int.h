@@ -19,8 +19,8 @@ struct host_event {
 };
 
 /*
- * Hash tables, arrays and ring buffers are for many threads by themselves. `lock` is held while a program of an object with a table of another
- * kind runs, or such a table is used; a helper of the host's may take it again.
+ * Tables are for many threads by themselves, save those with a value for each CPU, of which an engine has one. `lock` is held while a program of an
+ * object with such a table runs, or such a table is used; a helper of the host's may take it again.
  */
 struct ktap {
 	pthread_mutex_t lock;

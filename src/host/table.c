@@ -85,7 +85,7 @@ ktap_table_value_size(const struct ktap_table *table)
 bool
 host_table_is_shared(const struct table *table)
 {
-	return table_kind_holds_tables(table->kind) || table->kind == TABLE_PROGRAMS || table->kind == TABLE_HASH || table->kind == TABLE_ARRAY || table->kind == TABLE_RINGBUF;
+	return !table_kind_is_per_cpu(table->kind);
 }
 
 static void

@@ -4,16 +4,20 @@
  * leads to; but where that place is taken, the next is tried, for some steps, before a stack is refused.
  *
  * An entry is value_size bytes: instruction addresses, innermost first, then zeros. An empty entry begins with a zero.
+ *
+ * Safe for many threads: stacks are added under the table's lock, and stay; a number is known only when its stack is there.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 #define STEPS_MAX 64
 
 struct stacks {
+	struct lock lock; /* of entries that come */
 	uint32_t n; /* entries, a power of two */
 	uint64_t frames[]; /* n times value_size */
 };
@@ -100,8 +104,9 @@ hash(const uint64_t *frames, uint32_t n)
 	return (uint32_t)(sum ^ sum >> 32);
 }
 
-int64_t
-stacks_add(struct vm_table *t, const uint64_t *frames, uint32_t n)
+/* Under the lock. */
+static int64_t
+find_or_add(struct vm_table *t, const uint64_t *frames, uint32_t n)
 {
 	uint32_t max = t->table->value_size / 8, id = hash(frames, n);
 
@@ -116,6 +121,17 @@ stacks_add(struct vm_table *t, const uint64_t *frames, uint32_t n)
 			return id;
 	}
 	return -EEXIST;
+}
+
+int64_t
+stacks_add(struct vm_table *t, const uint64_t *frames, uint32_t n)
+{
+	int64_t id;
+
+	lock_take(&t->stacks->lock);
+	id = find_or_add(t, frames, n);
+	lock_give(&t->stacks->lock);
+	return id;
 }
 
 const struct table_ops stacks_ops = {

@@ -360,6 +360,46 @@ test_threads(void **state)
 	assert_int_equal(sum, THREADS * ROUNDS + 16);
 }
 
+/* Kinds of tables with a lock of their own: nothing is lost, and threads do not wait for each other's programs. */
+static const char shared_kinds[] = "struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 64); __type(key, long); __type(value, long); }\n"
+				   "lru SEC(\".maps\");\n"
+				   "struct { __uint(type, BPF_MAP_TYPE_QUEUE); __uint(max_entries, 100000); __type(value, long); } queue SEC(\".maps\");\n"
+				   "SEC(\"my/event\") int work(struct context *c)\n"
+				   "{ long key = c->in & 15, *value, one = 1; bpf_map_update_elem(&lru, &key, &(long){ 0 }, BPF_NOEXIST);\n"
+				   "  value = bpf_map_lookup_elem(&lru, &key); if (value) __sync_fetch_and_add(value, 1);\n"
+				   "  bpf_map_push_elem(&queue, &one, 0); c->out = c->in + 6; return c->in + 1; }\n"
+				   "SEC(\"my/event\") int pop(struct context *c) { return bpf_map_pop_elem(&queue, &c->out) == 0; }\n"
+				   "char _license[] SEC(\"license\") = \"GPL\";\n";
+
+static void
+test_thread_kinds(void **state)
+{
+	struct fixture *f = *state;
+	_Alignas(8) struct context context = { 0 };
+	uint64_t result = 1, value, sum = 0;
+	pthread_t threads[THREADS];
+	int64_t n = -1;
+	void *wrong;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, shared_kinds);
+	open_object(f, NULL);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_many, (void *)(uintptr_t)ktap_program_find(f->object, "work")), 0);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], &wrong);
+		assert_null(wrong);
+	}
+	for (; result == 1; n++)
+		ktap_run(ktap_program_find(f->object, "pop"), &context, NULL, &result);
+	assert_int_equal(n, THREADS * ROUNDS);
+	for (uint64_t key = 0; key < 16; key++) {
+		assert_int_equal(ktap_table_lookup(ktap_table_find(f->object, "lru"), &key, &value), 0);
+		sum += value;
+	}
+	assert_int_equal(sum, THREADS * ROUNDS);
+}
+
 static const char nested[] = "struct inner { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 2); __type(key, int); __type(value, long); }\n"
 			     "first SEC(\".maps\");\n"
 			     "struct { __uint(type, BPF_MAP_TYPE_HASH_OF_MAPS); __uint(max_entries, 4); __type(key, int); __array(values, struct inner); }\n"
@@ -476,6 +516,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_thread_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
 	};
