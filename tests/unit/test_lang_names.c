@@ -59,7 +59,7 @@ static const struct slug_row {
 	{ "var t = {} trace a:b { t:m() t.f() }", "1:24 method-in-probe, 1:30 call-of-value" },
 	{ "var t = {} trace a:b { for (k in sorted(t)) { print(arch()) } }", "1:34 for-in-probe, 1:53 control-only" },
 	{ "var t = {} trace a:b { print_hist(t) delete(t) table.new(1, 2) }",
-	  "1:24 control-only, 1:38 control-only, 1:48 control-only" },
+	  "1:24 control-only, 1:48 control-only" },
 	{ "function f() { } var g g = f trace a:b { g() }", "1:42 call-of-value" },
 	{ "function f() { } trace a:b { var g = f print(stack) }", "1:38 function-value, 1:46 function-value" },
 	{ "function f(...) { print(...) } trace a:b { f(1) }", "1:25 vararg-in-probe" },
