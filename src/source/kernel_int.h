@@ -366,6 +366,10 @@ kernel_load_unit(struct kernel *kernel, struct unit *unit, struct text *why);
 bool
 kernel_has_helper(enum bpf_prog_type type, int32_t helper);
 
+/* kernel_needs.c. Says what a script's programs need and this kernel has not. False: it has all, and nothing was said. */
+bool
+kernel_explain_lack(const struct object *object, struct text *why);
+
 /* ---- kernel_refusal.c ------------------------------------------------------------------------ */
 
 /*

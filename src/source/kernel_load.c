@@ -143,6 +143,8 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 			    unit->events[0]->name, strerror(-err), unit->events[0]->name);
 		return;
 	}
+	if (kernel_explain_lack(kernel->object, why))
+		return;
 	if (!*log) {
 		kernel_explain(err, unit_infos[unit->kind].name, why);
 		return;
@@ -155,6 +157,14 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 		return;
 	}
 	add_place(kernel->object->script, log, why);
+	/* Of such a log, old kernels keep the beginning, which is about registers. -EFAULT: where that of 5.10 loses its way in a long loop. */
+	if (err == -E2BIG || err == -EFAULT) {
+		text_printf(why, ": its verifier gives up, for it follows every way through a program%s",
+			    !kernel_has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop)
+				    ? ", and every round of a loop where there is no helper for loops (Linux 5.17): fewer rounds, or --engine=user"
+				    : ": fewer conditions in one handler, or --engine=user");
+		return;
+	}
 	text_puts(why, "\nthe kernel says:");
 	add_log_end(log, why);
 }

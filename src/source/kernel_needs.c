@@ -5,6 +5,7 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "source/kernel_int.h"
@@ -67,6 +68,19 @@ has_need(const struct object_need *need)
 	return true;
 }
 
+static uint32_t
+list_lacks(const struct object_need *needs, uint32_t n_needs, struct text *list)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < n_needs; i++)
+		if (!has_need(&needs[i])) {
+			text_puts(list, n++ ? ", " : "");
+			need_print(&needs[i], list);
+		}
+	return n;
+}
+
 uint32_t
 source_kernel_lacks(const struct object *object, struct text *list)
 {
@@ -74,11 +88,26 @@ source_kernel_lacks(const struct object *object, struct text *list)
 	uint32_t n = 0;
 
 	if (source_kernel_permitted(&why) == 0)
-		for (uint32_t i = 0; i < object->n_needs; i++)
-			if (!has_need(&object->needs[i])) {
-				text_puts(list, n++ ? ", " : "");
-				need_print(&object->needs[i], list);
-			}
+		n = list_lacks(object->needs, object->n_needs, list);
 	text_fini(&why);
+	return n;
+}
+
+bool
+kernel_explain_lack(const struct object *object, struct text *why)
+{
+	struct text list = { 0 };
+	struct object_need *needs;
+	struct utsname name;
+	struct arena *arena = arena_new();
+	uint32_t n;
+
+	n = object_needs(object, arena, NULL, &needs);
+	n = list_lacks(needs, n, &list);
+	if (n)
+		text_printf(why, "this kernel (Linux %s) has not what the script needs: %s; a newer one has, and so has --engine=user",
+			    uname(&name) ? "?" : name.release, list.s);
+	arena_free(arena);
+	text_fini(&list);
 	return n;
 }
