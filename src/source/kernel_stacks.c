@@ -24,7 +24,7 @@
 #include "source/kernel_ustack.h"
 
 #define STACKS_TAKEN    (1u << 20)  /* numbers that are remembered */
-#define SETTLE_EVERY    (STACKS_TAKEN / 8)
+#define SETTLE_EVERY    16384
 #define SETTLE_MS       100
 #define STACKS_DIFFERENT (1u << 20) /* of copies */
 #define WALKS_DIFFERENT (1u << 16)  /* as many as the kernel's own table holds */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * The programs' half of user stacks that the kernel does not take as we want them: kernel_ustack.h says when and how. The function makes
- * do with the 32 bytes of stack that codegen leaves it (lower_stack), and uses 16: what it remembers is in registers and in the record.
+ * do with the 32 bytes of stack that codegen leaves it (lower_stack), what it remembers is in registers and in the record.
  *
- *     copy    r6 context, then the stack's number   r7 address in the process   r8 record   r9 bytes copied
- *     walk    r6 frame pointer                      r7 frames to skip           r8 record   r9 frames walked
+ *     copy    r6 context, then the stack's number   r7 address in the process   r8 record           r9 bytes copied
+ *     walk    r6 frame pointer                      r7 frames to skip           r8 hash, or record  r9 frames walked
+ *
+ * A stack is walked for its hash first, and only where that is new once more, into a record: the ring must not fill with what is known.
  */
 #include <asm/ptrace.h>
 #include <errno.h>
@@ -13,8 +15,10 @@
 
 #define PAGE 4096 /* what can be read is whole pages; the smallest there are */
 #define USER_CS 0x33
-#define OFF_KEY (-8) /* on the stack: tables take nothing from a record before Linux 6.3 */
-#define OFF_NUMBER (-16)
+/* Of a walk, on the stack; tables take nothing from a record before Linux 6.3. */
+#define OFF_KEY     (-8)
+#define OFF_WORDS   (-24) /* two, just read */
+#define OFF_CONTEXT (-32)
 #define HASH_FACTOR 0x9e3779b97f4a7c15ll
 
 /* By the number that the ABI gives each, as struct unwind_job has them. */
@@ -98,7 +102,7 @@ static void
 end_record(struct code *code, int32_t helper)
 {
 	code_emit(code, insn_mov(1, 8));
-	code_emit(code, insn_mov_imm(2, 0));
+	code_emit(code, insn_mov_imm(2, helper == BPF_FUNC_ringbuf_discard ? BPF_RB_NO_WAKEUP : 0));
 	code_emit(code, insn_call(helper));
 }
 
@@ -124,11 +128,11 @@ record_address(struct code *code, uint8_t dst, int shift, int32_t off)
 	code_emit(code, insn_alu_imm(BPF_ADD, dst, off));
 }
 
-/* Reads 8 bytes of the kernel's memory at r9 + `from` into the record at `to`. */
+/* Reads 8 bytes of the kernel's memory at r9 + `from` to where `base`, the record or the stack, has `to`. */
 static void
-read_kernel(struct code *code, uint32_t from, int32_t to)
+read_kernel(struct code *code, uint32_t from, uint8_t base, int32_t to)
 {
-	code_emit(code, insn_mov(1, 8));
+	code_emit(code, insn_mov(1, base));
 	code_emit(code, insn_alu_imm(BPF_ADD, 1, to));
 	code_emit(code, insn_mov_imm(2, 8));
 	code_emit(code, insn_mov(3, 9));
@@ -136,32 +140,38 @@ read_kernel(struct code *code, uint32_t from, int32_t to)
 	code_emit(code, insn_call(BPF_FUNC_probe_read_kernel)); /* zeros where it cannot be read */
 }
 
-/* r9 = the pointer at r9 + `from`, by way of the record at `scratch`. */
+/* r9 = the pointer at r9 + `from`, by way of the same place. */
 static void
-follow(struct code *code, uint32_t from, int32_t scratch)
+follow(struct code *code, uint32_t from, uint8_t base, int32_t scratch)
 {
-	read_kernel(code, from, scratch);
-	code_emit(code, insn_load(BPF_DW, 9, 8, (int16_t)scratch));
+	read_kernel(code, from, base, scratch);
+	code_emit(code, insn_load(BPF_DW, 9, base, (int16_t)scratch));
 }
 
-/* Puts the addresses that the kernel has taken from the stack into the record's list at `at`. Clobbers r9. */
+/* r9 = the first of the addresses that the kernel has taken from the stack. */
+static void
+first_return(struct code *code, const struct return_offsets *offsets, uint8_t base, int32_t scratch)
+{
+	code_emit(code, insn_call(BPF_FUNC_get_current_task));
+	code_emit(code, insn_mov(9, 0));
+	follow(code, offsets->task_utask, base, scratch);
+	follow(code, offsets->utask_instances, base, scratch);
+}
+
+/* Puts all of them into the record's list at `at`. Clobbers r9. */
 static void
 copy_returns(struct code *code, const struct return_offsets *offsets, int32_t at)
 {
 	uint32_t end = code_label(code);
 
-	if (offsets->known) {
-		code_emit(code, insn_call(BPF_FUNC_get_current_task));
-		code_emit(code, insn_mov(9, 0));
-		follow(code, offsets->task_utask, at);
-		follow(code, offsets->utask_instances, at);
-	}
+	if (offsets->known)
+		first_return(code, offsets, 8, at);
 	for (unsigned i = 0; offsets->known && i < USTACK_RETURNS; i++, at += (int32_t)sizeof(struct hijacked)) {
 		code_emit(code, insn_store_imm(BPF_DW, 8, (int16_t)at, 0));
 		code_branch_imm(code, BPF_JEQ, 9, 0, end);
-		read_kernel(code, offsets->slot, at);
-		read_kernel(code, offsets->address, at + 8);
-		follow(code, offsets->next, at + 16);
+		read_kernel(code, offsets->slot, 8, at);
+		read_kernel(code, offsets->address, 8, at + 8);
+		follow(code, offsets->next, 8, at + 16);
 	}
 	code_emit(code, insn_store_imm(BPF_DW, 8, (int16_t)at, 0));
 	code_bind(code, end);
@@ -259,49 +269,51 @@ emit_copy(struct code *code, const struct kernel_stacks *stacks, const struct un
 
 /* ---- walks ----------------------------------------------------------------------------------- */
 
-#define FRAMES ((int32_t)offsetof(struct stack_walk, frames))
+enum pass { FOR_HASH, FOR_RECORD };
 
-/* Takes r1 into the record's hash. Clobbers r2. */
+/* Takes r1 into the hash. Clobbers r2. */
 static void
 take_into_hash(struct code *code)
 {
-	code_emit(code, insn_load(BPF_DW, 2, 8, offsetof(struct stack_walk, hash)));
-	code_emit(code, insn_alu(BPF_XOR, 1, 2));
+	code_emit(code, insn_alu(BPF_XOR, 8, 1));
 	code_const(code, 2, HASH_FACTOR);
-	code_emit(code, insn_alu(BPF_MUL, 1, 2));
-	code_emit(code, insn_mov(2, 1));
+	code_emit(code, insn_alu(BPF_MUL, 8, 2));
+	code_emit(code, insn_mov(2, 8));
 	code_emit(code, insn_alu_imm(BPF_RSH, 2, 32));
-	code_emit(code, insn_alu(BPF_XOR, 1, 2));
-	code_emit(code, insn_store(BPF_DW, 8, 1, offsetof(struct stack_walk, hash)));
+	code_emit(code, insn_alu(BPF_XOR, 8, 2));
 }
 
 /* On the stack all addresses that the kernel has taken look alike. */
 static void
-take_returns(struct code *code, const struct return_offsets *offsets)
+hash_returns(struct code *code, const struct return_offsets *offsets)
 {
-	int32_t at = offsetof(struct stack_walk, returns);
 	uint32_t end = code_label(code);
 
-	copy_returns(code, offsets, at);
-	for (unsigned i = 0; offsets->known && i < USTACK_RETURNS; i++, at += (int32_t)sizeof(struct hijacked)) {
-		code_emit(code, insn_load(BPF_DW, 1, 8, (int16_t)at));
-		code_branch_imm(code, BPF_JEQ, 1, 0, end);
-		code_emit(code, insn_load(BPF_DW, 1, 8, (int16_t)(at + 8)));
+	if (offsets->known)
+		first_return(code, offsets, 10, OFF_WORDS);
+	for (unsigned i = 0; offsets->known && i < USTACK_RETURNS; i++) {
+		code_branch_imm(code, BPF_JEQ, 9, 0, end);
+		read_kernel(code, offsets->address, 10, OFF_WORDS);
+		code_emit(code, insn_load(BPF_DW, 1, 10, OFF_WORDS));
 		take_into_hash(code);
+		follow(code, offsets->next, 10, OFF_WORDS);
 	}
 	code_bind(code, end);
 }
 
-/* Frame r9 is there: counts it, and takes it into the hash unless it is skipped. Leaves for `done` behind the last one wanted. */
+/* Takes r1, which is frame r9, unless it is to be skipped, and counts it. Leaves for `done` behind the last one wanted. */
 static void
-take_frame(struct code *code, uint32_t depth, uint32_t done)
+take_frame(struct code *code, enum pass pass, uint32_t depth, uint32_t done)
 {
 	uint32_t skipped = code_label(code);
 
-	code_branch(code, BPF_JLT, 9, 7, skipped);
-	record_address(code, 1, 3, FRAMES);
-	code_emit(code, insn_load(BPF_DW, 1, 1, 0));
-	take_into_hash(code);
+	if (pass == FOR_HASH) {
+		code_branch(code, BPF_JLT, 9, 7, skipped);
+		take_into_hash(code);
+	} else {
+		record_address(code, 2, 3, offsetof(struct stack_walk, frames));
+		code_emit(code, insn_store(BPF_DW, 2, 1, 0));
+	}
 	code_bind(code, skipped);
 	code_emit(code, insn_alu_imm(BPF_ADD, 9, 1));
 	code_emit(code, insn_mov(1, 7));
@@ -309,11 +321,12 @@ take_frame(struct code *code, uint32_t depth, uint32_t done)
 	code_branch(code, BPF_JGE, 9, 1, done);
 }
 
-/* Reads `len` bytes at r3 into the record from frame r9 on; leaves for `done` where that fails. */
+/* Reads `len` bytes at r3 to OFF_WORDS; leaves for `done` where that fails. */
 static void
-read_frame(struct code *code, int32_t len, uint32_t done)
+read_words(struct code *code, int32_t len, uint32_t done)
 {
-	record_address(code, 1, 3, FRAMES);
+	code_emit(code, insn_mov(1, 10));
+	code_emit(code, insn_alu_imm(BPF_ADD, 1, OFF_WORDS));
 	code_emit(code, insn_mov_imm(2, len));
 	code_emit(code, insn_call(BPF_FUNC_probe_read_user));
 	code_branch_imm(code, BPF_JNE, 0, 0, done);
@@ -321,30 +334,36 @@ read_frame(struct code *code, int32_t len, uint32_t done)
 
 /* The function itself, its caller, and those that the frame pointers lead to: | caller's frame pointer | return address |. */
 static void
-walk_frames(struct code *code, uint32_t depth)
+walk_frames(struct code *code, enum pass pass, uint32_t depth)
 {
 	uint32_t done = code_label(code), next = code_label(code);
 
+	code_emit(code, insn_mov_imm(9, 0));
+	code_emit(code, insn_load(BPF_DW, 6, 10, OFF_CONTEXT));
 	code_emit(code, insn_load(BPF_DW, 1, 6, offsetof(struct pt_regs, rip)));
-	code_emit(code, insn_store(BPF_DW, 8, 1, (int16_t)FRAMES));
-	take_frame(code, depth, done);
+	take_frame(code, pass, depth, done);
 	code_emit(code, insn_load(BPF_DW, 3, 6, offsetof(struct pt_regs, rsp)));
 	code_emit(code, insn_load(BPF_DW, 6, 6, offsetof(struct pt_regs, rbp)));
-	read_frame(code, 8, done);
-	take_frame(code, depth, done);
+	read_words(code, 8, done);
+	code_emit(code, insn_load(BPF_DW, 1, 10, OFF_WORDS));
+	take_frame(code, pass, depth, done);
 	code_bind(code, next);
 	code_branch_imm(code, BPF_JGE, 9, (int32_t)(depth + USTACK_FRAMES_MAX), done); /* never: for the verifier */
 	code_emit(code, insn_mov(3, 6));
-	read_frame(code, 16, done);
-	record_address(code, 1, 3, FRAMES);
-	code_emit(code, insn_load(BPF_DW, 6, 1, 0));
-	code_emit(code, insn_load(BPF_DW, 2, 1, 8));
-	code_emit(code, insn_store(BPF_DW, 1, 2, 0));
-	code_branch_imm(code, BPF_JEQ, 2, 0, done);
-	take_frame(code, depth, done);
+	read_words(code, 16, done);
+	code_emit(code, insn_load(BPF_DW, 6, 10, OFF_WORDS));
+	code_emit(code, insn_load(BPF_DW, 1, 10, OFF_WORDS + 8));
+	code_branch_imm(code, BPF_JEQ, 1, 0, done);
+	take_frame(code, pass, depth, done);
 	code_jump(code, next);
 	code_bind(code, done);
-	code_emit(code, insn_store(BPF_W, 8, 9, offsetof(struct stack_walk, n)));
+}
+
+static void
+stack_address(struct code *code, uint8_t dst, int32_t off)
+{
+	code_emit(code, insn_mov(dst, 10));
+	code_emit(code, insn_alu_imm(BPF_ADD, dst, off));
 }
 
 /* r0 = address of the number of the hash at OFF_KEY, or 0. */
@@ -352,38 +371,44 @@ static void
 look_up_walk(struct code *code, const struct kernel_stacks *stacks)
 {
 	own_table(code, 1, stacks->known_fd, BPF_PSEUDO_MAP_FD);
-	code_emit(code, insn_mov(2, 10));
-	code_emit(code, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
+	stack_address(code, 2, OFF_KEY);
 	code_emit(code, insn_call(BPF_FUNC_map_lookup_elem));
+}
+
+/* Walks into a record, whose number is in r6 then. */
+static void
+record_walk(struct code *code, const struct kernel_stacks *stacks)
+{
+	reserve(code, stacks, stacks->walk_size);
+	code_emit(code, insn_store(BPF_W, 8, 7, offsetof(struct stack_walk, skip)));
+	copy_returns(code, &stacks->returns, offsetof(struct stack_walk, returns));
+	walk_frames(code, FOR_RECORD, stacks->depth);
+	code_emit(code, insn_store(BPF_W, 8, 9, offsetof(struct stack_walk, n)));
+	code_emit(code, insn_call(BPF_FUNC_get_current_pid_tgid));
+	code_emit(code, insn_alu_imm(BPF_RSH, 0, 32));
+	code_emit(code, insn_store(BPF_W, 8, 0, offsetof(struct stack_walk, pid)));
+	new_number(code, stacks, 6);
+	code_emit(code, insn_store(BPF_W, 8, 6, offsetof(struct stack_walk, id)));
 }
 
 /* Two CPUs may meet the same new stack at once: the one whose number is in the table sends its record. */
 static void
 emit_walk(struct code *code, const struct kernel_stacks *stacks)
 {
-	uint32_t known = code_label(code), lost = code_label(code);
+	uint32_t known = code_label(code), lost = code_label(code), other = code_label(code);
 
-	reserve(code, stacks, stacks->walk_size);
-	code_emit(code, insn_store(BPF_W, 8, 7, offsetof(struct stack_walk, skip)));
-	code_emit(code, insn_store_imm(BPF_DW, 8, offsetof(struct stack_walk, hash), 0));
-	take_returns(code, &stacks->returns);
-	code_emit(code, insn_call(BPF_FUNC_get_current_pid_tgid));
-	code_emit(code, insn_alu_imm(BPF_RSH, 0, 32));
-	code_emit(code, insn_store(BPF_W, 8, 0, offsetof(struct stack_walk, pid)));
-	code_emit(code, insn_mov_imm(9, 0));
-	walk_frames(code, stacks->depth);
-	code_emit(code, insn_load(BPF_DW, 1, 8, offsetof(struct stack_walk, hash)));
-	code_emit(code, insn_store(BPF_DW, 10, 1, OFF_KEY));
+	code_emit(code, insn_store(BPF_DW, 10, 6, OFF_CONTEXT));
+	code_emit(code, insn_mov_imm(8, 0));
+	hash_returns(code, &stacks->returns);
+	walk_frames(code, FOR_HASH, stacks->depth);
+	code_emit(code, insn_store(BPF_DW, 10, 8, OFF_KEY));
 	look_up_walk(code, stacks);
 	code_branch_imm(code, BPF_JNE, 0, 0, known);
-	new_number(code, stacks, 6);
-	code_emit(code, insn_store(BPF_W, 8, 6, offsetof(struct stack_walk, id)));
+	record_walk(code, stacks);
+	code_emit(code, insn_store(BPF_DW, 10, 6, OFF_WORDS));
 	own_table(code, 1, stacks->known_fd, BPF_PSEUDO_MAP_FD);
-	code_emit(code, insn_mov(2, 10));
-	code_emit(code, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
-	code_emit(code, insn_store(BPF_DW, 10, 6, OFF_NUMBER));
-	code_emit(code, insn_mov(3, 10));
-	code_emit(code, insn_alu_imm(BPF_ADD, 3, OFF_NUMBER));
+	stack_address(code, 2, OFF_KEY);
+	stack_address(code, 3, OFF_WORDS);
 	code_emit(code, insn_mov_imm(4, BPF_NOEXIST));
 	code_emit(code, insn_call(BPF_FUNC_map_update_elem));
 	code_branch_imm(code, BPF_JNE, 0, 0, lost);
@@ -392,13 +417,16 @@ emit_walk(struct code *code, const struct kernel_stacks *stacks)
 	code_emit(code, insn_exit());
 	code_bind(code, lost);
 	look_up_walk(code, stacks);
-	code_branch_imm(code, BPF_JNE, 0, 0, known);
+	code_branch_imm(code, BPF_JNE, 0, 0, other);
 	end_record(code, BPF_FUNC_ringbuf_discard);
 	leave_with(code, -ENOSPC);
-	code_bind(code, known);
+	code_bind(code, other);
 	code_emit(code, insn_load(BPF_W, 6, 0, 0));
 	end_record(code, BPF_FUNC_ringbuf_discard);
 	code_emit(code, insn_mov(0, 6));
+	code_emit(code, insn_exit());
+	code_bind(code, known);
+	code_emit(code, insn_load(BPF_W, 0, 0, 0));
 	code_emit(code, insn_exit());
 }
 

@@ -50,7 +50,6 @@ struct stack_copy {
 /* Frames that a program has walked; `n` of them, of which the first `skip` are not wanted. */
 struct stack_walk {
 	uint32_t id, n, skip, pid;
-	uint64_t hash;
 	struct hijacked returns[USTACK_RETURNS + 1];
 	uint64_t frames[];
 };
