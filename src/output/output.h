@@ -18,6 +18,13 @@ struct output;
 struct output *
 output_new(int fd);
 
+/*
+ * From now on fn(arg, fd) is called where the descriptor takes nothing (a pipe that nobody reads): it returns once that may have changed, and sees
+ * to what else there is meanwhile. Without it writing waits.
+ */
+void
+output_set_wait(struct output *out, void (*fn)(void *arg, int fd), void *arg);
+
 /* Flushes; returns 0 or the first -errno that writing gave (EPIPE, ENOSPC ...). */
 int
 output_free(struct output *out);

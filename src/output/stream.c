@@ -8,10 +8,12 @@
  * losses.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,18 +29,46 @@ struct output {
 	uint64_t last; /* time of the last flush that output_flush_old looked after */
 	size_t len;
 	char block[BLOCK];
+	bool is_file;                            /* never makes anybody wait */
+	void (*wait)(void *arg, int fd);         /* NULL: writing waits */
+	void *wait_arg;
 };
 
 struct output *
 output_new(int fd)
 {
 	struct output *out = mem_alloc(sizeof(*out));
+	struct stat st;
 
 	if (!out)
 		return NULL;
 	out->fd = fd;
 	out->at_once = isatty(fd) == 1;
+	out->is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	return out;
+}
+
+void
+output_set_wait(struct output *out, void (*fn)(void *arg, int fd), void *arg)
+{
+	out->wait = fn;
+	out->wait_arg = arg;
+}
+
+/*
+ * How much may be written without waiting inside of write(2), where nobody hears a signal: a pipe that is ready takes as much as is written in one
+ * piece. Files are always ready.
+ */
+static size_t
+wait_for_room(struct output *out, size_t len)
+{
+	struct pollfd room = { .fd = out->fd, .events = POLLOUT };
+
+	if (out->is_file || !out->wait)
+		return len;
+	while (poll(&room, 1, 0) == 0)
+		out->wait(out->wait_arg, out->fd);
+	return len < PIPE_BUF ? len : PIPE_BUF;
 }
 
 /*
@@ -72,7 +102,7 @@ static void
 write_all(struct output *out, const char *bytes, size_t len)
 {
 	while (len && !out->error) {
-		ssize_t n = write_no_signal(out->fd, bytes, len);
+		ssize_t n = write_no_signal(out->fd, bytes, wait_for_room(out, len));
 
 		if (n >= 0) {
 			bytes += n;

@@ -6,6 +6,7 @@
  * main) asks interrupt_seen now and then.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -94,6 +95,17 @@ interrupt_seen(struct interrupt *interrupt)
 		interrupt_release(interrupt);
 	}
 	return interrupt->seen;
+}
+
+/* Once one was seen, the next ends the process, in poll(2) as elsewhere. */
+void
+interrupt_wait_for_room(void *arg, int fd)
+{
+	struct interrupt *interrupt = arg;
+	struct pollfd fds[2] = { { .fd = fd, .events = POLLOUT }, { .fd = interrupt->fd, .events = POLLIN } };
+
+	if (poll(fds, interrupt->seen ? 1 : 2, -1) > 0 && fds[1].revents)
+		interrupt_seen(interrupt);
 }
 
 void

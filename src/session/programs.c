@@ -277,6 +277,8 @@ session_run_programs(struct object *object, struct events *events, struct source
 	struct run run = { .object = object, .events = events, .source = source, .out = output_new(options->out_fd) };
 	int err = run.out ? interrupt_open(&run.interrupt) : -ENOMEM;
 
+	if (err == 0)
+		output_set_wait(run.out, interrupt_wait_for_room, &run.interrupt);
 	if (err < 0)
 		fail(&run, STATUS_WORLD, NULL, err);
 	else if (trace(&run, options->quiet))

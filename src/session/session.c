@@ -122,6 +122,8 @@ open_session(struct session *session)
 
 	session->watch.pidfd = -1;
 	session->out = output_new(session->options->out_fd);
+	if (session->out)
+		output_set_wait(session->out, interrupt_wait_for_room, &session->interrupt);
 	session->symbols = symbols_new();
 	session->user_symbols = user_symbols_new(session->options->mangled ? NAMES_MANGLED : NAMES_READABLE);
 	if (err == 0 && (!session->out || !session->symbols || !session->user_symbols))

@@ -33,6 +33,10 @@ interrupt_open(struct interrupt *interrupt);
 bool
 interrupt_seen(struct interrupt *interrupt);
 
+/* Waits until a descriptor takes output or a signal comes, which counts as seen. output_set_wait's; arg: struct interrupt. */
+void
+interrupt_wait_for_room(void *arg, int fd);
+
 /*
  * While something runs that never asks (attaching, detaching), the signals are released: they then end the
  * process at once. interrupt_take undoes that, unless one was seen.
