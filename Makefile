@@ -27,7 +27,7 @@ $(ASAN)/build.ninja: | setup
 		{ grep ERROR $(ASAN)/meson-logs/meson-log.txt; exit 1; }
 
 $(STATIC)/build.ninja: | setup
-	@$(MESON) setup $(STATIC) -Dstatic=true -Dtests=false -Ddwarf=disabled >/dev/null || { grep ERROR $(STATIC)/meson-logs/meson-log.txt; exit 1; }
+	@$(MESON) setup $(STATIC) -Dstatic=true -Doptimization=2 -Dtests=false -Ddwarf=disabled >/dev/null || { grep ERROR $(STATIC)/meson-logs/meson-log.txt; exit 1; }
 
 demo: all
 	@tools/demo $(BUILD)/src/cli/ktap
