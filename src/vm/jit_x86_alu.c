@@ -73,6 +73,77 @@ put_division_by_power(struct gen *g, const struct bpf_insn *insn, uint32_t w, un
 		put_imm(b, 0, G1_AND, dst, (int32_t)((1u << shift) - 1));
 }
 
+/*
+ * Unsigned division of numbers of `bits` by a constant, as a multiplication (Granlund and Montgomery, "Division by Invariant Integers
+ * using Multiplication", 1994): x / divisor = (x * factor) >> (bits + shift), where the factor may have one bit more than fits.
+ */
+struct reciprocal {
+	uint64_t factor; /* without its bit number `bits`, if `adds` */
+	bool adds;
+	unsigned shift;
+};
+
+/* The divisor is no power of two and less than 1 << 32. */
+static struct reciprocal
+reciprocal_of(uint32_t divisor, unsigned bits)
+{
+	unsigned shift = 31 - (unsigned)__builtin_clz(divisor);
+	unsigned __int128 power = (unsigned __int128)1 << (bits + shift);
+	uint64_t factor = (uint64_t)(power / divisor) + 1; /* less than 1 << bits, for the divisor is more than 1 << shift */
+
+	/* Good if the error of the factor, times the divisor, is at most 1 << shift. */
+	if ((unsigned __int128)factor * divisor - power <= (unsigned __int128)1 << shift)
+		return (struct reciprocal){ factor, false, shift };
+	power <<= 1;
+	return (struct reciprocal){ (uint64_t)(power / divisor + 1 - ((unsigned __int128)1 << bits)), true, shift + 1 };
+}
+
+/* SCRATCH2 = the high half of SCRATCH * factor */
+static void
+put_high_product(struct gen *g, uint32_t w, uint64_t factor)
+{
+	struct jit_buf *b = g->b;
+
+	if (w) {
+		put_mov(b, OP_W, SCRATCH3, RDX);
+		put_const(b, RDX, factor);
+		put_mulx(b, SCRATCH2, RDX, SCRATCH);
+		put_mov(b, OP_W, RDX, SCRATCH3);
+	} else {
+		put_const(b, SCRATCH2, factor);
+		put_rr(b, OP_W | OP_IMUL, SCRATCH2, SCRATCH);
+		put_shift(b, OP_W, G2_SHR, SCRATCH2, 32);
+	}
+}
+
+static void
+put_division_by_constant(struct gen *g, const struct bpf_insn *insn, uint32_t w, uint32_t divisor)
+{
+	struct reciprocal r = reciprocal_of(divisor, w ? 64 : 32);
+	unsigned dst = x86_reg_of[insn->dst_reg];
+	struct jit_buf *b = g->b;
+
+	put_mov(b, w, SCRATCH, dst);
+	put_high_product(g, w, r.factor);
+	if (r.adds) { /* (x + product) >> shift, in whose sum no bit is lost */
+		put_mov(b, w, SCRATCH3, SCRATCH);
+		put_rr(b, w | 0x2b, SCRATCH3, SCRATCH2);
+		put_shift(b, w, G2_SHR, SCRATCH3, 1);
+		put_rr(b, w | 0x03, SCRATCH2, SCRATCH3);
+		r.shift--;
+	}
+	if (r.shift)
+		put_shift(b, w, G2_SHR, SCRATCH2, r.shift);
+	if (BPF_OP(insn->code) == BPF_DIV) {
+		put_mov(b, w, dst, SCRATCH2);
+	} else {
+		put_rr(b, w | 0x69, SCRATCH2, SCRATCH2);
+		put32(b, divisor);
+		put_mov(b, w, dst, SCRATCH);
+		put_rr(b, w | 0x2b, dst, SCRATCH2);
+	}
+}
+
 static void
 emit_divide_imm(struct gen *g, const struct bpf_insn *insn, uint32_t w)
 {
@@ -84,6 +155,8 @@ emit_divide_imm(struct gen *g, const struct bpf_insn *insn, uint32_t w)
 		put_by_minus_one(g, insn, w);
 	} else if (!insn->off && is_power_of_two(divisor) && divisor <= 1u << 31) {
 		put_division_by_power(g, insn, w, (unsigned)__builtin_ctzll(divisor));
+	} else if (!insn->off && (w ? g->has_bmi2 && divisor <= INT32_MAX : divisor <= UINT32_MAX)) {
+		put_division_by_constant(g, insn, w, (uint32_t)divisor);
 	} else {
 		put_const(g->b, SCRATCH, divisor);
 		put_division(g, insn, w);

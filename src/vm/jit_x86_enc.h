@@ -266,6 +266,17 @@ put_rorx(struct jit_buf *b, uint32_t w, unsigned dst, unsigned src, unsigned cou
 	put8(b, count);
 }
 
+/* hi:lo = rdx * src, of BMI2. Flags stay. */
+static inline void
+put_mulx(struct jit_buf *b, unsigned hi, unsigned lo, unsigned src)
+{
+	put8(b, 0xc4);
+	put8(b, (hi & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 2);
+	put8(b, 0x80 | (~lo & 15) << 3 | 3);
+	put8(b, 0xf6);
+	put8(b, 0xc0 | (hi & 7) << 3 | (src & 7));
+}
+
 #define SKIP_ALWAYS 0xebu
 #define SKIP_IF(cc) (0x70u | (cc))
 

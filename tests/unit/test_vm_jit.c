@@ -24,7 +24,7 @@
 static const uint64_t edges[] = { 0, 1, 2, 7, 31, 32, 63, 64, 0x7f, 0x80, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000001,
 				  0x7fffffffffffffff, 0x8000000000000000, 0xffffffff80000000, 0xfffffffffffffffe, 0xffffffffffffffff };
 
-static const int32_t imms[] = { 0, 1, 2, 3, 5, 7, 8, 9, 31, 127, 128, -1, -2, -128, -129, 255, 256, 65535, 65536, 1 << 30, INT32_MAX, INT32_MIN };
+static const int32_t imms[] = { 0, 1, 2, 3, 5, 7, 8, 9, 10, 31, 641, 1000, 1000000007, 127, 128, -1, -2, -128, -129, 255, 256, 65535, 65536, 1 << 30, INT32_MAX, INT32_MIN };
 
 static const struct vm_signature signature = { .args = {
 	{ VM_ARG_SCALAR, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },

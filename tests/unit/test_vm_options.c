@@ -191,7 +191,7 @@ test_held(void **state)
 static const char *const chosen[] = {
 	"r0 = 1001439285\nexit\n", "w0 = 1001439285\nexit\n", "r0 = r1\nr0 += 1001439285\nexit\n", "r0 = r1\nr0 &= 1001439285\nexit\n",
 	"r0 = r1\nr0 ^= 1001439285\nexit\n", "w0 = w1\nw0 |= 1001439285\nexit\n", "w0 = w1\nw0 += 1\nw0 -= 1001439285\nexit\n",
-	"r0 = r1\nr0 *= 1001439285\nexit\n", "r0 = r1\nr0 /= 1001439285\nexit\n", "w0 = w1\nw0 %= 1001439285\nexit\n",
+	"r0 = r1\nr0 *= 1001439285\nexit\n", "r0 = r1\nr0 %= 1001439285\nexit\n", "w0 = w1\nw0 %= 1001439285\nexit\n",
 	"r0 = 0\nif r1 > 1001439285 goto +1\nr0 = 1\nexit\n", "r0 = 0\nif w1 s> 1001439285 goto +1\nr0 = 1\nexit\n",
 	"r0 = 0\nif r1 & 1001439285 goto +1\nr0 = 1\nexit\n", "r0 = 0\n*(u32 *)(r4 + 0) = 1001439285\nexit\n",
 	"r0 = 0\n*(u64 *)(r4 + 0) = 1001439285\nexit\n", "r0 = 4365639441963860021 ll\nexit\n",
