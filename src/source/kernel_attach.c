@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,6 +21,8 @@
 #include <unistd.h>
 
 #include "source/kernel_int.h"
+
+#define DETACH_THREADS 15 /* beside the one that calls */
 
 #define PMUS "/sys/bus/event_source/devices/"
 
@@ -563,13 +567,41 @@ kernel_attach_all(struct kernel *kernel, struct text *why)
 	return err < 0 ? err : check_accounts(kernel, why);
 }
 
+/* Links that threads close together: each takes the next one, from the last. */
+struct closing {
+	const int *links;
+	atomic_uint left;
+};
+
+static void *
+close_links(void *arg)
+{
+	struct closing *closing = arg;
+	uint32_t left = atomic_load(&closing->left);
+
+	while (left)
+		if (atomic_compare_exchange_weak(&closing->left, &left, left - 1))
+			close(closing->links[left - 1]);
+	return NULL;
+}
+
+/*
+ * Where closing waits for the kernel to see that no CPU is in a program any more (a user function, a tracepoint with fields: tens of
+ * milliseconds), several wait at once.
+ */
 void
 kernel_detach_all(struct kernel *kernel)
 {
-	uint32_t i;
+	struct closing closing = { .links = kernel->links };
+	pthread_t threads[DETACH_THREADS];
+	uint32_t i, n = 0, wanted = kernel->n_links / 2 < DETACH_THREADS ? kernel->n_links / 2 : DETACH_THREADS;
 
-	for (i = kernel->n_links; i > 0; i--)
-		close(kernel->links[i - 1]);
+	atomic_init(&closing.left, kernel->n_links);
+	while (n < wanted && pthread_create(&threads[n], NULL, close_links, &closing) == 0)
+		n++;
+	close_links(&closing);
+	for (i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
 	kernel->n_links = 0;
 }
 
