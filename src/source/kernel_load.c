@@ -143,7 +143,7 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 			    unit->events[0]->name, strerror(-err), unit->events[0]->name);
 		return;
 	}
-	if (kernel_explain_lack(kernel->object, why))
+	if (!kernel_log_cause(log) && kernel_explain_lack(kernel->object, why))
 		return;
 	if (!*log) {
 		kernel_explain(err, unit_infos[unit->kind].name, why);

@@ -21,7 +21,10 @@ has_mappable(void)
 	return fd >= 0;
 }
 
-/* A helper is there if programs of one of these types may call it; those that run in the kernel's tracing all may call nearly the same. */
+/*
+ * A helper is there if programs of one of these types may call it; those that run in the kernel's tracing all may call nearly the same. A kernel that
+ * is locked down denies helpers that it has: loading will tell.
+ */
 static bool
 has_helper(int32_t helper)
 {
@@ -30,7 +33,7 @@ has_helper(int32_t helper)
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (libbpf_probe_bpf_helper(types[i], (enum bpf_func_id)helper, NULL))
 			return true;
-	return false;
+	return kernel_is_locked_down();
 }
 
 /* r0 = (s8)0, of version 4. */
