@@ -275,7 +275,7 @@ test_kernel_verdicts(void **state)
 	static char log[1 << 20];
 	unsigned n_bad = 0, n_stricter = 0;
 	struct kernel kernel;
-	int err = kernel_open(&kernel);
+	int err = kernel_open(&kernel, NULL);
 
 	if (err) {
 		print_message("# the kernel does not let us: %s\n", strerror(-err));
@@ -407,7 +407,7 @@ check_kernel_result(const struct corpus_program *program, uint64_t r3)
 	uint64_t a = run_ours(program, VM_EXEC_INTERP, r3, &ours), b;
 	struct arena *in = arena_new();
 	struct kernel kernel;
-	int err = kernel_open(&kernel);
+	int err = kernel_open(&kernel, object_of(program, in));
 
 	fill_input(&theirs, r3);
 	for (uint32_t i = program->n_funcs; i < program->n_sources && !err; i++)
@@ -433,7 +433,7 @@ test_kernel_results(void **state)
 {
 	unsigned n_bad = 0, n = 0;
 	struct kernel kernel;
-	int err = kernel_open(&kernel);
+	int err = kernel_open(&kernel, NULL);
 
 	if (err) {
 		print_message("# the kernel does not let us: %s\n", strerror(-err));

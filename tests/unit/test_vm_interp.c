@@ -387,7 +387,7 @@ test_kernel(void **state)
 {
 	struct kernel kernel;
 	unsigned n_bad = 0;
-	int err = kernel_open(&kernel);
+	int err = kernel_open(&kernel, NULL);
 
 	if (err) {
 		print_message("# the kernel does not let us: %s\n", strerror(-err));

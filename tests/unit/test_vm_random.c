@@ -60,7 +60,7 @@ compare_with_kernel(bool joins)
 	const char *count = getenv("KTAP_RANDOM_KERNEL"), *start = getenv("KTAP_RANDOM_SEED");
 	uint64_t n = count ? strtoull(count, NULL, 0) : 3000, first = start ? strtoull(start, NULL, 0) : 1, n_accepted = 0, n_bad = 0, n_known = 0, n_bugs = 0;
 	struct kernel kernel = { .record = -1 };
-	int err = n ? kernel_open(&kernel) : -ECANCELED;
+	int err = n ? kernel_open(&kernel, NULL) : -ECANCELED;
 
 	if (err) {
 		print_message("# the kernel does not let us: %s\n", strerror(-err));

@@ -45,9 +45,9 @@ kernel_lock_btf(const struct table *table)
 	return fd;
 }
 
-/* holds: what a table of tables is to hold, that place `key` has from the start; -1: it is none. */
+/* holds: what a table of tables is to hold, that place `key` has from the start where `fill` says so; -1: it is none. */
 static inline int
-kernel_map_of(const struct table *table, int holds)
+kernel_map_of(const struct table *table, int holds, bool fill)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = (table->read_only ? BPF_F_RDONLY_PROG : 0) | (table->write_only ? BPF_F_WRONLY_PROG : 0) |
 			    (table->kind == TABLE_LPM_TRIE ? BPF_F_NO_PREALLOC : 0));
@@ -66,7 +66,7 @@ kernel_map_of(const struct table *table, int holds)
 		close(btf);
 	if (fd >= 0 && table->init && (bpf_map_update_elem(fd, &zero, table->init, 0) || bpf_map_freeze(fd)))
 		return -errno;
-	if (fd >= 0 && holds >= 0 && bpf_map_update_elem(fd, &table->held->key, &holds, 0))
+	if (fd >= 0 && holds >= 0 && fill && bpf_map_update_elem(fd, &table->held->key, &holds, 0))
 		return -errno;
 	return fd < 0 ? -errno : fd;
 }
@@ -74,12 +74,26 @@ kernel_map_of(const struct table *table, int holds)
 static inline int
 kernel_map(const struct table *table)
 {
-	return kernel_map_of(table, -1);
+	return kernel_map_of(table, -1, false);
 }
 
-/* Makes the tables. 0 or -errno: we are not allowed to. */
+/* Does the object's code name this table? */
+static inline bool
+object_names_table(const struct object *object, uint32_t table)
+{
+	for (uint32_t f = 0; f < object->n_funcs; f++)
+		for (uint32_t r = 0; r < object->funcs[f]->n_relocs; r++)
+			if (object->funcs[f]->relocs[r].kind == RELOC_TABLE && object->funcs[f]->relocs[r].index == table)
+				return true;
+	return false;
+}
+
+/*
+ * Makes the tables; those of tables hold what they are to hold where the object (NULL: every one) names them, for each such update waits until no
+ * program of the whole system runs that may have seen the old one. 0 or -errno: we are not allowed to.
+ */
 static inline int
-kernel_open(struct kernel *kernel)
+kernel_open(struct kernel *kernel, const struct object *object)
 {
 	const struct table record = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = RECORD_SIZE, .max_entries = 1, .read_only = true };
 	const struct table scratch = { .kind = TABLE_ARRAY, .key_size = 4, .value_size = SCRATCH_SIZE, .max_entries = 1 };
@@ -92,7 +106,7 @@ kernel_open(struct kernel *kernel)
 	for (size_t i = 0; i < ARRAY_SIZE(fixture_tables); i++) {
 		const struct table *table = &fixture_tables[i];
 
-		kernel->tables[i] = kernel_map_of(table, table->n_held ? kernel->tables[table->held->index] : -1);
+		kernel->tables[i] = kernel_map_of(table, table->n_held ? kernel->tables[table->held->index] : -1, !object || object_names_table(object, i));
 		if (kernel->tables[i] < 0)
 			return kernel->tables[i];
 	}
