@@ -598,8 +598,10 @@ reference_run_as(struct reference *ref, enum vm_exec exec, const uint64_t *r3, s
 
 	vm_set_exec(fast.vm, exec);
 	program = vm_load(fast.vm, ref->entry, ref->signature, &why, &err);
-	if (!program)
+	if (!program) {
+		fprintf(stderr, "%s\n", why.s ? why.s : strerror(-err));
 		reference_fail(ref, ref->entry, 0, "refused the second time");
+	}
 	ref->stack = malloc(VM_FRAMES_MAX * VM_STACK_SIZE);
 	for (size_t i = 0; i < n; i++)
 		if (!ref->abandoned)
