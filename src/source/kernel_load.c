@@ -136,6 +136,8 @@ static void
 explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, const char *log,
 		struct text *why)
 {
+	const char *cause = kernel_log_cause(log);
+
 	if (!*log && (unit->kind == UNIT_FENTRY || unit->kind == UNIT_FEXIT)) {
 		/* Others of our programs are taken, so it is not the privilege that is missing. */
 		text_printf(why, "%s:%s: this kernel calls no programs at its functions directly (built without CONFIG_FUNCTION_TRACER, "
@@ -143,7 +145,7 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 			    unit->events[0]->name, strerror(-err), unit->events[0]->name);
 		return;
 	}
-	if (!kernel_log_cause(log) && kernel_explain_lack(kernel->object, why))
+	if (!cause && kernel_explain_lack(kernel->object, why))
 		return;
 	if (!*log) {
 		kernel_explain(err, unit_infos[unit->kind].name, why);
@@ -152,8 +154,8 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 	text_printf(why, "the kernel refuses the program for %s", unit_infos[unit->kind].name);
 	if (unit->n_events == 1)
 		text_printf(why, " (%s)", unit->events[0]->name);
-	if (kernel_log_cause(log)) {
-		text_printf(why, ": %s", kernel_log_cause(log));
+	if (cause) {
+		text_printf(why, ": %s", cause);
 		return;
 	}
 	add_place(kernel->object->script, log, why);

@@ -102,5 +102,4 @@ const struct table_ops array_ops = {
 	.claim = array_claim,
 	.remove = array_remove,
 	.next = array_next,
-	.from_program = true,
 };

@@ -522,5 +522,4 @@ const struct table_ops hash_ops = {
 	.remove = hash_remove,
 	.next = hash_next,
 	.count = hash_count,
-	.from_program = true,
 };

@@ -362,5 +362,4 @@ const struct table_ops lpm_ops = {
 	.claim = lpm_claim,
 	.remove = lpm_remove,
 	.next = lpm_next,
-	.from_program = true,
 };

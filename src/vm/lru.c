@@ -272,5 +272,4 @@ const struct table_ops lru_ops = {
 	.claim = lru_claim,
 	.remove = lru_remove,
 	.next = lru_next,
-	.from_program = true,
 };

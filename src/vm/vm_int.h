@@ -76,7 +76,6 @@ struct table_ops {
 	int (*push)(struct vm_table *t, const void *value, uint64_t flags);
 	int (*pop)(struct vm_table *t, void *value);
 	int (*peek)(struct vm_table *t, void *value);
-	bool from_program; /* programs may look up, update and delete */
 };
 
 extern const struct table_ops hash_ops, array_ops, stacks_ops, lru_ops, lpm_ops, queue_ops, bloom_ops, outer_ops, programs_ops;

@@ -324,32 +324,39 @@ run_many(void *arg)
 	return NULL;
 }
 
-/* Atomic counts are exact: none is lost, in arrays, hash tables and variables. */
+/* Program "work" by all threads at once. The first of each key is made before: BPF_NOEXIST of two at once would lose one. */
 static void
-test_threads(void **state)
+work_in_threads(const struct fixture *f)
 {
-	struct fixture *f = *state;
+	void *work = (void *)(uintptr_t)ktap_program_find(f->object, "work"), *wrong;
 	pthread_t threads[THREADS];
-	uint64_t value = 0, sum = 0;
-	int two = 2, key, *last = NULL;
-	void *wrong;
 
-	add_helper();
-	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
-	compile_c(f, worker);
-	open_object(f, NULL);
-	/* The first of each key is made here: BPF_NOEXIST of two at once would lose one. */
 	for (uint64_t i = 0; i < 16; i++) {
 		_Alignas(8) struct context context = { .in = i };
 
 		ktap_run(ktap_program_find(f->object, "work"), &context, NULL, NULL);
 	}
 	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, run_many, (void *)(uintptr_t)ktap_program_find(f->object, "work")), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, run_many, work), 0);
 	for (int i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], &wrong);
 		assert_null(wrong);
 	}
+}
+
+/* Atomic counts are exact: none is lost, in arrays, hash tables and variables. */
+static void
+test_threads(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t value = 0, sum = 0;
+	int two = 2, key, *last = NULL;
+
+	add_helper();
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, worker);
+	open_object(f, NULL);
+	work_in_threads(f);
 	assert_int_equal(ktap_table_lookup(ktap_table_find(f->object, "shared"), &two, &value), 0);
 	assert_int_equal(value, THREADS * ROUNDS + 16);
 	assert_int_equal(*(uint64_t *)ktap_variable(f->object, "calls", NULL), THREADS * ROUNDS + 16);
@@ -377,25 +384,12 @@ test_thread_kinds(void **state)
 	struct fixture *f = *state;
 	_Alignas(8) struct context context = { 0 };
 	uint64_t result = 1, value, sum = 0;
-	pthread_t threads[THREADS];
 	int64_t n = -1;
-	void *wrong;
 
 	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
 	compile_c(f, shared_kinds);
 	open_object(f, NULL);
-	/* The first of each key is made here, as above. */
-	for (uint64_t i = 0; i < 16; i++) {
-		_Alignas(8) struct context first = { .in = i };
-
-		ktap_run(ktap_program_find(f->object, "work"), &first, NULL, NULL);
-	}
-	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, run_many, (void *)(uintptr_t)ktap_program_find(f->object, "work")), 0);
-	for (int i = 0; i < THREADS; i++) {
-		pthread_join(threads[i], &wrong);
-		assert_null(wrong);
-	}
+	work_in_threads(f);
 	for (; result == 1; n++)
 		ktap_run(ktap_program_find(f->object, "pop"), &context, NULL, &result);
 	assert_int_equal(n, THREADS * ROUNDS + 16);
