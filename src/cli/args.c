@@ -25,6 +25,30 @@ const char *const exec_names[] = {
 	[VM_EXEC_AUTO] = "auto", [VM_EXEC_INTERP] = "interp", [VM_EXEC_JIT] = "jit"
 };
 
+/* ---- numbers ------------------------------------------------------------ */
+
+bool
+parse_number(const char *word, const char *units, uint64_t min, uint64_t max, uint64_t *number)
+{
+	const char *unit;
+	unsigned shift;
+	char *end;
+
+	errno = 0;
+	*number = strtoull(word, &end, 10);
+	if (*word < '0' || *word > '9' || errno)
+		return false;
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		if (*number > max >> shift)
+			return false;
+		*number <<= shift;
+		end++;
+	}
+	return !*end && *number >= min && *number <= max;
+}
+
 /* ---- one function an option --------------------------------------------- */
 
 static const char *
@@ -37,10 +61,9 @@ take_text(struct args *args, const char *value)
 static const char *
 take_pid(struct args *args, const char *value)
 {
-	char *end;
-	long pid = strtol(value, &end, 10);
+	uint64_t pid;
 
-	if (*value < '0' || *value > '9' || *end || pid <= 0 || pid > INT32_MAX)
+	if (!parse_number(value, "", 1, INT32_MAX, &pid))
 		return "a process id is a positive number";
 	args->pid = (pid_t)pid;
 	return NULL;
@@ -49,11 +72,10 @@ take_pid(struct args *args, const char *value)
 static const char *
 take_cpu(struct args *args, const char *value)
 {
-	char *end;
-	long cpu = strtol(value, &end, 10);
+	uint64_t cpu;
 
-	if (*value < '0' || *value > '9' || *end || cpu >= sysconf(_SC_NPROCESSORS_CONF))
-		return "a CPU is a number, from 0 to one less than there are";
+	if (!parse_number(value, "", 0, (uint64_t)sysconf(_SC_NPROCESSORS_CONF) - 1, &cpu))
+		return "a CPU is a number from 0 to one less than the number of CPUs";
 	args->cpu = (uint32_t)cpu;
 	args->on_one_cpu = true;
 	return NULL;
@@ -85,13 +107,10 @@ unwind_word(size_t i)
 static const char *
 take_stack_bytes(struct args *args, const char *value)
 {
-	char *end;
-	unsigned long size = strtoul(value, &end, 10);
+	uint64_t size;
 
-	if (*end == 'k')
-		size <<= 10, end++;
-	if (*value < '0' || *value > '9' || *end || size < STACK_BYTES_MIN || size > STACK_BYTES_MAX || size % 4096)
-		return "a stack's copy has 8k to 64k bytes, a multiple of 4k";
+	if (!parse_number(value, "k", STACK_BYTES_MIN, STACK_BYTES_MAX, &size) || size % 4096)
+		return "the copy of a stack has 8k to 64k bytes, a multiple of 4k";
 	args->stack_bytes = (uint32_t)size;
 	return NULL;
 }
@@ -120,12 +139,9 @@ take_losses(struct args *args, const char *value)
 static const char *
 take_buffer(struct args *args, const char *value)
 {
-	char *end;
-	uint64_t size = strtoull(value, &end, 10);
+	uint64_t size;
 
-	if (*end == 'k' || *end == 'M')
-		size <<= *end++ == 'k' ? 10 : 20;
-	if (*value < '0' || *value > '9' || *end || size < 4096 || size > 1u << 30 || (size & (size - 1)))
+	if (!parse_number(value, "kM", 4096, 1u << 30, &size) || (size & (size - 1)))
 		return "a size is a power of two from 4k to 1024M";
 	args->buffer = (uint32_t)size;
 	return NULL;
@@ -141,10 +157,9 @@ take_from(struct args *args, const char *value)
 static const char *
 take_jobs(struct args *args, const char *value)
 {
-	char *end;
-	long jobs = strtol(value, &end, 10);
+	uint64_t jobs;
 
-	if (*value < '0' || *value > '9' || *end || jobs < 1 || jobs > REPLAY_JOBS_MAX)
+	if (!parse_number(value, "", 1, REPLAY_JOBS_MAX, &jobs))
 		return "a number of threads is from 1 to 256";
 	args->jobs = (uint32_t)jobs;
 	return NULL;
@@ -229,33 +244,35 @@ stage_word(size_t i)
 }
 
 const struct option_row option_rows[] = {
-	{ "-e", "TEXT", take_text, "run TEXT instead of a file" },
-	{ "-p", "PID", take_pid, "trace this process, its threads and what it starts from now on" },
-	{ "-C", "CPU", take_cpu, "trace only what happens on this CPU", .only = "script run",
+	{ "-e", "TEXT", take_text, "run TEXT instead of a file", .only = "FILE run compile dump check fmt record" },
+	{ "-p", "PID", take_pid, "trace this process, its threads and what it starts from now on", .only = "FILE run record" },
+	{ "-C", "CPU", take_cpu, "trace only what happens on this CPU", .only = "FILE run",
 	  .no_object = "its programs run on every CPU and choose themselves (bpf_get_smp_processor_id)" },
-	{ "--cgroup", "PATH", take_cgroup, "trace only processes of this control group (v2) and those below it", .only = "script run",
+	{ "--cgroup", "PATH", take_cgroup, "trace only processes of this control group (v2) and those below it", .only = "FILE run",
 	  .no_object = "its programs see every process and choose themselves (bpf_current_task_under_cgroup)" },
-	{ "-o", "FILE", take_output, "write the script's output to FILE" },
-	{ "--buffer", "SIZE", take_buffer, "bytes (4k to 1024M) for lines that probes have sent and ktap has not yet read; 4M", .only = "script run",
+	{ "-o", "FILE", take_output, "write the script's output (of compile and record: what they make) to FILE", .only = "FILE run compile record" },
+	{ "--buffer", "SIZE", take_buffer, "size of the buffer for lines that probes have sent and ktap has not yet read: 4k to 1024M; 4M", .only = "FILE run",
 	  .no_object = "the size of its buffers stands in its source (max_entries)" },
-	{ "--unwind", "HOW", take_unwind, "take user stacks by fp (frame pointers), or dwarf[,BYTES] (call frame information; BYTES of the stack, 16k, are looked at)",
-	  unwind_word, .only = "script run", .no_object = "its programs take stacks themselves (bpf_get_stack)" },
+	{ "--unwind", "HOW", take_unwind, "take user stacks by fp (frame pointers) or dwarf[,BYTES] (call frame information, on a copy of BYTES of the stack; 16k)",
+	  unwind_word, .only = "FILE run", .no_object = "its programs take stacks themselves (bpf_get_stack)" },
 	{ "--mangled", .flag = offsetof(struct args, mangled), .doc = "show functions of C++ and Rust in user stacks by the names that compilers give them",
-	  .only = "script run", .no_object = "it prints no names" },
-	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "script run",
+	  .only = "FILE run", .no_object = "it prints no names" },
+	{ "--losses", "FILE", take_losses, "write what was delivered and lost to FILE, as JSON", .only = "FILE run",
 	  .no_object = "its programs keep no account" },
-	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of what happens", .only = "script run list record",
+	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of live events", .only = "FILE run list record",
 	  .no_object = "it runs on what happens live" },
-	{ "--jobs", "N", take_jobs, "let up to N threads work on a recording; as many as there are CPUs", .only = "script run" },
-	{ "-q", .flag = offsetof(struct args, quiet), .doc = "no banner; what was lost is said all the same" },
-	{ "--unsafe", .flag = offsetof(struct args, unsafe), .doc = "let the script start programs: system()", .only = "script run",
+	{ "--jobs", "N", take_jobs, "let up to N threads work on a recording; without it as many as there are CPUs", .only = "FILE run" },
+	{ "-q", .flag = offsetof(struct args, quiet), .doc = "no banner; losses are reported all the same" },
+	{ "--unsafe", .flag = offsetof(struct args, unsafe), .doc = "let the script start programs: system()", .only = "FILE run",
 	  .no_object = "it has no script" },
-	{ "--engine", "NAME", take_engine, "kernel, user, ftrace (the user engine on what ftrace records), or auto (the kernel where it is permitted)", engine_word },
-	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word },
+	{ "--engine", "NAME", take_engine, "kernel, user, ftrace (the user engine on what ftrace records), or auto (the kernel where it is permitted)", engine_word,
+	  .only = "FILE run compile dump check list record" },
+	{ "--exec", "NAME", take_exec, "the user engine's programs: jit, interp, or auto (jit where it is permitted)", exec_word,
+	  .only = "FILE run" },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
 	{ "--btf", "FILE", take_btf, "fit C objects to the kernel types in FILE, not to those of this kernel", .only = "run check" },
 	{ "--json", .flag = offsetof(struct args, json), .doc = "say what is wrong (table: what there is) as JSON, on standard output", .only = "check table" },
-	{ "--pin", "NAME", take_pin, "keep the tables in bpffs as NAME, for 'ktap table' and others (kernel engine)", .only = "script run",
+	{ "--pin", "NAME", take_pin, "keep the tables in bpffs as NAME, for 'ktap table' and others (kernel engine)", .only = "FILE run",
 	  .no_object = "its source says which of its tables are kept (LIBBPF_PIN_BY_NAME)" },
 	{ "--text", .flag = offsetof(struct args, as_text), .doc = "write the recording as text", .only = "record" },
 	{ "-w", .flag = offsetof(struct args, write), .doc = "write the formatted scripts back", .only = "fmt" },
@@ -272,6 +289,24 @@ const char usage_text[] =
 const char status_text[] =
 	"0 fine, 1 the script is wrong or had run-time errors, 2 usage, 3 refused by the system.\n";
 
+/* Is `word` one of those in `list`, which are separated by spaces? */
+static bool
+has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = strstr(list, word); at; at = strstr(at + len, word))
+		if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == 0))
+			return true;
+	return false;
+}
+
+bool
+option_needs_subcommand(const struct option_row *row)
+{
+	return row->only && !has_word(row->only, "FILE");
+}
+
 static const char usage[] =
 	"usage: ktap [options] FILE [script args] [-- command args]\n"
 	"       ktap [options] -e TEXT [script args] [-- command args]\n"
@@ -281,10 +316,12 @@ static const char *
 take_help(struct args *args, const char *value)
 {
 	printf("%s\n%s\n", usage, usage_text);
-	for (const struct option_row *row = option_rows; row->name; row++)
-		printf("  %s%s%-*s %s%s%s%s\n", row->name, row->value ? (row->name[1] == '-' ? "=" : " ") : " ",
-		       16 - (int)strlen(row->name), row->value ? row->value : "", row->only ? "(" : "", row->only ? row->only : "",
-		       row->only ? ") " : "", row->doc);
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		const char *only = option_needs_subcommand(row) ? row->only : NULL;
+
+		printf("  %s%s%-*s %s%s%s%s\n", row->name, row->value && row->name[1] == '-' ? "=" : " ", 16 - (int)strlen(row->name),
+		       row->value ? row->value : "", only ? "(" : "", only ? only : "", only ? ") " : "", row->doc);
+	}
 	fputs("\nSubcommands:\n", stdout);
 	for (const struct subcommand *row = subcommands; row->name; row++)
 		printf("  %s %-*s %s\n", row->name, 16 - (int)strlen(row->name), row->usage, row->doc);
@@ -410,30 +447,51 @@ split_command(struct args *args, char **rest)
 	return STATUS_OK;
 }
 
-/* Is `word` one of those in `list`, which are separated by spaces? */
-static bool
-has_word(const char *list, const char *word)
+/* "'ktap FILE', 'ktap run'": the words of `only`. */
+static void
+list_commands(const char *only, struct text *out)
 {
-	size_t len = strlen(word);
+	const char *separator = "";
 
-	for (const char *at = strstr(list, word); at; at = strstr(at + len, word))
-		if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == 0))
-			return true;
-	return false;
+	for (size_t len; *only; only += len + (only[len] == ' ')) {
+		len = strcspn(only, " ");
+		text_printf(out, "%s'ktap %.*s'", separator, (int)len, only);
+		separator = ", ";
+	}
 }
 
-/* Options that belong to other subcommands than the one that is given. */
+/* What means nothing to the subcommand that is given is refused, not passed over. */
 static enum exit_status
 check_options(const struct args *args)
 {
+	const char *name = args->subcommand ? args->subcommand->name : "FILE";
+	struct text what = { 0 };
+
 	for (const struct option_row *row = option_rows; row->name; row++) {
-		if (!(args->seen >> (row - option_rows) & 1) || !row->only)
+		if (!(args->seen >> (row - option_rows) & 1) || !row->only || has_word(row->only, name))
 			continue;
-		if (args->subcommand ? has_word(row->only, args->subcommand->name) : has_word(row->only, "script"))
-			continue;
-		fprintf(stderr, "ktap: %s: an option of 'ktap %s'; 'ktap -h' shows the usage\n", row->name, row->only);
+		text_puts(&what, "an option of ");
+		list_commands(row->only, &what);
+		usage_error(row->name, NULL, what.s);
+		text_fini(&what);
 		return STATUS_USAGE;
 	}
+	return STATUS_OK;
+}
+
+/* More words than the subcommand takes, or a command that it does not run. */
+static enum exit_status
+check_words(const struct args *args)
+{
+	const struct subcommand *subcommand = args->subcommand;
+
+	if (!subcommand)
+		return STATUS_OK;
+	if (args->command && !subcommand->runs_command)
+		return usage_error("--", NULL, "this subcommand runs no command");
+	for (unsigned n = 0; subcommand->max_words && args->script_args[n]; n++)
+		if (n == subcommand->max_words)
+			return usage_error(args->script_args[n], NULL, "one word more than the subcommand takes");
 	return STATUS_OK;
 }
 
@@ -521,6 +579,8 @@ args_parse(struct args *args, int argc, char **argv)
 		status = parse_script(args, argv, at);
 	if (status == STATUS_OK && !args->done)
 		status = check_options(args);
+	if (status == STATUS_OK && !args->done)
+		status = check_words(args);
 	if (status == STATUS_OK && args->from && (args->command || args->pid || args->engine || args->on_one_cpu || args->cgroup))
 		return usage_error("--from", args->from, "a recording has its own events: no command, -p, -C, --cgroup or --engine goes with it");
 	if (status == STATUS_OK && args->command && args->pid)

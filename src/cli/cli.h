@@ -26,6 +26,8 @@ struct subcommand {
 	const char *usage; /* what follows the name, for the help; GLOB in it: names of events, FILE: files */
 	const char *doc;
 	enum exit_status (*run)(const struct args *args);
+	bool runs_command;  /* `-- COMMAND` may follow */
+	unsigned max_words; /* of OPERANDS_WORDS; 0: any number */
 };
 
 /* A row of the table in args.c. */
@@ -37,7 +39,7 @@ struct option_row {
 	const char *doc;
 	/* The i-th of the words that the value may be, NULL behind the last; NULL: any text. */
 	const char *(*word)(size_t i);
-	const char *only;  /* subcommands that know it, separated by spaces, "script": runs without one; NULL: all */
+	const char *only;  /* subcommands that know it, separated by spaces; "FILE": none was given; NULL: all */
 	const char *no_object; /* why an object of a C compiler cannot be run with it; NULL: it can */
 	size_t flag;       /* offset of the bool in struct args that it sets; 0: none */
 };
@@ -90,6 +92,17 @@ extern const char usage_text[], status_text[];
 /* The options that there are, 64 at most: args.c. Ends with a row without name. */
 extern const struct option_row option_rows[];
 
+/* Is it only for subcommands, not for the run of a script? */
+bool
+option_needs_subcommand(const struct option_row *row);
+
+/*
+ * A decimal number from `min` to `max`. A letter of `units` may stand behind it: the first one means times 1,024, each further one times
+ * 1,024 more ("kM"). False: the word is no such number.
+ */
+bool
+parse_number(const char *word, const char *units, uint64_t min, uint64_t max, uint64_t *number);
+
 /* "--engine=auto" and "--exec=auto" and so on: what there is to choose. */
 extern const char *const engine_names[], *const exec_names[];
 
@@ -117,6 +130,13 @@ load_open(struct load *load, const struct args *args);
 
 void
 load_close(struct load *load);
+
+/*
+ * Opens the recording of --from, for the caller to close (recording_close). STATUS_SCRIPT: the file is no recording, STATUS_WORLD: it cannot
+ * be read; said.
+ */
+enum exit_status
+recording_load(struct arena *arena, const char *path, struct recording **recording);
 
 /* Is there a file, and an object in it? */
 bool
@@ -191,6 +211,7 @@ diag_list_new(void);
 void
 diag_list_add(struct diag_list *list, const struct diags *diags);
 
+/* Whether it could be written, `out` tells. */
 void
 diag_list_print(struct diag_list *list, FILE *out);
 

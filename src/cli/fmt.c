@@ -101,11 +101,5 @@ format_script(const struct args *args, void *data)
 enum exit_status
 fmt_run(const struct args *args)
 {
-	enum exit_status status = scripts_each(args, format_script, NULL);
-
-	if (fflush(stdout) != 0) {
-		complain("standard output cannot be written: %s", strerror(errno));
-		return STATUS_WORLD;
-	}
-	return status;
+	return scripts_each(args, format_script, NULL);
 }

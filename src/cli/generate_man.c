@@ -50,7 +50,7 @@ put_options(FILE *out)
 {
 	for (const struct option_row *row = option_rows; row->name; row++) {
 		put_item(out, row->name, row->name[1] == '-' ? "=" : " ", row->value, row->doc);
-		if (!row->only)
+		if (!option_needs_subcommand(row))
 			continue;
 		fputs("(for ", out);
 		put_roff(out, row->only, false);

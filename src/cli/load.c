@@ -39,23 +39,24 @@ say_not_kernel(const struct load *load)
 		complain("using the user engine, the kernel is not available: %s", load->not_kernel.s);
 }
 
-/* What is traced: a recording, or what the engine that is asked for can see. */
-static enum exit_status
-choose_origin(struct load *load)
+enum exit_status
+recording_load(struct arena *arena, const char *path, struct recording **recording)
 {
 	struct text why = { 0 };
-	int err;
+	int err = recording_open(recording, arena, path, &why);
 
-	if (!load->args->from) {
-		load->origin = engine_choose(load->args->engine, &load->not_kernel);
-		return STATUS_OK;
-	}
-	load->origin = EVENTS_RECORDED;
-	err = recording_open(&load->recording, load->arena, load->args->from, &why);
 	if (err < 0)
 		complain("%s", why.s);
 	text_fini(&why);
 	return err == 0 ? STATUS_OK : err == -EINVAL ? STATUS_SCRIPT : STATUS_WORLD;
+}
+
+/* What is traced: a recording, or what the engine that is asked for can see. */
+static enum exit_status
+choose_origin(struct load *load)
+{
+	load->origin = load->args->from ? EVENTS_RECORDED : engine_choose(load->args->engine, &load->not_kernel);
+	return load->args->from ? recording_load(load->arena, load->args->from, &load->recording) : STATUS_OK;
 }
 
 /* Reports what programs ask and their events cannot answer. */

@@ -8,22 +8,6 @@
 #include "cli/cli.h"
 #include "source/recording.h"
 
-/* The events that `list` is about: a recording's, or those of the engine that would be used. NULL, with a message. */
-static struct events *
-list_events(const struct args *args, struct arena *arena, struct recording **recording)
-{
-	struct text why = { 0 };
-	int err = 0;
-
-	if (!args->from)
-		return events_new(arena, engine_choose(args->engine, NULL));
-	err = recording_open(recording, arena, args->from, &why);
-	if (err < 0)
-		complain("%s", why.s);
-	text_fini(&why);
-	return err < 0 ? NULL : (*recording)->events;
-}
-
 /* `ktap list [GLOB]` */
 static enum exit_status
 list_matching(struct events *events, const char *pattern)
@@ -42,8 +26,6 @@ list_matching(struct events *events, const char *pattern)
 	}
 	if (n >= 0 && err)
 		complain("only system calls are listed, tracefs cannot be read: %s", strerror(-err));
-	if (fflush(stdout) != 0 && errno != EPIPE)
-		status = STATUS_WORLD;
 	text_fini(&why);
 	return status;
 }
@@ -53,28 +35,49 @@ list(const struct args *args)
 {
 	struct arena *arena = arena_new();
 	struct recording *recording = NULL;
-	struct events *events = list_events(args, arena, &recording);
-	enum exit_status status = events ? list_matching(events, args->script_args[0]) : STATUS_WORLD;
+	struct source_stats stats;
+	enum exit_status status = args->from ? recording_load(arena, args->from, &recording) : STATUS_OK, damage;
 
-	if (recording)
+	/* A recording's events, or those of the engine that would be used. */
+	if (status == STATUS_OK)
+		status = list_matching(recording ? recording->events : events_new(arena, engine_choose(args->engine, NULL)),
+				       args->script_args[0]);
+	if (recording) {
+		recording_stats(recording, &stats);
+		damage = report_recording(&stats);
+		status = damage > status ? damage : status;
 		recording_close(recording);
+	}
 	arena_free(arena);
 	return status;
 }
 
 /* A name may be up to 15 bytes, name and usage together should be up to 16 (the help's columns). */
 const struct subcommand subcommands[] = {
-	{ "run", OPERANDS_SCRIPT, "FILE [args]", "run a script or a compiled one (the options above; -- COMMAND)", run_run },
-	{ "compile", OPERANDS_WORDS, "FILE", "compile a script to the object file -o FILE", compile_run },
-	{ "dump", OPERANDS_WORDS, "FILE", "show what a script or an object file consists of", dump_run },
+	{ "run", OPERANDS_SCRIPT, "FILE [args]", "run a script or a compiled one (the options above; -- COMMAND)", run_run, .runs_command = true },
+	{ "compile", OPERANDS_WORDS, "FILE", "compile a script to the object file -o FILE", compile_run, .max_words = 1 },
+	{ "dump", OPERANDS_WORDS, "FILE", "show what a script or an object file consists of", dump_run, .max_words = 1 },
 	{ "check", OPERANDS_WORDS, "FILE...", "say what is wrong with scripts, without running them", check_run },
 	{ "fmt", OPERANDS_WORDS, "FILE...", "show scripts in the usual layout", fmt_run },
-	{ "record", OPERANDS_WORDS, "EVENT...", "write events (patterns, a script, -e TEXT) to -o FILE; -- COMMAND", record_run },
+	{ "record", OPERANDS_WORDS, "EVENT...", "write events (patterns, a script, -e TEXT) to -o FILE; -- COMMAND", record_run,
+	  .runs_command = true },
 	{ "table", OPERANDS_WORDS, "ACTION...", "look at and change tables of the kernel: list, dump, get, set, delete, watch", table_run },
-	{ "list", OPERANDS_WORDS, "[GLOB]", "the events that there are; of one event its fields", list },
-	{ "generate", OPERANDS_WORDS, "WHAT", "man page, completions, editors' files; without WHAT: what there is", generate_run },
+	{ "list", OPERANDS_WORDS, "[GLOB]", "list the events that match; of a single one its fields", list, .max_words = 1 },
+	{ "generate", OPERANDS_WORDS, "WHAT", "man page, completions, editors' files; without WHAT: what there is", generate_run, .max_words = 1 },
 	{ NULL },
 };
+
+/* What was printed on standard output has to arrive there. What fails with STATUS_WORLD has said why already. */
+static enum exit_status
+close_output(enum exit_status status)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (status != STATUS_WORLD)
+		complain("standard output cannot be written: %s", strerror(errno ? errno : EIO));
+	return STATUS_WORLD;
+}
 
 int
 main(int argc, char **argv)
@@ -82,7 +85,7 @@ main(int argc, char **argv)
 	struct args args;
 	enum exit_status status = args_parse(&args, argc, argv);
 
-	if (status != STATUS_OK || args.done)
-		return status;
-	return args.subcommand ? args.subcommand->run(&args) : script_run(&args);
+	if (status == STATUS_OK && !args.done)
+		status = args.subcommand ? args.subcommand->run(&args) : script_run(&args);
+	return close_output(status);
 }

@@ -166,6 +166,10 @@ check_options(const struct args *args)
 		complain("%s: %s is for scripts, and this is an object of a C compiler: %s", args->file, row->name, row->no_object);
 		return STATUS_USAGE;
 	}
+	if (args->engine == ENGINE_FTRACE) {
+		complain("%s: --engine=ftrace is for scripts, and this is an object of a C compiler: --engine=user runs it without BPF", args->file);
+		return STATUS_USAGE;
+	}
 	return STATUS_OK;
 }
 

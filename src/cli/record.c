@@ -74,7 +74,7 @@ add_script(struct plan *plan, const struct args *args)
 			complain("%s:%s is not recorded: it exists only while its script runs", object->events[i]->system,
 				 object->events[i]->name);
 	}
-	plan->request.wants_stacks = object->table_stacks != UINT32_MAX;
+	plan->request.wants_stacks |= object->table_stacks != UINT32_MAX; /* of several scripts one may */
 	return STATUS_OK;
 }
 
@@ -171,18 +171,16 @@ turn_into_text(const char *from, const char *path)
 	struct arena *arena = arena_new();
 	struct recording *recording = NULL;
 	struct source_stats stats;
-	struct text why = { 0 };
-	enum exit_status status = STATUS_WORLD;
+	enum exit_status status = recording_load(arena, from, &recording);
 
-	if (recording_open(&recording, arena, from, &why) < 0) {
-		complain("%s", why.s);
-	} else if (write_text(recording, path) == 0) {
+	if (status == STATUS_OK && write_text(recording, path) < 0) {
+		status = STATUS_WORLD;
+	} else if (status == STATUS_OK) {
 		recording_stats(recording, &stats);
 		status = report_recording(&stats);
 	}
 	if (recording)
 		recording_close(recording);
-	text_fini(&why);
 	arena_free(arena);
 	return status;
 }

@@ -15,7 +15,7 @@ run_run(const struct args *args)
 	return args->file && is_object_file(args->file) ? object_run(args) : script_run(args);
 }
 
-/* The arguments of a subcommand whose only word is a file. False: it has none, or several; said. */
+/* The arguments of a subcommand that takes one script, as FILE or by -e. False: there is none, or there are both; said. */
 static bool
 take_file(const struct args *args, struct args *with_file)
 {
@@ -23,7 +23,7 @@ take_file(const struct args *args, struct args *with_file)
 
 	*with_file = *args;
 	with_file->file = args->text ? NULL : words[0];
-	if (args->text ? !words[0] : words[0] && !words[1])
+	if (args->text ? !words[0] : words[0] != NULL)
 		return true;
 	complain("%s: one script is needed, FILE or -e TEXT; 'ktap -h' shows the usage", args->subcommand->name);
 	return false;

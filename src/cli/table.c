@@ -259,10 +259,15 @@ had(const struct rows *before, const struct table_row *row)
 static enum exit_status
 watch(const struct args *args, struct outside_table *table, char **words)
 {
-	long rounds = words[0] ? strtol(words[0], NULL, 10) : -1;
-	struct rows before = { .arena = arena_new(), .table = table };
+	uint64_t rounds = UINT64_MAX; /* without N: until it is killed */
+	struct rows before = { .table = table };
 
-	for (long n = 0; rounds < 0 || n < rounds; n++) {
+	if (words[0] && !parse_number(words[0], "", 1, UINT32_MAX, &rounds)) {
+		complain("table: '%s': how often to look is a number from 1 on", words[0]);
+		return STATUS_USAGE;
+	}
+	before.arena = arena_new();
+	for (uint64_t n = 0; n < rounds; n++) {
 		struct rows now = { .arena = arena_new(), .table = table };
 
 		if (n)
