@@ -280,6 +280,16 @@ scalar_has(const struct scalar *s, uint64_t value)
 	return scalar_covers(s, &c);
 }
 
+bool
+scalar_meet(struct scalar *s, const struct scalar *other)
+{
+	range_meet_unsigned(&s->r64, other->r64.umin, other->r64.umax);
+	range_meet_signed(&s->r64, other->r64.smin, other->r64.smax);
+	range_meet_unsigned(&s->r32, other->r32.umin, other->r32.umax);
+	range_meet_signed(&s->r32, other->r32.smin, other->r32.smax);
+	return bits_meet(&s->bits, other->bits) && scalar_settle(s);
+}
+
 /* ---- arithmetic ---------------------------------------------------------------------------------------------- */
 
 static struct bits

@@ -329,21 +329,26 @@ apply_null_check(struct verifier *v, uint32_t regno, bool is_null)
 	state_each_reg(&v->state, settle_null, &check);
 }
 
-/* What a comparison said, and the places that were told. */
+/* What a comparison said of its operands, and the places that were told. */
 struct compared {
-	struct reg dst, src;
+	struct reg dst, src; /* as narrowed; of an immediate, src is of no kind */
+	bool contradicts;    /* what one who was told knew already */
 	uint32_t n;
 	uint16_t locs[LOCS_MAX];
 };
 
-/* `known` was narrowed: so is its copy, as much further as it is. */
+/*
+ * `known` was narrowed: so is its copy, as much further as it is. What it knew itself it keeps: whoever knows that two numbers are copies must not know
+ * less in the end than who takes them for strangers, or the verdict would hang on which of the two a checkpoint has seen.
+ */
 static void
-tell_from(struct reg *reg, const struct reg *known)
+tell_from(struct compared *c, struct reg *reg, const struct reg *known)
 {
 	const struct bpf_insn add = insn_alu(BPF_ADD, 0, 1); /* of an immediate, the instruction's would count */
 	struct scalar further = scalar_const((uint64_t)((int64_t)reg->off - known->off));
+	struct scalar told = reg->off == known->off ? known->s : scalar_alu(&add, &known->s, &further);
 
-	reg->s = reg->off == known->off ? known->s : scalar_alu(&add, &known->s, &further);
+	c->contradicts |= !scalar_meet(&reg->s, &told);
 }
 
 static void
@@ -354,30 +359,31 @@ tell_copy(struct reg *reg, uint16_t loc, void *arg)
 
 	if (reg->kind != REG_SCALAR || (!is_dst && !is_src))
 		return;
-	tell_from(reg, is_src ? &c->src : &c->dst); /* of one number, with a distance between: as the kernel does it */
+	if (is_dst)
+		tell_from(c, reg, &c->dst);
+	if (is_src)
+		tell_from(c, reg, &c->src);
 	c->locs[c->n++] = loc;
 }
 
-/* Both registers were narrowed: tells their copies. */
+/* Tells both registers and their copies. */
 static void
-tell_copies(struct verifier *v, const struct bpf_insn *insn)
+tell_compared(struct verifier *v, const struct bpf_insn *insn, struct compared *c)
 {
-	const struct reg *regs = frame_top(v)->regs;
-	struct compared c;
+	struct reg *regs = frame_top(v)->regs;
 
-	c.n = 0;
-	c.dst = regs[insn->dst_reg];
-	c.src = (struct reg){ .kind = REG_UNSET };
-	if (BPF_SRC(insn->code) == BPF_X)
-		c.src = regs[insn->src_reg];
-	if (c.dst.id || c.src.id)
-		state_each_reg(&v->state, tell_copy, &c);
+	if (c->dst.id || c->src.id)
+		state_each_reg(&v->state, tell_copy, c);
 	/* Those without an id have no copies, but each was narrowed by the other. */
-	if (!c.dst.id)
-		c.locs[c.n++] = loc_top(v, insn->dst_reg);
-	if (!c.src.id && c.src.kind == REG_SCALAR)
-		c.locs[c.n++] = loc_top(v, insn->src_reg);
-	trail_tie(v, c.locs, c.n);
+	if (!c->dst.id) {
+		regs[insn->dst_reg].s = c->dst.s;
+		c->locs[c->n++] = loc_top(v, insn->dst_reg);
+	}
+	if (!c->src.id && c->src.kind == REG_SCALAR) {
+		regs[insn->src_reg].s = c->src.s;
+		c->locs[c->n++] = loc_top(v, insn->src_reg);
+	}
+	trail_tie(v, c->locs, c->n);
 }
 
 static void
@@ -390,19 +396,26 @@ rely_on_operands(struct verifier *v, const struct bpf_insn *insn)
 static bool
 apply_compare(struct verifier *v, const struct bpf_insn *insn, bool taken)
 {
-	struct reg *regs = frame_top(v)->regs, *dst = &regs[insn->dst_reg], *src = &regs[insn->src_reg];
-	bool has_src = BPF_SRC(insn->code) == BPF_X;
-	struct scalar imm, *other = has_src ? &src->s : &imm;
+	const struct reg *regs = frame_top(v)->regs;
+	struct compared c;
 
-	if (has_src && (src == dst || (src->id && src->id == dst->id && src->off == dst->off))) /* compared with itself: tells nothing */
+	if (BPF_SRC(insn->code) == BPF_X && insn->src_reg == insn->dst_reg) /* tells nothing */
 		return true;
-	imm_scalar(insn, &imm);
-	if (!scalar_refine(insn, taken, &dst->s, other)) {
+	c.n = 0;
+	c.contradicts = false;
+	c.dst = regs[insn->dst_reg];
+	c.src = (struct reg){ .kind = REG_UNSET };
+	if (BPF_SRC(insn->code) == BPF_X)
+		c.src = regs[insn->src_reg];
+	else
+		imm_scalar(insn, &c.src.s);
+	if (scalar_refine(insn, taken, &c.dst.s, &c.src.s))
+		tell_compared(v, insn, &c);
+	else
+		c.contradicts = true;
+	if (c.contradicts)
 		rely_on_operands(v, insn);
-		return false;
-	}
-	tell_copies(v, insn);
-	return true;
+	return !c.contradicts;
 }
 
 /* `if p == 0` and `if p != 0` on an address. */

@@ -476,6 +476,10 @@ scalar_between(int64_t smin, int64_t smax);
 struct scalar
 scalar_alu(const struct bpf_insn *insn, const struct scalar *dst, const struct scalar *src);
 
+/* Narrows the number to those that `other` stands for, too. False: there are none. */
+bool
+scalar_meet(struct scalar *s, const struct scalar *other);
+
 /* Is a conditional jump taken? 1, 0, or -1: both can be. */
 int
 scalar_branch(const struct bpf_insn *insn, const struct scalar *dst, const struct scalar *src);

@@ -267,6 +267,41 @@ test_verdicts(void **state)
 	assert_true(n_programs >= 300);
 }
 
+/* Verdict on a program whose paths are pruned so. */
+static int
+verdict_of(const struct object *object, const struct reference_way *way)
+{
+	const struct verify_watch watch = { .pruning = way->pruning, .distance = way->distance };
+	struct text why = { 0 };
+	int err = verify_watched(object, object->funcs[0], &handler_signature, &watch, &why);
+
+	text_fini(&why);
+	return err;
+}
+
+/* It hangs neither on where checkpoints stand nor on how much they cover. */
+static void
+test_ways(void **state)
+{
+	unsigned n_bad = 0;
+
+	for (uint32_t i = 0; i < n_programs; i++) {
+		struct arena *in = arena_new();
+		struct object *object = object_of(&programs[i], in);
+
+		for (uint32_t w = 0; w < ARRAY_SIZE(reference_ways); w++) {
+			int err = verdict_of(object, &reference_ways[w]);
+
+			if (err == -E2BIG || !err == !programs[i].refused)
+				continue;
+			n_bad++;
+			print_error("%s: %s: %s: %d\n", programs[i].file, programs[i].name, reference_ways[w].name, err);
+		}
+		arena_free(in);
+	}
+	assert_int_equal(n_bad, 0);
+}
+
 /* ---- the kernel's ------------------------------------------------------------------------------------------------- */
 
 static void
@@ -455,6 +490,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_kernel_verdicts),
 		cmocka_unit_test(test_kernel_results),

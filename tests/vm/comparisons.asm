@@ -657,6 +657,99 @@ r4 += r5
 out: r0 = 0
 exit
 
+why: two numbers that are copies on one way and strangers on another (found by test_vm_random): of a byte that is greater than another, or less, the
+     other is at most 254, or at least 1, and whoever knows that the two are copies knows no less. It may not matter whether a checkpoint
+     at the join saw the strangers before
+
+== copies or strangers, the second less than the first
+accept
+r6 = *(u8 *)(r1 + 0)
+r7 = *(u8 *)(r1 + 1)
+if r3 != 0 goto on
+r7 = r6
+on: if r6 <= r7 goto out
+r4 += r7
+*(u8 *)(r4 + 1) = 1
+out: r0 = 0
+exit
+
+== the same, one byte too far
+refuse: behind its end
+r6 = *(u8 *)(r1 + 0)
+r7 = *(u8 *)(r1 + 1)
+if r3 != 0 goto on
+r7 = r6
+on: if r6 <= r7 goto out
+r4 += r7
+*(u8 *)(r4 + 2) = 1
+out: r0 = 0
+exit
+
+== copies or strangers, the first less than the second
+accept
+weaker: 6.18 tells both copies what it found out of the second, that it is at least 1, and forgets what it found out of the first
+r6 = *(u8 *)(r1 + 0)
+r7 = *(u8 *)(r1 + 1)
+if r3 != 0 goto on
+r7 = r6
+on: if r7 >= r6 goto out
+r4 += r7
+*(u8 *)(r4 + 1) = 1
+out: r0 = 0
+exit
+
+== the same with one byte too far
+refuse: behind its end
+r6 = *(u8 *)(r1 + 0)
+r7 = *(u8 *)(r1 + 1)
+if r3 != 0 goto on
+r7 = r6
+on: if r7 >= r6 goto out
+r4 += r7
+*(u8 *)(r4 + 2) = 1
+out: r0 = 0
+exit
+
+== a copy that is one further, or a stranger, less than the other
+accept
+weaker: 6.18 tells the first what it found out of the second, one further, and forgets what it found out of the first
+r6 = *(u8 *)(r1 + 0)
+r7 = *(u8 *)(r1 + 1)
+if r3 != 0 goto on
+r7 = r6
+r7 += 1
+on: if r7 >= r6 goto out
+r4 += r7
+*(u8 *)(r4 + 1) = 1
+out: r0 = 0
+exit
+
+== copies, 0 or 1, are not less than each other
+accept
+weaker: 6.18 follows the way that is never gone
+r6 = r3
+r6 &= 1
+r7 = r6
+if r6 >= r7 goto out
+r4 += 256
+*(u8 *)(r4 + 0) = 1
+out: r0 = 0
+exit
+
+== strangers, 0 or 1, may be, though copies came by before
+refuse: behind its end
+r6 = *(u8 *)(r1 + 0)
+r6 &= 1
+r7 = *(u8 *)(r1 + 1)
+r7 &= 1
+if r3 != 0 goto on
+r7 = r6
+on: if r6 >= r7 goto out
+r4 += 256
+*(u8 *)(r4 + 0) = 1
+out: r0 = 0
+exit
+
 why: verifier.c of the kernel since 6.10: a copy to which a constant was added is narrowed by a comparison of the other, and the other way round
 
 == a copy that is larger is compared
