@@ -12,7 +12,7 @@
  *     init, fini                     none: ktap alone runs them
  *
  *     entry: r1 the context
- *         scratch memory: an element of table `.scratch`; none: return
+ *         scratch memory: an element of table `.scratch`, of its own: one program may interrupt another, and handlers' programs have several
  *         call handler(record, context, event, scratch): of these what it reads
  *         return 1 (tp: perf sees the event, too), 0
  *
@@ -33,9 +33,9 @@ struct entry_maker {
 	struct object *object;
 	const struct program *program;
 	const struct event *event;
-	uint32_t index;   /* of the program */
 	uint32_t func;    /* the program's, or its copy for this event */
 	uint32_t scratch; /* table */
+	uint32_t n_scratch; /* elements of it that are in use */
 	struct code code;
 };
 
@@ -94,7 +94,7 @@ section_of(struct arena *arena, const struct event *event, const struct program 
 	return NULL;
 }
 
-/* r8 = this CPU's scratch memory for the program. */
+/* r8 = this CPU's scratch memory for the entry. */
 static void
 emit_scratch(struct entry_maker *m, uint32_t out)
 {
@@ -102,7 +102,7 @@ emit_scratch(struct entry_maker *m, uint32_t out)
 
 	if (!m->program->scratch_size)
 		return;
-	code_emit(code, insn_store_imm(BPF_W, 10, OFF_KEY, (int32_t)m->index));
+	code_emit(code, insn_store_imm(BPF_W, 10, OFF_KEY, (int32_t)m->n_scratch++));
 	code_table(code, 1, m->scratch);
 	code_emit(code, insn_mov(2, 10));
 	code_emit(code, insn_alu_imm(BPF_ADD, 2, OFF_KEY));
@@ -192,15 +192,20 @@ static uint32_t
 add_scratch(struct object *object)
 {
 	struct table *table = arena_alloc(object->arena, sizeof(*table));
-	uint32_t size = 0;
+	uint32_t size = 0, n = 0;
 
-	for (uint32_t i = 0; i < object->n_programs; i++)
-		if (object->programs[i]->scratch_size > size)
-			size = object->programs[i]->scratch_size;
+	for (uint32_t h = 0; h < object->n_handlers; h++) {
+		for (uint32_t i = 0; i < object->handlers[h]->n_bindings; i++) {
+			const struct program *program = object->programs[object->handlers[h]->bindings[i].program];
+
+			n += program->scratch_size > 0;
+			if (program->scratch_size > size)
+				size = program->scratch_size;
+		}
+	}
 	if (!size)
 		return UINT32_MAX;
-	*table = (struct table){ .name = ".scratch", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = (uint32_t)round_up(size, 8),
-				 .max_entries = object->n_programs };
+	*table = (struct table){ .name = ".scratch", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = (uint32_t)round_up(size, 8), .max_entries = n };
 	return object_add_table(object, table);
 }
 
@@ -223,8 +228,7 @@ bind_entries(struct object *object)
 		for (uint32_t i = 0; i < handler->n_bindings; i++) {
 			const char *section;
 
-			m.index = handler->bindings[i].program;
-			m.program = object->programs[m.index];
+			m.program = object->programs[handler->bindings[i].program];
 			m.event = object->events[handler->bindings[i].event];
 			section = section_of(object->arena, m.event, m.program);
 			if (section && choose_func(&m, (enum events_origin)object->origin))

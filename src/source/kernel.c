@@ -309,7 +309,7 @@ static uint64_t
 kernel_nested(struct source *source, struct nested *by_handler)
 {
 	struct kernel *kernel = of(source);
-	uint64_t missed, n = kernel_guard_skipped(kernel, by_handler);
+	uint64_t missed, n = kernel_skipped(kernel, by_handler);
 
 	for (uint32_t i = 0; i < kernel->n_units; i++) {
 		const struct unit *unit = kernel->units[i];

@@ -79,11 +79,25 @@ struct syscall_entry {
 
 #define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not for users, but some parts of the kernel let it out */
 
-/* Of one CPU; shared by all programs of a run. */
+#define GUARD_THREADS 64 /* a power of two */
+
+/*
+ * Of one CPU; shared by all programs of a run. A program that the kernel may preempt is no obstacle for the thread that runs instead: such ones
+ * are counted by the number of their thread. That two threads have the same place costs a run, no more.
+ */
 struct guard {
-	uint64_t n_running;   /* programs that are between their first instruction and their last */
-	uint64_t n_skipped[]; /* by handler: runs that were not made, because one was running */
+	uint64_t n_running;                    /* programs that are between their first instruction and their last */
+	uint64_t n_preemptible[GUARD_THREADS]; /* of those that may be preempted, by thread */
+	uint64_t n_skipped[];                  /* by handler: runs that were not made, because one was running */
 };
+
+/* Behind a scratch memory that is claimed for each run: see kernel_plan.c, plan_scratch. */
+struct scratch_claim {
+	uint64_t is_taken;  /* by a run that is not over */
+	uint64_t n_skipped; /* runs that found none, counted in the last one that they tried */
+};
+
+#define SCRATCH_CLAIMED 4 /* memories a CPU that a unit claims from: as many of its runs may be under way there */
 
 /* Handlers whose skipped runs are counted apart: the kernel's per-CPU values have at most 32 kB. Those behind share the last place. */
 #define GUARD_HANDLERS_MAX 4000
@@ -111,7 +125,9 @@ struct unit {
 	const struct field *fields;   /* of the record, and how each is fetched, in place of the event's; NULL: the event's */
 	const struct fetch *fetches;
 	bool may_nest;            /* its events can happen inside a program that holds a lock of the kernel's: see kernel_plan.c */
-	uint32_t scratch_slot;    /* in the scratch table, when a program asks for scratch memory */
+	bool is_preemptible;      /* another thread may come into its program on a CPU that the first has not left */
+	uint32_t scratch_slot;    /* in the scratch table */
+	uint32_t n_scratch;       /* memories from there on: none, one, or those that each run claims one of */
 	struct syscall_entry *syscalls; /* [SYSCALLS_MAX]; of system calls only */
 	uint32_t n_syscalls;      /* entries that are set */
 	int syscalls_fd;
@@ -182,8 +198,10 @@ struct kernel {
 	int cgroup_fd;            /* table of one control group; -1: all */
 	int targets_fd;           /* array of one value: a bit for each process id; -1: no target */
 	int scratch_fd;
-	uint32_t scratch_size, n_scratch;
+	uint32_t scratch_size;    /* bytes of one memory, a multiple of 8 */
+	uint32_t n_scratch;
 	bool guarded;             /* programs say that they run, so that no program of a unit that may_nest runs inside one */
+	bool guards_preemptible;  /* some of them is_preemptible */
 	int guard_fd;             /* per CPU: struct guard */
 	uint32_t guard_size;      /* bytes of one */
 
@@ -221,9 +239,9 @@ kernel_own_tables_create(struct kernel *kernel, struct text *why);
 uint32_t
 kernel_guard_offset(const struct kernel *kernel, uint32_t handler);
 
-/* Adds the runs that our own guard skipped, on all CPUs, by handler. Returns their number; 0 without a guard. */
+/* Adds the runs that our own programs skipped, on all CPUs, by handler: for the guard, and for want of scratch memory. Returns their number. */
 uint64_t
-kernel_guard_skipped(const struct kernel *kernel, struct nested *by_handler);
+kernel_skipped(const struct kernel *kernel, struct nested *by_handler);
 
 /* A process's bit among the targets, mapped so that setting it is one instruction. */
 struct target_bit {
@@ -315,6 +333,13 @@ kernel_has_unit(const struct kernel *kernel, enum unit_kind kind);
 int
 unit_only_syscall(const struct unit *unit);
 
+/* Does it claim a scratch memory for each run? */
+static inline bool
+unit_claims(const struct unit *unit)
+{
+	return unit->n_scratch > 1;
+}
+
 /* ---- kernel_direct.c ------------------------------------------------------------------------- */
 
 /* Turns units of kprobes that direct calls can serve into such. Part of the plan. */
@@ -365,6 +390,13 @@ kernel_load_unit(struct kernel *kernel, struct unit *unit, struct text *why);
 /* Can programs of this type call this helper? One attempt to load three instructions. */
 bool
 kernel_has_helper(enum bpf_prog_type type, int32_t helper);
+
+/*
+ * May another thread come into a uprobe's program on a CPU that the first has not left? Since Linux 6.0 they all run where they may be preempted, for
+ * the sake of those that sleep (bpf_prog_run_array_uprobe): what takes the latter does the former. One attempt to load two instructions.
+ */
+bool
+kernel_preempts_uprobes(void);
 
 /* kernel_needs.c. Says what a script's programs need and this kernel has not. False: it has all, and nothing was said. */
 bool

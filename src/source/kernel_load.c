@@ -36,6 +36,19 @@ kernel_has_helper(enum bpf_prog_type type, int32_t helper)
 }
 
 bool
+kernel_preempts_uprobes(void)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
+	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_exit() };
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns), &opts);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+bool
 source_kernel_has_helper(int32_t helper)
 {
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, (enum bpf_func_id)helper, NULL) == 1;

@@ -324,7 +324,30 @@ plan_multi(struct kernel *kernel, struct text *why)
 	return 0;
 }
 
-/* A loaded program never runs inside itself on a CPU, so a slot a unit is enough. */
+static bool
+is_of_user_function(const struct unit *unit)
+{
+	return unit->kind == UNIT_UPROBE || unit->kind == UNIT_URETPROBE;
+}
+
+/*
+ * Tracepoints, kprobes and perf events call programs where nothing preempts them, and fentry and fexit skip a program that runs on the CPU already
+ * (and count that): kernel/trace/bpf_trace.c, kernel/bpf/trampoline.c. Programs of uprobes alone have neither.
+ */
+static void
+plan_preemption(struct kernel *kernel)
+{
+	bool is_preempted = (kernel_has_unit(kernel, UNIT_UPROBE) || kernel_has_unit(kernel, UNIT_URETPROBE)) && kernel_preempts_uprobes();
+
+	for (uint32_t i = 0; i < kernel->n_units; i++)
+		kernel->units[i]->is_preemptible = is_preempted && is_of_user_function(kernel->units[i]);
+}
+
+/*
+ * A loaded program never runs inside itself on a CPU, so a memory a unit is enough, and units of which one interrupts the other have memories of their
+ * own. Of one that may be preempted each run claims one of several: the thread that runs meanwhile may call the probed function, too. So may
+ * more threads, one after the other; runs that find no memory are skipped and counted. Threads that are preempted just there, on one CPU, are few.
+ */
 static void
 plan_scratch(struct kernel *kernel)
 {
@@ -338,8 +361,10 @@ plan_scratch(struct kernel *kernel)
 			if (unit->slots[slot]->scratch_size > size)
 				size = unit->slots[slot]->scratch_size;
 		if (size > kernel->scratch_size)
-			kernel->scratch_size = size;
-		unit->scratch_slot = size ? kernel->n_scratch++ : UINT32_MAX;
+			kernel->scratch_size = (uint32_t)round_up(size, 8);
+		unit->n_scratch = !size ? 0 : unit->is_preemptible ? SCRATCH_CLAIMED : 1;
+		unit->scratch_slot = kernel->n_scratch;
+		kernel->n_scratch += unit->n_scratch;
 	}
 }
 
@@ -381,14 +406,16 @@ may_nest(const struct unit *unit)
 static void
 plan_guard(struct kernel *kernel)
 {
-	uint32_t i, n_handling = 0, n_nesting = 0;
+	uint32_t i, n_handling = 0, n_nesting = 0, n_preemptible = 0;
 
 	for (i = 0; i < kernel->n_units; i++) {
 		kernel->units[i]->may_nest = may_nest(kernel->units[i]);
 		n_nesting += kernel->units[i]->may_nest;
 		n_handling += kernel->units[i]->n_slots > 0;
+		n_preemptible += kernel->units[i]->is_preemptible;
 	}
 	kernel->guarded = n_nesting && n_handling > 1;
+	kernel->guards_preemptible = n_preemptible > 0;
 }
 
 /* What -d events says of the choice. */
@@ -468,6 +495,7 @@ kernel_plan(struct kernel *kernel, struct text *why)
 	err = plan_multi(kernel, why);
 	if (err < 0)
 		return err;
+	plan_preemption(kernel);
 	plan_scratch(kernel);
 	plan_guard(kernel);
 	if (debug_on(DEBUG_EVENTS))

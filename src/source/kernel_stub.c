@@ -178,54 +178,133 @@ emit_filter(struct stub *stub)
 	}
 }
 
-/* Keeps the address of the unit's scratch memory at OFF_SCRATCH. */
+/* r0 = address of the scratch memory `slot`; it is there. */
+static void
+emit_scratch_address(struct stub *stub, uint32_t slot)
+{
+	emit(stub, insn_store_imm(BPF_W, 10, place(stub, OFF_KEY), (int32_t)slot));
+	emit_lookup(stub, stub->kernel->scratch_fd);
+	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
+}
+
+/* Where in a scratch memory a word of its claim is. */
+static int16_t
+claim_word(const struct stub *stub, size_t off)
+{
+	return (int16_t)(stub->kernel->scratch_size + off);
+}
+
+/* r0 = address of one of the unit's scratch memories that no other run has, and the claim to it; leaves for `out` when there is none. */
+static void
+emit_claim(struct stub *stub)
+{
+	const struct unit *unit = stub->unit;
+	uint32_t i, claimed = code_label(&stub->code);
+
+	for (i = 0; i < unit->n_scratch; i++) {
+		emit_scratch_address(stub, unit->scratch_slot + i);
+		emit(stub, insn_mov_imm(1, 1));
+		emit(stub, insn_atomic(BPF_DW, BPF_XCHG, 0, 1, claim_word(stub, offsetof(struct scratch_claim, is_taken))));
+		code_branch_imm(&stub->code, BPF_JEQ, 1, 0, claimed);
+	}
+	emit(stub, insn_mov_imm(1, 1));
+	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1, claim_word(stub, offsetof(struct scratch_claim, n_skipped))));
+	code_jump(&stub->code, stub->out);
+	code_bind(&stub->code, claimed);
+}
+
+/* Keeps the address of the unit's scratch memory at OFF_SCRATCH. What is claimed emit_end gives back. */
 static void
 emit_scratch(struct stub *stub)
 {
-	if (stub->unit->scratch_slot == UINT32_MAX)
+	if (!stub->unit->n_scratch)
 		return;
-	emit(stub, insn_store_imm(BPF_W, 10, place(stub, OFF_KEY), (int32_t)stub->unit->scratch_slot));
-	emit_lookup(stub, stub->kernel->scratch_fd);
-	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
+	if (unit_claims(stub->unit))
+		emit_claim(stub);
+	else
+		emit_scratch_address(stub, stub->unit->scratch_slot);
 	emit(stub, insn_store(BPF_DW, 10, 0, place(stub, OFF_SCRATCH)));
 }
 
+/* r0, the guard's address, goes on to this thread's count in it. Clobbers r1 to r5; keeps the guard's address at OFF_GUARD. */
+static void
+emit_thread_count(struct stub *stub)
+{
+	emit(stub, insn_store(BPF_DW, 10, 0, place(stub, OFF_GUARD)));
+	emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
+	emit(stub, insn_alu_imm(BPF_AND, 0, GUARD_THREADS - 1));
+	emit(stub, insn_alu_imm(BPF_LSH, 0, 3)); /* words of 8 bytes */
+	emit(stub, insn_load(BPF_DW, 1, 10, place(stub, OFF_GUARD)));
+	emit(stub, insn_alu(BPF_ADD, 0, 1));
+	emit(stub, insn_alu_imm(BPF_ADD, 0, offsetof(struct guard, n_preemptible)));
+}
+
+/* Leaves for `out`, counting that, where a program runs that this one may have come into. Keeps the guard's address, r0. */
+static void
+emit_not_inside(struct stub *stub)
+{
+	uint32_t enter = code_label(&stub->code), skip = code_label(&stub->code);
+
+	emit(stub, insn_load(BPF_DW, 2, 0, offsetof(struct guard, n_running)));
+	if (stub->kernel->guards_preemptible) {
+		code_branch_imm(&stub->code, BPF_JNE, 2, 0, skip);
+		emit_thread_count(stub);
+		emit(stub, insn_load(BPF_DW, 2, 0, 0));
+		emit(stub, insn_load(BPF_DW, 0, 10, place(stub, OFF_GUARD)));
+	}
+	code_branch_imm(&stub->code, BPF_JEQ, 2, 0, enter);
+	code_bind(&stub->code, skip);
+	/* None of the units of several handlers may nest: it is the only one's. */
+	emit(stub, insn_mov_imm(1, 1));
+	emit(stub,
+	     insn_atomic(BPF_DW, BPF_ADD, 0, 1, (int16_t)kernel_guard_offset(stub->kernel, stub->unit->slots[0]->handler)));
+	code_jump(&stub->code, stub->out);
+	code_bind(&stub->code, enter);
+}
+
 /*
- * Says that a program runs on this CPU, or leaves for `out` where this one may not run inside another. Every way from here to the end
- * leads through emit_unguard. Clobbers r0 to r5.
+ * Says that a program runs on this CPU, or leaves for `out` where this one may not run inside another; keeps the address of what it has counted up
+ * at OFF_GUARD. Every way from here to the end leads through emit_end. Clobbers r0 to r5.
  */
 static void
 emit_guard(struct stub *stub)
 {
-	uint32_t enter = code_label(&stub->code);
+	_Static_assert(offsetof(struct guard, n_running) == 0, "the guard's address is that of the count");
 
 	if (!stub->kernel->guarded)
 		return;
 	emit(stub, insn_store_imm(BPF_W, 10, place(stub, OFF_KEY), 0));
 	emit_lookup(stub, stub->kernel->guard_fd);
 	code_branch_imm(&stub->code, BPF_JEQ, 0, 0, stub->out);
+	if (stub->unit->may_nest)
+		emit_not_inside(stub);
+	if (stub->unit->is_preemptible)
+		emit_thread_count(stub);
 	emit(stub, insn_mov_imm(1, 1));
-	if (stub->unit->may_nest) {
-		emit(stub, insn_load(BPF_DW, 2, 0, offsetof(struct guard, n_running)));
-		code_branch_imm(&stub->code, BPF_JEQ, 2, 0, enter);
-		/* None of the units of several handlers may nest: it is the only one's. */
-		emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1,
-				       (int16_t)kernel_guard_offset(stub->kernel, stub->unit->slots[0]->handler)));
-		code_jump(&stub->code, stub->out);
-	}
-	code_bind(&stub->code, enter);
-	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1, offsetof(struct guard, n_running)));
+	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 0, 1, 0));
 	emit(stub, insn_store(BPF_DW, 10, 0, place(stub, OFF_GUARD)));
 }
 
-static void
-emit_unguard(struct stub *stub)
+/* Is there anything to do behind the handlers? */
+static bool
+has_end(const struct stub *stub)
 {
-	if (!stub->kernel->guarded)
-		return;
-	emit(stub, insn_load(BPF_DW, 1, 10, place(stub, OFF_GUARD)));
-	emit(stub, insn_mov_imm(2, -1));
-	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, offsetof(struct guard, n_running)));
+	return stub->kernel->guarded || unit_claims(stub->unit);
+}
+
+/* Takes back what emit_guard has counted, and gives back what emit_scratch has claimed. */
+static void
+emit_end(struct stub *stub)
+{
+	if (stub->kernel->guarded) {
+		emit(stub, insn_load(BPF_DW, 1, 10, place(stub, OFF_GUARD)));
+		emit(stub, insn_mov_imm(2, -1));
+		emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 0));
+	}
+	if (unit_claims(stub->unit)) {
+		emit(stub, insn_load(BPF_DW, 1, 10, place(stub, OFF_SCRATCH)));
+		emit(stub, insn_store_imm(BPF_DW, 1, claim_word(stub, offsetof(struct scratch_claim, is_taken)), 0));
+	}
 }
 
 /* Does it follow targets by the records of perf tracepoints? */
@@ -249,7 +328,7 @@ result(const struct stub *stub)
 static void
 emit_return(struct stub *stub)
 {
-	if (stub->inlined && !stub->kernel->guarded)
+	if (stub->inlined && !has_end(stub))
 		return;
 	code_bind(&stub->code, stub->out);
 	emit(stub, insn_mov_imm(0, result(stub)));
@@ -272,7 +351,7 @@ end_inlined(struct stub *stub, uint32_t end)
 	struct code *code = &stub->code;
 
 	assert(code->insns[end - 1].code == (BPF_ALU64 | BPF_MOV | BPF_K) && code->insns[end - 1].dst_reg == 0);
-	if (stub->kernel->guarded) {
+	if (has_end(stub)) {
 		code_make_jump(code, end, stub->leave);
 		return;
 	}
@@ -453,7 +532,7 @@ stub_syscall(struct stub *stub)
 		emit_record(stub, number);
 	for (i = 0; i < stub->unit->n_slots; i++)
 		emit_slot(stub, i, number < 0 ? NULL : &stub->unit->syscalls[number]);
-	emit_unguard(stub);
+	emit_end(stub);
 	emit_return(stub);
 }
 
@@ -598,7 +677,7 @@ stub_event(struct stub *stub)
 	else if (wants(program, PARAM_RECORD))
 		emit_record_address(stub);
 	emit_handler(stub, program);
-	emit_unguard(stub);
+	emit_end(stub);
 	emit_return(stub);
 }
 

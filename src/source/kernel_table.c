@@ -325,7 +325,7 @@ create_scratch(struct kernel *kernel)
 	if (kernel->n_scratch == 0)
 		return 0;
 	kernel->scratch_fd = create(".scratch", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
-				    (uint32_t)round_up(kernel->scratch_size, 8), kernel->n_scratch, 0);
+				    kernel->scratch_size + (uint32_t)sizeof(struct scratch_claim), kernel->n_scratch, 0);
 	return kernel->scratch_fd < 0 ? kernel->scratch_fd : 0;
 }
 
@@ -347,8 +347,8 @@ kernel_guard_offset(const struct kernel *kernel, uint32_t handler)
 	return (uint32_t)(offsetof(struct guard, n_skipped) + (handler < last ? handler : last - 1) * sizeof(uint64_t));
 }
 
-uint64_t
-kernel_guard_skipped(const struct kernel *kernel, struct nested *by_handler)
+static uint64_t
+guard_skipped(const struct kernel *kernel, struct nested *by_handler)
 {
 	const char *guards;
 	uint32_t cpu, handler, zero = 0;
@@ -367,6 +367,51 @@ kernel_guard_skipped(const struct kernel *kernel, struct nested *by_handler)
 		}
 	}
 	return n;
+}
+
+/* `memories`: room for one of each CPU. */
+static uint64_t
+unit_scratch_skipped(const struct kernel *kernel, const struct unit *unit, char *memories)
+{
+	size_t one = kernel->scratch_size + sizeof(struct scratch_claim);
+	uint32_t last = unit->scratch_slot + unit->n_scratch - 1;
+	struct scratch_claim claim;
+	uint64_t n = 0;
+
+	if (bpf_map_lookup_elem(kernel->scratch_fd, &last, memories) < 0)
+		return 0;
+	for (uint32_t cpu = 0; cpu < kernel->source.n_cpus; cpu++) {
+		memcpy(&claim, memories + cpu * one + kernel->scratch_size, sizeof(claim));
+		n += claim.n_skipped;
+	}
+	return n;
+}
+
+static uint64_t
+scratch_skipped(const struct kernel *kernel, struct nested *by_handler)
+{
+	char *memories;
+	uint64_t skipped, n = 0;
+
+	if (kernel->scratch_fd < 0)
+		return 0;
+	memories = arena_alloc(kernel->arena, kernel->source.n_cpus * (kernel->scratch_size + sizeof(struct scratch_claim)));
+	for (uint32_t i = 0; i < kernel->n_units; i++) {
+		const struct unit *unit = kernel->units[i];
+
+		if (!unit_claims(unit))
+			continue;
+		skipped = unit_scratch_skipped(kernel, unit, memories);
+		by_handler[unit->slots[0]->handler].n += skipped;
+		n += skipped;
+	}
+	return n;
+}
+
+uint64_t
+kernel_skipped(const struct kernel *kernel, struct nested *by_handler)
+{
+	return guard_skipped(kernel, by_handler) + scratch_skipped(kernel, by_handler);
 }
 
 /* One value holds all entries: a program then reads it by address and index, without a lookup. */
