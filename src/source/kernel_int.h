@@ -11,6 +11,7 @@
  *     kernel_stub.c   the entry stub of a unit, with its handler in place or calls of several
  *     kernel_image.c  a unit as eBPF: entry stub, what it calls behind it
  *     kernel_load.c   loading; refusals of the verifier with the script's line
+ *     kernel_needs.c  what this kernel has and lacks, found by trying
  *     kernel_refusal.c  refusals in the user's terms
  *     kernel_attach.c attaching units to tracepoints, functions, timers
  *     kernel_ring.c   the ring buffer of records
@@ -387,9 +388,22 @@ kernel_load(struct kernel *kernel, struct text *why);
 int
 kernel_load_unit(struct kernel *kernel, struct unit *unit, struct text *why);
 
-/* Can programs of this type call this helper? One attempt to load three instructions. */
+/* ---- kernel_needs.c -------------------------------------------------------------------------- */
+
+#define PROGRAM_LICENSE "Dual BSD/GPL" /* helpers that read memory want a licence compatible with the GPL */
+
+struct bpf_prog_load_opts;
+
+/* Does the kernel take a program? Loads it and lets it go. `opts` may be NULL. Returns 0 or -errno. */
+int
+kernel_try_program(enum bpf_prog_type type, const struct bpf_insn *insns, size_t n_insns, struct bpf_prog_load_opts *opts);
+
+/*
+ * Can programs of one of these types, bits 1 << BPF_PROG_TYPE_x, call this helper? One attempt for each, until one can. Where programs are
+ * refused for other reasons the answer is yes: loading will tell.
+ */
 bool
-kernel_has_helper(enum bpf_prog_type type, int32_t helper);
+kernel_has_helper(uint32_t types, int32_t helper);
 
 /*
  * May another thread come into a uprobe's program on a CPU that the first has not left? Since Linux 6.0 they all run where they may be preempted, for
@@ -398,7 +412,7 @@ kernel_has_helper(enum bpf_prog_type type, int32_t helper);
 bool
 kernel_preempts_uprobes(void);
 
-/* kernel_needs.c. Says what a script's programs need and this kernel has not. False: it has all, and nothing was said. */
+/* Says what a script's programs need and this kernel has not. False: it has all, and nothing was said. */
 bool
 kernel_explain_lack(const struct object *object, struct text *why);
 

@@ -16,60 +16,10 @@
 
 #include "source/kernel_int.h"
 
-#define LICENSE   "Dual BSD/GPL" /* helpers that read memory want a licence compatible with the GPL */
 #define LOG_SIZE  (8u << 20)
 #define LOG_LINES 8 /* shown of the log; all of it by -d kernel */
 
-bool
-kernel_has_helper(enum bpf_prog_type type, int32_t helper)
-{
-	const struct bpf_insn insns[] = { insn_call(helper), insn_mov_imm(0, 0),
-					  insn_exit() }; /* r1 is the context */
-	int fd = bpf_prog_load(type, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns), NULL);
-
-	if (debug_on(DEBUG_KERNEL))
-		fprintf(stderr, "kernel: BPF_PROG_LOAD type %d, has it helper %d? %d\n", type, helper, fd);
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
-}
-
-bool
-kernel_preempts_uprobes(void)
-{
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
-	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_exit() };
-	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns), &opts);
-
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
-}
-
-bool
-source_kernel_has_helper(int32_t helper)
-{
-	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, (enum bpf_func_id)helper, NULL) == 1;
-}
-
 /* ---- refusals -------------------------------------------------------------------------------- */
-
-int
-source_kernel_permitted(struct text *why)
-{
-	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_exit() };
-	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", LICENSE, insns, ARRAY_SIZE(insns),
-			       NULL);
-
-	if (fd < 0) {
-		kernel_explain(fd, "eBPF programs", why);
-		return fd;
-	}
-	close(fd);
-	return 0;
-}
 
 /*
  * The text of the log's last line that quotes the script ("; text", since 6.9 "; text @ file:line"), or
@@ -175,7 +125,7 @@ explain_refusal(const struct kernel *kernel, const struct unit *unit, int err, c
 	/* Of such a log, old kernels keep the beginning, which is about registers. -EFAULT: where that of 5.10 loses its way in a long loop. */
 	if (err == -E2BIG || err == -EFAULT) {
 		text_printf(why, ": its verifier gives up, for it follows every way through a program%s",
-			    !kernel_has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop)
+			    !source_kernel_has_helper(BPF_FUNC_loop)
 				    ? ", and every round of a loop where there is no helper for loops (Linux 5.17): fewer rounds, or --engine=user"
 				    : ": fewer conditions in one handler, or --engine=user");
 		return;
@@ -204,7 +154,7 @@ load_image(const struct unit *unit, const struct image *image,
 	} else if (unit->multi) {
 		opts->expected_attach_type = kernel_multi_attach_type(unit->kind);
 	}
-	return bpf_prog_load(unit_type(unit), "ktap", LICENSE, image->insns, image->n_insns, opts);
+	return bpf_prog_load(unit_type(unit), "ktap", PROGRAM_LICENSE, image->insns, image->n_insns, opts);
 }
 
 /*
@@ -275,22 +225,24 @@ tell_load(const struct unit *unit, const struct image *image)
 			unit_type(unit), image->n_insns, translated(unit->fd), unit->fd);
 }
 
-/* Without words, for there is another way: a kprobe. */
+/* Loads a unit as it is planned. `why` NULL: a refusal needs no words. */
 static int
-load_direct(struct kernel *kernel, struct unit *unit)
+load_once(struct kernel *kernel, struct unit *unit, struct text *why)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts);
 	struct arena *arena = arena_new();
-	struct text why = { 0 };
+	struct text unsaid = { 0 };
 	struct image image;
-	int err = kernel_image(kernel, unit, arena, &image, &why);
+	int err = kernel_image(kernel, unit, arena, &image, why ? why : &unsaid);
 
 	if (err == 0) {
 		unit->fd = load_image(unit, &image, &opts);
+		if (unit->fd < 0 && why)
+			unit->fd = load_to_explain(kernel, unit, &image, unit->fd, why);
 		err = unit->fd < 0 ? unit->fd : 0;
 		tell_load(unit, &image);
 	}
-	text_fini(&why);
+	text_fini(&unsaid);
 	arena_free(arena);
 	return err;
 }
@@ -298,27 +250,15 @@ load_direct(struct kernel *kernel, struct unit *unit)
 int
 kernel_load_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts);
-	struct arena *arena = arena_new();
-	struct image image;
-	int err = unit->is_direct ? load_direct(kernel, unit) : -ENOTSUP;
+	int err;
 
-	if (unit->is_direct && err < 0)
+	if (unit->is_direct) {
+		err = load_once(kernel, unit, NULL); /* there is another way: a kprobe */
+		if (err == 0)
+			return 0;
 		kernel_direct_revert(unit, err);
-	if (err == 0) {
-		arena_free(arena);
-		return 0;
 	}
-	err = kernel_image(kernel, unit, arena, &image, why);
-	if (err == 0) {
-		unit->fd = load_image(unit, &image, &opts);
-		if (unit->fd < 0)
-			unit->fd = load_to_explain(kernel, unit, &image, unit->fd, why);
-		err = unit->fd < 0 ? unit->fd : 0;
-		tell_load(unit, &image);
-	}
-	arena_free(arena);
-	return err;
+	return load_once(kernel, unit, why);
 }
 
 int

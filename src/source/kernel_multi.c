@@ -102,7 +102,7 @@ load_probe(uint32_t attach_type)
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
 	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_exit() };
 
-	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ktap_probe", "Dual BSD/GPL", insns, ARRAY_SIZE(insns), &opts);
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ktap_probe", PROGRAM_LICENSE, insns, ARRAY_SIZE(insns), &opts);
 }
 
 /* A folder is no file with code (-EBADF), and there is no such function (-ESRCH): elsewhere the attachment itself is not known. */

@@ -1,14 +1,88 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Has this kernel what an object needs (ebpf/needs.c)? The kernel itself is asked, with a table or program of a few bytes for each: what its version
+ * Has this kernel what an object needs (ebpf/needs.c), and what we can do without where we must? The kernel itself is asked, with a table or program of a few bytes for each: what its version
  * says is no proof either way. Where the question cannot be asked the answer is yes: loading will tell.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "source/kernel_int.h"
+
+int
+kernel_try_program(enum bpf_prog_type type, const struct bpf_insn *insns, size_t n_insns, struct bpf_prog_load_opts *opts)
+{
+	int fd = bpf_prog_load(type, "ktap_probe", PROGRAM_LICENSE, insns, n_insns, opts);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+int
+source_kernel_permitted(struct text *why)
+{
+	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_exit() };
+	int err = kernel_try_program(BPF_PROG_TYPE_RAW_TRACEPOINT, insns, ARRAY_SIZE(insns), NULL);
+
+	if (err < 0)
+		kernel_explain(err, "eBPF programs", why);
+	return err;
+}
+
+/* ---- helpers --------------------------------------------------------------------------------- */
+
+/* What the verifier says of one: it knows none of that number, or none for this type (in an older and a newer wording). */
+static const char *const helper_refusals[] = { "invalid func ", "unknown func ", "cannot use helper " };
+
+/*
+ * The helper is called without arguments: that no verifier lets pass where it takes any, but who it is comes first. Not
+ * libbpf_probe_bpf_helper, for older libbpf does not know the newer wording, and takes every helper to be there.
+ */
+static bool
+type_has_helper(enum bpf_prog_type type, int32_t helper)
+{
+	char log[4096] = "";
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = 1, .log_buf = log, .log_size = sizeof(log));
+	const struct bpf_insn insns[] = { insn_call(helper), insn_mov_imm(0, 0), insn_exit() };
+	int err = kernel_try_program(type, insns, ARRAY_SIZE(insns), &opts);
+	bool has = true;
+
+	for (size_t i = 0; err < 0 && i < ARRAY_SIZE(helper_refusals); i++)
+		has &= !strstr(log, helper_refusals[i]);
+	if (debug_on(DEBUG_KERNEL))
+		fprintf(stderr, "kernel: BPF_PROG_LOAD type %d, has it helper %d? %s\n", type, helper, has ? "yes" : "no");
+	return has;
+}
+
+bool
+kernel_has_helper(uint32_t types, int32_t helper)
+{
+	for (; types; types &= types - 1)
+		if (type_has_helper((enum bpf_prog_type)__builtin_ctz(types), helper))
+			return true;
+	return false;
+}
+
+bool
+source_kernel_has_helper(int32_t helper)
+{
+	return kernel_has_helper(1u << BPF_PROG_TYPE_RAW_TRACEPOINT, helper);
+}
+
+/* ---- other needs ----------------------------------------------------------------------------- */
+
+bool
+kernel_preempts_uprobes(void)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
+	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_exit() };
+
+	return kernel_try_program(BPF_PROG_TYPE_KPROBE, insns, ARRAY_SIZE(insns), &opts) == 0;
+}
 
 static bool
 has_mappable(void)
@@ -28,12 +102,9 @@ has_mappable(void)
 static bool
 has_helper(int32_t helper)
 {
-	static const enum bpf_prog_type types[] = { BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_PROG_TYPE_KPROBE, BPF_PROG_TYPE_PERF_EVENT };
+	const uint32_t types = 1u << BPF_PROG_TYPE_RAW_TRACEPOINT | 1u << BPF_PROG_TYPE_KPROBE | 1u << BPF_PROG_TYPE_PERF_EVENT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if (libbpf_probe_bpf_helper(types[i], (enum bpf_func_id)helper, NULL))
-			return true;
-	return kernel_is_locked_down();
+	return kernel_has_helper(types, helper) || kernel_is_locked_down();
 }
 
 /* r0 = (s8)0, of version 4. */
@@ -41,11 +112,8 @@ static bool
 has_cpu_v4(void)
 {
 	const struct bpf_insn insns[] = { insn_mov_imm(0, 0), insn_make(BPF_ALU64 | BPF_MOV | BPF_X, 0, 0, 8, 0), insn_exit() };
-	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "ktap_probe", "Dual BSD/GPL", insns, ARRAY_SIZE(insns), NULL);
 
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return kernel_try_program(BPF_PROG_TYPE_RAW_TRACEPOINT, insns, ARRAY_SIZE(insns), NULL) == 0;
 }
 
 static bool

@@ -24,7 +24,6 @@
 
 #include "source/kernel_int.h"
 
-#define LICENSE      "Dual BSD/GPL"
 #define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 #define INIT_PID_NS  0xEFFFFFFCu /* inode of the first pid namespace; include/linux/proc_ns.h */
 #define PIDTYPE_TGID 1           /* include/linux/pid_types.h */
@@ -95,7 +94,7 @@ on_our_level(const struct pid_space *pids, uint32_t of)
 static int
 load(enum bpf_prog_type type, const struct code *code, struct bpf_prog_load_opts *opts)
 {
-	return bpf_prog_load(type, "ktap_ids", LICENSE, code->insns, code->n, opts);
+	return bpf_prog_load(type, "ktap_ids", PROGRAM_LICENSE, code->insns, code->n, opts);
 }
 
 /* What a program returns that runs once, in our own context. */

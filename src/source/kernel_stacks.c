@@ -507,11 +507,8 @@ has_fetch(void)
 		insn_mov_imm(0, 0), insn_store(BPF_DW, 10, 0, -8), insn_mov(1, 10),
 		insn_atomic(BPF_DW, BPF_ADD | BPF_FETCH, 1, 0, -8), insn_exit(),
 	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ktap_probe", "Dual BSD/GPL", insns, ARRAY_SIZE(insns), NULL);
 
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return kernel_try_program(BPF_PROG_TYPE_KPROBE, insns, ARRAY_SIZE(insns), NULL) == 0;
 }
 
 static int

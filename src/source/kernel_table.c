@@ -69,16 +69,14 @@ timers_take_growing_tables(void)
 		insn_mov_imm(0, 0),
 		insn_exit(),
 	};
-	int prog, map = create("ktap_probe", BPF_MAP_TYPE_HASH, 4, 4, 1, BPF_F_NO_PREALLOC);
+	int err, map = create("ktap_probe", BPF_MAP_TYPE_HASH, 4, 4, 1, BPF_F_NO_PREALLOC);
 
 	if (map < 0)
 		return true; /* the real tables will say what is wrong */
 	insns[0].imm = map;
-	prog = bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, "ktap_probe", "Dual BSD/GPL", insns, 4, NULL);
+	err = kernel_try_program(BPF_PROG_TYPE_PERF_EVENT, insns, 4, NULL);
 	close(map);
-	if (prog >= 0)
-		close(prog);
-	return prog >= 0;
+	return err == 0;
 }
 
 static bool

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-#include "source/source.h"
+#include "source/kernel_int.h"
 
 static char self_path[4096];
 
@@ -1057,6 +1057,40 @@ process_that_is_not(void **state)
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* Which helpers are there: <linux/bpf.h> says what each is for, and most take arguments, which a question does not give them. */
+static void
+helpers_by_type(void **state)
+{
+	enum {
+		RAW = 1u << BPF_PROG_TYPE_RAW_TRACEPOINT,
+		SOCKET = 1u << BPF_PROG_TYPE_SOCKET_FILTER,
+		PERF = 1u << BPF_PROG_TYPE_PERF_EVENT
+	};
+	static const struct {
+		uint32_t types;
+		int32_t helper;
+		bool is_there;
+	} facts[] = {
+		{ RAW, BPF_FUNC_ktime_get_ns, true },
+		{ RAW, BPF_FUNC_map_lookup_elem, true },
+		{ RAW, BPF_FUNC_skb_load_bytes, false },
+		{ SOCKET, BPF_FUNC_skb_load_bytes, true },
+		{ RAW | SOCKET, BPF_FUNC_skb_load_bytes, true },
+		{ SOCKET | RAW, BPF_FUNC_perf_prog_read_value, false },
+		{ PERF, BPF_FUNC_perf_prog_read_value, true },
+		{ RAW | SOCKET | PERF, 100000, false },
+	};
+	struct text why = { 0 };
+	int permitted = source_kernel_permitted(&why);
+
+	(void)state;
+	text_fini(&why);
+	if (permitted < 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
+		assert_int_equal(kernel_has_helper(facts[i].types, facts[i].helper), facts[i].is_there);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -1086,6 +1120,7 @@ main(int argc, char **argv)
 		T(in_pid_namespace),
 		T(process_by_number),
 		T(process_that_is_not),
+		T(helpers_by_type),
 	};
 	ssize_t n;
 
