@@ -229,6 +229,10 @@ diag_help(struct diags *diags, struct diag *diag, const char *format, ...) PRINT
 void
 complain(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* The same elsewhere. */
+void
+complain_to(FILE *out, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* Is there an error whose slug ends so? */
 bool
 diags_have(const struct diags *diags, const char *slug_end);

@@ -216,14 +216,30 @@ diags_print(const struct diags *diags, FILE *out)
 		fprintf(out, "and %u more errors\n", diags->n_dropped);
 }
 
+static void
+put_complaint(FILE *out, const char *format, va_list args)
+{
+	fputs("ktap: ", out);
+	vfprintf(out, format, args);
+	fputc('\n', out);
+}
+
 void
 complain(const char *format, ...)
 {
 	va_list args;
 
-	fputs("ktap: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	put_complaint(stderr, format, args);
 	va_end(args);
-	fputc('\n', stderr);
+}
+
+void
+complain_to(FILE *out, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_complaint(out, format, args);
+	va_end(args);
 }

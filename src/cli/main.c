@@ -44,7 +44,7 @@ list(const struct args *args)
 				       args->script_args[0]);
 	if (recording) {
 		recording_stats(recording, &stats);
-		damage = report_recording(&stats);
+		damage = report_recording(&stats, stderr);
 		status = damage > status ? damage : status;
 		recording_close(recording);
 	}

@@ -177,7 +177,7 @@ turn_into_text(const char *from, const char *path)
 		status = STATUS_WORLD;
 	} else if (status == STATUS_OK) {
 		recording_stats(recording, &stats);
-		status = report_recording(&stats);
+		status = report_recording(&stats, stderr);
 	}
 	if (recording)
 		recording_close(recording);

@@ -18,6 +18,10 @@ struct output;
 struct output *
 output_new(int fd);
 
+/* The same for who takes the bytes himself: fn gets blocks of whole output_write calls. */
+struct output *
+output_new_to(void (*fn)(void *arg, const char *bytes, size_t len), void *arg);
+
 /*
  * From now on fn(arg, fd) is called where the descriptor takes nothing (a pipe that nobody reads): it returns once that may have changed, and sees
  * to what else there is meanwhile. Without it writing waits.

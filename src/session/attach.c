@@ -62,14 +62,17 @@ is_named(const struct object *object, const struct handler *handler, const struc
 	return named;
 }
 
-/* "script.kp:3: TEXT" on stderr. */
+/* Says "script.kp:3: TEXT". */
 static void
-report_at(const struct object *object, struct span span, const char *what)
+report_at(const struct session *session, struct span span, const char *what)
 {
+	const struct object *object = session->object;
+	FILE *messages = session_messages(session->options);
+
 	if (object->script)
-		complain("%s:%u: %s", object->script->name, script_line(object->script, span.off), what);
+		complain_to(messages, "%s:%u: %s", object->script->name, script_line(object->script, span.off), what);
 	else
-		complain("%s: %s", object->name, what);
+		complain_to(messages, "%s: %s", object->name, what);
 }
 
 static bool
@@ -86,7 +89,7 @@ attach_bindings(struct session *session, const struct handler *handler, struct f
 	}
 	fatal = fatal || (failures.n_failed && !failures.n_attached);
 	if (fatal)
-		report_at(session->object, handler->span, failures.first.s);
+		report_at(session, handler->span, failures.first.s);
 	else if (failures.n_failed && !skipped->first.s)
 		text_puts(&skipped->first, failures.first.s);
 	skipped->n_failed += failures.n_failed;
@@ -177,7 +180,7 @@ attach_named(struct session *session, const struct registration *registration, u
 		err = attach(session, program, registration->event, &failures);
 	}
 	if (err < 0)
-		report_at(session->object, handler->span, failures.first.s);
+		report_at(session, handler->span, failures.first.s);
 	text_fini(&failures.first);
 	return err >= 0;
 }
@@ -200,7 +203,7 @@ session_attach(struct session *session)
 					     &skipped);
 	}
 	if (ok && skipped.n_failed)
-		complain("%u event%s of the script's patterns cannot be traced here; the first: %s",
+		complain_to(session_messages(session->options), "%u event%s of the script's patterns cannot be traced here; the first: %s",
 		       skipped.n_failed, skipped.n_failed == 1 ? "" : "s", skipped.first.s);
 	if (!ok)
 		session_fail(session, STATUS_WORLD);

@@ -4,8 +4,8 @@
  * libraries of Lua, so no files, no processes, no code loaded from text.
  *
  * A part of the script (main, a tick, a signal's handler, trace_end) runs to its end, or until exit(), an error, or Ctrl-C,
- * which a hook looks for every HOOK_STEPS instructions. The first two unwind by lua_error with an address
- * that no script can get hold of.
+ * which a hook looks for every HOOK_STEPS instructions, as it does for the end of the steps that a part may take (session_options.steps_max).
+ * exit() and Ctrl-C unwind by lua_error with an address that no script can get hold of.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -37,10 +37,25 @@ control_exit(lua_State *L)
 	return lua_error(L);
 }
 
+/* An error at the line that runs: luaL_error in a hook would name its caller's. */
 static void
-look_for_interrupt(lua_State *L, lua_Debug *ar)
+end_of_steps(lua_State *L, lua_Debug *ar, uint64_t steps_max)
 {
-	if (!interrupt_seen(control_of(L)->interrupt))
+	lua_getinfo(L, "l", ar);
+	lua_pushfstring(L, CHUNK_NAME ":%d: this takes too long: about %I steps are allowed at a time", ar->currentline, (LUAI_UACINT)steps_max);
+	lua_error(L);
+}
+
+static void
+look_for_end(lua_State *L, lua_Debug *ar)
+{
+	struct control *control = control_of(L);
+	uint64_t steps_max = control->options->steps_max;
+
+	control->n_steps += HOOK_STEPS;
+	if (steps_max && control->n_steps > steps_max)
+		end_of_steps(L, ar, steps_max);
+	if (!interrupt_seen(control->interrupt))
 		return;
 	lua_pushlightuserdata(L, (void *)&interrupt_mark);
 	lua_error(L);
@@ -109,6 +124,8 @@ control_register_signal(lua_State *L, const char *name, int function)
 	main_only(L, "a handler of a signal");
 	luaL_argcheck(L, lua_isfunction(L, function), function, "a function is needed");
 	luaL_argcheck(L, signal > 0, 1, "a signal that scripts may handle is needed");
+	if (control->options->is_guest)
+		luaL_error(L, "%s belongs to the program that runs this script", name);
 	control->signal_handlers = grow(L, control->signal_handlers, control->n_signal_handlers,
 					&control->cap_signal_handlers, sizeof(*control->signal_handlers));
 	err = signal_block(signal);
@@ -169,7 +186,7 @@ print_message(struct control *control, const char *message)
 
 	message_text(control, message, &text);
 	output_flush(control->out); /* what was printed before the error comes before its message */
-	fprintf(stderr, "%s\n", text.s);
+	fprintf(session_messages(control->options), "%s\n", text.s);
 	text_fini(&text);
 }
 
@@ -184,10 +201,11 @@ run(struct control *control)
 	enum control_result result = CONTROL_ERROR;
 
 	/* Once Ctrl-C has ended the tracing, trace_end runs all the same; a second one ends the process. */
+	control->n_steps = 0;
 	if (control->interrupt->seen)
 		lua_sethook(L, NULL, 0, 0);
 	else
-		lua_sethook(L, look_for_interrupt, LUA_MASKCOUNT, HOOK_STEPS);
+		lua_sethook(L, look_for_end, LUA_MASKCOUNT, HOOK_STEPS);
 	if (lua_pcall(L, 0, 0, 0) == LUA_OK)
 		return CONTROL_DONE;
 	mark = lua_touserdata(L, -1);

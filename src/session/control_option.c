@@ -43,7 +43,7 @@ wrong_value(lua_State *L, const char *name, const char *value, const char *wante
 {
 	struct control *control = control_of(L);
 
-	complain("%s: --%s%s%s: %s is needed", control->options->script_name, name, value ? "=" : "", value ? value : "", wanted);
+	complain_to(session_messages(control->options), "%s: --%s%s%s: %s is needed", control->options->script_name, name, value ? "=" : "", value ? value : "", wanted);
 	control->bad_usage = true;
 	return control_exit(L);
 }
@@ -147,8 +147,8 @@ control_accepts_options(struct control *control)
 	for (char **arg = control->options->script_args; arg && *arg && !control->bad_usage; arg++) {
 		if (strncmp(*arg, "--", 2) != 0)
 			continue;
-		complain("%s: there is no option %.*s; '--help' lists what there is", control->options->script_name,
-			 (int)strcspn(*arg, "="), *arg);
+		complain_to(session_messages(control->options), "%s: there is no option %.*s; '--help' lists what there is",
+			    control->options->script_name, (int)strcspn(*arg, "="), *arg);
 		control->bad_usage = true;
 	}
 	return !control->bad_usage;

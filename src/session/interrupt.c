@@ -89,7 +89,7 @@ interrupt_seen(struct interrupt *interrupt)
 {
 	struct signalfd_siginfo info;
 
-	if (!interrupt->seen && read(interrupt->fd, &info, sizeof(info)) == sizeof(info)) {
+	if (!interrupt->seen && interrupt->fd >= 0 && read(interrupt->fd, &info, sizeof(info)) == sizeof(info)) {
 		interrupt->seen = true;
 		await_second();
 		interrupt_release(interrupt);
@@ -111,13 +111,14 @@ interrupt_wait_for_room(void *arg, int fd)
 void
 interrupt_release(struct interrupt *interrupt)
 {
-	mask(SIG_UNBLOCK);
+	if (interrupt->fd >= 0)
+		mask(SIG_UNBLOCK);
 }
 
 void
 interrupt_take(struct interrupt *interrupt)
 {
-	if (!interrupt->seen)
+	if (!interrupt->seen && interrupt->fd >= 0)
 		mask(SIG_BLOCK);
 }
 

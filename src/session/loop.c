@@ -8,6 +8,8 @@
  *
  * A source with a time of its own (a recording) drives the ticks by that: every tick runs, between the events before it and after.
  *
+ * session_turn is one round of this, without the waiting for more records to come together: who calls it waits as it likes.
+ *
  * Timers run without drift; of several periods that passed while something else ran, a tick sees one.
  */
 #include <errno.h>
@@ -48,7 +50,7 @@ pump(struct session *session)
 
 	if (n >= 0)
 		return n;
-	complain("events cannot be read: %s", strerror(-n));
+	complain_to(session_messages(session->options), "events cannot be read: %s", strerror(-n));
 	session_fail(session, STATUS_WORLD);
 	session->is_over = true;
 	return 0;
@@ -209,6 +211,24 @@ wait_for_more(struct waiting *waiting, struct session *session, int n_records)
 	waiting_poll(waiting, n_records ? 0 : LOOK_MS);
 }
 
+/* Sees to all that the waiting has found. Returns how many records that were. */
+static int
+take_all(struct waiting *waiting, struct session *session)
+{
+	int n_records;
+
+	if (session_has_own_time(session))
+		n_records = pump_own_time(session);
+	else
+		n_records = session->source ? pump(session) : 0;
+	for (int i = 0; i < waiting->n_ticks && !session->is_over; i++)
+		if (waiting->fds[FIRST_TICK + i].revents)
+			take_tick(session, i);
+	if (waiting->fds[SIGNALS].revents && !session->is_over)
+		signals_take(session);
+	return n_records;
+}
+
 void
 session_loop(struct session *session)
 {
@@ -219,16 +239,35 @@ session_loop(struct session *session)
 		wait_for_more(&waiting, session, n_records);
 		if (waiting.fds[INTERRUPT].revents && interrupt_seen(&session->interrupt))
 			break;
-		if (session_has_own_time(session))
-			n_records = pump_own_time(session);
-		else
-			n_records = session->source ? pump(session) : 0;
-		for (int i = 0; i < waiting.n_ticks && !session->is_over; i++)
-			if (waiting.fds[FIRST_TICK + i].revents)
-				take_tick(session, i);
-		if (waiting.fds[SIGNALS].revents && !session->is_over)
-			signals_take(session);
+		n_records = take_all(&waiting, session);
 		if (waiting.fds[WATCH].revents)
 			break;
 	}
+}
+
+bool
+session_turn(struct session *session, int timeout_ms)
+{
+	struct waiting waiting;
+
+	if (is_over(session))
+		return false;
+	waiting_fill(&waiting, session);
+	waiting_add_source(&waiting, session);
+	waiting_poll(&waiting, timeout_ms);
+	take_all(&waiting, session);
+	output_flush(session->out);
+	return !is_over(session);
+}
+
+int
+session_fds(struct session *session, int *fds, int max)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < session->control.n_ticks && n < max; i++)
+		fds[n++] = session->tick_fds[i];
+	if (session->source && n < max)
+		n += session->source->ops->poll_fds(session->source, fds + n, max - n);
+	return n;
 }

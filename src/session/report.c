@@ -112,63 +112,64 @@ losses_fini(struct losses *losses)
 	*losses = (struct losses){ 0 };
 }
 
-/* ---- told on stderr ----------------------------------------------------- */
+/* ---- told ------------------------------------------------------------ */
 
 static void
-report_row(const struct object *object, const struct loss *row)
+report_row(const struct object *object, const struct loss *row, FILE *messages)
 {
 	const char *severity = counter_is_error(row->kind) ? "error" : "warning";
 	const struct script *script = object->script;
 
 	if (script)
-		script_print_place(script, row->span, stderr);
+		script_print_place(script, row->span, messages);
 	else
-		fprintf(stderr, "%s: ", object->name);
-	fprintf(stderr, "%s: %s, %s%llu ", severity, counter_text(row->kind), row->is_most ? "at most " : "", (unsigned long long)row->n);
+		fprintf(messages, "%s: ", object->name);
+	fprintf(messages, "%s: %s, %s%llu ", severity, counter_text(row->kind), row->is_most ? "at most " : "", (unsigned long long)row->n);
 	if (row->kind == COUNTER_RECORD_LOST)
-		fprintf(stderr, "of %llu ", (unsigned long long)(row->n + row->n_delivered));
-	fprintf(stderr, "time%s [%s]\n", row->n == 1 && !row->n_delivered ? "" : "s", counter_slug(row->kind));
+		fprintf(messages, "of %llu ", (unsigned long long)(row->n + row->n_delivered));
+	fprintf(messages, "time%s [%s]\n", row->n == 1 && !row->n_delivered ? "" : "s", counter_slug(row->kind));
 	if (script)
-		script_print_quote(script, row->span, stderr);
+		script_print_quote(script, row->span, messages);
 }
 
 unsigned
 session_report(const struct session *session, const struct losses *losses)
 {
+	FILE *messages = session_messages(session->options);
 	unsigned n_errors = 0;
 
 	for (uint32_t i = 0; i < losses->n_rows; i++) {
 		n_errors += counter_is_error(losses->rows[i].kind);
-		report_row(session->object, &losses->rows[i]);
+		report_row(session->object, &losses->rows[i], messages);
 	}
 	if (losses->n_maps_lost)
-		complain("warning: %llu reports of what processes loaded were lost: names may be missing in user stacks",
+		complain_to(messages, "warning: %llu reports of what processes loaded were lost: names may be missing in user stacks",
 			 (unsigned long long)losses->n_maps_lost);
 	if (losses->n_stacks_cut)
-		complain("warning: %llu user stack%s went on behind the %u bytes that were copied: their last frames are missing%s",
+		complain_to(messages, "warning: %llu user stack%s went on behind the %u bytes that were copied: their last frames are missing%s",
 			 (unsigned long long)losses->n_stacks_cut, losses->n_stacks_cut == 1 ? "" : "s", losses->stack_bytes,
 			 losses->stack_bytes < STACK_BYTES_MAX ? " (--unwind=dwarf,64k copies more)" : "");
 	if (losses->n_stacks_dropped)
-		complain("warning: %llu entries of full tables were lost when equal user stacks were put together",
+		complain_to(messages, "warning: %llu entries of full tables were lost when equal user stacks were put together",
 			 (unsigned long long)losses->n_stacks_dropped);
 	if (losses->n_foreign_calls)
-		complain("warning: %llu system call%s not seen: made by the numbers of 32-bit programs (i386) or of x32, which stand for other calls",
+		complain_to(messages, "warning: %llu system call%s not seen: made by the numbers of 32-bit programs (i386) or of x32, which stand for other calls",
 			 (unsigned long long)losses->n_foreign_calls, losses->n_foreign_calls == 1 ? " was" : "s were");
 	if (losses->n_misfits)
-		complain("warning: %llu records do not fit their print statement and are left out",
+		complain_to(messages, "warning: %llu records do not fit their print statement and are left out",
 			 (unsigned long long)losses->n_misfits);
 	return n_errors;
 }
 
 enum exit_status
-report_recording(const struct source_stats *stats)
+report_recording(const struct source_stats *stats, FILE *messages)
 {
 	if (stats->n_lost)
-		complain("warning: recording '%s' lacks %llu event%s that were lost while it was made", stats->recording,
+		complain_to(messages, "warning: recording '%s' lacks %llu event%s that were lost while it was made", stats->recording,
 			 (unsigned long long)stats->n_lost, stats->n_lost == 1 ? "" : "s");
 	if (!stats->n_damaged)
 		return STATUS_OK;
-	complain("recording '%s' is damaged: %llu part%s left out; the first: %s [%s]", stats->recording,
+	complain_to(messages, "recording '%s' is damaged: %llu part%s left out; the first: %s [%s]", stats->recording,
 		 (unsigned long long)stats->n_damaged, stats->n_damaged == 1 ? " is" : "s are", stats->damage, "recording-damaged");
 	return STATUS_SCRIPT;
 }

@@ -2,7 +2,10 @@
 /*
  * session: one run of a script, step by step; session_run is the list of the steps.
  *
- *     open -> main -> attach -> start (init) -> loop -> stop, drain -> fini -> trace_end -> report -> close
+ *     new    open
+ *     begin  main -> attach -> start (init)
+ *     loop   (loop.c), or turn after turn by somebody else's
+ *     end    stop, drain -> fini -> trace_end -> report -> close
  *
  * Without anything registered and without a command, trace_end follows main at once. Errors of the script
  * (main, tick, signal, probes) make the status 1, refusals of the world 3; trace_end runs in every case but the one
@@ -118,22 +121,22 @@ static bool
 open_session(struct session *session)
 {
 	struct text why = { 0 };
-	int err = interrupt_open(&session->interrupt);
+	const struct session_options *options = session->options;
+	int err = options->is_guest ? 0 : interrupt_open(&session->interrupt);
 
-	session->watch.pidfd = -1;
-	session->out = output_new(session->options->out_fd);
-	if (session->out)
+	session->out = options->print ? output_new_to(options->print, options->print_arg) : output_new(options->out_fd);
+	if (session->out && !options->is_guest)
 		output_set_wait(session->out, interrupt_wait_for_room, &session->interrupt);
 	session->symbols = symbols_new();
-	session->user_symbols = user_symbols_new(session->options->mangled ? NAMES_MANGLED : NAMES_READABLE);
+	session->user_symbols = user_symbols_new(options->mangled ? NAMES_MANGLED : NAMES_READABLE);
 	if (err == 0 && (!session->out || !session->symbols || !session->user_symbols))
 		err = -ENOMEM;
 	if (err == 0 && !session->source)
-		err = watch_open(&session->watch, &session->options->target, &why);
+		err = watch_open(&session->watch, &options->target, &why);
 	if (err == 0)
 		err = open_control(session, &why);
 	if (err < 0) {
-		complain("%s", why.s ? why.s : strerror(-err));
+		complain_to(session_messages(options), "%s", why.s ? why.s : strerror(-err));
 		session_fail(session, err == -EINVAL ? STATUS_SCRIPT : STATUS_WORLD);
 	}
 	text_fini(&why);
@@ -174,7 +177,7 @@ open_ticks(struct session *session)
 	bool ok = n <= TICKS_MAX;
 
 	if (!ok)
-		complain("%u ticks are registered; there can be %d", n, TICKS_MAX);
+		complain_to(session_messages(session->options), "%u ticks are registered; there can be %d", n, TICKS_MAX);
 	session->tick_fds = n ? mem_alloc(n * sizeof(int)) : NULL;
 	ok = ok && (n == 0 || session->tick_fds);
 	for (uint32_t i = 0; session->tick_fds && i < n; i++)
@@ -184,7 +187,7 @@ open_ticks(struct session *session)
 		session->tick_fds[i] = open_tick(session->control.ticks[i].period_ns);
 		ok = session->tick_fds[i] >= 0;
 		if (!ok)
-			complain("a timer for tick cannot be made: %s", strerror(-session->tick_fds[i]));
+			complain_to(session_messages(session->options), "a timer for tick cannot be made: %s", strerror(-session->tick_fds[i]));
 	}
 	if (!ok)
 		session_fail(session, STATUS_WORLD);
@@ -225,7 +228,7 @@ start(struct session *session)
 	else
 		err = watch_go(&session->watch, &why);
 	if (err < 0) {
-		complain("%s", why.s ? why.s : strerror(-err));
+		complain_to(session_messages(session->options), "%s", why.s ? why.s : strerror(-err));
 		session_fail(session, STATUS_WORLD);
 	}
 	text_fini(&why);
@@ -263,7 +266,7 @@ finish(struct session *session)
 		return;
 	forget_exit(session);
 	if (session->source->ops->finish(session->source, &why) < 0) {
-		complain("%s", why.s ? why.s : "the programs of fini cannot be run");
+		complain_to(session_messages(session->options), "%s", why.s ? why.s : "the programs of fini cannot be run");
 		session_fail(session, STATUS_WORLD);
 	}
 	text_fini(&why);
@@ -296,20 +299,22 @@ report_losses(struct session *session)
 		session_fail(session, STATUS_SCRIPT);
 	if (session->source)
 		session->source->ops->stats(session->source, &stats);
-	session_fail(session, report_recording(&stats));
+	session_fail(session, report_recording(&stats, session_messages(session->options)));
 	if (session->options->losses)
 		*session->options->losses = losses;
 	else
 		losses_fini(&losses);
 }
 
-static void
+/* Frees the run. Returns its status. */
+static enum exit_status
 close_session(struct session *session)
 {
+	enum exit_status status;
 	int err = session->out ? output_free(session->out) : 0;
 
 	if (err < 0 && err != -EPIPE) {
-		complain("output cannot be written: %s", strerror(-err));
+		complain_to(session_messages(session->options), "output cannot be written: %s", strerror(-err));
 		session_fail(session, STATUS_WORLD);
 	}
 	control_close(&session->control);
@@ -328,62 +333,109 @@ close_session(struct session *session)
 	free(session->formats);
 	free(session->n_delivered);
 	text_fini(&session->text);
+	status = session->status;
+	free(session);
+	return status;
 }
 
-/* Attaches, traces, and detaches. False: tracing could not begin. */
+/* ---- the steps ---------------------------------------------------------- */
+
+/* False: tracing could not begin. */
 static bool
-trace(struct session *session, uint64_t *time)
+begin_tracing(struct session *session)
 {
 	bool started;
 
 	interrupt_release(&session->interrupt);
 	started = session_attach(session);
-	step_time("attach", time);
+	step_time("attach", &session->time);
 	started = started && start(session);
 	interrupt_take(&session->interrupt);
-	step_time("start", time);
+	step_time("start", &session->time);
 	if (!started || !open_ticks(session) || !signals_open(session))
 		return false;
 	print_banner(session);
-	session_loop(session);
-	step_time("trace", time);
-	stop(session);
-	step_time("stop", time);
 	return true;
 }
 
-/* Returns whether tracing follows; *ends: whether trace_end does. */
+/* Returns whether tracing follows. */
 static bool
-run_main(struct session *session, bool *ends)
+run_main(struct session *session)
 {
 	bool goes_on = session_goes_on(session, control_main(&session->control));
 
-	*ends = control_accepts_options(&session->control);
+	session->ends = control_accepts_options(&session->control);
 	if (session->control.bad_usage)
 		session_fail(session, STATUS_USAGE);
-	return goes_on && *ends;
+	return goes_on && session->ends;
+}
+
+struct session *
+session_new(struct object *object, struct events *events, struct source *source, const struct session_options *options)
+{
+	struct session *session = mem_alloc(sizeof(*session));
+
+	if (!session)
+		return NULL;
+	session->object = object;
+	session->events = events;
+	session->source = source;
+	session->options = options;
+	session->interrupt.fd = session->watch.pidfd = session->signal_fd = -1;
+	session->time = clock_now();
+	session->ends = open_session(session);
+	step_time("open", &session->time);
+	return session;
+}
+
+bool
+session_begin(struct session *session)
+{
+	if (!session->ends || !run_main(session) || !has_work(session)) {
+		if (session->out)
+			output_flush(session->out);
+		return false;
+	}
+	step_time("main", &session->time);
+	output_flush(session->out);
+	session->traces = session->ends = begin_tracing(session);
+	return session->traces;
+}
+
+enum exit_status
+session_status(const struct session *session)
+{
+	return session->status;
+}
+
+enum exit_status
+session_end(struct session *session)
+{
+	if (session->traces) {
+		step_time("trace", &session->time);
+		stop(session);
+		step_time("stop", &session->time);
+	}
+	if (session->ends)
+		session_goes_on(session, control_end(&session->control));
+	if (session->out)
+		output_flush(session->out);
+	report_losses(session);
+	step_time("end", &session->time);
+	return close_session(session);
 }
 
 enum exit_status
 session_run(struct object *object, struct events *events, struct source *source,
 	    const struct session_options *options)
 {
-	struct session session = { .object = object, .events = events, .source = source, .options = options, .signal_fd = -1 };
-	uint64_t time = clock_now();
-	bool ok = open_session(&session);
+	struct session *session = session_new(object, events, source, options);
 
-	step_time("open", &time);
-	if (ok && run_main(&session, &ok) && has_work(&session)) {
-		step_time("main", &time);
-		output_flush(session.out);
-		ok = trace(&session, &time);
+	if (!session) {
+		complain_to(session_messages(options), "no memory for a run");
+		return STATUS_WORLD;
 	}
-	if (ok)
-		session_goes_on(&session, control_end(&session.control));
-	if (session.out)
-		output_flush(session.out);
-	report_losses(&session);
-	step_time("end", &time);
-	close_session(&session);
-	return session.status;
+	if (session_begin(session))
+		session_loop(session);
+	return session_end(session);
 }

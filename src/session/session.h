@@ -42,7 +42,13 @@ struct session_options {
 	const char *script_name; /* arg[0] */
 	char **script_args;      /* arg[1..], NULL-terminated */
 	int out_fd;
+	/* Takes what the script prints, in place of out_fd, whole prints each time; NULL: out_fd does. */
+	void (*print)(void *arg, const char *text, size_t len);
+	void *print_arg;
+	FILE *messages; /* takes all that is said of the run; NULL: stderr */
 	bool quiet;     /* no banner */
+	bool is_guest;  /* the process is another program's: its signals are left alone, and the script cannot handle them */
+	uint64_t steps_max; /* of Lua, about, that main, a tick or trace_end may take; 0: as many as it wants */
 	bool mangled;   /* --mangled: names of C++ and Rust functions as compilers write them */
 	bool unsafe;    /* --unsafe: scripts may start programs */
 	struct losses *losses; /* filled in at the end, the caller's to free; NULL: not wanted */
@@ -60,6 +66,40 @@ enum exit_status
 session_run(struct object *object, struct events *events, struct source *source,
 	    const struct session_options *options);
 
+/* ---- the same in steps, for who has more to do than wait for it ----------------------------------------------------------- */
+
+struct session;
+
+/* Opens a run; all arguments are borrowed until session_end. NULL: no memory. What else goes wrong here, session_begin tells. */
+struct session *
+session_new(struct object *object, struct events *events, struct source *source, const struct session_options *options);
+
+/*
+ * Runs main and, where it registered anything, starts tracing. True: it goes on, session_turn is next; else session_end is. It can have come
+ * to its end by itself (nothing to trace, exit()) or failed, which session_status tells.
+ */
+bool
+session_begin(struct session *session);
+
+/*
+ * Waits until something happens that the run has to do with, for so many milliseconds at most (negative: as long as it takes), and sees to it:
+ * prints records, runs ticks. False: tracing is over. Not for a source with a time of its own.
+ */
+bool
+session_turn(struct session *session, int timeout_ms);
+
+/* Descriptors that can be read when session_turn has something to do, at most `max`; how many. They stay the same while tracing goes on. */
+int
+session_fds(struct session *session, int *fds, int max);
+
+/* The status so far. */
+enum exit_status
+session_status(const struct session *session);
+
+/* Stops tracing if it goes on, prints what is left, runs trace_end unless the run failed before it began, reports, and frees it. */
+enum exit_status
+session_end(struct session *session);
+
 /*
  * Records until Ctrl-C or the end of what is traced. `recorder` is opened, and closed by the caller. Messages go to stderr.
  * record.c.
@@ -67,9 +107,9 @@ session_run(struct object *object, struct events *events, struct source *source,
 enum exit_status
 session_record(struct recorder *recorder);
 
-/* Says what a recording lacks: events lost while it was made, parts that could not be read. Returns what that makes of the status. */
+/* Says in `messages` what a recording lacks: events lost while it was made, parts that could not be read. Returns what that makes of the status. */
 enum exit_status
-report_recording(const struct source_stats *stats);
+report_recording(const struct source_stats *stats, FILE *messages);
 
 /*
  * Runs a C compiler's object, already fitted to the kernel (core_apply), on an opened source, likewise; prints what its programs print, then

@@ -14,6 +14,13 @@
 
 struct lua_State;
 
+/* Where what goes wrong is told. */
+static inline FILE *
+session_messages(const struct session_options *options)
+{
+	return options->messages ? options->messages : stderr;
+}
+
 /* ---- interrupt.c: Ctrl-C ------------------------------------------------ */
 
 /*
@@ -21,7 +28,7 @@ struct lua_State;
  * it is doing. So does a signal that a process sends, but only a second later: until then it belongs to the first.
  */
 struct interrupt {
-	int fd;
+	int fd; /* -1: the signals are not ours (a guest's run): none is ever seen, and they are neither blocked nor released */
 	bool seen;
 };
 
@@ -108,6 +115,7 @@ struct control {
 	bool wants_help;     /* --help was given: nothing else is printed */
 	bool bad_usage;      /* a complaint was made about an option */
 	bool has_arg;        /* the table `arg` was made */
+	uint64_t n_steps;    /* of the part that runs, counted by hundreds of thousands */
 	struct text text; /* scratch of built-ins: stays allocated when an error unwinds them */
 };
 
@@ -463,6 +471,9 @@ struct session {
 	int signal_fd;    /* of signals that have a handler; -1: none have */
 	uint64_t tick_start; /* such a source's time at the start */
 	bool is_over;     /* tracing shall end */
+	bool traces;      /* it has begun */
+	bool ends;        /* nothing forbids that trace_end runs */
+	uint64_t time;    /* when the last step was done: step_time */
 	uint64_t n_bad_records;
 	enum exit_status status;
 };

@@ -56,7 +56,7 @@ signals_open(struct session *session)
 	session->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (session->signal_fd >= 0)
 		return true;
-	complain("signals cannot be waited for: %s", strerror(errno));
+	complain_to(session_messages(session->options), "signals cannot be waited for: %s", strerror(errno));
 	session_fail(session, STATUS_WORLD);
 	return false;
 }

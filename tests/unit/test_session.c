@@ -445,6 +445,85 @@ command_ends_the_run(void **state)
 	teardown(&w);
 }
 
+/* ---- as another program's guest, step by step ----------------------------- */
+
+struct heard {
+	char text[400];
+};
+
+static void
+hear(void *arg, const char *text, size_t len)
+{
+	struct heard *heard = arg;
+
+	strncat(heard->text, text, len);
+}
+
+static void
+step_by_step(void **state)
+{
+	struct heard heard = { "" };
+	const struct session_options options = { .script_name = "test.kp", .out_fd = -1, .print = hear, .print_arg = &heard, .quiet = true,
+						 .is_guest = true };
+	struct session *session;
+	sigset_t before, during;
+	struct world w;
+	int fds[4];
+
+	setup(&w, "local n = 0 B.print('main') K.tick(1000000, function() n = n + 1 if n == 3 then B.print('tick') B.exit() end end) "
+		  "K.trace_end(function() B.print('end') end)");
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	session = session_new(w.object, w.events, NULL, &options);
+	assert_true(session_begin(session));
+	assert_string_equal(heard.text, "main\n");
+	assert_int_equal(session_fds(session, fds, 4), 1); /* of the tick */
+	while (session_turn(session, -1))
+		;
+	assert_string_equal(heard.text, "main\ntick\n");
+	pthread_sigmask(SIG_SETMASK, NULL, &during);
+	for (int number = 1; number < 32; number++)
+		assert_int_equal(sigismember(&before, number), sigismember(&during, number));
+	assert_int_equal(session_status(session), STATUS_OK);
+	assert_int_equal(session_end(session), STATUS_OK);
+	assert_string_equal(heard.text, "main\ntick\nend\n");
+	teardown(&w);
+}
+
+/* What goes wrong is told where the guest's host wants it: signals are not the script's, and nothing runs for ever. */
+static void
+guests_have_bounds(void **state)
+{
+	static const struct {
+		const char *lua, *message;
+	} cases[] = {
+		{ "\nK.signal('SIGUSR1', function() end)", "test.kp:2: error: SIGUSR1 belongs to the program that runs this script\n" },
+		{ "local n = 0\n\nwhile true do n = n + 1 end", "test.kp:3: error: this takes too long: about 1000000 steps are allowed at a time\n" },
+		{ "for i = 1, 200000 do end B.print('done')", "" }, /* a fifth of them */
+	};
+	struct session_options options = { .script_name = "test.kp", .out_fd = -1, .print = hear, .quiet = true, .is_guest = true,
+					   .steps_max = 1000000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct heard heard = { "" };
+		struct session *session;
+		struct world w;
+		size_t len;
+		char *messages;
+
+		options.print_arg = &heard;
+		options.messages = open_memstream(&messages, &len);
+		setup(&w, cases[i].lua);
+		session = session_new(w.object, w.events, NULL, &options);
+		assert_false(session_begin(session));
+		assert_int_equal(session_end(session), *cases[i].message ? STATUS_SCRIPT : STATUS_OK);
+		fclose(options.messages);
+		assert_string_equal(messages, cases[i].message);
+		assert_string_equal(heard.text, *cases[i].message ? "" : "done\n");
+		free(messages);
+		teardown(&w);
+	}
+}
+
 /* ---- size --------------------------------------------------------------- */
 
 static void
@@ -475,6 +554,8 @@ main(void)
 		cmocka_unit_test(events_are_named_at_run_time),
 		cmocka_unit_test(interrupts),
 		cmocka_unit_test(command_ends_the_run),
+		cmocka_unit_test(step_by_step),
+		cmocka_unit_test(guests_have_bounds),
 		cmocka_unit_test(large_tables_are_walked_fast),
 	};
 
