@@ -384,6 +384,9 @@ tell_compared(struct verifier *v, const struct bpf_insn *insn, struct compared *
 		c->locs[c->n++] = loc_top(v, insn->src_reg);
 	}
 	trail_tie(v, c->locs, c->n);
+	/* Copies that speak against this way are what its being left out rests on, read by an instruction or not. */
+	for (uint32_t i = 0; c->contradicts && i < c->n; i++)
+		mark_loc_read(v, c->locs[i]);
 }
 
 static void

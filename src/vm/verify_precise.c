@@ -55,6 +55,15 @@ loc_top(const struct verifier *v, uint32_t regno)
 	return loc_reg(v->state.n_frames - 1, regno);
 }
 
+void
+mark_loc_read(struct verifier *v, uint16_t loc)
+{
+	if (loc & LOC_SLOT)
+		mark_slot_read(v, loc >> 7, loc & 63);
+	else
+		mark_reg_read(v, loc >> 7, loc & 63);
+}
+
 /* ---- the trail -------------------------------------------------------------------------------------------- */
 
 static void

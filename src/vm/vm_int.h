@@ -764,6 +764,10 @@ loc_slot(uint32_t frame, uint32_t slot);
 uint16_t
 loc_top(const struct verifier *v, uint32_t regno);
 
+/* Notes that what is known of the number here was used, though no instruction names the place. */
+void
+mark_loc_read(struct verifier *v, uint16_t loc);
+
 /* `loc` was set to what was computed from the numbers in the other two (either may be LOC_NONE) and nothing else. */
 void
 trail_define(struct verifier *v, uint16_t loc, uint16_t from, uint16_t from_too);

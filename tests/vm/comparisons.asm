@@ -750,6 +750,36 @@ r4 += 256
 out: r0 = 0
 exit
 
+== a copy speaks against a way that others go, though nothing reads it
+refuse: behind its end
+r6 = r3
+r7 = r6
+r7 += 23
+if r7 <= 100 goto on
+r0 = 1
+on: if r6 > 25 goto out
+r4 += 256
+*(u8 *)(r4 + 0) = 1
+out: r0 = 0
+exit
+
+== a copy in the stack speaks against it
+refuse: behind its end
+r6 = r3
+*(u64 *)(r10 - 8) = r6
+r7 = r6
+r6 += 23
+r3 = 0
+if r7 < 200 goto on
+r0 = 1
+on: r7 = 0
+if r6 < 23 goto out
+if r6 > 48 goto out
+r4 += 256
+*(u8 *)(r4 + 0) = 1
+out: r0 = 0
+exit
+
 why: verifier.c of the kernel since 6.10: a copy to which a constant was added is narrowed by a comparison of the other, and the other way round
 
 == a copy that is larger is compared
