@@ -140,6 +140,16 @@ struct format_spec {
 const char *
 format_parse(const char *at, const char *end, struct format_spec *spec, struct text *why);
 
+/* ---- clock.c --------------------------------------------------------------------------------------- */
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t
+clock_now(void);
+
+/* -d time: prints the milliseconds since *since behind the step's name on stderr. Sets *since to now. */
+void
+step_time(const char *step, uint64_t *since);
+
 /* ---- script.c: the source text and places in it ------------------------------------------------ */
 
 /* A stretch of a script's text, in bytes. `len` may be 0 (a point). Spans travel from tokens to instructions. */

@@ -3,7 +3,6 @@
  * From the text of a script to its object: the list of all passes.
  */
 #include <string.h>
-#include <time.h>
 
 #include "codegen/codegen_int.h"
 
@@ -102,19 +101,6 @@ compile_programs(struct object *object, const struct typed *typed, bool (*has_he
 	return ok;
 }
 
-static void
-print_time(const char *pass, struct timespec *since)
-{
-	struct timespec now;
-
-	if (!debug_on(DEBUG_TIME))
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	fprintf(stderr, "%-8s %8.3f ms\n", pass,
-		(double)(now.tv_sec - since->tv_sec) * 1e3 + (double)(now.tv_nsec - since->tv_nsec) / 1e6);
-	*since = now;
-}
-
 static bool
 has_all(int32_t helper)
 {
@@ -131,26 +117,25 @@ struct object *
 compile_for(struct arena *arena, struct script *script, struct events *events, bool (*has_helper)(int32_t helper), struct diags *diags)
 {
 	struct object *object = object_new(arena, script->name, script);
-	struct timespec since;
+	uint64_t since = clock_now();
 	struct typed *typed;
 	struct tree *tree;
 
 	object->is_script = true;
 	object->origin = events_origin(events);
-	clock_gettime(CLOCK_MONOTONIC, &since);
 	if (debug_on(DEBUG_TOKENS))
 		lex_print(arena, script, stderr);
 	tree = parse(arena, script, diags);
-	print_time("parse", &since);
+	step_time("parse", &since);
 	if (debug_on(DEBUG_AST))
 		tree_print(tree, stderr);
 	resolve_names(tree, diags);
 	split_halves(tree, diags);
-	print_time("names", &since);
+	step_time("names", &since);
 	if (diags->n_errors)
 		return NULL;
 	typed = infer_types(tree, events, diags);
-	print_time("types", &since);
+	step_time("types", &since);
 	if (debug_on(DEBUG_TYPES))
 		typed_print(typed, stderr);
 	if (diags->n_errors)
@@ -158,9 +143,9 @@ compile_for(struct arena *arena, struct script *script, struct events *events, b
 	add_handlers(object, tree);
 	if (typed->programs && !compile_programs(object, typed, has_helper, diags))
 		return NULL;
-	print_time("codegen", &since);
+	step_time("codegen", &since);
 	object->control = lua_emit(arena, typed, diags, &object->control_len);
-	print_time("lua", &since);
+	step_time("lua", &since);
 	if (debug_on(DEBUG_LUA))
 		fprintf(stderr, "%.*s\n", (int)object->control_len, object->control);
 	if (debug_on(DEBUG_OBJECT))

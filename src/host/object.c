@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host/host_int.h"
@@ -44,11 +43,9 @@ run(const struct ktap_program *program, void *context, void *host, uint64_t *res
 	const struct ktap_object *object = program->object;
 	const uint64_t args[5] = { (uintptr_t)context };
 	struct vm_env env = *this_thread();
-	struct timespec now;
 	int err;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	env.ktime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	env.ktime_ns = clock_now();
 	env.arg = host;
 	if (object->print) {
 		env.print = print_line;

@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "session/session_int.h"
@@ -51,19 +50,10 @@ enum { SAME_WISH_NS = 1000000000 };
 /* When the first signal was seen. A handler has no other argument. */
 static volatile uint64_t wish_ns;
 
-static uint64_t
-clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now); /* async-signal-safe */
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void
 take_second(int number, siginfo_t *info, void *context)
 {
-	if (info->si_code != SI_KERNEL && clock_ns() - wish_ns < SAME_WISH_NS)
+	if (info->si_code != SI_KERNEL && clock_now() - wish_ns < SAME_WISH_NS)
 		return;
 	signal(number, SIG_DFL);
 	raise(number); /* delivered when this returns */
@@ -76,7 +66,7 @@ await_second(void)
 	static const int numbers[] = { SIGINT, SIGTERM };
 	struct sigaction action = { .sa_sigaction = take_second, .sa_flags = SA_SIGINFO | SA_RESTART }, old;
 
-	wish_ns = clock_ns();
+	wish_ns = clock_now();
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		sigaction(numbers[i], NULL, &old);
 		if (old.sa_handler == SIG_DFL)

@@ -20,25 +20,6 @@
 
 #include "session/session_int.h"
 
-uint64_t
-clock_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-void
-step_time(const char *step, uint64_t *since)
-{
-	uint64_t now = clock_now();
-
-	if (debug_on(DEBUG_TIME))
-		fprintf(stderr, "time: %-10s %8.3f ms\n", step, (now - *since) / 1e6);
-	*since = now;
-}
-
 void
 session_fail(struct session *session, enum exit_status status)
 {

@@ -118,12 +118,4 @@ report_recording(const struct source_stats *stats, FILE *messages);
 enum exit_status
 session_run_programs(struct object *object, struct events *events, struct source *source, const struct session_options *options);
 
-/* -d time: prints the milliseconds since *since behind the step's name on stderr, and sets *since to now. */
-void
-step_time(const char *step, uint64_t *since);
-
-/* Nanoseconds of CLOCK_MONOTONIC. */
-uint64_t
-clock_now(void);
-
 #endif

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "source/engine.h"
@@ -155,15 +154,12 @@ static void
 set_own_env(struct engine *engine)
 {
 	struct vm_env *env = &engine->env;
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	env->pid = env->tid = (uint32_t)getpid();
 	env->uid = getuid();
 	env->gid = getgid();
 	env->cpu = 0;
-	env->ktime_ns = engine->source.ops->time ? engine->source.ops->time(&engine->source)
-						 : (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	env->ktime_ns = engine->source.ops->time ? engine->source.ops->time(&engine->source) : clock_now();
 	env->read_user = NULL;
 	env->unwind = env->unwind_kernel = NULL;
 	memset(env->comm, 0, sizeof(env->comm));

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "source/ftrace.h"
 #include "source/recording_dat.h"
@@ -118,20 +117,11 @@ fill_queue(struct ftrace_source *f, uint32_t cpu)
 	return got;
 }
 
-static uint64_t
-now_mono(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Looks at all CPUs. Returns the time before which nothing is missing, or 0 with *err. */
 static uint64_t
 fill_queues(struct ftrace_source *f, int *err)
 {
-	uint64_t seen = f->stopped ? UINT64_MAX : now_mono();
+	uint64_t seen = f->stopped ? UINT64_MAX : clock_now();
 	int got;
 
 	for (uint32_t cpu = 0; cpu < f->ftrace.n_cpus; cpu++) {

@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "source/kernel_int.h"
@@ -30,20 +29,6 @@ static struct kernel *
 of(struct source *source)
 {
 	return (struct kernel *)source; /* its first member */
-}
-
-/* Prints the milliseconds since *since (-d time) and starts anew. */
-static void
-step(struct timespec *since, const char *name)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (debug_on(DEBUG_TIME) && name)
-		fprintf(stderr, "time: kernel %s %.3f ms\n", name,
-			(double)(now.tv_sec - since->tv_sec) * 1e3 +
-				(double)(now.tv_nsec - since->tv_nsec) / 1e6);
-	*since = now;
 }
 
 /* ---- whom to trace --------------------------------------------------------------------------- */
@@ -161,13 +146,12 @@ has_exited(const struct kernel *kernel)
 static int
 load_and_attach(struct kernel *kernel, struct text *why)
 {
-	struct timespec since;
+	uint64_t since = clock_now();
 	int err;
 
-	step(&since, NULL);
 	if (needs_types(kernel))
 		kernel_types_read(&kernel->types);
-	step(&since, "types");
+	step_time("kernel types", &since);
 	err = kernel_plan(kernel, why);
 	if (err < 0)
 		return err;
@@ -179,15 +163,15 @@ load_and_attach(struct kernel *kernel, struct text *why)
 	if (err < 0)
 		return err;
 	kernel_tables_freeze(kernel);
-	step(&since, "plan, tables");
+	step_time("kernel plan", &since);
 	err = kernel_load(kernel, why);
-	step(&since, "load");
+	step_time("kernel load", &since);
 	if (err == 0)
 		err = run_moment(kernel, UNIT_INIT, why);
 	if (err < 0 || has_exited(kernel))
 		return err;
 	err = kernel_attach_all(kernel, why);
-	step(&since, "attach");
+	step_time("kernel attach", &since);
 	return err;
 }
 
@@ -212,11 +196,10 @@ static void
 kernel_stop(struct source *source)
 {
 	struct kernel *kernel = of(source);
-	struct timespec since;
+	uint64_t since = clock_now();
 
-	step(&since, NULL);
 	kernel_detach_all(kernel);
-	step(&since, "detach");
+	step_time("kernel detach", &since);
 	kernel_stacks_stop(kernel);
 	reap_command(kernel, WNOHANG);
 	if (kernel->command.pid && !kernel->command_gone)
@@ -405,17 +388,16 @@ source_kernel_open(struct source **source, const struct object *object, struct e
 		   const struct target *target, struct text *why)
 {
 	struct kernel *kernel = kernel_new(object, events, target);
-	struct timespec since;
+	uint64_t since = clock_now();
 	int err;
 
 	libbpf_set_print(NULL); /* our messages name the user's things */
-	step(&since, NULL);
 	err = open_target(kernel, why);
 	if (err == 0)
 		err = kernel_tables_create(kernel, why);
 	if (err == 0)
 		err = open_ring(kernel, why);
-	step(&since, "tables");
+	step_time("kernel tables", &since);
 	if (err < 0) {
 		kernel_close(&kernel->source);
 		return err;

@@ -337,14 +337,12 @@ void
 kernel_spaces_pump(struct kernel *kernel)
 {
 	struct kernel_spaces *ks = kernel->spaces;
-	struct timespec now;
 	uint64_t before;
 	uint32_t n = 0;
 
 	if (!ks || !has_news(ks))
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	before = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	before = clock_now();
 	for (uint32_t i = 0; i < ks->n_rings; i++)
 		read_ring(ks, &ks->rings[i]);
 	if (ks->n_pending)

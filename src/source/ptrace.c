@@ -158,8 +158,8 @@ handle_soon(struct tracer *tracer)
 
 	while (!(n = handle_reports(tracer)) && tracer->is_traced && !tracer->ended) {
 		if (!until)
-			until = now_ns() + LOOK_AGAIN_NS;
-		else if (now_ns() >= until)
+			until = clock_now() + LOOK_AGAIN_NS;
+		else if (clock_now() >= until)
 			break;
 		sched_yield(); /* with one CPU, the traced thread needs ours */
 	}
@@ -172,7 +172,7 @@ ptrace_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 	struct tracer *tracer = of(source);
 	struct sink sink = { fn, arg, 0 };
 	bool was_over = tracer->over;
-	uint64_t until = now_ns() + PUMP_NS;
+	uint64_t until = clock_now() + PUMP_NS;
 	uint32_t n = 0;
 
 	forget_signals(tracer); /* before looking: what stops later signals again */
@@ -181,7 +181,7 @@ ptrace_pump(struct source *source, void (*fn)(void *arg, const void *record, siz
 	do {
 		n = was_over || !tracer->over ? handle_soon(tracer) : 0;
 		engine_drain(&tracer->engine, &sink);
-	} while (n && now_ns() < until);
+	} while (n && clock_now() < until);
 	if (n)
 		kill(getpid(), SIGCHLD); /* there may be more, of which the descriptor knows no longer */
 	return sink.n;
@@ -208,13 +208,13 @@ ptrace_ended(struct source *source)
 static void
 wait_for_end(struct tracer *tracer)
 {
-	uint64_t until = now_ns() + TERM_MS * 1000000ull;
+	uint64_t until = clock_now() + TERM_MS * 1000000ull;
 	struct pollfd ready = { .fd = tracer->signal_fd, .events = POLLIN };
 
-	while (!tracer->ended && now_ns() < until) {
+	while (!tracer->ended && clock_now() < until) {
 		forget_signals(tracer);
 		release_overdue(tracer);
-		while (now_ns() < until && handle_reports(tracer))
+		while (clock_now() < until && handle_reports(tracer))
 			;
 		if (!tracer->ended)
 			poll(&ready, 1, 10);

@@ -252,14 +252,14 @@ stop_all(struct tracer *tracer)
 void
 untrace_all(struct tracer *tracer)
 {
-	uint64_t until = now_ns() + UNTRACE_NS;
+	uint64_t until = clock_now() + UNTRACE_NS;
 	struct pollfd ready = { .fd = tracer->signal_fd, .events = POLLIN };
 	int status;
 	pid_t tid;
 
 	tracer->over = true;
 	stop_all(tracer);
-	while (tracer->n_tasks && now_ns() < until) {
+	while (tracer->n_tasks && clock_now() < until) {
 		tid = waitpid(-1, &status, __WALL | WNOHANG);
 		if (tid > 0)
 			let_go_at(tracer, tid, status);

@@ -150,10 +150,6 @@ task_signal_mask(pid_t tid, const char *name);
 int64_t
 task_read_memory(void *arg, uint64_t addr, void *dst, size_t len);
 
-/* CLOCK_MONOTONIC. */
-uint64_t
-now_ns(void);
-
 /* ---- ptrace_call.c ------------------------------------------------------------------------------------ */
 
 #define X32_BIT 0x40000000u /* of the number of a call of x32, __X32_SYSCALL_BIT */

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "source/ptrace_int.h"
 
@@ -176,15 +175,6 @@ wants_calls(const struct tracer *tracer)
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
-uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void
 set_env(struct tracer *tracer, struct task *task)
 {
@@ -196,7 +186,7 @@ set_env(struct tracer *tracer, struct task *task)
 	env->uid = task->uid;
 	env->gid = task->gid;
 	memcpy(env->comm, task->comm, sizeof(env->comm));
-	env->ktime_ns = now_ns();
+	env->ktime_ns = clock_now();
 }
 
 int

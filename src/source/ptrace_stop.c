@@ -172,7 +172,7 @@ release_child(struct tracer *tracer, struct task *child)
 void
 release_overdue(struct tracer *tracer)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_now();
 	struct task *task;
 	size_t i;
 
@@ -271,7 +271,7 @@ event_stop(struct tracer *tracer, struct task *task, int signal)
 		ptrace(PTRACE_LISTEN, task->tid, NULL, NULL);
 	} else if (!task->announced && !tracer->over) {
 		task->is_held = true;
-		task->held_since = now_ns();
+		task->held_since = clock_now();
 		tracer->n_held++;
 	} else {
 		release_child(tracer, task);
