@@ -62,6 +62,14 @@ mem_realloc(void *old, size_t size)
 	return should_fail() ? NULL : realloc(old, size ? size : 1);
 }
 
+bool
+mem_is_zero(const void *bytes, size_t len)
+{
+	const char *first = bytes;
+
+	return len == 0 || (*first == 0 && memcmp(first, first + 1, len - 1) == 0);
+}
+
 struct arena *
 arena_new(void)
 {

@@ -68,6 +68,10 @@ mem_alloc(size_t size); /* zeroed */
 void *
 mem_realloc(void *old, size_t size);
 
+/* Are all bytes 0? */
+bool
+mem_is_zero(const void *bytes, size_t len);
+
 /* ---- text.c: a growing string ---------------------------------------------------------------- */
 
 struct text {

@@ -186,14 +186,14 @@ table_run(const struct args *args);
 
 struct outside_table;
 
-/* An entry: the value of one CPU or their sum, or that of each CPU where a sum has no meaning. */
+/* An entry; of per-CPU tables with the values of all CPUs. */
 struct table_row {
 	uint8_t *key, *value;
 };
 
-/* Prints a table's entries as JSON: table_json.c, or json_none.c. `n_values`: 1, or the number of CPUs. */
+/* Prints a table's entries as JSON: table_json.c, or json_none.c. */
 enum exit_status
-table_json(const struct outside_table *table, const struct table_row *rows, uint32_t n, uint32_t n_values);
+table_json(const struct outside_table *table, const struct table_row *rows, uint32_t n);
 
 /* `ktap check`: check.c. */
 enum exit_status

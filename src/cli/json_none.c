@@ -30,7 +30,7 @@ diag_list_print(struct diag_list *list, FILE *out)
 }
 
 enum exit_status
-table_json(const struct outside_table *table, const struct table_row *rows, uint32_t n, uint32_t n_values)
+table_json(const struct outside_table *table, const struct table_row *rows, uint32_t n)
 {
 	complain("--json: this ktap was built without jansson (libjansson-dev), which writes JSON");
 	return STATUS_WORLD;

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -31,54 +30,10 @@ struct rows {
 	uint32_t n, cap;
 };
 
-/* ---- values ------------------------------------------------------------- */
-
-/* Of a number per CPU: their sum, into the first. */
 static void
-sum_up(const struct outside_table *table, uint8_t *value)
+shown_value(const struct outside_table *table, const uint8_t *value, struct text *out)
 {
-	uint64_t sum = 0, one;
-
-	for (uint32_t i = 0; i < table->n_values; i++) {
-		memcpy(&one, value + (size_t)i * table->stride, sizeof(one));
-		sum += one;
-	}
-	memcpy(value, &sum, sizeof(sum));
-}
-
-static bool
-is_summed(const struct outside_table *table)
-{
-	return table->n_values > 1 && table->value_size == 8 && typed_number(table->types, table->value_type, 8);
-}
-
-/* Values of an entry, once those that are summed are. */
-static uint32_t
-n_shown(const struct outside_table *table)
-{
-	return is_summed(table) ? 1 : table->n_values;
-}
-
-static void
-value_show(const struct outside_table *table, const uint8_t *value, struct text *out)
-{
-	uint32_t n = n_shown(table);
-
-	for (uint32_t i = 0; i < n; i++) {
-		if (n > 1)
-			text_printf(out, "%scpu %u: ", i ? ", " : "", i);
-		typed_text(table->types, table->value_type, value + (size_t)i * table->stride, table->value_size, out);
-	}
-}
-
-static int
-read_value(const struct outside_table *table, const void *key, uint8_t *value)
-{
-	int err = outside_lookup(table, key, value);
-
-	if (err == 0 && is_summed(table))
-		sum_up(table, value);
-	return err;
+	typed_cpus_text(table->types, table->value_type, value, table->value_size, table->n_values, out);
 }
 
 /* ---- words of the command line ------------------------------------------ */
@@ -110,40 +65,50 @@ compare_rows(const void *a, const void *b, void *arg)
 }
 
 static bool
-is_zero(const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
-static bool
 is_array(const struct outside_table *table)
 {
 	return table->map_type == BPF_MAP_TYPE_ARRAY || table->map_type == BPF_MAP_TYPE_PERCPU_ARRAY;
 }
 
+static void *
+new_key(struct arena *arena, const struct outside_table *table)
+{
+	return arena_alloc(arena, table->key_size);
+}
+
+static size_t
+value_len(const struct outside_table *table)
+{
+	return (size_t)table->n_values * table->stride;
+}
+
 /* All entries, by key; of arrays those that are not zero. Somebody may change the table meanwhile. */
-static void
+static enum exit_status
 read_rows(struct rows *rows)
 {
 	const struct outside_table *table = rows->table;
-	size_t len = (size_t)table->n_values * table->stride;
-	uint8_t *key = arena_alloc(rows->arena, table->key_size), *value = arena_alloc(rows->arena, len);
-	int more = outside_next_key(table, NULL, key);
+	size_t len = value_len(table);
+	uint8_t *key = new_key(rows->arena, table), *value = arena_alloc(rows->arena, len);
+	int err = outside_next_key(table, NULL, key);
 
-	while (more == 0 && rows->n < ENTRIES_MAX) {
-		if (read_value(table, key, value) == 0 && !(is_array(table) && is_zero(value, len))) {
+	while (err == 0 && rows->n < ENTRIES_MAX) {
+		if (outside_lookup(table, key, value) == 0 && !(is_array(table) && mem_is_zero(value, len))) {
 			rows->list = arena_grow(rows->arena, rows->list, rows->n, &rows->cap, sizeof(*rows->list));
 			rows->list[rows->n++] = (struct table_row){ key, value };
 			value = arena_alloc(rows->arena, len);
 		}
-		key = memcpy(arena_alloc(rows->arena, table->key_size), key, table->key_size);
-		more = outside_next_key(table, key, key);
+		key = memcpy(new_key(rows->arena, table), key, table->key_size);
+		err = outside_next_key(table, key, key);
 	}
 	if (rows->n)
 		qsort_r(rows->list, rows->n, sizeof(*rows->list), compare_rows, (void *)table);
+	if (err == -ENOENT)
+		return STATUS_OK;
+	if (err == 0)
+		complain("table: '%s' has more than %u entries: the others are not shown", table->name, ENTRIES_MAX);
+	else
+		complain("table: '%s' cannot be walked: %s", table->name, strerror(-err));
+	return STATUS_WORLD;
 }
 
 static void
@@ -153,7 +118,7 @@ print_row(const struct outside_table *table, const struct table_row *row)
 
 	typed_text(table->types, table->key_type, row->key, table->key_size, &text);
 	text_puts(&text, " = ");
-	value_show(table, row->value, &text);
+	shown_value(table, row->value, &text);
 	puts(text.s);
 	text_fini(&text);
 }
@@ -161,17 +126,15 @@ print_row(const struct outside_table *table, const struct table_row *row)
 /* ---- subcommands -------------------------------------------------------- */
 
 static enum exit_status
-dump(const struct args *args, struct outside_table *table, char **words)
+dump(const struct args *args, struct arena *arena, struct outside_table *table, char **words)
 {
-	struct rows rows = { .arena = arena_new(), .table = table };
-	enum exit_status status = STATUS_OK;
+	struct rows rows = { .arena = arena, .table = table };
+	enum exit_status status = read_rows(&rows);
 
-	read_rows(&rows);
-	if (args->json)
-		status = table_json(table, rows.list, rows.n, n_shown(table));
+	if (args->json && table_json(table, rows.list, rows.n) != STATUS_OK)
+		status = STATUS_WORLD;
 	for (uint32_t i = 0; i < rows.n && !args->json; i++)
 		print_row(table, &rows.list[i]);
-	arena_free(rows.arena);
 	return status;
 }
 
@@ -193,95 +156,89 @@ world(const char *what, const char *key, int err)
 }
 
 static enum exit_status
-get(const struct args *args, struct outside_table *table, char **words)
+get(const struct args *args, struct arena *arena, struct outside_table *table, char **words)
 {
-	uint8_t *key = mem_alloc(table->key_size + 1), *value = mem_alloc((size_t)table->n_values * table->stride + 1);
-	enum exit_status status = key && value ? with_key(table, words[0], key) : STATUS_WORLD;
+	struct table_row row = { new_key(arena, table), arena_alloc(arena, value_len(table)) };
+	enum exit_status status = with_key(table, words[0], row.key);
 	struct text text = { 0 };
-	int err = status == STATUS_OK ? read_value(table, key, value) : 0;
+	int err = status == STATUS_OK ? outside_lookup(table, row.key, row.value) : 0;
 
-	if (err < 0) {
-		status = world("read", words[0], err);
-	} else if (status == STATUS_OK && args->json) {
-		status = table_json(table, &(struct table_row){ key, value }, 1, n_shown(table));
-	} else if (status == STATUS_OK) {
-		value_show(table, value, &text);
-		puts(text.s);
-	}
+	if (err < 0)
+		return world("read", words[0], err);
+	if (status != STATUS_OK || args->json)
+		return status != STATUS_OK ? status : table_json(table, &row, 1);
+	shown_value(table, row.value, &text);
+	puts(text.s ? text.s : "");
 	text_fini(&text);
-	free(key);
-	free(value);
-	return status;
+	return STATUS_OK;
 }
 
 static enum exit_status
-set(const struct args *args, struct outside_table *table, char **words)
+set(const struct args *args, struct arena *arena, struct outside_table *table, char **words)
 {
-	uint8_t *key = mem_alloc(table->key_size + 1), *value = mem_alloc((size_t)table->n_values * table->stride + 1);
-	enum exit_status status = key && value ? with_key(table, words[0], key) : STATUS_WORLD;
+	uint8_t *key = new_key(arena, table), *value = arena_alloc(arena, value_len(table));
+	enum exit_status status = with_key(table, words[0], key);
 	int err = 0;
 
 	if (status == STATUS_OK)
 		status = parse(table, "value", table->value_type, words[1], value, table->value_size);
 	if (status == STATUS_OK)
 		err = outside_update(table, key, value);
-	if (err < 0)
-		status = world("set", words[0], err);
-	free(key);
-	free(value);
-	return status;
+	return err < 0 ? world("set", words[0], err) : status;
 }
 
 static enum exit_status
-delete(const struct args *args, struct outside_table *table, char **words)
+delete(const struct args *args, struct arena *arena, struct outside_table *table, char **words)
 {
-	uint8_t *key = mem_alloc(table->key_size + 1);
-	enum exit_status status = key ? with_key(table, words[0], key) : STATUS_WORLD;
+	uint8_t *key = new_key(arena, table);
+	enum exit_status status = with_key(table, words[0], key);
 	int err = status == STATUS_OK ? outside_delete(table, key) : 0;
 
-	if (err < 0)
-		status = world("deleted", words[0], err);
-	free(key);
-	return status;
+	return err < 0 ? world("deleted", words[0], err) : status;
 }
 
-static bool
-had(const struct rows *before, const struct table_row *row)
+/* The rows of `now` that `before` has not, or has with another value. Both are in order. */
+static void
+print_changes(const struct rows *before, const struct rows *now)
 {
-	const struct outside_table *table = before->table;
+	const struct outside_table *table = now->table;
+	uint32_t at = 0;
 
-	for (uint32_t i = 0; i < before->n; i++)
-		if (memcmp(before->list[i].key, row->key, table->key_size) == 0)
-			return memcmp(before->list[i].value, row->value, (size_t)table->n_values * table->stride) == 0;
-	return false;
+	for (uint32_t i = 0; i < now->n; i++) {
+		const struct table_row *row = &now->list[i];
+		int order = -1;
+
+		while (at < before->n && (order = compare_rows(&before->list[at], row, (void *)table)) < 0)
+			at++;
+		if (order != 0 || memcmp(before->list[at].value, row->value, value_len(table)) != 0)
+			print_row(table, row);
+	}
 }
 
 static enum exit_status
-watch(const struct args *args, struct outside_table *table, char **words)
+watch(const struct args *args, struct arena *arena, struct outside_table *table, char **words)
 {
 	uint64_t rounds = UINT64_MAX; /* without N: until it is killed */
+	enum exit_status status = STATUS_OK;
 	struct rows before = { .table = table };
 
 	if (words[0] && !parse_number(words[0], "", 1, UINT32_MAX, &rounds)) {
 		complain("table: '%s': how often to look is a number from 1 on", words[0]);
 		return STATUS_USAGE;
 	}
-	before.arena = arena_new();
-	for (uint64_t n = 0; n < rounds; n++) {
+	for (uint64_t n = 0; n < rounds && status == STATUS_OK; n++) {
 		struct rows now = { .arena = arena_new(), .table = table };
 
 		if (n)
 			sleep(1);
-		read_rows(&now);
-		for (uint32_t i = 0; i < now.n; i++)
-			if (!had(&before, &now.list[i]))
-				print_row(table, &now.list[i]);
+		status = read_rows(&now);
+		print_changes(&before, &now);
 		fflush(stdout);
 		arena_free(before.arena);
 		before = now;
 	}
 	arena_free(before.arena);
-	return STATUS_OK;
+	return status;
 }
 
 static enum exit_status
@@ -311,7 +268,7 @@ static const struct {
 	const char *name;
 	unsigned min, max; /* words behind WHICH */
 	bool has_json;
-	enum exit_status (*run)(const struct args *args, struct outside_table *table, char **words);
+	enum exit_status (*run)(const struct args *args, struct arena *arena, struct outside_table *table, char **words);
 } actions[] = {
 	{ "dump", 0, 0, true, dump }, { "get", 1, 1, true, get }, { "set", 2, 2, false, set }, { "delete", 1, 1, false, delete },
 	{ "watch", 0, 1, false, watch },
@@ -329,7 +286,10 @@ act(const struct args *args, size_t action, char **words)
 		return STATUS_USAGE;
 	}
 	if (outside_open(&table, words[0], &why) == 0) {
-		status = actions[action].run(args, &table, words + 1);
+		struct arena *arena = arena_new();
+
+		status = actions[action].run(args, arena, &table, words + 1);
+		arena_free(arena);
 		outside_close(&table);
 	} else {
 		complain("%s", why.s);

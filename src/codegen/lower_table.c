@@ -270,7 +270,7 @@ add_element(struct lowering *l, uint32_t index, struct mem key, const struct val
 	int element;
 
 	known_written(l, index);
-	if (table->kind == TABLE_PERCPU_ARRAY || table->kind == TABLE_ARRAY) {
+	if (table_kind_is_array(table->kind)) {
 		element = table_lookup(l, index, key);
 		ir_branch_imm(ir, BPF_JEQ, element, 0, lower_failure(l, COUNTER_TABLE_FULL));
 	} else {

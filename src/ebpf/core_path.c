@@ -47,12 +47,6 @@ core_kind_is_known(enum bpf_core_relo_kind kind)
 	return topic_of(kind) >= 0;
 }
 
-static bool
-is_composite(const struct btf_type *type)
-{
-	return BTF_INFO_KIND(type->info) == BTF_KIND_STRUCT || BTF_INFO_KIND(type->info) == BTF_KIND_UNION;
-}
-
 /* The next of the numbers "12:3:0"; false: there is none. *at goes behind it. */
 static bool
 next_number(const char **at, uint32_t *number)
@@ -141,7 +135,7 @@ path_field(struct core_path *path, const char *access)
 
 		if (!type || !next_number(&access, &index))
 			return false;
-		if (is_composite(type) ? !path_member(path, plain, index) :
+		if (type_has_members(type) ? !path_member(path, plain, index) :
 					 BTF_INFO_KIND(type->info) != BTF_KIND_ARRAY || !path_array_element(path, type, index))
 			return false;
 	}
@@ -231,7 +225,7 @@ match_member(const struct core_path *local, const struct core_step *step, struct
 		if (*name)
 			return core_fields_agree((struct type_ref){ local->root.types, step->type },
 						 (struct type_ref){ out->root.types, member->type }, budget);
-		if (typeinfo_plain(out->root.types, member->type, &inner) && is_composite(typeinfo_type(out->root.types, inner)))
+		if (typeinfo_plain(out->root.types, member->type, &inner) && type_has_members(typeinfo_type(out->root.types, inner)))
 			verdict = match_member(local, step, out, inner, depth - 1, budget);
 		if (verdict != CORE_DIFFERS)
 			return verdict;
@@ -252,7 +246,7 @@ match_field(const struct core_path *local, struct core_path *out, uint32_t *budg
 		if (!type)
 			return CORE_TOO_DEEP;
 		if (step->name)
-			verdict = is_composite(type) ? match_member(local, step, out, plain, DEPTH_MAX, budget) : CORE_DIFFERS;
+			verdict = type_has_members(type) ? match_member(local, step, out, plain, DEPTH_MAX, budget) : CORE_DIFFERS;
 		else if (i == 0)
 			verdict = path_element(out, step->index, out->root.id) ? CORE_AGREES : CORE_DIFFERS;
 		else if (BTF_INFO_KIND(type->info) != BTF_KIND_ARRAY || !path_array_element(out, type, step->index))

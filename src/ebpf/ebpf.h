@@ -417,6 +417,10 @@ table_kind_map_type(enum table_kind kind);
 bool
 table_kind_is_per_cpu(enum table_kind kind);
 
+/* Tables whose entries are all there from the start, by number. */
+bool
+table_kind_is_array(enum table_kind kind);
+
 /* The name of the kind with that BPF_MAP_TYPE_x, or NULL. */
 const char *
 table_kind_of(uint32_t map_type);
@@ -1000,6 +1004,13 @@ static inline uint32_t
 type_int(const struct btf_type *type)
 {
 	return *(const uint32_t *)(type + 1);
+}
+
+/* Is it a struct or union? */
+static inline bool
+type_has_members(const struct btf_type *type)
+{
+	return BTF_INFO_KIND(type->info) == BTF_KIND_STRUCT || BTF_INFO_KIND(type->info) == BTF_KIND_UNION;
 }
 
 /* Where a member of a struct or union begins, in bits, and of how many bits it is; 0: it is no bit field. */

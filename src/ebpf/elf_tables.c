@@ -112,7 +112,7 @@ kind_of_type(struct reader *r, const char *table, uint32_t map_type, enum table_
 static int
 check_sizes(struct reader *r, const struct table *table)
 {
-	bool is_array = table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
+	bool is_array = table_kind_is_array(table->kind);
 
 	if (table->max_entries == 0)
 		return elf_fail(r, "table %s: max_entries is missing", table->name);

@@ -70,12 +70,6 @@ core_names_new(struct arena *arena, const struct typeinfo *kernel)
 
 /* ---- reading names ------------------------------------------------------------------------------------------------------------- */
 
-static bool
-is_composite(const struct btf_type *type)
-{
-	return BTF_INFO_KIND(type->info) == BTF_KIND_STRUCT || BTF_INFO_KIND(type->info) == BTF_KIND_UNION;
-}
-
 static struct used_type *
 use_type(struct core_names *names, uint32_t kernel_id)
 {
@@ -120,7 +114,7 @@ root_of(struct core_names *names, const char *path, const char **rest)
 	len = strcspn(path, ".[");
 	id = typeinfo_find(names->kernel, arena_strndup(names->arena, path, len), words[i].kind);
 	*rest = path + len;
-	if (id && is_composite(typeinfo_plain(names->kernel, id, NULL)))
+	if (id && type_has_members(typeinfo_plain(names->kernel, id, NULL)))
 		use_type(names, id);
 	return id;
 }
@@ -147,7 +141,7 @@ read_step(struct core_names *names, const char **text, uint32_t *at, struct name
 	}
 	len = strcspn(*text + 1, ".[");
 	step->name = arena_strndup(names->arena, *text + 1, len);
-	if (!is_composite(type) || !typeinfo_member(names->kernel, step->within, step->name, &place))
+	if (!type_has_members(type) || !typeinfo_member(names->kernel, step->within, step->name, &place))
 		return false;
 	use_member(names, step->within, step->name, &place);
 	*at = place.type;

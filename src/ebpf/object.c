@@ -64,6 +64,12 @@ table_kind_is_per_cpu(enum table_kind kind)
 }
 
 bool
+table_kind_is_array(enum table_kind kind)
+{
+	return kind == TABLE_ARRAY || kind == TABLE_PERCPU_ARRAY;
+}
+
+bool
 table_kind_has_keys(enum table_kind kind)
 {
 	return kind != TABLE_QUEUE && kind != TABLE_STACK && kind != TABLE_BLOOM && kind != TABLE_RINGBUF;

@@ -198,6 +198,25 @@ user_symbols_text(struct user_symbols *symbols, struct spaces *spaces, uint32_t 
 void
 typed_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, struct text *out);
 
+/* A sum of numbers of a C type: as int64_t, or, without a sign, as uint64_t. */
+struct typed_sum {
+	int64_t number;
+	bool is_signed;
+};
+
+/* The same of a part that stands at a bit of the value's bytes; `bits`: of a bit field, else 0. */
+void
+typed_part_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, uint64_t bit_off, uint32_t bits,
+		struct text *out);
+
+/* The number in `bits` bits from bit `bit_off` of a value on, 64 at most. False: they are not all there. */
+bool
+typed_bits(const void *bytes, size_t len, uint64_t bit_off, uint32_t bits, bool is_signed, int64_t *number);
+
+/* Is the type one of characters, so that an array of it is a text? Numbers of one byte are none. */
+bool
+typed_is_char(const struct typeinfo *types, uint32_t id);
+
 /*
  * The reverse, also of JSON (typed_parse.c has the grammar); `text` is all of it. Returns 0, or -EINVAL with *why: a clause, to which
  * typed_form says how such a value is written: "{ pid: NUMBER, comm: TEXT }".
@@ -212,8 +231,15 @@ typed_form(const struct typeinfo *types, uint32_t id, size_t len, struct text *o
 int
 typed_compare(const struct typeinfo *types, uint32_t id, const void *a, const void *b, size_t len);
 
-/* The type behind `id`, if it is a number of `size` bytes, at most 8; else NULL. */
-const struct btf_type *
-typed_number(const struct typeinfo *types, uint32_t id, size_t size);
+/*
+ * A table's value with one part a CPU, as bpf(2) gives it: each `len` bytes, the next at a multiple of 8. typed_sum adds numbers up; false:
+ * the type is no number, or its size is not `len`. typed_cpus_text shows that sum, else each CPU's part behind "cpu N: "; of one CPU as
+ * typed_text does.
+ */
+bool
+typed_sum(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, uint32_t n_cpus, struct typed_sum *sum);
+
+void
+typed_cpus_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, uint32_t n_cpus, struct text *out);
 
 #endif

@@ -26,27 +26,32 @@ put_hex(const struct typed *t, size_t off, size_t len)
 		text_printf(t->out, "%s%02x", i ? " " : "", t->bytes[off + i]);
 }
 
-/* `bits` bits from bit `bit_off` of the value, 64 at most; false: they are not all there. */
-static bool
-get_bits(const struct typed *t, uint64_t bit_off, uint32_t bits, bool is_signed, int64_t *number)
+bool
+typed_bits(const void *bytes, size_t len, uint64_t bit_off, uint32_t bits, bool is_signed, int64_t *number)
 {
 	uint64_t raw = 0, first = bit_off / 8, last;
 
 	if (!bits || bits > 64 || bit_off > UINT32_MAX)
 		return false;
 	last = (bit_off + bits - 1) / 8;
-	if (last >= t->len || last - first >= 8)
+	if (last >= len || last - first >= 8)
 		return false;
-	memcpy(&raw, t->bytes + first, last - first + 1); /* little-endian, as BTF counts the bits of a field there */
+	memcpy(&raw, (const uint8_t *)bytes + first, last - first + 1); /* little-endian, as BTF counts the bits of a field there */
 	raw = raw >> bit_off % 8 << (64 - bits);
 	*number = is_signed ? (int64_t)raw >> (64 - bits) : (int64_t)(raw >> (64 - bits));
 	return true;
 }
 
+static bool
+get_bits(const struct typed *t, uint64_t bit_off, uint32_t bits, bool is_signed, int64_t *number)
+{
+	return typed_bits(t->bytes, t->len, bit_off, bits, is_signed, number);
+}
+
 static void put(const struct typed *t, uint32_t id, uint64_t bit_off, uint32_t bits);
 
-static bool
-is_text_type(const struct typeinfo *types, uint32_t id)
+bool
+typed_is_char(const struct typeinfo *types, uint32_t id)
 {
 	const struct btf_type *type = typeinfo_plain(types, id, NULL);
 
@@ -79,7 +84,7 @@ put_array(const struct typed *t, const struct btf_type *type, uint64_t off)
 
 	if (size <= 0 || off + (uint64_t)size * array->nelems > t->len) {
 		put_hex(t, off, t->len);
-	} else if (is_text_type(t->types, array->type)) {
+	} else if (typed_is_char(t->types, array->type)) {
 		put_text(t, t->bytes + off, array->nelems);
 	} else {
 		text_putc(t->out, '[');
@@ -182,6 +187,14 @@ put(const struct typed *outer, uint32_t id, uint64_t bit_off, uint32_t bits)
 }
 
 void
+typed_part_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, uint64_t bit_off, uint32_t bits, struct text *out)
+{
+	const struct typed whole = { .types = types, .bytes = bytes, .len = len, .out = out };
+
+	put(&whole, id, bit_off, bits);
+}
+
+void
 typed_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, struct text *out)
 {
 	struct typed t = { .types = types, .bytes = bytes, .len = len, .out = out };
@@ -192,15 +205,44 @@ typed_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t 
 		put_hex(&t, 0, len);
 }
 
-/* ---- order ------------------------------------------------------------------------------------------------------- */
+/* ---- one value a CPU --------------------------------------------------------------------------------------------- */
 
-const struct btf_type *
-typed_number(const struct typeinfo *types, uint32_t id, size_t size)
+bool
+typed_sum(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, uint32_t n_cpus, struct typed_sum *sum)
 {
 	const struct btf_type *type = types && id ? typeinfo_plain(types, id, NULL) : NULL;
+	uint64_t total = 0;
+	int64_t one;
 
-	return type && BTF_INFO_KIND(type->info) == BTF_KIND_INT && type->size == size && size <= 8 ? type : NULL;
+	if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_INT || type->size != len)
+		return false;
+	sum->is_signed = BTF_INT_ENCODING(type_int(type)) & BTF_INT_SIGNED;
+	for (uint32_t cpu = 0; cpu < n_cpus; cpu++) {
+		if (!typed_bits((const char *)bytes + cpu * round_up(len, 8), len, 0, 8 * (uint32_t)len, sum->is_signed, &one))
+			return false;
+		total += (uint64_t)one;
+	}
+	sum->number = (int64_t)total;
+	return true;
 }
+
+void
+typed_cpus_text(const struct typeinfo *types, uint32_t id, const void *bytes, size_t len, uint32_t n_cpus, struct text *out)
+{
+	struct typed_sum sum;
+
+	if (n_cpus > 1 && typed_sum(types, id, bytes, len, n_cpus, &sum)) {
+		text_printf(out, sum.is_signed ? "%" PRId64 : "%" PRIu64, sum.number);
+		return;
+	}
+	for (uint32_t cpu = 0; cpu < n_cpus; cpu++) {
+		if (n_cpus > 1)
+			text_printf(out, "%scpu %u: ", cpu ? ", " : "", cpu);
+		typed_text(types, id, (const char *)bytes + cpu * round_up(len, 8), len, out);
+	}
+}
+
+/* ---- order ------------------------------------------------------------------------------------------------------- */
 
 static int
 compare_at(const struct typed *a, const struct typed *b, uint32_t id, uint64_t bit_off, uint32_t bits, int depth);

@@ -26,12 +26,6 @@ table_at(lua_State *L, uint32_t index)
 	return control_of(L)->object->tables[index];
 }
 
-static bool
-is_array(const struct table *table)
-{
-	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
-}
-
 /* ---- keys --------------------------------------------------------------- */
 
 /* An array's key in bytes: 4, the index. False: outside of the array. */
@@ -88,7 +82,7 @@ store_key(lua_State *L, const struct shared *shared, int first, int n, char *key
 
 	if ((uint32_t)n != end - part)
 		luaL_error(L, "the keys of '%s' have %d parts, not %d", table->name, (int)(end - part), n);
-	if (is_array(table) && table->key_size == 4) {
+	if (table_kind_is_array(table->kind) && table->key_size == 4) {
 		worst = store_array_key(L, table, first, key, what);
 		lua_pop(L, 1);
 		return worst;
@@ -117,7 +111,7 @@ push_key(lua_State *L, const struct shared *shared, const char *key)
 	struct value value;
 
 	luaL_checkstack(L, TABLE_KEY_PARTS_MAX + 4, "key of too many parts");
-	if (is_array(table) && table->key_size == 4) {
+	if (table_kind_is_array(table->kind) && table->key_size == 4) {
 		memcpy(&at, key, sizeof(at));
 		value = (struct value){ .kind = table->key[0].kind, .number = at };
 		control_push_value(L, &value);
@@ -141,12 +135,6 @@ cpu_stride(const struct table *table)
 	return round_up(table->value_size, 8);
 }
 
-static bool
-is_zero(const char *bytes, size_t len)
-{
-	return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
-}
-
 /* The cells of all CPUs become one, the first. */
 static struct value
 merge_cells(const struct table *table, char *bytes, uint32_t n_cpus)
@@ -155,7 +143,7 @@ merge_cells(const struct table *table, char *bytes, uint32_t n_cpus)
 
 	for (uint32_t cpu = 1; cpu < n_cpus; cpu++)
 		stat_merge(&table->stat, (uint64_t *)(void *)bytes, (uint64_t *)(void *)(bytes + cpu * cpu_stride(table)));
-	if (is_array(table) && is_zero(bytes, value.len))
+	if (table_kind_is_array(table->kind) && mem_is_zero(bytes, value.len))
 		value.kind = VALUE_NONE;
 	return value;
 }
@@ -177,7 +165,7 @@ entry_value(const struct control *control, const struct table *table, char *byte
 		else if (value.kind == VALUE_INT)
 			sum.number = (int64_t)((uint64_t)sum.number + (uint64_t)value.number);
 	}
-	if (table->counter && is_array(table) && sum.kind == VALUE_INT && sum.number == 0)
+	if (table->counter && table_kind_is_array(table->kind) && sum.kind == VALUE_INT && sum.number == 0)
 		sum.kind = VALUE_NONE;
 	return sum;
 }
@@ -279,7 +267,7 @@ erase(lua_State *L, uint32_t index)
 	const struct table *table = table_at(L, index);
 	int err;
 
-	if (is_array(table)) {
+	if (table_kind_is_array(table->kind)) {
 		uint32_t n_cpus = table_kind_is_per_cpu(table->kind) ? control->source->n_cpus : 1;
 
 		memset(control->value, 0, cpu_stride(table) * n_cpus);
@@ -303,9 +291,9 @@ store_own_key(lua_State *L, const struct shared *shared, int first, int n)
 	case STORED_NIL: luaL_error(L, "nil as key of table '%s'", table->name); break;
 	case STORED_TOO_LONG:
 		luaL_error(L,
-			   is_array(table) ? "key outside of table '%s', which holds %d entries"
+			   table_kind_is_array(table->kind) ? "key outside of table '%s', which holds %d entries"
 					   : "key of table '%s' is too long, its keys are %d bytes at most",
-			   table->name, (int)(is_array(table) ? table->max_entries : table->key_size - 1));
+			   table->name, (int)(table_kind_is_array(table->kind) ? table->max_entries : table->key_size - 1));
 		break;
 	}
 }

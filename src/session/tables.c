@@ -31,69 +31,6 @@ struct shown {
 	uint32_t n_cpus, stride; /* of values */
 };
 
-static bool
-is_zero(const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
-static bool
-is_array(const struct table *table)
-{
-	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
-}
-
-static bool
-is_signed(const struct btf_type *type)
-{
-	return BTF_INT_ENCODING(type_int(type)) & BTF_INT_SIGNED;
-}
-
-static int64_t
-number_of(const uint8_t *bytes, uint32_t size, bool with_sign)
-{
-	uint64_t n = 0;
-
-	memcpy(&n, bytes, size); /* little-endian */
-	if (with_sign && size < 8)
-		n = (uint64_t)((int64_t)(n << (64 - 8 * size)) >> (64 - 8 * size));
-	return (int64_t)n;
-}
-
-/* The sum of the CPUs' values, which are numbers. */
-static void
-put_sum(const struct shown *shown, const struct btf_type *type, const uint8_t *values, struct text *out)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t cpu = 0; cpu < shown->n_cpus; cpu++)
-		sum += (uint64_t)number_of(values + (size_t)cpu * shown->stride, type->size, is_signed(type));
-	if (is_signed(type))
-		text_printf(out, "%" PRId64, (int64_t)sum);
-	else
-		text_printf(out, "%" PRIu64, sum);
-}
-
-static void
-put_value(const struct shown *shown, const uint8_t *values, struct text *out)
-{
-	const struct table *table = shown->table;
-	const struct btf_type *type = typed_number(shown->types, table->value_type, table->value_size);
-
-	if (shown->n_cpus > 1 && type) {
-		put_sum(shown, type, values, out);
-		return;
-	}
-	for (uint32_t cpu = 0; cpu < shown->n_cpus; cpu++) {
-		if (shown->n_cpus > 1)
-			text_printf(out, "%scpu %u: ", cpu ? ", " : "", cpu);
-		typed_text(shown->types, table->value_type, values + (size_t)cpu * shown->stride, table->value_size, out);
-	}
-}
-
 static int
 compare_entries(const void *a, const void *b, void *arg)
 {
@@ -109,7 +46,7 @@ take_entry(const struct shown *shown, const uint8_t *key, uint8_t *values, struc
 {
 	int err = shown->source->ops->lookup(shown->source, shown->index, key, values);
 
-	if (err == -ENOENT || (err == 0 && is_array(shown->table) && is_zero(values, (size_t)shown->n_cpus * shown->stride)))
+	if (err == -ENOENT || (err == 0 && table_kind_is_array(shown->table->kind) && mem_is_zero(values, (size_t)shown->n_cpus * shown->stride)))
 		return 0;
 	if (err < 0)
 		return err;
@@ -117,7 +54,7 @@ take_entry(const struct shown *shown, const uint8_t *key, uint8_t *values, struc
 	if (!entry->key)
 		return -ENOMEM;
 	memcpy(entry->key, key, shown->table->key_size);
-	put_value(shown, values, &entry->text);
+	typed_cpus_text(shown->types, shown->table->value_type, values, shown->table->value_size, shown->n_cpus, &entry->text);
 	return 1;
 }
 
@@ -131,37 +68,51 @@ free_entries(struct entry *entries, uint32_t n)
 	free(entries);
 }
 
+static bool
+room_for_entry(struct entry **entries, uint32_t n, uint32_t *cap)
+{
+	uint32_t bigger = *cap ? 2 * *cap : 64;
+	struct entry *more;
+
+	if (n < *cap)
+		return true;
+	more = mem_realloc(*entries, bigger * sizeof(*more));
+	if (!more)
+		return false;
+	*entries = more;
+	*cap = bigger;
+	return true;
+}
+
 /* All entries, for the caller to free; how many, or -errno. */
 static int64_t
 take_entries(const struct shown *shown, struct entry **out)
 {
 	uint8_t *keys = mem_alloc(2 * (size_t)shown->table->key_size), *next = keys ? keys + shown->table->key_size : NULL;
 	uint8_t *values = mem_alloc((size_t)shown->n_cpus * shown->stride);
-	const uint8_t *key = NULL;
 	struct entry *entries = NULL;
 	uint32_t n = 0, cap = 0;
-	int err = keys && values ? 0 : -ENOMEM;
+	int err = keys && values ? shown->source->ops->next(shown->source, shown->index, NULL, next) : -ENOMEM;
 
-	while (err >= 0 && n < ENTRIES_MAX && shown->source->ops->next(shown->source, shown->index, key, next) == 0) {
-		if (n == cap) {
-			struct entry *more = mem_realloc(entries, (cap = cap ? 2 * cap : 64) * sizeof(*more));
-
-			if (!more) {
-				err = -ENOMEM;
-				break;
-			}
-			entries = more;
+	while (err == 0 && n < ENTRIES_MAX) {
+		if (!room_for_entry(&entries, n, &cap)) {
+			err = -ENOMEM;
+			break;
 		}
 		entries[n] = (struct entry){ 0 };
 		err = take_entry(shown, next, values, &entries[n]);
-		n += err > 0;
+		if (err < 0)
+			break;
+		n += (uint32_t)err;
 		memcpy(keys, next, shown->table->key_size);
-		key = keys;
+		err = shown->source->ops->next(shown->source, shown->index, keys, next);
 	}
 	free(keys);
 	free(values);
 	*out = entries;
-	if (err >= 0)
+	if (err == 0)
+		complain("table '%s' has more than %u entries: the others are not shown", shown->table->name, ENTRIES_MAX);
+	if (err == 0 || err == -ENOENT)
 		return n;
 	free_entries(entries, n);
 	return err;

@@ -153,5 +153,7 @@ outside_delete(const struct outside_table *table, const void *key)
 int
 outside_next_key(const struct outside_table *table, const void *key, void *next)
 {
-	return bpf_map_get_next_key(table->fd, key, next);
+	int err = bpf_map_get_next_key(table->fd, key, next);
+
+	return err == -KERNEL_ENOTSUPP ? -EOPNOTSUPP : err;
 }

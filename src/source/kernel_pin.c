@@ -83,12 +83,6 @@ add_member(const struct kernel *kernel, struct btf *btf, const char *name, int t
 	return err ? err : btf__add_field(btf, name, type, (off + (shape->nullable ? 8 : 0)) * 8, 0);
 }
 
-static bool
-table_is_array(const struct table *table)
-{
-	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
-}
-
 static int
 key_type(const struct kernel *kernel, struct btf *btf, const struct table *table)
 {
@@ -97,7 +91,7 @@ key_type(const struct kernel *kernel, struct btf *btf, const struct table *table
 
 	if (table->n_key_parts == 0)
 		return number_type(btf, table->key_size, table->key_size == 4);
-	if (table_is_array(table)) {
+	if (table_kind_is_array(table->kind)) {
 		/* The kernel takes nothing but an int for the index; outside_open finds what it stands for. */
 		if (event_type(kernel, btf, OUTSIDE_KEY, 4) < 0)
 			return -EINVAL;

@@ -20,12 +20,6 @@ is_summed(const struct object *object, uint32_t table)
 	return object->tables[table]->use & USE_ADD;
 }
 
-static bool
-is_array(const struct table *table)
-{
-	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY;
-}
-
 int
 sum_share(struct engine *from, const struct engine *to, struct text *why)
 {
@@ -130,7 +124,7 @@ sum_fits(const struct engine *into, struct engine *const *from, uint32_t n, cons
 	for (uint32_t table = 0; table < object->n_tables; table++) {
 		struct fit fit = { into, table, 0 };
 
-		if (!is_summed(object, table) || is_array(object->tables[table]))
+		if (!is_summed(object, table) || table_kind_is_array(object->tables[table]->kind))
 			continue;
 		for (uint32_t i = 0; i < n; i++)
 			each_key(from[i], table, count_new, &fit);
@@ -172,7 +166,7 @@ add_entry(void *arg, const void *key)
 	for (uint32_t cpu = 0; into && cpu < sum->n_cpus; cpu++)
 		add_cell(table, into + cpu * sum->n_words, from + cpu * sum->n_words);
 	sum->n_entries++;
-	if (is_array(table))
+	if (table_kind_is_array(table->kind))
 		memset(from, 0, 8 * (size_t)sum->n_cpus * sum->n_words);
 	else
 		vm_table_delete(sum->from->vm, sum->table, key);

@@ -99,7 +99,7 @@ bad_table(const struct table *table, struct text *why, const char *cause)
 static bool
 is_array(const struct table *table)
 {
-	return table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY || table->kind == TABLE_PROGRAMS;
+	return table_kind_is_array(table->kind) || table->kind == TABLE_PROGRAMS;
 }
 
 static int

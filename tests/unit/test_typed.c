@@ -213,11 +213,37 @@ test_form(void **state)
 	text_fini(&out);
 }
 
+/* Values of two CPUs stand 8 bytes apart. Sums are of 64 bits, however small the numbers are. */
+static void
+test_cpus(void **state)
+{
+	const uint32_t full[4] = { UINT32_MAX, 0, 1, 0 };
+	const int64_t big[2] = { -7, 3 };
+	const uint8_t points[16] = { 1, 0, 2, 0, 0, 0, 0, 0, 0xff, 0xff, 3, 0 };
+	struct text out = { 0 };
+
+	typed_cpus_text(types, u32_id, full, 4, 2, &out);
+	assert_string_equal(out.s, "4294967296");
+	text_clear(&out);
+	typed_cpus_text(types, s64_id, big, 8, 2, &out);
+	assert_string_equal(out.s, "-4");
+	text_clear(&out);
+	typed_cpus_text(types, inner_id, points, 4, 2, &out);
+	assert_string_equal(out.s, "cpu 0: { x: 1, y: 2 }, cpu 1: { x: -1, y: 3 }");
+	text_clear(&out);
+	typed_cpus_text(types, inner_id, points, 4, 1, &out);
+	assert_string_equal(out.s, "{ x: 1, y: 2 }");
+	text_clear(&out);
+	typed_cpus_text(NULL, 0, points, 2, 2, &out);
+	assert_string_equal(out.s, "cpu 0: 01 00, cpu 1: ff ff");
+	text_fini(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms), cmocka_unit_test(test_refused), cmocka_unit_test(test_any_bytes),
+		cmocka_unit_test(test_forms), cmocka_unit_test(test_cpus), cmocka_unit_test(test_refused), cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_order), cmocka_unit_test(test_form),
 	};
 
