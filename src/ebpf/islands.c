@@ -212,6 +212,25 @@ write_island(struct islands *all, const struct island *island, struct bpf_insn *
 		insns[pc].off = (int16_t)(entry_stop(all, island, i) - pc - 1);
 }
 
+/* All that names an instruction by its place: struct code has no other lists of such. */
+static void
+move_places(struct islands *all)
+{
+	struct code *code = all->code;
+
+	for (uint32_t i = 0; i < code->n_fixups; i++)
+		code->fixups[i].pc = new_pc(all, code->fixups[i].pc);
+	for (uint32_t i = 0; i < code->n_relocs; i++)
+		code->relocs[i].pc = new_pc(all, code->relocs[i].pc);
+	for (uint32_t i = 0; i < code->n_patches; i++)
+		code->patches[i].pc = new_pc(all, code->patches[i].pc);
+	for (uint32_t i = 0; i < code->n_cores; i++)
+		code->cores[i].pc = new_pc(all, code->cores[i].pc);
+	for (uint32_t i = 0; i < code->n_labels; i++)
+		if (code->labels[i] != UINT32_MAX)
+			code->labels[i] = new_pc(all, code->labels[i]);
+}
+
 static void
 write_code(struct islands *all)
 {
@@ -231,15 +250,7 @@ write_code(struct islands *all)
 
 		insns[from].off = (int16_t)(jump_stop(all, &code->fixups[i]) - from - 1);
 	}
-	for (uint32_t i = 0; i < code->n_fixups; i++)
-		code->fixups[i].pc = new_pc(all, code->fixups[i].pc);
-	for (uint32_t i = 0; i < code->n_relocs; i++)
-		code->relocs[i].pc = new_pc(all, code->relocs[i].pc);
-	for (uint32_t i = 0; i < code->n_patches; i++)
-		code->patches[i].pc = new_pc(all, code->patches[i].pc);
-	for (uint32_t i = 0; i < code->n_labels; i++)
-		if (code->labels[i] != UINT32_MAX)
-			code->labels[i] = new_pc(all, code->labels[i]);
+	move_places(all);
 	code->insns = insns;
 	code->spans = spans;
 	code->n = code->cap = code->cap_spans = n;

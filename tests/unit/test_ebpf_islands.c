@@ -10,7 +10,7 @@
 
 #include "ebpf/ebpf.h"
 
-/* Unit n of a made program: r1 = n as one instruction or two, then perhaps a branch to another unit. */
+/* Unit n of a made program: r1 = n as one instruction or two, referred to in each way there is, then perhaps a branch to another unit. */
 struct unit {
 	bool wide, branches;
 	uint32_t to;
@@ -36,6 +36,7 @@ make(struct code *code, const struct unit *units, uint32_t n)
 		else
 			code_emit(code, insn_mov_imm(1, (int32_t)i));
 		code_patch(code, i);
+		code_core(code, &(struct core_number){ BPF_CORE_FIELD_BYTE_OFFSET, "struct s.m" });
 		if (units[i].branches)
 			code_branch_imm(code, BPF_JEQ, 1, 0, units[i].to);
 	}
@@ -64,6 +65,7 @@ check(const struct code *code, const struct unit *units, uint32_t n, uint32_t n_
 		assert_int_equal(code->labels[i], pc);
 		assert_int_equal(code->spans[pc].off, i);
 		assert_int_equal(code->patches[i].pc, pc + units[i].wide);
+		assert_int_equal(code->cores[i].pc, pc + units[i].wide);
 		if (units[i].wide) {
 			assert_true(insn_is_wide(&code->insns[pc]));
 			assert_int_equal(code->relocs[seen].pc, pc);
