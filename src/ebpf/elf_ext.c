@@ -44,16 +44,19 @@ read_func_info(struct reader *r, const struct placed *placed, uint32_t pc, const
 	return 0;
 }
 
-/* The text of a line, which holds tabs; anything else that does not print becomes a space, too. */
+/* A text of line information; those that follow each other mostly have the same, which is kept once. */
 static const char *
-line_text(struct reader *r, uint32_t off)
+kept_text(struct reader *r, struct kept_text *last, uint32_t off, const char *(*copy)(struct reader *r, uint32_t off))
 {
-	char *text = arena_strdup(r->arena, typeinfo_string(r->types, off));
+	if (!last->text || last->off != off)
+		*last = (struct kept_text){ off, copy(r, off) };
+	return last->text;
+}
 
-	for (char *s = text; *s; s++)
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			*s = ' ';
-	return text;
+static const char *
+copy_name(struct reader *r, uint32_t off)
+{
+	return arena_strdup(r->arena, elf_type_string(r, off));
 }
 
 static int
@@ -66,8 +69,8 @@ read_line_info(struct reader *r, const struct placed *placed, uint32_t pc, const
 	func->lines = elf_grow(r, func->lines, func->n_lines, sizeof(*func->lines));
 	func->lines[func->n_lines++] = (struct source_line){
 		.pc = pc,
-		.file = arena_strdup(r->arena, elf_type_string(r, info.file_name_off)),
-		.text = line_text(r, info.line_off),
+		.file = kept_text(r, &r->last_file, info.file_name_off, copy_name),
+		.text = kept_text(r, &r->last_line, info.line_off, elf_type_line),
 		.line = BPF_LINE_INFO_LINE_NUM(info.line_col),
 		.column = BPF_LINE_INFO_LINE_COL(info.line_col),
 	};
@@ -89,7 +92,7 @@ read_core_info(struct reader *r, const struct placed *placed, uint32_t pc, const
 		.pc = pc,
 		.kind = info.kind,
 		.type = info.type_id,
-		.access = arena_strdup(r->arena, elf_type_string(r, info.access_str_off)),
+		.access = copy_name(r, info.access_str_off),
 	};
 	return 0;
 }
@@ -199,33 +202,37 @@ sort_lists(struct reader *r)
 	return 0;
 }
 
+/* The lists that the header says there are, in a section whose rest, behind the header, begins at `data`. */
+static int
+read_lists(struct reader *r, const struct ext_header *header, const uint8_t *data, uint64_t len)
+{
+	const struct ext_list lists[] = {
+		{ "function", header->func_off, header->func_len, sizeof(struct bpf_func_info), read_func_info, false },
+		{ "line", header->line_off, header->line_len, sizeof(struct bpf_line_info), read_line_info, false },
+		{ "CO-RE relocation", header->core_off, header->core_len, sizeof(struct bpf_core_relo), read_core_info, true },
+	};
+	int err = check_lists(r, lists, ARRAY_SIZE(lists), len);
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists) && !err; i++)
+		err = read_list(r, data, &lists[i]);
+	return err ? err : sort_lists(r);
+}
+
 int
 elf_read_ext(struct reader *r)
 {
 	const struct section *section = elf_section(r, ".BTF.ext");
 	struct ext_header header = { 0 };
-	size_t with_core = sizeof(header), without = offsetof(struct ext_header, core_off);
-	int err;
+	size_t with_core = sizeof(header), without_core = offsetof(struct ext_header, core_off);
 
 	if (!section || !section->data || !r->types)
 		return 0;
 	memcpy(&header, section->data, section->size < with_core ? section->size : with_core);
 	if (header.magic != BTF_MAGIC || header.version != BTF_VERSION)
 		return elf_fail(r, ".BTF.ext is damaged: no magic number of BTF, version 1");
-	if (header.header_len < without || header.header_len > section->size)
+	if (header.header_len < without_core || header.header_len > section->size)
 		return elf_fail(r, ".BTF.ext is damaged: its header does not end");
 	if (header.header_len < with_core)
 		header.core_off = header.core_len = 0;
-	{
-		const struct ext_list lists[] = {
-			{ "function", header.func_off, header.func_len, sizeof(struct bpf_func_info), read_func_info, false },
-			{ "line", header.line_off, header.line_len, sizeof(struct bpf_line_info), read_line_info, false },
-			{ "CO-RE relocation", header.core_off, header.core_len, sizeof(struct bpf_core_relo), read_core_info, true },
-		};
-
-		err = check_lists(r, lists, ARRAY_SIZE(lists), section->size - header.header_len);
-		for (size_t i = 0; i < ARRAY_SIZE(lists) && !err; i++)
-			err = read_list(r, section->data + header.header_len, &lists[i]);
-	}
-	return err ? err : sort_lists(r);
+	return read_lists(r, &header, section->data + header.header_len, section->size - header.header_len);
 }

@@ -36,13 +36,19 @@ struct placed {
 	uint32_t func;
 };
 
+/* A text of the BTF, and its offset there. NULL: none yet. */
+struct kept_text {
+	uint32_t off;
+	const char *text;
+};
+
 struct reader {
 	struct arena *arena; /* of the object */
 	struct arena *scratch;
 	struct object *object;
 	const char *path;
 	struct text *why;
-	uint64_t n_steps; /* of looking for a name or place among many, see elf_step */
+	uint64_t n_steps; /* see elf_steps */
 	bool is_outline; /* only tables of known kinds, and types; what is not known is passed over */
 	Elf *elf;
 	struct typeinfo *types; /* NULL: the file has none */
@@ -53,6 +59,7 @@ struct reader {
 	size_t n_symbols;
 	struct placed *placed; /* sorted by section and start */
 	uint32_t n_placed;
+	struct kept_text last_file, last_line; /* of the last line information */
 };
 
 /* Sets *why to "FILE: message"; returns -EINVAL. */
@@ -60,13 +67,20 @@ int
 elf_fail(struct reader *r, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /*
- * To be asked for each thing that is looked at while one is searched for. False: there were too many in this file, which is then refused in
- * the end, whatever the search found.
+ * Counts `n` steps of work that a file can ask for more often than it has bytes: things looked at while one is searched for, bytes of names that are
+ * copied. False: there were too many. The file is then refused in the end, whatever came of it.
  */
+static inline bool
+elf_steps(struct reader *r, uint64_t n)
+{
+	r->n_steps += n;
+	return r->n_steps <= ELF_STEPS_MAX;
+}
+
 static inline bool
 elf_step(struct reader *r)
 {
-	return ++r->n_steps <= ELF_STEPS_MAX;
+	return elf_steps(r, 1);
 }
 
 /* The section of that name; NULL: there is none. */
@@ -81,9 +95,13 @@ elf_symbol_section(const struct reader *r, const struct symbol *symbol);
 bool
 elf_in_family(const char *name, const char *prefix);
 
-/* A string of the BTF, "" where it is one that should not be shown. */
+/* A string of the BTF, "" where it is one that should not be shown. Its bytes are steps (elf_steps). */
 const char *
-elf_type_string(const struct reader *r, uint32_t off);
+elf_type_string(struct reader *r, uint32_t off);
+
+/* The same, with a space for each byte that does not print: for lines of source text, which hold tabs. In the object's arena. */
+const char *
+elf_type_line(struct reader *r, uint32_t off);
 
 /* Room for one more in a list of the object's; it grows by doubling, whenever the count is a power of two. */
 void *

@@ -9,7 +9,7 @@
  *     relocations of code sections       relocs of functions, and calls inside a section that need no relocation too
  *
  * Tables and functions come in the order of the symbol table. Names of our own tables (".globals") get their dot back.
- * What the object cannot express is refused by name: undefined symbols, tables of tables. Functions have
+ * What the object cannot express is refused by name: undefined symbols, kinds of tables that we do not know. Functions have
  * lines (struct func, `lines`) instead of spans, and CO-RE relocations wait for core_apply (core.c).
  *
  * Nothing in the file is trusted: libelf checks the outer shape, typeinfo.c the BTF; every offset, size, index and name that is
@@ -48,7 +48,6 @@ elf_fail(struct reader *r, const char *format, ...)
 	return -EINVAL;
 }
 
-/* True for "prefix" and "prefix.anything". */
 bool
 elf_in_family(const char *name, const char *prefix)
 {
@@ -73,10 +72,16 @@ elf_grow(struct reader *r, void *list, uint32_t n, size_t size)
 /* ---- sections and symbols ------------------------------------------------------------------------------------------------ */
 
 static bool
+is_printing(char c)
+{
+	return (unsigned char)c >= ' ' && c != 0x7f;
+}
+
+static bool
 is_printable(const char *s)
 {
 	for (; *s; s++)
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
+		if (!is_printing(*s))
 			return false;
 	return true;
 }
@@ -213,7 +218,6 @@ read_symbols(struct reader *r)
 	return err;
 }
 
-/* The section in which a symbol is defined; NULL: none (undefined, absolute, ...). */
 struct section *
 elf_symbol_section(const struct reader *r, const struct symbol *symbol)
 {
@@ -221,6 +225,7 @@ elf_symbol_section(const struct reader *r, const struct symbol *symbol)
 
 	return i > 0 && i < SHN_LORESERVE && i < r->n_sections ? &r->sections[i] : NULL;
 }
+
 /* ---- BTF ------------------------------------------------------------------------------------------------------------------- */
 
 /* The types, for reading the rest. */
@@ -258,12 +263,32 @@ keep_btf(struct reader *r)
 	r->object->btf_len = (uint32_t)len;
 }
 
-const char *
-elf_type_string(const struct reader *r, uint32_t off)
+/* As long as there are steps for its bytes: a file may name one long string a million times. */
+static const char *
+type_string(struct reader *r, uint32_t off)
 {
-	const char *s = typeinfo_string(r->types, off);
+	const char *s = elf_steps(r, 0) ? typeinfo_string(r->types, off) : "";
+
+	return elf_steps(r, strlen(s)) ? s : "";
+}
+
+const char *
+elf_type_string(struct reader *r, uint32_t off)
+{
+	const char *s = type_string(r, off);
 
 	return is_printable(s) ? s : "";
+}
+
+const char *
+elf_type_line(struct reader *r, uint32_t off)
+{
+	char *line = arena_strdup(r->arena, type_string(r, off));
+
+	for (char *s = line; *s; s++)
+		if (!is_printing(*s))
+			*s = ' ';
+	return line;
 }
 
 /* ---- the whole file ----------------------------------------------------------------------------------------------------------------- */
@@ -336,7 +361,7 @@ read_object(struct reader *r)
 		elf_read_protos(r);
 	if (r->n_steps > ELF_STEPS_MAX) {
 		text_clear(r->why);
-		err = elf_fail(r, "too many sections, symbols and variables refer to each other: reading it would take too long");
+		err = elf_fail(r, "too many sections, symbols, types and lines refer to each other: reading it would take too long");
 	}
 	if (!err) {
 		find_own_tables(r->object);

@@ -317,7 +317,8 @@ read_data(struct reader *r, struct section *section, const struct symbol *symbol
 		table.name = table_name(r, symbol->name);
 	table.value_size = (uint32_t)section->size;
 	table.read_only = elf_in_family(section->name, ".rodata");
-	table.value_type = r->types ? typeinfo_find(r->types, section->name, BTF_KIND_DATASEC) : 0;
+	if (r->types && elf_steps(r, typeinfo_count(r->types)))
+		table.value_type = typeinfo_find(r->types, section->name, BTF_KIND_DATASEC);
 	if (table.value_type)
 		place_variables(r, section, table.value_type);
 	if (section->data) {

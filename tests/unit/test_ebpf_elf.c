@@ -437,24 +437,27 @@ test_no_such_path(void **state)
 	"static void *(*lookup)(void *, const void *) = (void *)1;\n" \
 	"char _license[] SEC(\"license\") = \"GPL\";\n"
 
-/* Compiles C into fixture->path. Skips the test where there is no clang. */
+/* Compiles C into fixture->path, from a file, whose lines the object then quotes. Skips the test where there is no clang. */
 static void
 compile_c(const struct fixture *fixture, const char *source)
 {
-	char *command;
-	FILE *clang;
+	char *path, *command;
+	FILE *out;
 
 	if (system("command -v clang >/dev/null && clang --print-targets | grep -q bpf")) {
 		print_message("# clang with its bpf target is not installed\n");
 		skip();
 	}
-	if (asprintf(&command, "clang -target bpf -O2 -g -c -w -x c - -o %s", fixture->path) < 0)
+	if (asprintf(&path, "%s.c", fixture->path) < 0 || asprintf(&command, "clang -target bpf -O2 -g -c -w %s -o %s", path, fixture->path) < 0)
 		fail();
-	clang = popen(command, "w");
+	out = fopen(path, "w");
+	fputs(C_PRELUDE, out);
+	fputs(source, out);
+	fclose(out);
+	assert_int_equal(system(command), 0);
+	unlink(path);
 	free(command);
-	fputs(C_PRELUDE, clang);
-	fputs(source, clang);
-	assert_int_equal(pclose(clang), 0);
+	free(path);
 }
 
 static const struct table *
@@ -582,7 +585,46 @@ test_too_many(void **state)
 		assert_true(time(NULL) - since < 60); /* a second, on a machine that is free */
 		assert_int_equal(object != NULL, cases[i].is_read);
 		if (!object)
-			assert_non_null(strstr(fixture->why.s, "too many sections, symbols and variables refer to each other"));
+			assert_non_null(strstr(fixture->why.s, "too many sections, symbols, types and lines refer to each other"));
+	}
+}
+
+/*
+ * Line information of 2,000 instructions that names two lines in turn, each of `width` bytes, by two functions on those lines which stand in place
+ * of their calls. What a file makes its reader copy is limited, though the file itself is small.
+ */
+static void
+test_long_lines(void **state)
+{
+	static const struct {
+		int width;
+		bool is_read;
+	} cases[] = { { 1000, true }, { 100000, false } };
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct object *object;
+		char *source = NULL;
+		size_t len;
+		FILE *out = open_memstream(&source, &len);
+
+		fputs("static volatile int v;\n", out);
+		for (char name = 'a'; name <= 'b'; name++)
+			fprintf(out, "static inline __attribute__((always_inline)) void %c(void) { v = '%c'; } /* %*s */\n", name, name, cases[i].width, "");
+		fputs("SEC(\"raw_tp/x\") int f(void *ctx) {", out);
+		for (int n = 0; n < 1000; n++)
+			fputs(" a(); b();", out);
+		fputs(" return 0; }\n", out);
+		fclose(out);
+		compile_c(fixture, source);
+		free(source);
+		text_clear(&fixture->why);
+		object = elf_read(fixture->arena, fixture->path, &fixture->why);
+		assert_int_equal(object != NULL, cases[i].is_read);
+		if (object)
+			assert_in_range(object->funcs[0]->n_lines, 2000, 10000);
+		else
+			assert_non_null(strstr(fixture->why.s, "too many sections, symbols, types and lines refer to each other"));
 	}
 }
 
@@ -630,6 +672,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_clang, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clang_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 	};
 
