@@ -21,6 +21,7 @@
 
 #define SYSFS_BTF   "/sys/kernel/btf"
 #define BUDGET      (1u << 22) /* steps of comparing types, for a whole object */
+#define LOOKS_MAX   (1u << 26) /* names that are looked at in search of types, for a whole object: about a second */
 #define MODULES_MAX 4096
 
 /* ---- the target --------------------------------------------------------------------------------------------------------------- */
@@ -46,14 +47,24 @@ hash_name(const char *name, uint32_t len)
 	return hash;
 }
 
+/* A power of two, for `n` names. */
+static uint32_t
+buckets_for(uint32_t n)
+{
+	uint32_t n_buckets = 256;
+
+	while (n_buckets < n / 2)
+		n_buckets *= 2;
+	return n_buckets;
+}
+
 /* False: out of memory. */
 static bool
 index_names(struct core_target *target)
 {
 	uint32_t n = typeinfo_count(target->types);
 
-	for (target->n_heads = 256; target->n_heads < n / 2;)
-		target->n_heads *= 2;
+	target->n_heads = buckets_for(n);
 	target->heads = mem_alloc(target->n_heads * sizeof(*target->heads));
 	target->next = mem_alloc((size_t)n * sizeof(*target->next));
 	if (!target->heads || !target->next)
@@ -161,23 +172,23 @@ read_modules(struct core_target *target)
 
 /* ---- candidates ------------------------------------------------------------------------------------------------------------------ */
 
-#define CANDIDATES_MAX 256
-
-/* The target's types that may be what a type of the object describes. */
+/* The target's types that may be what types of the object describe, which have this name up to "___" and are of this kind. */
 struct candidates {
-	uint32_t local;
-	struct type_ref refs[CANDIDATES_MAX];
-	uint32_t n;
-	struct candidates *next;
+	const char *name;
+	uint32_t len, kind;
+	struct type_ref *refs;
+	uint32_t n, cap;
+	struct candidates *next; /* with the same hash */
 };
 
 struct core {
 	struct object *object;
 	struct core_target *target;
-	struct typeinfo *types;       /* the object's */
+	struct typeinfo *types;    /* the object's */
 	struct arena *scratch;
-	struct candidates *known;     /* those looked for so far */
-	uint32_t budget;
+	struct candidates **known; /* those looked for so far, by name */
+	uint32_t n_known;          /* a power of two */
+	uint32_t budget, looks_left;
 	struct text *why;
 	/* What is being done, for messages. */
 	const struct func *func;
@@ -201,56 +212,63 @@ damaged(struct core *core, const char *format, ...)
 }
 
 static bool
-is_candidate(const struct typeinfo *types, uint32_t id, const char *name, uint32_t len, uint32_t kind)
+may_look(struct core *core)
 {
-	const char *other = typeinfo_name(types, id);
-
-	return strncmp(other, name, len) == 0 && core_name_len(other) == len && core_kinds_agree(kind, typeinfo_kind(types, id));
+	return core->looks_left && core->looks_left--;
 }
 
-static void
-add_candidate(struct candidates *c, const struct typeinfo *types, uint32_t id)
+/* Adds the target's type if it is a candidate. False: no more may be looked at. */
+static bool
+consider(struct core *core, struct candidates *c, const struct typeinfo *types, uint32_t id)
 {
-	if (c->n < CANDIDATES_MAX)
-		c->refs[c->n++] = (struct type_ref){ types, id };
+	const char *name = typeinfo_name(types, id);
+
+	if (!may_look(core))
+		return false;
+	if (strncmp(name, c->name, c->len) != 0 || core_name_len(name) != c->len || !core_kinds_agree(c->kind, typeinfo_kind(types, id)))
+		return true;
+	c->refs = arena_grow(core->scratch, c->refs, c->n, &c->cap, sizeof(*c->refs));
+	c->refs[c->n++] = (struct type_ref){ types, id };
+	return true;
 }
 
 static void
 find_candidates(struct core *core, struct candidates *c)
 {
 	struct core_target *target = core->target;
-	const char *name = typeinfo_name(core->types, c->local);
-	uint32_t len = core_name_len(name), kind = typeinfo_kind(core->types, c->local);
+	uint32_t id = target->heads[hash_name(c->name, c->len) & (target->n_heads - 1)];
 
-	for (uint32_t id = target->heads[hash_name(name, len) & (target->n_heads - 1)]; id; id = target->next[id])
-		if (is_candidate(target->types, id, name, len, kind))
-			add_candidate(c, target->types, id);
+	while (id && consider(core, c, target->types, id))
+		id = target->next[id];
 	if (c->n)
 		return;
 	if (target->has_modules)
 		read_modules(target);
-	for (uint32_t i = 0; i < target->n_modules; i++)
-		for (uint32_t id = typeinfo_first(target->modules[i]); id < typeinfo_count(target->modules[i]); id++)
-			if (is_candidate(target->modules[i], id, name, len, kind))
-				add_candidate(c, target->modules[i], id);
+	for (uint32_t i = 0; i < target->n_modules; i++) {
+		const struct typeinfo *module = target->modules[i];
+
+		for (id = typeinfo_first(module); id < typeinfo_count(module) && consider(core, c, module, id);)
+			id++;
+	}
 }
 
+/* NULL: no more may be looked at. */
 static const struct candidates *
 candidates_of(struct core *core, uint32_t local)
 {
-	struct candidates *c = core->known;
+	struct candidates wanted = { .name = typeinfo_name(core->types, local), .kind = typeinfo_kind(core->types, local) }, **slot, *c;
 
-	while (c && c->local != local)
-		c = c->next;
-	if (c)
-		return c;
-	c = arena_alloc(core->scratch, sizeof(*c));
-	c->local = local;
-	c->next = core->known;
-	core->known = c;
-	if (*typeinfo_name(core->types, local)) /* nothing has the name of one without a name */
+	wanted.len = core_name_len(wanted.name);
+	slot = &core->known[hash_name(wanted.name, wanted.len) & (core->n_known - 1)];
+	for (c = *slot; c && may_look(core); c = c->next)
+		if (c->kind == wanted.kind && c->len == wanted.len && memcmp(c->name, wanted.name, wanted.len) == 0)
+			return c;
+	wanted.next = *slot;
+	c = *slot = arena_alloc(core->scratch, sizeof(*c));
+	*c = wanted;
+	if (*wanted.name) /* nothing has the name of one without a name */
 		find_candidates(core, c);
-	return c;
+	return core->looks_left ? c : NULL;
 }
 
 /* ---- the instruction --------------------------------------------------------------------------------------------------------------------- */
@@ -390,7 +408,7 @@ resolve(struct core *core, const struct core_path *local, struct core_value *out
 	uint64_t bit_off = 0;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < c->n; i++) {
+	for (uint32_t i = 0; c && i < c->n && may_look(core); i++) {
 		struct core_path path;
 		struct core_value value;
 		enum core_verdict verdict = core_path_match(core->reloc->kind, local, c->refs[i], &path, &core->budget);
@@ -408,6 +426,8 @@ resolve(struct core *core, const struct core_path *local, struct core_value *out
 		*out = value;
 		bit_off = path.bit_off;
 	}
+	if (!core->looks_left)
+		return damaged(core, "looking for the types takes too long");
 	if (n == 0)
 		*out = core_value_of_nothing(core->reloc->kind);
 	if (out->missing)
@@ -424,7 +444,8 @@ apply_one(struct core *core)
 
 	if (!core_kind_is_known(core->reloc->kind))
 		return damaged(core, "kind %u is not known", core->reloc->kind);
-	if (core->reloc->pc >= core->func->n_insns || !core_path_read(core->types, core->reloc, &path))
+	if (core->reloc->pc >= core->func->n_insns || core->reloc->type >= typeinfo_count(core->types) ||
+	    !core_path_read(core->types, core->reloc, &path))
 		return damaged(core, "type %u has no \"%s\"", core->reloc->type, core->reloc->access);
 	if (!core_value_of(core->reloc->kind, &path, &local))
 		return damaged(core, "the field has no size");
@@ -447,7 +468,7 @@ core_is_needed(const struct object *object)
 int
 core_apply(struct object *object, struct core_target *target, struct text *why)
 {
-	struct core core = { .object = object, .target = target, .budget = BUDGET, .why = why };
+	struct core core = { .object = object, .target = target, .budget = BUDGET, .looks_left = LOOKS_MAX, .why = why };
 	struct text inner = { 0 };
 	int err = 0;
 
@@ -460,6 +481,8 @@ core_apply(struct object *object, struct core_target *target, struct text *why)
 	if (!core.types)
 		return -EINVAL;
 	core.scratch = arena_new();
+	core.n_known = buckets_for(typeinfo_count(core.types));
+	core.known = arena_alloc(core.scratch, core.n_known * sizeof(*core.known));
 	for (uint32_t f = 0; f < object->n_funcs && !err; f++)
 		for (uint32_t i = 0; i < object->funcs[f]->n_cores && !err; i++) {
 			core.func = object->funcs[f];

@@ -166,7 +166,6 @@ path_enumerator(struct core_path *path, const char *access)
 	return path_add(path, (struct core_step){ .within = plain, .index = index, .name = enumerator_name(path->root.types, type, index) });
 }
 
-/* The object's path. False: the relocation is damaged. */
 bool
 core_path_read(const struct typeinfo *types, const struct core_reloc *reloc, struct core_path *path)
 {
@@ -182,7 +181,6 @@ core_path_read(const struct typeinfo *types, const struct core_reloc *reloc, str
 	return false;
 }
 
-/* "struct task_struct.se.vruntime", for messages. */
 void
 core_path_print(const struct core_path *path, struct text *out)
 {
@@ -258,7 +256,7 @@ match_field(const struct core_path *local, struct core_path *out, uint32_t *budg
 }
 
 static enum core_verdict
-match_enumerator(const struct core_path *local, struct core_path *out)
+match_enumerator(const struct core_path *local, struct core_path *out, uint32_t *budget)
 {
 	const char *name = local->steps[0].name;
 	uint32_t plain, len = core_name_len(name);
@@ -269,13 +267,15 @@ match_enumerator(const struct core_path *local, struct core_path *out)
 	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
 		const char *other = enumerator_name(out->root.types, type, i);
 
+		if (*budget == 0)
+			return CORE_TOO_DEEP;
+		--*budget;
 		if (core_name_len(other) == len && strncmp(other, name, len) == 0)
 			return path_add(out, (struct core_step){ .within = plain, .index = i, .name = other }) ? CORE_AGREES : CORE_TOO_DEEP;
 	}
 	return CORE_DIFFERS;
 }
 
-/* Looks for the object's path in one of the target's types. */
 enum core_verdict
 core_path_match(enum bpf_core_relo_kind kind, const struct core_path *local, struct type_ref root, struct core_path *out, uint32_t *budget)
 {
@@ -288,7 +288,7 @@ core_path_match(enum bpf_core_relo_kind kind, const struct core_path *local, str
 			return core_types_match(local->root, root, budget);
 		return core_types_agree(local->root, root, budget);
 	case TOPIC_ENUM:
-		return match_enumerator(local, out);
+		return match_enumerator(local, out, budget);
 	}
 	return CORE_DIFFERS;
 }
@@ -403,7 +403,6 @@ enum_value(enum bpf_core_relo_kind kind, const struct core_path *path)
 	return (uint64_t)wide->val_hi32 << 32 | wide->val_lo32;
 }
 
-/* The number that the relocation asks for, at that place. False: a field without a size. */
 bool
 core_value_of(enum bpf_core_relo_kind kind, const struct core_path *path, struct core_value *value)
 {
@@ -420,7 +419,6 @@ core_value_of(enum bpf_core_relo_kind kind, const struct core_path *path, struct
 	return false;
 }
 
-/* What a relocation about something that the target has not gets: "does it exist?" has an answer, "where is it?" none. */
 struct core_value
 core_value_of_nothing(enum bpf_core_relo_kind kind)
 {

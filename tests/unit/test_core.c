@@ -324,6 +324,62 @@ test_hostile(void **state)
 	typeinfo_free(types);
 }
 
+/* BTF of `n` structures without members, all of the name "s". *len: its bytes, to be freed. */
+static void *
+make_alike(uint32_t n, uint32_t *len)
+{
+	static const char names[] = "\0s";
+	struct btf_header header = { .magic = BTF_MAGIC, .version = BTF_VERSION, .hdr_len = sizeof(header) };
+	struct btf_type type = { .name_off = 1, .info = BTF_KIND_STRUCT << 24 };
+	char *bytes;
+
+	header.type_len = header.str_off = n * (uint32_t)sizeof(type);
+	header.str_len = sizeof(names);
+	*len = header.hdr_len + header.type_len + header.str_len;
+	bytes = malloc(*len);
+	memcpy(bytes, &header, sizeof(header));
+	for (uint32_t i = 0; i < n; i++)
+		memcpy(bytes + header.hdr_len + i * sizeof(type), &type, sizeof(type));
+	memcpy(bytes + header.hdr_len + header.str_off, names, sizeof(names));
+	return bytes;
+}
+
+/* An object asks for each of its types where it is, and each may be any of the target's: so many questions are too many at some point. */
+static void
+test_many_alike(void **state)
+{
+	static const struct {
+		uint32_t n;
+		int err;
+	} cases[] = { { 100, 0 }, { 20000, -EINVAL } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct object *object = object_new(f->arena, "alike", NULL);
+		struct func *func = arena_alloc(f->arena, sizeof(*func));
+		struct core_target *target;
+		struct typeinfo *types;
+
+		object->btf = make_alike(cases[i].n, &object->btf_len);
+		types = typeinfo_new(object->btf, object->btf_len, NULL, &f->why);
+		target = core_target_of(types);
+		*func = (struct func){ .name = "f", .n_insns = cases[i].n, .n_cores = cases[i].n };
+		func->insns = arena_alloc(f->arena, func->n_insns * sizeof(*func->insns));
+		func->cores = arena_alloc(f->arena, func->n_cores * sizeof(*func->cores));
+		for (uint32_t pc = 0; pc < func->n_insns; pc++) {
+			func->insns[pc] = insn_mov_imm(1, 0);
+			func->cores[pc] = (struct core_reloc){ .pc = pc, .kind = BPF_CORE_FIELD_BYTE_OFFSET, .type = pc + 1, .access = "0" };
+		}
+		object_add_func(object, func);
+		assert_int_equal(core_apply(object, target, &f->why), cases[i].err);
+		if (cases[i].err)
+			assert_non_null(strstr(f->why.s, "looking for the types takes too long"));
+		core_target_free(target);
+		typeinfo_free(types);
+		free((void *)(uintptr_t)object->btf);
+	}
+}
+
 static void
 test_name_len(void **state)
 {
@@ -354,6 +410,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_kernel_types, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unresolved, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_alike, setup, teardown),
 	};
 
 	libbpf_set_print(quiet);
