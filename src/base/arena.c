@@ -6,6 +6,7 @@
  * request is a block, so that AddressSanitizer knows its end. Relies on nothing; promises zeroed, aligned memory or the end of
  * the program: a compiler that ran out of memory has nothing better to do than to say so.
  */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,13 @@
 #define BLOCK_SIZE (64u * 1024)
 #define ALIGNMENT 16
 
+/* Larger requests get a block of their own. */
+#ifdef KTAP_DEBUG_ARENA
+#define SHARED_MAX 0u
+#else
+#define SHARED_MAX (BLOCK_SIZE / 4)
+#endif
+
 struct block {
 	struct block *next;
 	size_t used, size; /* bytes of data[] */
@@ -22,7 +30,7 @@ struct block {
 };
 
 struct arena {
-	struct block *blocks; /* the first one is being filled */
+	struct block *blocks; /* small requests are put into the first, while it has room */
 };
 
 static _Noreturn void
@@ -32,34 +40,44 @@ out_of_memory(size_t size)
 	exit(3);
 }
 
-/* KTAP_FAIL_ALLOC=n: true for the n-th call. Kept apart from the allocators so that each is one line longer only. */
+#define UNREAD (-1)
+
+/* KTAP_FAIL_ALLOC=n: true for the n-th call, whichever thread makes it. */
 static bool
 should_fail(void)
 {
-	static atomic_long left = -2; /* -2: not read yet, -1: never fail */
+	static atomic_long calls_left = UNREAD; /* until the one that fails; 0: none fails (any more) */
+	long left = atomic_load_explicit(&calls_left, memory_order_relaxed);
 
-	if (atomic_load_explicit(&left, memory_order_relaxed) == -1)
-		return false;
-	if (atomic_load(&left) == -2) {
+	if (left == UNREAD) {
 		const char *n = getenv("KTAP_FAIL_ALLOC");
 
-		atomic_store(&left, n && atol(n) > 0 ? atol(n) : -1);
-		if (atomic_load(&left) == -1)
-			return false;
+		left = n && atol(n) > 0 ? atol(n) : 0;
+		atomic_store(&calls_left, left);
 	}
-	return atomic_load(&left) > 0 && atomic_fetch_sub(&left, 1) == 1;
+	while (left && !atomic_compare_exchange_weak(&calls_left, &left, left - 1))
+		;
+	return left == 1;
+}
+
+/* As malloc(3) fails. */
+static void *
+no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
 }
 
 void *
 mem_alloc(size_t size)
 {
-	return should_fail() ? NULL : calloc(1, size ? size : 1);
+	return should_fail() ? no_memory() : calloc(1, size ? size : 1);
 }
 
 void *
 mem_realloc(void *old, size_t size)
 {
-	return should_fail() ? NULL : realloc(old, size ? size : 1);
+	return should_fail() ? no_memory() : realloc(old, size ? size : 1);
 }
 
 bool
@@ -92,16 +110,17 @@ arena_free(struct arena *arena)
 	free(arena);
 }
 
+/* A block in front of those at *link. */
 static struct block *
-block_new(struct arena *arena, size_t size)
+block_new(struct block **link, size_t size)
 {
 	struct block *block = size < SIZE_MAX - sizeof(*block) ? mem_alloc(sizeof(*block) + size) : NULL;
 
 	if (!block)
 		out_of_memory(size);
 	block->size = size;
-	block->next = arena->blocks;
-	arena->blocks = block;
+	block->next = *link;
+	*link = block;
 	return block;
 }
 
@@ -111,16 +130,14 @@ arena_alloc(struct arena *arena, size_t size)
 	struct block *block = arena->blocks;
 	void *p;
 
-#ifdef KTAP_DEBUG_ARENA
-	block = block_new(arena, size);
-	block->used = size;
-	return block->data;
-#endif
-	if (size > SIZE_MAX - ALIGNMENT)
-		out_of_memory(size);
+	if (size > SHARED_MAX || !SHARED_MAX) { /* behind the first, which still has room */
+		block = block_new(block ? &block->next : &arena->blocks, size);
+		block->used = size;
+		return block->data;
+	}
 	size = round_up(size ? size : 1, ALIGNMENT);
 	if (!block || block->size - block->used < size)
-		block = block_new(arena, size > BLOCK_SIZE / 4 ? size : BLOCK_SIZE);
+		block = block_new(&arena->blocks, BLOCK_SIZE);
 	p = block->data + block->used;
 	block->used += size;
 	return p;
