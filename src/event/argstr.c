@@ -346,11 +346,11 @@ format_probe(const struct event *event, const struct bytes *record, struct text 
 }
 
 /*
- * libtraceevent follows offsets in the record without looking at its size: 16 bits of offset and 16 of length. So it gets
- * a copy with as many zeros behind it, which makes any offset harmless.
+ * libtraceevent may follow offsets in the record without looking at its size: 16 bits of offset and 16 of length, and what print_format.c lets through.
+ * So it gets a copy with as many zeros behind it, which makes any offset harmless; pages that are not looked at take no memory.
  */
 #define PADDED_RECORD (64 * 1024)
-#define PADDED_SIZE   (3 * 64 * 1024)
+#define PADDED_SIZE   (3 * 64 * 1024 + PRINT_REACH)
 
 static bool
 format_by_kernel(struct events *events, const struct event *event, const struct bytes *record, struct text *out)
@@ -360,7 +360,7 @@ format_by_kernel(struct events *events, const struct event *event, const struct 
 	struct trace_seq seq;
 	uint16_t type;
 
-	if (!parsed || record->len < 8 || record->len > PADDED_RECORD)
+	if (!parsed || record->len < 8 || record->len > PADDED_RECORD || (events->origin == EVENTS_RECORDED && !print_format_is_bounded(parsed)))
 		return false;
 	if (!events->padded)
 		events->padded = arena_alloc(events->arena, PADDED_SIZE);

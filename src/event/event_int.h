@@ -32,6 +32,7 @@ struct events {
 	struct event_list made;        /* kernel functions and timers, in the order of their making */
 	bool tracefs_read;
 	bool has_known;                /* recordings: events_add_known was called */
+	bool has_formats;              /* recordings: events_tep was called */
 	int tracefs_error;
 	struct entry *buckets[NAME_BUCKETS];
 	unsigned char *padded;         /* argstr.c: copy of a record with zeros behind it */
@@ -50,6 +51,20 @@ events_tep(struct events *events);
  */
 struct tep_event *
 events_tep_event(struct events *events, const struct event *event);
+
+/* ---- print_format.c ---- */
+
+#define PRINT_REACH (1u << 20) /* bytes */
+
+/* May libtraceevent parse this format of a recording: is it of a size, and nested as deep, as formats are? */
+bool
+print_format_is_readable(const char *text, size_t len);
+
+/* May it print records by this format, if PRINT_REACH bytes follow the last place where a field may begin? */
+bool
+print_format_is_bounded(const struct tep_event *parsed);
+
+/* ---- format.c ---- */
 
 /*
  * The fields of system calls and, for EVENTS_USER, of the process events: event->fields, n_fields,

@@ -9,12 +9,10 @@
 #include <string.h>
 #include <traceevent/event-parse.h>
 
+#include "ebpf/ebpf.h"
 #include "event/event_int.h"
 
 /* ---- system calls ---------------------------------------------------------------------------- */
-
-#define SYSCALL_EXIT_LEN  24
-#define SYSCALL_ENTER_LEN 64 /* with room for all six arguments (RECORD_SYSCALL_LEN) */
 
 /*
  * C types of system call arguments that are no pointers and not 8 bytes of unsigned long. `const` is
@@ -91,12 +89,12 @@ syscall_fields(struct arena *arena, struct event *event, const struct syscall *s
 	event->n_fields = 1 + n_args;
 	if (event->kind == EVENT_SYSCALL_EXIT) {
 		event->fields[1] = ret_field;
-		event->record_size = SYSCALL_EXIT_LEN;
+		event->record_size = RECORD_SYSCALL_EXIT_LEN;
 		return;
 	}
 	for (i = 0; i < n_args; i++)
 		arg_field(&event->fields[1 + i], syscall, i);
-	event->record_size = SYSCALL_ENTER_LEN;
+	event->record_size = RECORD_SYSCALL_LEN; /* with room for all six arguments */
 }
 
 const char *
@@ -195,10 +193,12 @@ events_tep(struct events *events)
 	static const struct events *recorded_of;
 	struct tep_handle **tep = events->origin == EVENTS_RECORDED ? &recorded : &live;
 
-	if (tep == &recorded && recorded_of != events) {
+	/* Other events may have been at the address of these. */
+	if (tep == &recorded && (recorded_of != events || !events->has_formats)) {
 		tep_free(recorded);
 		recorded = NULL;
 		recorded_of = events;
+		events->has_formats = true;
 	}
 	if (!*tep) {
 		*tep = tep_alloc();
@@ -243,6 +243,11 @@ events_tep_event(struct events *events, const struct event *event)
 	format = read_format(events, event, &len);
 	if (!format)
 		return NULL;
+	if (events->origin == EVENTS_RECORDED && !print_format_is_readable(format, len)) {
+		free(format);
+		errno = EINVAL;
+		return NULL;
+	}
 	/* A print format that libtraceevent can't parse is an error to it, but the fields are there. */
 	tep_parse_event(tep, format, len, event->system);
 	free(format);

@@ -198,6 +198,61 @@ test_process_event(void **state)
 }
 
 static void
+put_nested(struct text *format)
+{
+	enum { DEPTH = 100000 };
+
+	text_puts(format, "\"%d\", ");
+	for (int n = 0; n < DEPTH; n++)
+		text_putc(format, '(');
+	text_puts(format, "REC->x");
+	for (int n = 0; n < DEPTH; n++)
+		text_putc(format, ')');
+}
+
+/* A recording's format comes from anywhere: what would make libtraceevent read beyond the record, or recurse without end, is not given to it. */
+static void
+test_recorded_format(void **state)
+{
+	static const struct { const char *field, *print, *text; } cases[] = {
+		{ "", "\"x=%d hex=%s\", REC->x, __print_hex(REC->bytes, 4)", "made: x=7 hex=01 02 03 04" },
+		{ "", "\"hex=%s\", __print_hex(REC->bytes, REC->n)", "made: hex=01 02" },
+		{ "", "\"hex=%s\", __print_hex(REC->bytes, 700000000)", "made: x=7 n=2 bytes=..." },
+		{ "", "\"hex=%s\", __print_hex(REC->bytes, REC->x)", "made: x=7 n=2 bytes=..." },
+		{ "", "\"a=%s\", __print_array(REC->bytes, REC->x, 1)", "made: x=7 n=2 bytes=..." },
+		{ "", "\"a=%d\", 1 + REC->x", "made: a=8" },
+		{ "", NULL, "made: x=7 n=2 bytes=..." }, /* nested without end */
+		{ "\tfield:int far;\toffset:70000000;\tsize:4;\tsigned:1;\n", "\"far=%d\", REC->far", "made: x=7 n=2 bytes=..." },
+	};
+	static const unsigned char record[24] = { [8] = 7, [12] = 2, [14] = 1, 2, 3, 4 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct arena *arena = arena_new();
+		struct events *events = events_new(arena, EVENTS_RECORDED);
+		struct text format = { 0 }, out = { 0 };
+		const struct event *event;
+
+		text_printf(&format, "name: made\nID: 500\nformat:\n"
+			    "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\n"
+			    "\tfield:int x;\toffset:8;\tsize:4;\tsigned:1;\n"
+			    "\tfield:unsigned short n;\toffset:12;\tsize:2;\tsigned:0;\n"
+			    "\tfield:unsigned char bytes[4];\toffset:14;\tsize:4;\tsigned:0;\n%s\nprint fmt: ", cases[i].field);
+		if (cases[i].print)
+			text_puts(&format, cases[i].print);
+		else
+			put_nested(&format);
+		text_putc(&format, '\n');
+		event = events_add_format(events, "sys", format.s, format.len);
+		assert_non_null(event);
+		event_format(events, event, record, sizeof(record), &out);
+		assert_string_equal(out.s, cases[i].text);
+		text_fini(&format);
+		text_fini(&out);
+		arena_free(arena);
+	}
+}
+
+static void
 test_syscalls(void **state)
 {
 	static const struct { const char *name; unsigned n; bool is_string; } strings[] = {
@@ -237,6 +292,7 @@ main(void)
 		cmocka_unit_test(test_cut_text),
 		cmocka_unit_test(test_exit),
 		cmocka_unit_test(test_process_event),
+		cmocka_unit_test(test_recorded_format),
 		cmocka_unit_test(test_syscalls),
 	};
 
