@@ -137,7 +137,7 @@ read_argument(struct arena *arena, const char *start, const char *end, struct fi
 
 	*field = (struct field){ .kind = FIELD_INT, .size = 8, .is_signed = size < 0, .show = SHOW_DECIMAL,
 				 .type = arena_strndup(arena, start, (size_t)(end - start)) };
-	field->value_size = (uint32_t)(size < 0 ? -size : size);
+	field->value_size = size < -8 || size > 8 ? 0 : (uint32_t)(size < 0 ? -size : size);
 	if (accept_char(&at, end, '@') && at < end && fetch_operand(at, end, fetch) &&
 	    (field->value_size == 1 || field->value_size == 2 || field->value_size == 4 || field->value_size == 8))
 		return;

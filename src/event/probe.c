@@ -109,6 +109,7 @@ place(const struct definition *d, const char *at, size_t len)
 struct argument {
 	struct definition *d;
 	const char *start, *at, *end;
+	uint32_t nested; /* brackets that `at` is in */
 	struct fetch fetch;
 };
 
@@ -175,6 +176,12 @@ fetch_register(struct argument *a)
 }
 
 static int
+refuse_steps(struct argument *a)
+{
+	return refuse_argument(a, "too many steps through memory");
+}
+
+static int
 add_step(struct argument *a, int64_t offset, bool user)
 {
 	struct fetch *fetch = &a->fetch;
@@ -182,7 +189,7 @@ add_step(struct argument *a, int64_t offset, bool user)
 	if (offset < INT32_MIN || offset > INT32_MAX)
 		return refuse_argument(a, "the offset is too big");
 	if (fetch->n_steps == FETCH_STEPS_MAX)
-		return refuse_argument(a, "too many steps through memory");
+		return refuse_steps(a);
 	fetch->steps[fetch->n_steps++] = (struct fetch_step){ .offset = (int32_t)offset, .user = user };
 	return 0;
 }
@@ -229,6 +236,8 @@ fetch_memory(struct argument *a)
 	uint64_t offset;
 	int err;
 
+	if (a->nested++ == FETCH_STEPS_MAX) /* here, not when the steps are added on the way back: brackets are recursion */
+		return refuse_steps(a);
 	a->at++;
 	user = accept_text(a, "u") || a->d->file;
 	if (!accept_number(a, &offset) || offset > INT32_MAX || !accept_text(a, "("))

@@ -142,6 +142,24 @@ all_definitions(void **state)
 }
 
 /* Equal definitions are one event, so one key in tables; others are not, though they have a name in common. */
+/* However many brackets there are, it is an error of the script and not the end of our stack. */
+static void
+many_brackets(void **state)
+{
+	struct text pattern = { 0 };
+	struct seen seen;
+
+	text_puts(&pattern, "probe:f a=");
+	for (int i = 0; i < 300000; i++)
+		text_puts(&pattern, "+0(");
+	define(&seen, EVENTS_KERNEL, pattern.s);
+	assert_int_equal(seen.n, 0);
+	assert_int_equal(seen.diags.n_errors, 1);
+	assert_string_equal(seen.diags.first->slug, "bad-fetch-argument");
+	text_fini(&pattern);
+	arena_free(seen.arena);
+}
+
 static void
 equal_definitions(void **state)
 {
@@ -187,6 +205,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_definitions),
+		cmocka_unit_test(many_brackets),
 		cmocka_unit_test(equal_definitions),
 		cmocka_unit_test(in_user_engine),
 	};
