@@ -350,7 +350,7 @@ stat_count(const struct stat_layout *layout, const uint64_t *cell);
 int64_t
 stat_sum(const struct stat_layout *layout, const uint64_t *cell);
 
-/* False: there are no samples. */
+/* False: there are no samples, or none but the one that zeros stand for: INT64_MAX of the smallest, INT64_MIN of the largest. */
 bool
 stat_min(const struct stat_layout *layout, const uint64_t *cell, int64_t *min);
 
@@ -361,7 +361,7 @@ stat_max(const struct stat_layout *layout, const uint64_t *cell, int64_t *max);
 uint64_t
 stat_stddev(const struct stat_layout *layout, const uint64_t *cell);
 
-/* The values that a bucket of LOG2 or LINEAR counts: from *first to *last. */
+/* The values that a bucket of LOG2 or LINEAR counts: from *first to *last. (Of the one below lo = INT64_MIN, which counts none, they mean nothing.) */
 void
 stat_bucket(const struct stat_layout *layout, enum stat_part part, uint32_t bucket, int64_t *first, int64_t *last);
 

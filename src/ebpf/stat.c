@@ -32,8 +32,8 @@ stat_words(const struct stat_layout *layout, enum stat_part part)
 {
 	if (!stat_keeps(layout, part))
 		return 0;
-	if (part == STAT_LINEAR)
-		return (uint32_t)(((uint64_t)layout->hi - (uint64_t)layout->lo + (uint64_t)layout->step - 1) / (uint64_t)layout->step) + 2;
+	if (part == STAT_LINEAR) /* the last bucket may be a part of a step; in this order nothing overflows */
+		return (uint32_t)(((uint64_t)layout->hi - (uint64_t)layout->lo - 1) / (uint64_t)layout->step) + 1 + 2;
 	return rows[part].words;
 }
 
@@ -209,6 +209,13 @@ stat_stddev(const struct stat_layout *layout, const uint64_t *cell)
 	return squares > mean ? square_root((squares - mean) / n) : 0;
 }
 
+/* Where the n-th step of LINEAR begins. Unsigned: from lo to hi it may be farther than an int64_t can tell. */
+static uint64_t
+step_start(const struct stat_layout *layout, uint32_t n)
+{
+	return (uint64_t)layout->lo + n * (uint64_t)layout->step;
+}
+
 void
 stat_bucket(const struct stat_layout *layout, enum stat_part part, uint32_t bucket, int64_t *first, int64_t *last)
 {
@@ -223,7 +230,7 @@ stat_bucket(const struct stat_layout *layout, enum stat_part part, uint32_t buck
 		return;
 	}
 	if (bucket > 0)
-		*first = bucket == n - 1 ? layout->hi : layout->lo + (int64_t)(bucket - 1) * layout->step;
+		*first = bucket == n - 1 ? layout->hi : (int64_t)step_start(layout, bucket - 1);
 	if (bucket < n - 1)
-		*last = bucket == n - 2 ? layout->hi - 1 : layout->lo + (int64_t)bucket * layout->step - 1;
+		*last = bucket == n - 2 ? layout->hi - 1 : (int64_t)(step_start(layout, bucket) - 1);
 }

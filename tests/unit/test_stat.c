@@ -26,18 +26,18 @@ random_sample(void)
 
 /* Each bucket counts the samples from its first to its last value, and buckets cover all numbers without gaps. */
 static void
-check_buckets(const uint64_t *cell, enum stat_part part, const int64_t *samples, uint32_t n)
+check_buckets(const struct stat_layout *layout, const uint64_t *cell, enum stat_part part, const int64_t *samples, uint32_t n)
 {
 	int64_t next = INT64_MIN, first, last;
 
-	for (uint32_t i = 0; i < stat_words(&all, part); i++) {
+	for (uint32_t i = 0; i < stat_words(layout, part); i++) {
 		uint64_t count = 0;
 
-		stat_bucket(&all, part, i, &first, &last);
+		stat_bucket(layout, part, i, &first, &last);
 		assert_int_equal(first, next);
 		for (uint32_t k = 0; k < n; k++)
 			count += samples[k] >= first && samples[k] <= last;
-		assert_int_equal(cell[stat_word(&all, part) + i], count);
+		assert_int_equal(cell[stat_word(layout, part) + i], count);
 		next = (int64_t)((uint64_t)last + 1);
 	}
 	assert_int_equal(last, INT64_MAX);
@@ -65,8 +65,32 @@ test_random(void **state)
 	assert_int_equal(read, min);
 	assert_true(stat_max(&all, cells[0], &read));
 	assert_int_equal(read, max);
-	check_buckets(cells[0], STAT_LOG2, samples, ARRAY_SIZE(samples));
-	check_buckets(cells[0], STAT_LINEAR, samples, ARRAY_SIZE(samples));
+	check_buckets(&all, cells[0], STAT_LOG2, samples, ARRAY_SIZE(samples));
+	check_buckets(&all, cells[0], STAT_LINEAR, samples, ARRAY_SIZE(samples));
+}
+
+/* Steps across all numbers: no difference between two bounds fits into 63 bits. */
+static void
+test_widest(void **state)
+{
+	static const int64_t samples[] = { INT64_MIN, INT64_MIN + 1, -1, 0, 1, 1ll << 62, INT64_MAX - 1, INT64_MAX };
+	static const struct {
+		int64_t lo, hi, step;
+		uint32_t words;
+	} cases[] = {
+		{ INT64_MIN + 1, INT64_MAX, 1ll << 62, 4 + 2 }, { INT64_MIN + 1, INT64_MAX, INT64_MAX, 2 + 2 }, { -1, INT64_MAX, INT64_MAX, 2 + 2 },
+		{ 0, INT64_MAX, INT64_MAX, 1 + 2 },             { INT64_MIN + 1, INT64_MIN + 2, 5, 1 + 2 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct stat_layout layout = { 1u << STAT_LINEAR, cases[i].lo, cases[i].hi, cases[i].step };
+		uint64_t cell[8] = { 0 };
+
+		assert_int_equal(stat_words(&layout, STAT_LINEAR), cases[i].words);
+		for (size_t k = 0; k < ARRAY_SIZE(samples); k++)
+			stat_add(&layout, cell, samples[k]);
+		check_buckets(&layout, cell, STAT_LINEAR, samples, ARRAY_SIZE(samples));
+	}
 }
 
 /* 0 to 2n have the average n and the variance n (n + 1) / 3, wherever they begin. */
@@ -101,6 +125,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_widest),
 		cmocka_unit_test(test_deviation),
 		cmocka_unit_test(test_empty),
 	};
