@@ -110,7 +110,7 @@ text_clear(struct text *text);
 void
 text_fini(struct text *text);
 
-/* Shell glob over a whole string: `*`, `?`, `[a-z]`, `[!x]`, `\`. Patterns are as in ktap 0.4 (reference section 12). */
+/* Shell glob over a whole string: `*`, `?`, `[a-z]`, `[!x]`, `\`. Patterns are as in ktap 0.4. */
 bool
 glob_match(const char *pattern, const char *s);
 

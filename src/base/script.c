@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The text of a script, and lines and columns of places in it. Lines end with \n, \r, \r\n or \n\r (reference section 2).
+ * The text of a script, and lines and columns of places in it. Lines end with \n, \r, \r\n or \n\r.
  */
 #include <string.h>
 

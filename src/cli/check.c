@@ -6,21 +6,23 @@
  * The events that a script may name are those of the engine that would run it, on this machine.
  */
 #include "cli/cli.h"
-#include "codegen/codegen.h"
 
 /* Compiles one script. `list` (may be NULL) takes its diagnostics, else they are printed. */
 static enum exit_status
 compile_one(const struct args *args, struct diag_list *list)
 {
 	struct arena *arena = arena_new();
+	struct object *object;
 	struct script script;
 	struct diags diags;
 	enum exit_status status = script_read(arena, args, &script);
 
 	if (status == STATUS_OK) {
 		diags_init(&diags, arena, &script);
-		if (!compile(arena, &script, events_new(arena, engine_choose(args->engine, NULL)), &diags))
-			status = STATUS_SCRIPT;
+		object = script_compile(args, arena, &script, events_new(arena, engine_choose(args->engine, NULL)), &diags);
+		if (object)
+			check_answers(args, NULL, object, &diags);
+		status = diags.n_errors ? STATUS_SCRIPT : STATUS_OK;
 		if (list)
 			diag_list_add(list, &diags);
 		else

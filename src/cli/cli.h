@@ -138,6 +138,17 @@ load_close(struct load *load);
 enum exit_status
 recording_load(struct arena *arena, const char *path, struct recording **recording);
 
+struct events;
+struct diags;
+
+/* Compiles for the engine that would run the script. Errors are in `diags`; then NULL. */
+struct object *
+script_compile(const struct args *args, struct arena *arena, struct script *script, struct events *events, struct diags *diags);
+
+/* Adds what programs ask and their events cannot answer: those of a recording (NULL: live), of ftrace. */
+void
+check_answers(const struct args *args, const struct recording *recording, const struct object *object, struct diags *diags);
+
 /* Is there a file, and an object in it? */
 bool
 load_is_object(const struct args *args);

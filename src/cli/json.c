@@ -13,7 +13,8 @@
  *
  * The account: what probes sent is produced = delivered + lost, of the run and of each print; "times" counts what the slug says.
  *
- *     { "produced": 100, "delivered": 80, "lost": 20, "misfits": 0, "nested": 0, "maps_lost": 0, "stacks_cut": 0, "foreign_calls": 0,
+ *     { "produced": 100, "delivered": 80, "lost": 20, "misfits": 0, "nested": 0, "maps_lost": 0, "stacks_cut": 0, "stacks_dropped": 0,
+ *       "foreign_calls": 0,
  *       "places": [ { "file": "t.kp", "line": 1, "column": 20, "offset": 19, "length": 5, "slug": "record-lost", "severity": "warning",
  *                     "message": "output lost, ring buffer full", "times": 20, "produced": 100, "delivered": 80 } ] }
  */
@@ -152,6 +153,7 @@ losses_print(const struct losses *losses, const struct object *object, FILE *out
 	json_object_set_new(json, "nested", json_integer((json_int_t)losses->n_nested));
 	json_object_set_new(json, "maps_lost", json_integer((json_int_t)losses->n_maps_lost));
 	json_object_set_new(json, "stacks_cut", json_integer((json_int_t)losses->n_stacks_cut));
+	json_object_set_new(json, "stacks_dropped", json_integer((json_int_t)losses->n_stacks_dropped));
 	json_object_set_new(json, "foreign_calls", json_integer((json_int_t)losses->n_foreign_calls));
 	for (uint32_t i = 0; i < losses->n_rows; i++)
 		json_array_append_new(places, json_loss(object, &losses->rows[i]));

@@ -59,14 +59,21 @@ choose_origin(struct load *load)
 	return load->args->from ? recording_load(load->arena, load->args->from, &load->recording) : STATUS_OK;
 }
 
-/* Reports what programs ask and their events cannot answer. */
-static void
-check_answers(const struct load *load, struct diags *diags)
+void
+check_answers(const struct args *args, const struct recording *recording, const struct object *object, struct diags *diags)
 {
-	if (load->recording)
-		recording_check(load->recording, load->object, diags);
-	else if (load->args->engine == ENGINE_FTRACE)
-		source_ftrace_check(load->object, diags);
+	if (recording)
+		recording_check(recording, object, diags);
+	else if (args->engine == ENGINE_FTRACE)
+		source_ftrace_check(object, diags);
+}
+
+struct object *
+script_compile(const struct args *args, struct arena *arena, struct script *script, struct events *events, struct diags *diags)
+{
+	bool in_kernel = events_origin(events) == EVENTS_KERNEL && args->engine != ENGINE_FTRACE;
+
+	return in_kernel ? compile_for(arena, script, events, source_kernel_has_helper, diags) : compile(arena, script, events, diags);
 }
 
 static enum exit_status
@@ -75,11 +82,9 @@ compile_script(struct load *load)
 	struct diags diags;
 
 	diags_init(&diags, load->arena, &load->script);
-	load->object = load->origin == EVENTS_KERNEL && load->args->engine != ENGINE_FTRACE ?
-			      compile_for(load->arena, &load->script, load->events, source_kernel_has_helper, &diags) :
-			      compile(load->arena, &load->script, load->events, &diags);
+	load->object = script_compile(load->args, load->arena, &load->script, load->events, &diags);
 	if (load->object)
-		check_answers(load, &diags);
+		check_answers(load->args, load->recording, load->object, &diags);
 	if (!diags.n_errors)
 		return STATUS_OK;
 	/* When an event is to blame, the line on the engine that does not have it goes before. */
@@ -146,7 +151,7 @@ bind(struct load *load)
 	diags_init(&diags, load->arena, load->object->script);
 	bind_object(load->object, load->events, &diags, &n_skipped, &skipped);
 	if (!diags.n_errors)
-		check_answers(load, &diags);
+		check_answers(load->args, load->recording, load->object, &diags);
 	if (diags.n_errors && diags_have(&diags, "-event"))
 		say_not_kernel(load);
 	diags_print(&diags, stderr);

@@ -134,7 +134,7 @@ struct hist_row {
 };
 
 /*
- * The table of ktap 0.4's print_hist (reference section 10): sorted by count descending, then by key; at most max_rows - 1 rows
+ * The table of ktap 0.4's print_hist: sorted by count descending, then by key; at most max_rows - 1 rows
  * (max_rows is clamped to 20..1000). Sum 0 and negative counts give empty bars.
  */
 void

@@ -330,4 +330,5 @@ control_close(struct control *control)
 	free(control->value);
 	text_fini(&control->help);
 	text_fini(&control->text);
+	text_fini(&control->hist);
 }

@@ -71,7 +71,7 @@ fill_rows(lua_State *L, uint32_t n_entries, struct hist_row *rows, struct text *
 		control_snapshot_entry(L, 2, i);
 		if (tuple_text(L, lua_gettop(L) - 1, &row, keys)) {
 			if (!lua_isinteger(L, -1))
-				luaL_error(L, "print_hist only can print number");
+				luaL_error(L, "print_hist prints tables of numbers or of statistics only");
 			row.key_len = keys->len - before;
 			row.count = lua_tointeger(L, -1);
 			rows[n++] = row;
@@ -177,7 +177,7 @@ print_stats(lua_State *L, uint32_t n, int form, struct text *out)
 
 		control_snapshot_entry(L, 2, i);
 		if (!control_stat(L, -1))
-			luaL_error(L, "print_hist only can print number");
+			luaL_error(L, "print_hist prints tables of numbers or of statistics only");
 		if (tuple_text(L, lua_gettop(L) - 1, &row, out)) {
 			text_puts(out, out->len && out->s[out->len - 1] == '\n' ? "" : "\n");
 			print_stat(L, lua_gettop(L), form, out);
@@ -194,17 +194,18 @@ int
 control_print_hist(lua_State *L)
 {
 	struct control *control = control_of(L);
-	struct text out = { 0 };
+	struct text *out = &control->hist;
 	int64_t max_rows = 0;
 	bool of_stats = false;
 	uint32_t n;
 
+	text_clear(out);
 	lua_settop(L, 2);
 	if (!lua_isnil(L, 2) && !control_is_linear(L, 2))
 		max_rows = luaL_checkinteger(L, 2);
 	lua_insert(L, 1); /* form, table */
 	if (control_stat(L, 2)) {
-		print_stat(L, 2, 1, &out);
+		print_stat(L, 2, 1, out);
 	} else {
 		n = control_snapshot(L, 2);
 		lua_remove(L, 2); /* form, anchor, order */
@@ -214,11 +215,10 @@ control_print_hist(lua_State *L)
 			lua_pop(L, 2);
 		}
 		if (of_stats)
-			print_stats(L, n, 1, &out);
+			print_stats(L, n, 1, out);
 		else
-			print_numbers(L, n, max_rows, &out);
+			print_numbers(L, n, max_rows, out);
 	}
-	control_write(control, out.s ? out.s : "");
-	text_fini(&out);
+	control_write(control, out->s ? out->s : "");
 	return 0;
 }

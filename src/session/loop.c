@@ -19,8 +19,7 @@
 
 #include "session/session_int.h"
 
-#define SOURCE_FDS_MAX 64
-#define LOOK_MS        50 /* how often flags are looked at that have no descriptor */
+#define LOOK_MS 50 /* how often flags are looked at that have no descriptor */
 
 /* ---- records ------------------------------------------------------------ */
 
@@ -182,7 +181,7 @@ waiting_add_source(struct waiting *waiting, struct session *session)
 
 	if (session->source)
 		n = session->source->ops->poll_fds(session->source, fds, SOURCE_FDS_MAX);
-	for (int i = 0; i < n && i < SOURCE_FDS_MAX; i++)
+	for (int i = 0; i < n; i++)
 		waiting_add(waiting, fds[i]);
 }
 

@@ -16,8 +16,7 @@
 
 #include "session/session_int.h"
 
-#define SOURCE_FDS_MAX 64
-#define LOOK_MS        50
+#define LOOK_MS 50 /* how often flags are looked at that have no descriptor */
 
 struct run {
 	struct object *object;
@@ -241,7 +240,7 @@ show(struct run *run)
 	output_write(run->out, text.s ? text.s : "", text.len);
 	run->source->ops->stats(run->source, &stats);
 	if (stats.n_lost)
-		complain("warning: %" PRIu64 " records were lost: a perf buffer was full", stats.n_lost);
+		complain("warning: %" PRIu64 " record%s lost: a perf buffer was full", stats.n_lost, stats.n_lost == 1 ? " was" : "s were");
 	text_fini(&text);
 }
 

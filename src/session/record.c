@@ -9,14 +9,13 @@
 #include "session/session_int.h"
 
 #define LOOK_MS 20 /* how often the kernel's buffers are emptied that have no descriptor */
-#define FDS_MAX 16
 
 /* Waits for something to do. True: Ctrl-C. */
 static bool
 wait_for_events(struct recorder *recorder, struct interrupt *interrupt)
 {
-	struct pollfd ready[1 + FDS_MAX] = { { .fd = interrupt->fd, .events = POLLIN } };
-	int fds[FDS_MAX], n = recorder->ops->poll_fds(recorder, fds, FDS_MAX);
+	struct pollfd ready[1 + SOURCE_FDS_MAX] = { { .fd = interrupt->fd, .events = POLLIN } };
+	int fds[SOURCE_FDS_MAX], n = recorder->ops->poll_fds(recorder, fds, SOURCE_FDS_MAX);
 
 	for (int i = 0; i < n; i++)
 		ready[1 + i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };

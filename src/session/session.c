@@ -139,16 +139,17 @@ static int
 open_tick(uint64_t period_ns)
 {
 	struct itimerspec timer = { 0 };
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), err;
 
 	timer.it_interval.tv_sec = period_ns / 1000000000;
 	timer.it_interval.tv_nsec = period_ns % 1000000000;
 	timer.it_value = timer.it_interval;
 	if (fd >= 0 && timerfd_settime(fd, 0, &timer, NULL) == 0)
 		return fd;
+	err = -errno;
 	if (fd >= 0)
 		close(fd);
-	return -errno;
+	return err;
 }
 
 static bool

@@ -59,8 +59,8 @@ enum exit_status { STATUS_OK = 0, STATUS_SCRIPT = 1, STATUS_USAGE = 2, STATUS_WO
 /*
  * Runs an object on an opened source (borrowed; session_run starts and stops it, the caller closes it).
  * `source` may be NULL for a script without probes; a command is then started here. Events that main names
- * at run time are appended to the object. Messages go to stderr. Returns the exit status (DESIGN.md section
- * 9). session.c reads as the list of all steps.
+ * at run time are appended to the object. Messages go to stderr. Returns the exit status (docs/architecture.md, "What
+ * can go wrong"). session.c reads as the list of all steps.
  */
 enum exit_status
 session_run(struct object *object, struct events *events, struct source *source,

@@ -57,6 +57,10 @@ interrupt_take(struct interrupt *interrupt);
 void
 interrupt_close(struct interrupt *interrupt);
 
+/* ---- loop.c, programs.c, record.c: waiting -------------------------------- */
+
+#define SOURCE_FDS_MAX 64
+
 /* ---- tables.c: the tables of a C compiler's object ------------------------ */
 
 /* Adds all of them as text. Returns 0 or -errno. */
@@ -116,7 +120,8 @@ struct control {
 	bool bad_usage;      /* a complaint was made about an option */
 	bool has_arg;        /* the table `arg` was made */
 	uint64_t n_steps;    /* of the part that runs, counted by hundreds of thousands */
-	struct text text; /* scratch of built-ins: stays allocated when an error unwinds them */
+	/* Scratch of built-ins, and what print_hist makes: stay allocated when an error unwinds them. */
+	struct text text, hist;
 };
 
 enum control_result {
@@ -127,7 +132,7 @@ enum control_result {
 };
 
 /*
- * Prepares the control half of env->object. Fills in the rest of the struct. Returns 0 or -errno with *why
+ * Prepares the control half of control->object. Fills in the rest of the struct. Returns 0 or -errno with *why
  * set.
  */
 int

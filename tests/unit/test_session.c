@@ -248,7 +248,7 @@ static const struct row rows[] = {
 	  "                              7 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@          3      \n"
 	  "                              8 |@@@@@@@@@                             1      \n",
 	  NULL, 0 },
-	{ "B.print_hist({ a = 'x' })", "", "print_hist only can print number", 1 },
+	{ "B.print_hist({ a = 'x' })", "", "print_hist prints tables of numbers or of statistics only", 1 },
 	/* the run */
 	{ "K.trace_end(function() B.print('end') end) B.print('main')", "main\nend\n", NULL, 0 },
 	{ "K.trace_end(function() B.print('end') end) B.exit() B.print('not')", "end\n", NULL, 0 },
