@@ -535,9 +535,8 @@ is_loop(const struct node *node)
 static void
 probe_node(struct halves *halves, struct node *node)
 {
-	bool loops = is_loop(node);
-
 	const struct refusal *refusal = find_refusal(node->kind);
+	bool loops = is_loop(node);
 
 	if (refusal)
 		refuse_with(halves, node, refusal->slug, refusal->what, refusal->cure);

@@ -22,7 +22,6 @@
 
 #include "source/source.h"
 
-
 /* 0, or why this file can't be executed. */
 static int
 try_file(const char *path)
@@ -79,13 +78,12 @@ find_command(const char *name, char *path, struct text *why)
 	return err;
 }
 
-/* What ktap ignores or blocks must not reach the command; its handlers end with exec. */
+/* What ktap blocks must not reach the command. Its handlers end with exec; what was ignored before ktap stays so, as without ktap. */
 static void
-reset_signals(void)
+unblock_signals(void)
 {
 	sigset_t none;
 
-	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -97,7 +95,7 @@ child(const char *path, char **argv, int go_fd, int err_fd, void (*prepare)(void
 	char go;
 	int err;
 
-	reset_signals();
+	unblock_signals();
 	do
 		n = read(go_fd, &go, 1);
 	while (n < 0 && errno == EINTR);
