@@ -421,7 +421,7 @@ parse_options(struct args *args, char **argv, int *at)
 		if (row->value && !value) {
 			value = argv[*at];
 			if (!value)
-				return usage_error(arg, NULL, "a value is needed behind it");
+				return usage_error(arg, NULL, "a value must follow");
 			++*at;
 		}
 		args->seen |= 1ull << (row - option_rows);
@@ -444,7 +444,7 @@ split_command(struct args *args, char **rest)
 		if (strcmp(*rest, "--") == 0) {
 			*rest = NULL;
 			args->command = rest + 1;
-			return rest[1] ? STATUS_OK : usage_error("--", NULL, "a command is needed behind it");
+			return rest[1] ? STATUS_OK : usage_error("--", NULL, "a command must follow");
 		}
 	return STATUS_OK;
 }
@@ -538,7 +538,7 @@ parse_from(struct args *args, char **argv, int *at)
 	else if (argv[*at])
 		args->from = argv[(*at)++];
 	else
-		return usage_error(name, NULL, "a value is needed behind it");
+		return usage_error(name, NULL, "a value must follow");
 	return STATUS_OK;
 }
 

@@ -20,7 +20,7 @@ table_of(struct lowering *l, const struct node *node, unsigned use)
 		l->object->tables[var->index]->use |= use;
 		return var->index;
 	}
-	diag = diag_error(l->diags, node->span, "not-a-table", "'%s' is no table here", var->name);
+	diag = diag_error(l->diags, node->span, "not-a-table", "'%s' is not a table here", var->name);
 	diag_help(l->diags, diag, "a probe cannot make one: declare it in the main chunk, var %s = {}", var->name);
 	return l->object->table_event_info; /* any table, so that the rest is looked at */
 }

@@ -12,7 +12,7 @@
 static void
 event_only(struct chunk *chunk, const struct node *node, const char *what)
 {
-	diag_error(chunk->diags, node->span, "event-only", "%s has a meaning in a probe only", what);
+	diag_error(chunk->diags, node->span, "event-only", "%s has a meaning only in a probe", what);
 	chunk_puts(chunk, "nil");
 }
 

@@ -202,7 +202,7 @@ fetch_variable(struct argument *a)
 
 	if (accept_text(a, "retval")) {
 		if (!a->d->is_return)
-			return refuse_argument(a, "there is a return value only where a function returns: write %return behind its name");
+			return refuse_argument(a, "there is a return value only where a function returns: write %return after its name");
 		a->fetch.reg = offsetof(struct pt_regs, rax);
 		return 0;
 	}
@@ -260,7 +260,7 @@ fetch_source(struct argument *a)
 	if (accept_text(a, "@")) {
 		a->fetch.from = FETCH_CONST;
 		if (!accept_number(a, &a->fetch.value))
-			return refuse_argument(a, "behind @ stands the number of an address, for example @0xffffffff81000000");
+			return refuse_argument(a, "an address must follow @, for example @0xffffffff81000000");
 		return add_step(a, 0, a->d->file);
 	}
 	if (a->at < a->end && (*a->at == '+' || *a->at == '-'))
@@ -338,7 +338,7 @@ read_argument(struct definition *d, const char *start, const char *end, uint32_t
 	if (err == 0)
 		err = fetch_source(&a);
 	if (err == 0 && a.at < end && !accept_text(&a, ":"))
-		return refuse_argument(&a, "a type (:u32, :string) or a space is expected behind this");
+		return refuse_argument(&a, "a type (:u32, :string) or a space is expected after this");
 	if (err == 0 && a.at > start && a.at[-1] == ':')
 		err = fetch_type(&a, &field);
 	if (err == 0)
@@ -673,7 +673,7 @@ read_target(struct definition *d, const char *at, size_t len)
 	if (plus) {
 		*plus = 0;
 		if (!read_offset(plus + 1, &d->offset))
-			return refuse_place(d, at, len, "behind + stands a number");
+			return refuse_place(d, at, len, "a number must follow +");
 		if (d->offset && d->is_return)
 			return refuse_place(d, at, len, "a return belongs to the whole function: %return takes no offset");
 		if (d->offset > INT32_MAX)
@@ -696,7 +696,7 @@ read_place(struct definition *d)
 	colon = memrchr(at, ':', (size_t)(end - at));
 	percent = memchr(colon ? colon : at, '%', (size_t)(end - (colon ? colon : at)));
 	if (percent && ((size_t)(end - percent) != strlen("%return") || strncmp(percent, "%return", 7) != 0))
-		return refuse_place(d, percent, (size_t)(end - percent), "only %return stands behind a function");
+		return refuse_place(d, percent, (size_t)(end - percent), "only %return may follow a function");
 	d->is_return = percent != NULL;
 	if (colon == at)
 		return refuse_place(d, at, (size_t)(end - at), "the name of a file is missing");

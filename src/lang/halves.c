@@ -202,7 +202,7 @@ need_in_control(struct halves *halves, struct function *function)
 static void
 report_event_only(struct halves *halves, const struct node *node, const char *what)
 {
-	struct diag *diag = diag_error(halves->diags, node->span, "event-only", "%s has a meaning in a probe only", what);
+	struct diag *diag = diag_error(halves->diags, node->span, "event-only", "%s has a meaning only in a probe", what);
 
 	if (halves->function->kind == FUNCTION_MAIN)
 		diag_help(halves->diags, diag, "the main chunk runs once, before any event: use it inside trace ... { }");
@@ -384,7 +384,7 @@ static const struct refusal {
 	{ NODE_TRACE_END, "register-in-probe", "a probe cannot register trace_end",
 	  "register it in the main chunk, and let it test a variable" },
 	{ NODE_VARARG, "vararg-in-probe", "'...' cannot be used in a probe", "give the function as many parameters as it needs" },
-	{ NODE_METHOD, "method-in-probe", "a probe cannot call a method", "call a function by its name and hand the table to it" },
+	{ NODE_METHOD, "method-in-probe", "a probe cannot call a method", "call a function by its name and pass the table to it" },
 };
 
 static const struct refusal *
@@ -445,7 +445,7 @@ probe_name(struct halves *halves, const struct node *node)
 	} else if (node->var && node->var->constant) {
 		diag = refuse(halves, node->span, "function-value",
 			      arena_printf(halves->tree->arena, "'%s' is a function; a probe can only call it", node->s));
-		diag_help(halves->diags, diag, "functions cannot be kept or handed on there");
+		diag_help(halves->diags, diag, "functions cannot be stored or passed there");
 	} else if (node->var) {
 		probe_capture(halves, node);
 	}

@@ -122,7 +122,7 @@ check_filter(struct infer *infer, const struct node *node)
 		check_filter(infer, node->a);
 		check_filter(infer, node->b);
 	} else if (type_find(node->type)->kind == TYPE_INT && !node->nullable && node->kind != NODE_INT) {
-		diag = diag_error(infer->diags, node->span, "filter-number", "a number is always true, 0 too");
+		diag = diag_error(infer->diags, node->span, "filter-number", "a number is always true, even 0");
 		diag_help(infer->diags, diag, "compare it: != 0");
 	}
 }

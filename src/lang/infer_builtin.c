@@ -74,7 +74,7 @@ check_format_arg(struct infer *infer, struct node *format, const struct format_s
 
 	if (!arg) {
 		diag = diag_error(infer->diags, format->span, "printf-format", "there is no value for '%%%c'", spec->letter->letter);
-		diag_help(infer->diags, diag, "each %% of the format takes a value behind it, %%%% is a percent sign");
+		diag_help(infer->diags, diag, "each %% of the format takes a value, %%%% is a percent sign");
 		return;
 	}
 	if (kind == TYPE_UNKNOWN || arg->kind == NODE_NIL)
@@ -259,7 +259,7 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 	case BUILTIN_STRING_SUB:
 		return infer_string_sub(infer, node);
 	case BUILTIN_PAIRS:
-		diag = diag_error(infer->diags, node->span, "for-in-probe", "pairs() is no value in a probe");
+		diag = diag_error(infer->diags, node->span, "for-in-probe", "pairs() is not a value in a probe");
 		diag_help(infer->diags, diag, "it stands in a loop: for (k, v in pairs(t))");
 		infer_list(infer, node->b);
 		break;

@@ -131,10 +131,10 @@ bind_table(struct infer *infer, struct variable *param, struct node *arg)
 	struct variable *table = arg->kind == NODE_NAME && arg->var ? (arg->var->table ? arg->var->table : arg->var) : NULL;
 
 	if (!table) {
-		struct diag *diag = diag_error(infer->diags, arg->span, "table-value", "only a table's name can be handed to a function in a probe");
+		struct diag *diag = diag_error(infer->diags, arg->span, "table-value", "only a table's name can be passed to a function in a probe");
 
 		if (arg->kind == NODE_INDEX)
-			diag_help(infer->diags, diag, "hand on the table and the key: f(t, k)");
+			diag_help(infer->diags, diag, "pass the table and the key: f(t, k)");
 	}
 	param->table = table;
 }
@@ -167,7 +167,7 @@ infer_function_call(struct infer *infer, struct node *node, struct function *fun
 	infer_list(infer, node->b);
 	if (!node->inlined) {
 		if (infer->depth >= INLINE_DEPTH_MAX || infer->n_inlined >= INLINED_MAX) {
-			diag_error(infer->diags, node->span, "too-large", "the functions that this probe calls are too many (%u copies)",
+			diag_error(infer->diags, node->span, "too-large", "this probe calls too many functions (%u copies)",
 				   infer->n_inlined);
 			return infer_settle(infer, node, infer_type(infer, TYPE_UNKNOWN, node->span), true);
 		}

@@ -17,8 +17,8 @@ infer_name(struct infer *infer, struct node *node)
 static void
 report_word(struct infer *infer, const struct node *word, const struct type *left)
 {
-	struct diag *diag = diag_error(infer->diags, word->span, "filter-word", "'%s' is no variable and no field of these events, so it is a text, "
-				       "but what it is compared with is %s", word->s, type_name(left));
+	struct diag *diag = diag_error(infer->diags, word->span, "filter-word", "'%s' is neither a variable nor a field of these events, so it is text, "
+				       "but it is compared with %s", word->s, type_name(left));
 
 	diag_help(infer->diags, diag, "a number is compared with a number; a text with what is one, as in comm == %s", word->s);
 }

@@ -66,7 +66,7 @@ hint_variable(struct infer *infer, struct variable *var, const struct node *valu
 	else if (type_find(type)->kind == TYPE_TABLE) {
 		diag = diag_error(infer->diags, value->span, "table-alias", "%s is a table that probes use; it cannot be set to "
 				  "another table", var->name);
-		diag_help(infer->diags, diag, "give it its entries one by one, or a table constructor");
+		diag_help(infer->diags, diag, "assign its entries one by one, or a table constructor");
 	} else if (type_find(type)->kind == TYPE_STR) {
 		type_find(type)->str_size = STR_SIZE_MAX;
 	}

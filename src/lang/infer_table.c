@@ -132,7 +132,7 @@ infer_check_no_table(struct infer *infer, const struct node *node)
 
 	if (!node->type || type_find(node->type)->kind != TYPE_TABLE)
 		return;
-	diag = diag_error(infer->diags, node->span, "table-value", "a table is no value in a probe");
+	diag = diag_error(infer->diags, node->span, "table-value", "a table is not a value in a probe");
 	if (node->kind == NODE_INDEX)
 		diag_help(infer->diags, diag, "the elements here are tables: take an element of one, t[a][b]; len(t[a]) > 0 tells whether it has any");
 	else

@@ -57,7 +57,7 @@ interval_parse(const char *s, uint32_t len, uint64_t *ns)
 void
 interval_report(struct diags *diags, struct span span, const char *s, const char *wrong)
 {
-	struct diag *diag = diag_error(diags, span, "bad-interval", "'%s' is no interval: %s", s, wrong);
+	struct diag *diag = diag_error(diags, span, "bad-interval", "'%s' is not an interval: %s", s, wrong);
 
 	diag_help(diags, diag, "a number and one of s, sec, ms, msec, us, usec, hz: tick-1s, profile-10ms, profile-99hz");
 }

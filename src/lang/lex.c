@@ -303,7 +303,7 @@ number_value(struct lexer *lex, struct token *token)
 	}
 	rest = lex->script->text + off;
 	if (!any) {
-		malformed_number(lex, token->span, "digits are needed behind 0x");
+		malformed_number(lex, token->span, "digits must follow 0x");
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
@@ -430,7 +430,7 @@ read_escape(struct lexer *lex, struct buffer *buffer)
 			lex->off++;
 	} else if (c >= 0) {
 		lex->off++;
-		bad_escape(lex, start, "this letter has no meaning behind a backslash");
+		bad_escape(lex, start, "this letter has no meaning after a backslash");
 	}
 }
 
@@ -593,7 +593,7 @@ read_garbage(struct lexer *lex, struct token *token)
 	if (c > ' ' && c < 0x7f)
 		diag = diag_error(lex->diags, span_from(lex, start), "stray-character", "'%c' has no meaning here", c);
 	else
-		diag = diag_error(lex->diags, span_from(lex, start), "stray-character", "the byte 0x%02x does not belong into a script", c);
+		diag = diag_error(lex->diags, span_from(lex, start), "stray-character", "the byte 0x%02x does not belong in a script", c);
 	if (c == '@')
 		diag_help(lex->diags, diag, "tables are variables: `var t = {}` before the probe, then t[key] += 1");
 	else if (c == '$')
@@ -605,7 +605,7 @@ static void
 read_c_comment(struct lexer *lex, struct token *token)
 {
 	bool block = byte_at(lex, lex->off + 1) == '*';
-	struct diag *diag = diag_error(lex->diags, (struct span){ lex->off, 2 }, "c-comment", "'%s' begins no comment here",
+	struct diag *diag = diag_error(lex->diags, (struct span){ lex->off, 2 }, "c-comment", "'%s' does not begin a comment here",
 				       block ? "/*" : "//");
 
 	diag_help(lex->diags, diag, "comments are `# to the end of the line`, `-- likewise` and `--[[ several lines ]]`");

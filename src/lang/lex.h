@@ -65,7 +65,7 @@ lex_comment_is_long(const struct script *script, struct span comment);
 
 /*
  * Nanoseconds of the N in tick-N and profile-N: a number with s, sec, ms, msec, us, usec, or hz. Returns NULL, or what is wrong
- * with it as a text that fits behind "'10' is no interval: ".
+ * with it as a text that fits behind "'10' is not an interval: ".
  */
 const char *
 interval_parse(const char *s, uint32_t len, uint64_t *ns);

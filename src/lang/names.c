@@ -377,7 +377,7 @@ resolve_filter_suffix(struct names *names, struct node *node)
 		node->a = key->a;
 		node->b = key->b;
 	} else if (!strcmp(key->s, "function")) {
-		diag = diag_error(names->diags, node->span, "no-operator", "'.function' is no part of a filter here");
+		diag = diag_error(names->diags, node->span, "no-operator", "'.function' is not part of a filter here");
 		diag_help(names->diags, diag, "print the field by printf(\"%%p\", args.%s) and look for the name", node->a->b->s);
 	}
 }
@@ -427,13 +427,13 @@ check_arguments(struct names *names, const struct node *call, const struct built
 	if ((n >= builtin->min_args || open) && n <= builtin->max_args)
 		return;
 	if (builtin->min_args == builtin->max_args)
-		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u argument%s, but here are %u",
+		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u argument%s, but %u are given",
 				  builtin->name, builtin->min_args, plural(builtin->min_args), n);
 	else if (builtin->max_args == UINT_MAX)
-		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes at least %u argument%s, but here are %u",
+		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes at least %u argument%s, but %u are given",
 				  builtin->name, builtin->min_args, plural(builtin->min_args), n);
 	else
-		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u to %u arguments, but here are %u",
+		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u to %u arguments, but %u are given",
 				  builtin->name, builtin->min_args, builtin->max_args, n);
 	if (!n && foreign_call(builtin))
 		diag_help(names->diags, diag, "%s", foreign_call(builtin));

@@ -139,7 +139,7 @@ expect_close(struct parser *p, enum token_kind kind, struct span open, const cha
 	if (p->token.kind == TOKEN_ASSIGN && kind != TOKEN_RBRACE)
 		help(p, diag, "= assigns, == compares");
 	else if (kind == TOKEN_SLASH)
-		help(p, diag, "the handler's statements stand in braces behind the filter: /.../ { ... }");
+		help(p, diag, "the handler's statements stand in braces after the filter: /.../ { ... }");
 }
 
 bool

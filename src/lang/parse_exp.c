@@ -287,7 +287,7 @@ expected_expression(struct parser *p)
 		return node;
 	diag = syntax_error(p, "expected-expression", "an expression");
 	if (p->token.kind == TOKEN_INCREMENT)
-		help(p, diag, "x++ is a statement of its own, and stands behind the name");
+		help(p, diag, "x++ is a statement of its own, with ++ after the name");
 	else if (p->token.kind == TOKEN_LBRACKET)
 		help(p, diag, "a table's elements stand in braces: { 1, 2, 3 }");
 	else if (token_is_keyword(p->token.kind) && !at_new_line(p))
@@ -370,7 +370,7 @@ at_lua_not(struct parser *p)
 static void
 report_lua_word(struct parser *p, const char *instead)
 {
-	struct diag *diag = diag_error(p->diags, p->token.span, "lua-operator", "'%s' is no operator here", p->token.s);
+	struct diag *diag = diag_error(p->diags, p->token.span, "lua-operator", "'%s' is not an operator here", p->token.s);
 
 	diag_help(p->diags, diag, "write %s", instead);
 }
@@ -453,14 +453,14 @@ consume_operator(struct parser *p, enum token_kind op)
 	if (p->token.kind == TOKEN_NAME) {
 		report_lua_word(p, op == TOKEN_AND ? "&&" : "||");
 	} else if (p->token.kind == TOKEN_TILDE && op == TOKEN_NE) {
-		diag = diag_error(p->diags, (struct span){ p->token.span.off, 2 }, "lua-operator", "'~=' is no operator here");
+		diag = diag_error(p->diags, (struct span){ p->token.span.off, 2 }, "lua-operator", "'~=' is not an operator here");
 		help(p, diag, "write !=");
 		advance(p);
 	} else if (op == TOKEN_TILDE && peek(p)->kind != TOKEN_STRING) {
-		diag = diag_error(p->diags, p->token.span, "no-operator", "'~' has one operand, as in ~x, or a pattern behind it, as in s ~ \"a*\"");
+		diag = diag_error(p->diags, p->token.span, "no-operator", "'~' has one operand, as in ~x, or a pattern on its right, as in s ~ \"a*\"");
 		help(p, diag, "xor(a, b) is the bitwise exclusive or; strings are compared with == and !=");
 	} else if (op == TOKEN_CARET) {
-		diag = diag_error(p->diags, p->token.span, "no-operator", "'^' is no operator here");
+		diag = diag_error(p->diags, p->token.span, "no-operator", "'^' is not an operator here");
 		help(p, diag, "multiply for a power; xor(a, b) is the bitwise exclusive or");
 	}
 	advance(p);

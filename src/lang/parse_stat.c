@@ -817,7 +817,7 @@ parse_simple_stat(struct parser *p)
 		return parse_prefix_stat(p, stat);
 	diag = syntax_error(p, "expected-statement", "a statement");
 	if (p->token.kind == TOKEN_INCREMENT)
-		help(p, diag, "++ stands behind the name: x++");
+		help(p, diag, "++ stands after the name: x++");
 	else if (p->token.kind == TOKEN_ARG)
 		help(p, diag, "argN is a value of the event and cannot be assigned");
 	return stat;

@@ -217,7 +217,7 @@ number_of(struct parse *p, const char *word, uint32_t bits, uint64_t *number)
 		*number = strtoull(word, &end, 0);
 	}
 	if (end == word || *end || isspace((unsigned char)*word))
-		return fail(p, "'%s' is no number", word);
+		return fail(p, "'%s' is not a number", word);
 	if (errno || (bits < 64 && (*word == '-' ? with_sign < -(1ll << (bits - 1)) : *number >> bits)))
 		return fail(p, "%s does not fit into %u bits", word, bits);
 	return true;

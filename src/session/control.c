@@ -174,7 +174,7 @@ message_text(const struct control *control, const char *message, struct text *ou
 	if (line)
 		text_printf(out, ":%lu", line);
 	if (strstr(text, "(for iterator"))
-		text_printf(out, ": error: %.*sbehind 'in'; a loop goes through pairs(t), or sorted(t)", (int)strcspn(text, "("), text);
+		text_printf(out, ": error: %.*safter 'in'; a loop goes through pairs(t), or sorted(t)", (int)strcspn(text, "("), text);
 	else
 		text_printf(out, ": error: %s", text);
 }

@@ -124,7 +124,7 @@ builtin_OPTION(lua_State *L)
 	if (!lua_isboolean(L, 2) && !lua_isinteger(L, 2) && lua_type(L, 2) != LUA_TSTRING)
 		return luaL_error(L, "the default of option(\"%s\") is a number, a string, true or false", name);
 	if (!*name || name[strcspn(name, "= \t\n")] || *name == '-' || strcmp(name, "help") == 0)
-		return luaL_error(L, "'%s' is no name for an option", name);
+		return luaL_error(L, "'%s' is not a valid name for an option", name);
 	add_help(L, name, doc);
 	for (char **arg = control->options->script_args; arg && *arg; arg++)
 		control->wants_help |= strcmp(*arg, "--help") == 0;

@@ -146,7 +146,7 @@ session_report(const struct session *session, const struct losses *losses)
 		complain_to(messages, "warning: %llu reports of what processes loaded were lost: names may be missing in user stacks",
 			 (unsigned long long)losses->n_maps_lost);
 	if (losses->n_stacks_cut)
-		complain_to(messages, "warning: %llu user stack%s went on behind the %u bytes that were copied: their last frames are missing%s",
+		complain_to(messages, "warning: %llu user stack%s went on beyond the %u bytes that were copied: their last frames are missing%s",
 			 (unsigned long long)losses->n_stacks_cut, losses->n_stacks_cut == 1 ? "" : "s", losses->stack_bytes,
 			 losses->stack_bytes < STACK_BYTES_MAX ? " (--unwind=dwarf,64k copies more)" : "");
 	if (losses->n_stacks_dropped)

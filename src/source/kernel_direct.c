@@ -41,7 +41,7 @@ obstacle(const struct unit *unit)
 	if (unit->n_events > 1)
 		return "several functions";
 	if (probe->offset)
-		return "a place behind the entry";
+		return "a place after the entry";
 	if (*probe->args)
 		return "its fetch arguments name registers";
 	if (program->params >> PARAM_CONTEXT & 1)

@@ -361,7 +361,7 @@ read_features(struct recording *recording, struct file_section data, struct byte
 
 	for (uint32_t i = 0; i < FEATURE_BITS / 8; i++)
 		where.size += 16 * (uint64_t)__builtin_popcount(bits.at[i]);
-	table = block_at(recording, where, "the list of what stands behind the records");
+	table = block_at(recording, where, "the list of what follows the records");
 	for (uint32_t bit = 0; bit < FEATURE_BITS; bit++) {
 		struct file_section section;
 

@@ -571,10 +571,10 @@ parse_event(struct recording *recording, struct reading *line, struct recorded *
 	if (!take_comm(text, line, recorded) || !take_cpu(line, recorded))
 		return "a line begins with COMM-TID [CPU]";
 	if (!take_time(line, &recorded->time_ns) || !take(line, ':'))
-		return "behind the CPU stands the time in seconds, and a colon";
+		return "the time in seconds and a colon must follow the CPU";
 	event = take_event(recording, line);
 	if (!event)
-		return "behind the time stands SYSTEM:EVENT: of an event that is known, or whose first line tells its fields";
+		return "SYSTEM:EVENT: must follow the time, of a known event or of one whose first line tells its fields";
 	wrong = put_fields(text, event, line, text->scratch);
 	recorded->len = text->tail;
 	recorded->id = (uint32_t)event->id;

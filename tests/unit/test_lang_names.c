@@ -107,7 +107,7 @@ static const struct words_row {
 	{ "function a() { b() } trace x:y { a() }", "unknown name 'b'" },
 	{ "function b() { var t = {} } function a() { b() } trace x:y { a() }", "'b' runs in a probe since it is called here" },
 	{ "var g function a() { g() } trace x:y { a() }", "function NAME" },
-	{ "len(1, 2)", "len takes 1 argument, but here are 2" },
+	{ "len(1, 2)", "len takes 1 argument, but 2 are given" },
 	{ "not (x)", "! is the operator" },
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Each kind of table against the kernel's: the same sequence of operations of chance through bpf(2) and through ours must give the
+ * Each kind of table against the kernel's: the same sequence of random operations through bpf(2) and through ours must give the
  * same errors and values. Where order is the kernel's secret (hash tables), contents are compared at the end instead. What the kernel
  * decides by the number of CPUs and free lists (which entry of an LRU table goes) is tested by what must hold. Needs the right to make
  * tables; without it that part is skipped.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Programs of chance: what the verifier accepts runs without touching anything else, on values that the verifier foresaw, and
+ * Random programs: what the verifier accepts runs without touching anything else, on values that the verifier foresaw, and
  * alike in both interpreters (vm_reference.h, vm_random.h). KTAP_RANDOM_PROGRAMS and KTAP_RANDOM_SEED change how many and which.
  */
 #include <setjmp.h>

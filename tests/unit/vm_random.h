@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Programs of chance over the tables of vm_fixture.h, made of pieces that look a little like a compiler's work, so that a good part
+ * Random programs over the tables of vm_fixture.h, made of pieces that look a little like a compiler's work, so that a good part
  * of them is accepted by the verifier. The same seed gives the same program.
  */
 #ifndef VM_RANDOM_H

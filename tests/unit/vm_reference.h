@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * A second, slow interpreter that trusts nobody, for tests of verifier and interpreter on programs of chance. While it runs an
+ * A second, slow interpreter that trusts nobody, for tests of verifier and interpreter on random programs. While it runs an
  * accepted program it checks that
  *
  *   - every load and store lies in memory that the program was given, and loads from the stack read what was written;
