@@ -56,7 +56,9 @@ bench: all static
 	@tests/bench/compile $(BUILD)/src/cli/ktap
 	@if [ "$$(id -u)" = 0 ]; then tests/bench/replay $(BUILD)/src/cli/ktap $(BUILD)/tests/progs/calls; fi
 
+# A PREFIX that is given counts, whatever the build was configured with.
 install: all
+	@$(if $(filter-out file,$(origin PREFIX)),$(MESON) configure $(BUILD) --prefix=$(PREFIX))
 	@$(NINJA) -C $(BUILD) --quiet
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
