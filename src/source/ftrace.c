@@ -6,6 +6,7 @@
  * An instance outlives who made it. So a keeper is forked first: it holds one end of a pipe, whose other end only we have, and
  * removes the instance when that closes, however we end.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -101,24 +102,25 @@ keep(int pipe_fd, const char *name)
 static int
 start_keeper(struct ftrace *ftrace, struct text *why)
 {
-	int fds[2];
+	int fds[2], err;
 
 	if (pipe2(fds, O_CLOEXEC) < 0) {
-		text_printf(why, "no pipe: %s", strerror(errno));
-		return -errno;
+		err = -errno;
+		text_printf(why, "no pipe: %s", strerror(-err));
+		return err;
 	}
 	fflush(NULL);
 	ftrace->keeper = fork();
+	err = ftrace->keeper < 0 ? -errno : 0;
 	if (ftrace->keeper == 0) {
 		close(fds[1]);
 		keep(fds[0], ftrace->name);
 	}
 	close(fds[0]);
 	ftrace->keeper_fd = fds[1];
-	if (ftrace->keeper > 0)
-		return 0;
-	text_printf(why, "no new process: %s", strerror(errno));
-	return -errno;
+	if (err < 0)
+		text_printf(why, "no new process: %s", strerror(-err));
+	return err;
 }
 
 /* ---- open --------------------------------------------------------------------------------------------------- */
@@ -196,15 +198,46 @@ ftrace_enable(const struct ftrace *ftrace, const char *system, const char *name)
 	return ftrace_write(ftrace, path, "1");
 }
 
+/* Adds each thread that a process has now to those that are followed. Returns how many there are, or -errno. */
+static int
+follow_threads(const struct ftrace *ftrace, pid_t pid)
+{
+	struct dirent *entry;
+	char path[64];
+	int n = 0, err = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (err == 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+			continue;
+		err = ftrace_write(ftrace, "set_event_pid", entry->d_name);
+		if (err == -ESRCH) /* it has ended meanwhile */
+			err = 0;
+		n++;
+	}
+	closedir(dir);
+	return err < 0 ? err : n;
+}
+
+/*
+ * set_event_pid takes ids of threads. What a thread that is followed starts is followed by itself; one that is not yet may start others
+ * while we read, so it is looked again until there are no more than the time before.
+ */
 int
 ftrace_follow(const struct ftrace *ftrace, pid_t pid)
 {
-	char text[16];
-	int err;
+	int n = ftrace_write(ftrace, "options/event-fork", "1"), before;
 
-	snprintf(text, sizeof(text), "%d", pid);
-	err = ftrace_write(ftrace, "options/event-fork", "1");
-	return err < 0 ? err : ftrace_write(ftrace, "set_event_pid", text);
+	do {
+		before = n;
+		if (n >= 0)
+			n = follow_threads(ftrace, pid);
+	} while (n > before);
+	return n < 0 ? n : 0;
 }
 
 int
