@@ -178,6 +178,7 @@ make_directory(const struct kernel *kernel, const char **dir, struct text *why)
 {
 	const char *name = kernel->target.pin;
 	struct statfs fs;
+	int err;
 
 	if (!*name || strchr(name, '/') || *name == '.') {
 		text_printf(why, "--pin %s: a name is needed, without '/' and not beginning with '.'", name);
@@ -188,15 +189,16 @@ make_directory(const struct kernel *kernel, const char **dir, struct text *why)
 		return -EOPNOTSUPP;
 	}
 	*dir = arena_printf(kernel->arena, ROOT "/ktap/%s", name);
-	if (mkdir(ROOT "/ktap", 0700) < 0 && errno != EEXIST) {
-		text_printf(why, "--pin %s: " ROOT "/ktap: %s", name, strerror(errno));
-		return -errno;
+	err = mkdir(ROOT "/ktap", 0700) < 0 && errno != EEXIST ? -errno : 0;
+	if (err < 0) {
+		text_printf(why, "--pin %s: " ROOT "/ktap: %s", name, strerror(-err));
+		return err;
 	}
-	if (mkdir(*dir, 0700) == 0)
-		return 0;
-	text_printf(why, "--pin %s: %s: %s%s", name, *dir, strerror(errno),
-		    errno == EEXIST ? "; those are tables of an earlier run: remove them (`rm -r`), or take another name" : "");
-	return -errno;
+	err = mkdir(*dir, 0700) < 0 ? -errno : 0;
+	if (err < 0)
+		text_printf(why, "--pin %s: %s: %s%s", name, *dir, strerror(-err),
+			    err == -EEXIST ? "; those are tables of an earlier run: remove them (`rm -r`), or take another name" : "");
+	return err;
 }
 
 int
