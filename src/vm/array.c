@@ -60,18 +60,17 @@ array_find(struct vm_table *t, const void *key)
 	return t->array->values + (size_t)index * t->n_cpus * t->stride;
 }
 
-static void *
-array_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+static int
+array_update(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
 {
-	void *value = array_find(t, key);
+	void *to = array_find(t, key);
 
-	if (!value)
-		*err = -E2BIG;
-	else if (flags == BPF_NOEXIST)
-		*err = -EEXIST;
-	else
-		return value;
-	return NULL;
+	if (!to)
+		return -E2BIG;
+	if (flags == BPF_NOEXIST)
+		return -EEXIST;
+	value_write(t, to, value, off, len);
+	return 0;
 }
 
 static int
@@ -95,11 +94,22 @@ array_next(struct vm_table *t, const void *key, void *next)
 	return 0;
 }
 
+static void *
+array_walk_next(struct vm_table *t, struct table_walk *walk, void *key)
+{
+	if (walk->index >= t->table->max_entries)
+		return NULL;
+	memcpy(key, &walk->index, sizeof(walk->index));
+	walk->index++;
+	return array_find(t, key);
+}
+
 const struct table_ops array_ops = {
 	.init = array_init,
 	.fini = array_fini,
 	.find = array_find,
-	.claim = array_claim,
+	.update = array_update,
 	.remove = array_remove,
 	.next = array_next,
+	.walk_next = array_walk_next,
 };

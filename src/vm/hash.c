@@ -12,9 +12,14 @@
  *     +------------------------+------------+------------------------------+
  *
  * Threads. A lookup takes no lock: it follows a chain, and does so anew if an entry was taken out of the table meanwhile, for that
- * entry may by now be part of another chain. Whoever changes the table holds the stripe of the key's hash, which keeps the chain as it
- * is, and, where entries come or go, the table's lock behind it. Growing takes all of them. Buckets that were outgrown are
- * kept until the end, because a lookup may still be in them (all together they are as many as those in use).
+ * entry may by now be part of another chain. What it reads on the way is written by shared.h, after the generation was changed, so that
+ * whoever read what is not to be trusted finds the generation changed behind it. After some failures it takes the lock of the
+ * writers, so that it ends whatever they do. Whoever changes the table holds the stripe of the key's hash, which keeps the chain as it is,
+ * and, where entries come or go, the table's lock behind it. Growing takes all of them. Buckets that were outgrown are kept until the end,
+ * because a lookup may still be in them (all together they are as many as those in use).
+ *
+ * An entry is filled, then seen. A value is written in place, so that its address stays the key's as long as the key is there; copies
+ * of values longer than a word watch the stripe's version, and are old or new as a whole.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -22,6 +27,7 @@
 #include <string.h>
 
 #include "vm/lock.h"
+#include "vm/shared.h"
 #include "vm/vm_int.h"
 
 struct entry {
@@ -41,21 +47,31 @@ struct buckets {
 };
 
 #define STRIPES 16 /* a power of two, and never more than buckets: all of a chain is of one stripe */
+#define CACHE_LINE 64 /* what threads write by turns stands apart by as much from what others read or write */
+#define READ_TRIES 16 /* looks without a lock, before one with it */
+
+struct stripe {
+	struct lock lock;
+	uint32_t version;          /* two more with each long value that is written in place; odd: one is being written */
+	char apart[CACHE_LINE - sizeof(struct lock) - sizeof(uint32_t)];
+};
 
 struct hash {
 	struct buckets *buckets;
 	uint32_t generation;       /* two more with each entry that goes; odd: all entries are moving to new buckets */
+	char apart[CACHE_LINE];
+	struct stripe stripes[STRIPES];
 	struct lock lock;          /* of all that follows, and of the chains' ends */
-	struct lock stripes[STRIPES];
 	uint32_t n;
 	struct entry *first, *last;
 	struct entry *unused;
 	struct slab *slabs;
 	uint32_t n_slab;           /* entries of the next slab */
-	/* The last key that `next` handed out and what follows it, so that deleting that key does not lose the place. */
+	struct table_walk *walks;  /* all that are under way; no entry that one of them is at goes without its knowing */
+	/* The last key that `next` handed out and, as a walk, what follows it: deleting that key does not lose the place. */
+	struct table_walk cursor;
 	char *cursor_key;
 	bool has_cursor;
-	struct entry *cursor_next;
 };
 
 #define SLAB_ENTRIES_MAX 1024
@@ -111,12 +127,12 @@ hash_key(const void *key, size_t len)
 	return h;
 }
 
-/* Copies of 8 bytes, and comparisons, are what most tables are asked for: without a call. */
+/* One word is what most keys and values are: without a loop or a call. */
 static void
 read_entry(const struct vm_table *t, struct entry *entry, void *to, size_t len)
 {
-	if (len == 8 && !t->table->has_lock)
-		memcpy(to, entry_value(t, entry), 8);
+	if (len == sizeof(shared_word) && !t->table->has_lock)
+		shared_read(to, entry_value(t, entry), sizeof(shared_word));
 	else
 		value_read(t, to, entry_value(t, entry), len);
 }
@@ -125,16 +141,16 @@ read_entry(const struct vm_table *t, struct entry *entry, void *to, size_t len)
 static void
 write_entry(const struct vm_table *t, struct entry *entry, const void *value, size_t off, size_t len)
 {
-	if (len == 8 && !t->table->has_lock)
-		memmove((char *)entry_value(t, entry) + off, value, 8);
+	if (len == sizeof(shared_word) && !t->table->has_lock)
+		shared_write((char *)entry_value(t, entry) + off, value, sizeof(shared_word));
 	else
 		value_write(t, entry_value(t, entry), value, off, len);
 }
 
 static bool
-same_key(const void *a, const void *b, size_t len)
+same_key(struct entry *entry, const void *key, size_t len)
 {
-	return len == 8 ? !memcmp(a, b, 8) : !memcmp(a, b, len);
+	return len == sizeof(shared_word) ? shared_same(entry_key(entry), key, sizeof(shared_word)) : shared_same(entry_key(entry), key, len);
 }
 
 static struct buckets *
@@ -160,6 +176,7 @@ hash_init(struct vm_table *t)
 	hash->n_slab = 8;
 	hash->buckets = buckets_new(STRIPES, NULL);
 	hash->cursor_key = mem_alloc(t->table->key_size);
+	hash->walks = &hash->cursor;
 	return hash->buckets && hash->cursor_key ? 0 : -ENOMEM;
 }
 
@@ -198,17 +215,9 @@ follow_chain(const struct vm_table *t, const void *key, uint64_t h)
 	struct buckets *buckets = __atomic_load_n(&t->hash->buckets, __ATOMIC_ACQUIRE);
 	struct entry *entry = __atomic_load_n(bucket_of(buckets, h), __ATOMIC_ACQUIRE);
 
-	while (entry && (__atomic_load_n(&entry->hash, __ATOMIC_RELAXED) != h || !same_key(entry_key(entry), key, t->table->key_size)))
+	while (entry && (shared_load(&entry->hash) != h || !same_key(entry, key, t->table->key_size)))
 		entry = __atomic_load_n(&entry->chain, __ATOMIC_ACQUIRE);
 	return entry;
-}
-
-/* Is all that was read since the generation was asked for as it was then? */
-static bool
-is_generation(const struct hash *hash, uint32_t generation)
-{
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return !(generation & 1) && __atomic_load_n(&hash->generation, __ATOMIC_RELAXED) == generation;
 }
 
 static uint32_t
@@ -217,19 +226,43 @@ generation_of(const struct hash *hash)
 	return __atomic_load_n(&hash->generation, __ATOMIC_ACQUIRE);
 }
 
-/* Without a lock. */
+/* Is all that was read since the generation was asked for as it was then? (Such reads acquire: this one stays behind them.) */
+static bool
+is_generation(const struct hash *hash, uint32_t generation)
+{
+	return !(generation & 1) && __atomic_load_n(&hash->generation, __ATOMIC_RELAXED) == generation;
+}
+
+static struct stripe *
+stripe_of(struct hash *hash, uint64_t h)
+{
+	return &hash->stripes[h & (STRIPES - 1)];
+}
+
+/* Not inlined, as it is seldom called. */
+__attribute__((noinline)) static struct entry *
+find_locked(const struct vm_table *t, const void *key, uint64_t h)
+{
+	struct stripe *stripe = stripe_of(t->hash, h);
+	struct entry *entry;
+
+	lock_take(&stripe->lock);
+	entry = follow_chain(t, key, h);
+	lock_give(&stripe->lock);
+	return entry;
+}
+
 static struct entry *
 find_entry(const struct vm_table *t, const void *key, uint64_t h)
 {
-	for (;;) {
+	for (int i = 0; i < READ_TRIES; i++) {
 		uint32_t generation = generation_of(t->hash);
 		struct entry *entry = follow_chain(t, key, h);
 
 		if (is_generation(t->hash, generation))
 			return entry;
-		if (generation & 1)
-			sched_yield();
 	}
+	return find_locked(t, key, h);
 }
 
 void *
@@ -256,38 +289,61 @@ hash_layout(const struct vm_table *t)
 	};
 }
 
-/* Copies a value that is the key's from its first to its last byte. */
+/* 0 or -ENOENT; what was copied is the key's value if neither generation nor version have changed. */
+static int
+copy_value(const struct vm_table *t, const void *key, uint64_t h, void *value, size_t len)
+{
+	struct entry *entry = follow_chain(t, key, h);
+
+	if (entry)
+		read_entry(t, entry, value, len);
+	return entry ? 0 : -ENOENT;
+}
+
+/* Without a lock. False: not to be trusted. */
+static bool
+try_copy(const struct vm_table *t, const void *key, uint64_t h, void *value, size_t len, int *err)
+{
+	const struct stripe *stripe = stripe_of(t->hash, h);
+	/* A word is never half of two: so who writes it does not say so. */
+	const uint32_t *version = len > sizeof(shared_word) ? &stripe->version : &(uint32_t){ 0 };
+	uint32_t before = __atomic_load_n(version, __ATOMIC_ACQUIRE), generation = generation_of(t->hash);
+
+	*err = copy_value(t, key, h, value, len);
+	return is_generation(t->hash, generation) && !(before & 1) && __atomic_load_n(version, __ATOMIC_RELAXED) == before;
+}
+
+__attribute__((noinline)) static int
+copy_locked(const struct vm_table *t, const void *key, uint64_t h, void *value, size_t len)
+{
+	struct stripe *stripe = stripe_of(t->hash, h);
+	int err;
+
+	lock_take(&stripe->lock);
+	err = copy_value(t, key, h, value, len);
+	lock_give(&stripe->lock);
+	return err;
+}
+
 static int
 hash_read(struct vm_table *t, const void *key, void *value, size_t len)
 {
 	uint64_t h = hash_key(key, t->table->key_size);
+	int err;
 
-	for (;;) {
-		uint32_t generation = generation_of(t->hash);
-		struct entry *entry = follow_chain(t, key, h);
-
-		if (entry)
-			read_entry(t, entry, value, len);
-		if (is_generation(t->hash, generation))
-			return entry ? 0 : -ENOENT;
-		if (generation & 1)
-			sched_yield();
-	}
+	for (int i = 0; i < READ_TRIES; i++)
+		if (try_copy(t, key, h, value, len, &err))
+			return err;
+	return copy_locked(t, key, h, value, len);
 }
 
 /* ---- changing ---------------------------------------------------------------------------------------------- */
 
-static struct lock *
-stripe_of(struct hash *hash, uint64_t h)
-{
-	return &hash->stripes[h & (STRIPES - 1)];
-}
-
+/* What is changed after it is changed by stores that release: nobody sees them and the old generation behind them. */
 static void
 bump_generation(struct hash *hash, uint32_t by)
 {
 	__atomic_store_n(&hash->generation, hash->generation + by, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Twice as many buckets, under all locks. Without memory for that, chains merely grow longer. */
@@ -313,13 +369,13 @@ static void
 grow_buckets(struct hash *hash)
 {
 	for (uint32_t i = 0; i < STRIPES; i++)
-		lock_take(&hash->stripes[i]);
+		lock_take(&hash->stripes[i].lock);
 	lock_take(&hash->lock);
 	if (hash->n >= hash->buckets->n)
 		double_buckets(hash);
 	lock_give(&hash->lock);
 	for (uint32_t i = 0; i < STRIPES; i++)
-		lock_give(&hash->stripes[i]);
+		lock_give(&hash->stripes[i].lock);
 }
 
 /* New unused entries; a slab is twice the one before, up to a limit, and never more than the table can still take. */
@@ -351,7 +407,14 @@ add_slab(struct vm_table *t)
 	return true;
 }
 
-/* Puts an entry into its chain and at the end of the list, where all see it complete or not at all. */
+/* Lookups ask for it without the lock. */
+static void
+set_count(struct hash *hash, uint32_t n)
+{
+	__atomic_store_n(&hash->n, n, __ATOMIC_RELAXED);
+}
+
+/* Puts an entry that is filled into its chain and at the end of the list. */
 static void
 link_entry(struct hash *hash, struct entry *entry)
 {
@@ -363,9 +426,10 @@ link_entry(struct hash *hash, struct entry *entry)
 	entry->prev = hash->last;
 	*(hash->last ? &hash->last->next : &hash->first) = entry;
 	hash->last = entry;
-	if (hash->has_cursor && !hash->cursor_next)
-		hash->cursor_next = entry;
-	hash->n++;
+	for (struct table_walk *walk = hash->walks; walk; walk = walk->others)
+		if (!walk->next)
+			walk->next = entry;
+	set_count(hash, hash->n + 1);
 }
 
 static void
@@ -379,14 +443,18 @@ unlink_entry(struct hash *hash, struct entry *entry)
 	bump_generation(hash, 2);
 	*(entry->prev ? &entry->prev->next : &hash->first) = entry->next;
 	*(entry->next ? &entry->next->prev : &hash->last) = entry->prev;
-	if (hash->cursor_next == entry)
-		hash->cursor_next = entry->next;
+	for (struct table_walk *walk = hash->walks; walk; walk = walk->others)
+		if (walk->next == entry)
+			walk->next = entry->next;
 	__atomic_store_n(&entry->chain, hash->unused, __ATOMIC_RELEASE);
 	hash->unused = entry;
-	hash->n--;
+	set_count(hash, hash->n - 1);
 }
 
-/* A new entry with this value at `off` and zeros elsewhere, under the key's stripe. 0, -E2BIG, -ENOMEM. */
+/*
+ * A new entry with this value at `off` and zeros elsewhere, under the key's stripe and the table's lock. 0, -E2BIG, -ENOMEM. It may be
+ * one that was in use, and that others still look at. A lock in its value is theirs, then: it is not set to 0.
+ */
 static int
 add_entry(struct vm_table *t, const void *key, uint64_t h, const void *value, size_t off, size_t len)
 {
@@ -399,47 +467,65 @@ add_entry(struct vm_table *t, const void *key, uint64_t h, const void *value, si
 		return -ENOMEM;
 	entry = hash->unused;
 	hash->unused = entry->chain;
-	__atomic_store_n(&entry->hash, h, __ATOMIC_RELAXED);
-	memcpy(entry_key(entry), key, t->table->key_size);
-	memset(entry_value(t, entry), 0, (size_t)t->n_cpus * t->stride);
+	shared_store(&entry->hash, h);
+	shared_write(entry_key(entry), key, t->table->key_size);
+	if (t->n_cpus > 1)
+		shared_zero(entry_value(t, entry), (size_t)t->n_cpus * t->stride);
 	write_entry(t, entry, value, off, len);
 	link_entry(hash, entry);
 	return 0;
 }
 
-/* hash_update under the key's stripe. */
+/* Under the key's stripe. */
 static int
-update_locked(struct vm_table *t, const void *key, uint64_t h, const void *value, size_t off, size_t len, uint64_t flags)
+insert(struct vm_table *t, const void *key, uint64_t h, const void *value, size_t off, size_t len)
 {
-	struct entry *entry = follow_chain(t, key, h);
 	int err;
 
-	if (entry && flags == BPF_NOEXIST)
-		return -EEXIST;
-	if (!entry && flags == BPF_EXIST)
-		return -ENOENT;
-	if (entry) {
-		write_entry(t, entry, value, off, len);
-		return 0;
-	}
 	lock_take(&t->hash->lock);
 	err = add_entry(t, key, h, value, off, len);
 	lock_give(&t->hash->lock);
 	return err;
 }
 
+/* Under the key's stripe. */
+static void
+overwrite(const struct vm_table *t, struct stripe *stripe, struct entry *entry, const void *value, size_t off, size_t len)
+{
+	if (len > sizeof(shared_word))
+		__atomic_store_n(&stripe->version, stripe->version + 1, __ATOMIC_RELAXED);
+	write_entry(t, entry, value, off, len);
+	if (len > sizeof(shared_word))
+		__atomic_store_n(&stripe->version, stripe->version + 1, __ATOMIC_RELEASE);
+}
+
+static bool
+is_crowded(const struct hash *hash)
+{
+	return __atomic_load_n(&hash->n, __ATOMIC_RELAXED) >= __atomic_load_n(&hash->buckets, __ATOMIC_ACQUIRE)->n;
+}
+
 static int
 hash_update(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
 {
 	uint64_t h = hash_key(key, t->table->key_size);
-	struct lock *stripe = stripe_of(t->hash, h);
-	int err;
+	struct stripe *stripe = stripe_of(t->hash, h);
+	struct entry *entry;
+	int err = 0;
 
-	if (__atomic_load_n(&t->hash->n, __ATOMIC_RELAXED) >= __atomic_load_n(&t->hash->buckets, __ATOMIC_ACQUIRE)->n)
+	lock_take(&stripe->lock);
+	entry = follow_chain(t, key, h);
+	if (entry && flags == BPF_NOEXIST)
+		err = -EEXIST;
+	else if (!entry && flags == BPF_EXIST)
+		err = -ENOENT;
+	else if (entry)
+		overwrite(t, stripe, entry, value, off, len);
+	else
+		err = insert(t, key, h, value, off, len);
+	lock_give(&stripe->lock);
+	if (!entry && is_crowded(t->hash))
 		grow_buckets(t->hash);
-	lock_take(stripe);
-	err = update_locked(t, key, h, value, off, len, flags);
-	lock_give(stripe);
 	return err;
 }
 
@@ -447,17 +533,17 @@ static int
 hash_remove(struct vm_table *t, const void *key)
 {
 	uint64_t h = hash_key(key, t->table->key_size);
-	struct lock *stripe = stripe_of(t->hash, h);
+	struct stripe *stripe = stripe_of(t->hash, h);
 	struct entry *entry;
 
-	lock_take(stripe);
+	lock_take(&stripe->lock);
 	entry = follow_chain(t, key, h);
 	if (entry) {
 		lock_take(&t->hash->lock);
 		unlink_entry(t->hash, entry);
 		lock_give(&t->hash->lock);
 	}
-	lock_give(stripe);
+	lock_give(&stripe->lock);
 	return entry ? 0 : -ENOENT;
 }
 
@@ -476,7 +562,7 @@ entry_after(struct vm_table *t, const void *key)
 	if (entry)
 		return entry->next;
 	if (hash->has_cursor && !memcmp(hash->cursor_key, key, t->table->key_size))
-		return hash->cursor_next;
+		return hash->cursor.next;
 	return hash->first;
 }
 
@@ -491,7 +577,7 @@ next_locked(struct vm_table *t, const void *key, void *next)
 		return -ENOENT;
 	memcpy(hash->cursor_key, entry_key(entry), t->table->key_size);
 	hash->has_cursor = true;
-	hash->cursor_next = entry->next;
+	hash->cursor.next = entry->next;
 	memcpy(next, entry_key(entry), t->table->key_size);
 	return 0;
 }
@@ -505,6 +591,44 @@ hash_next(struct vm_table *t, const void *key, void *next)
 	err = next_locked(t, key, next);
 	lock_give(&t->hash->lock);
 	return err;
+}
+
+static void
+hash_walk_begin(struct vm_table *t, struct table_walk *walk)
+{
+	struct hash *hash = t->hash;
+
+	lock_take(&hash->lock);
+	*walk = (struct table_walk){ .others = hash->walks, .next = hash->first };
+	hash->walks = walk;
+	lock_give(&hash->lock);
+}
+
+static void *
+hash_walk_next(struct vm_table *t, struct table_walk *walk, void *key)
+{
+	struct entry *entry;
+
+	lock_take(&t->hash->lock);
+	entry = walk->next;
+	if (entry) {
+		walk->next = entry->next;
+		memcpy(key, entry_key(entry), t->table->key_size);
+	}
+	lock_give(&t->hash->lock);
+	return entry ? entry_value(t, entry) : NULL;
+}
+
+static void
+hash_walk_end(struct vm_table *t, struct table_walk *walk)
+{
+	struct table_walk **link = &t->hash->walks;
+
+	lock_take(&t->hash->lock);
+	while (*link != walk)
+		link = &(*link)->others;
+	*link = walk->others;
+	lock_give(&t->hash->lock);
 }
 
 static uint32_t
@@ -521,5 +645,8 @@ const struct table_ops hash_ops = {
 	.update = hash_update,
 	.remove = hash_remove,
 	.next = hash_next,
+	.walk_begin = hash_walk_begin,
+	.walk_next = hash_walk_next,
+	.walk_end = hash_walk_end,
 	.count = hash_count,
 };

@@ -407,24 +407,30 @@ HELPER_FN(loop)
 }
 
 /*
- * The function gets a copy of the key: the entry may go away under it. For the same reason the place is kept by key, and there is a
- * limit to the entries that a function, which deletes and adds while it walks, can see.
+ * The function gets a copy of the key: the entry may go away under it. It may add entries, which come last: there is a limit to those that
+ * it can see.
  */
 HELPER_FN(for_each_map_elem)
 {
 	struct vm_table *t = table_of(r1);
-	_Alignas(8) char keys[2][VM_KEY_MAX];
+	_Alignas(8) char key[VM_KEY_MAX];
+	struct table_walk walk = { 0 };
 	uint64_t frame = run->frame;
 	uint32_t n = 0;
+	char *value;
 
 	if (r4)
 		return ERRNO(EINVAL);
-	while (n < t->table->max_entries && !t->ops->next(t, n ? keys[~n & 1] : NULL, keys[n & 1])) {
-		void *value = table_find(t, keys[n & 1], run_cpu(run)), *key = keys[n++ & 1];
-
-		if (value && run->call_back(run, r2, frame, (const uint64_t[VM_CALLBACK_ARGS]){ r1, (uintptr_t)key, (uintptr_t)value, r3 }))
+	if (t->ops->walk_begin)
+		t->ops->walk_begin(t, &walk);
+	while (n < t->table->max_entries && (value = t->ops->walk_next(t, &walk, key))) {
+		n++;
+		value += (t->n_cpus > 1 ? run_cpu(run) : 0) * (size_t)t->stride;
+		if (run->call_back(run, r2, frame, (const uint64_t[VM_CALLBACK_ARGS]){ r1, (uintptr_t)key, (uintptr_t)value, r3 }))
 			break;
 	}
+	if (t->ops->walk_end)
+		t->ops->walk_end(t, &walk);
 	return n;
 }
 

@@ -12,7 +12,7 @@
  *                 /      \
  *          10.129/16    10.200/16
  *
- * Safe for many threads: each operation holds the table's lock.
+ * Safe for many threads: each operation holds the table's lock, an update until the node is filled, a read until it is copied.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -160,17 +160,14 @@ node_new(const struct vm_table *t, const uint8_t *bits, uint32_t prefix_len)
 
 /* ---- lookup ----------------------------------------------------------------------------------------------------------- */
 
-static void *
-lpm_find(struct vm_table *t, const void *key)
+/* Under the lock: the longest prefix of the key that has a value; NULL: none. */
+static struct lpm_node *
+find_node(const struct vm_table *t, const void *key)
 {
 	uint32_t max = key_prefix(key);
 	const uint8_t *bits = key_bits(key);
-	struct lpm_node *node, *found = NULL;
+	struct lpm_node *node = max <= key_bytes(t) * 8 ? t->lpm->root : NULL, *found = NULL;
 
-	if (max > key_bytes(t) * 8)
-		return NULL;
-	lock_take(&t->lpm->lock);
-	node = t->lpm->root;
 	while (node && shared_bits(node, bits, max) == node->prefix_len) {
 		if (node->has_value)
 			found = node;
@@ -178,8 +175,31 @@ lpm_find(struct vm_table *t, const void *key)
 			break;
 		node = node->children[bit_at(bits, node->prefix_len)];
 	}
+	return found;
+}
+
+static void *
+lpm_find(struct vm_table *t, const void *key)
+{
+	struct lpm_node *node;
+
+	lock_take(&t->lpm->lock);
+	node = find_node(t, key);
 	lock_give(&t->lpm->lock);
-	return found ? node_value(t, found) : NULL;
+	return node ? node_value(t, node) : NULL;
+}
+
+static int
+lpm_read(struct vm_table *t, const void *key, void *value, size_t len)
+{
+	struct lpm_node *node;
+
+	lock_take(&t->lpm->lock);
+	node = find_node(t, key);
+	if (node)
+		value_read(t, value, node_value(t, node), len);
+	lock_give(&t->lpm->lock);
+	return node ? 0 : -ENOENT;
 }
 
 /* Where the node of exactly this prefix hangs or would hang: under it is that node, one that parts from it, or none. */
@@ -226,8 +246,9 @@ insert_node(const struct vm_table *t, struct lpm_node **link, const uint8_t *bit
 	return node;
 }
 
-static struct lpm_node *
-claim_node(struct vm_table *t, const void *key, uint64_t flags, int *err)
+/* Under the lock: the node of exactly this key, whose value is to be written. */
+static int
+claim_node(struct vm_table *t, const void *key, uint64_t flags, struct lpm_node **claimed)
 {
 	struct lpm *lpm = t->lpm;
 	const uint8_t *bits = key_bits(key);
@@ -235,34 +256,34 @@ claim_node(struct vm_table *t, const void *key, uint64_t flags, int *err)
 	bool is_node = is_node_of(node, bits, key_prefix(key)), exists = is_node && node->has_value;
 
 	if (exists && flags == BPF_NOEXIST)
-		*err = -EEXIST;
-	else if (!exists && flags == BPF_EXIST)
-		*err = -ENOENT;
-	else if (!exists && lpm->n == t->table->max_entries)
-		*err = -ENOSPC;
-	else if (!is_node && !(node = insert_node(t, link, bits, key_prefix(key))))
-		*err = -ENOMEM;
-	if (*err)
-		return NULL;
+		return -EEXIST;
+	if (!exists && flags == BPF_EXIST)
+		return -ENOENT;
+	if (!exists && lpm->n == t->table->max_entries)
+		return -ENOSPC;
+	if (!is_node && !(node = insert_node(t, link, bits, key_prefix(key))))
+		return -ENOMEM;
 	lpm->n += !exists;
 	node->has_value = true;
 	memcpy(node->bits, bits, key_bytes(t)); /* those behind the prefix too: iteration gives back the whole key */
-	return node;
+	*claimed = node;
+	return 0;
 }
 
-static void *
-lpm_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+static int
+lpm_update(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
 {
 	struct lpm_node *node;
+	int err;
 
-	if (key_prefix(key) > key_bytes(t) * 8) {
-		*err = -EINVAL;
-		return NULL;
-	}
+	if (key_prefix(key) > key_bytes(t) * 8)
+		return -EINVAL;
 	lock_take(&t->lpm->lock);
-	node = claim_node(t, key, flags, err);
+	err = claim_node(t, key, flags, &node);
+	if (!err)
+		value_write(t, node_value(t, node), value, off, len);
 	lock_give(&t->lpm->lock);
-	return node ? node_value(t, node) : NULL;
+	return err;
 }
 
 /* ---- delete ---------------------------------------------------------------------------------------------------------------- */
@@ -359,7 +380,8 @@ const struct table_ops lpm_ops = {
 	.init = lpm_init,
 	.fini = lpm_fini,
 	.find = lpm_find,
-	.claim = lpm_claim,
+	.read = lpm_read,
+	.update = lpm_update,
 	.remove = lpm_remove,
 	.next = lpm_next,
 };

@@ -5,8 +5,8 @@
  * otherwise; that there is always room, and that what is in use stays, is the same.
  *
  * All entries are made at once. They are on a list, from the next candidate for eviction to the last, which is the order of
- * iteration. Each operation holds the table's lock. The value that a lookup returned is not locked: its entry may be given to another
- * key meanwhile, as in the kernel; it stays memory of this table.
+ * iteration. Each operation holds the table's lock, an update until the entry is filled, a read until it is copied. The value that a
+ * lookup returned is not locked: its entry may be given to another key meanwhile, as in the kernel; it stays memory of this table.
  *
  *     +------------------+-----------+-------------------------+
  *     | struct lru_entry | key, to 8 | values, n_cpus * stride |
@@ -17,12 +17,14 @@
 #include <string.h>
 
 #include "vm/lock.h"
+#include "vm/shared.h"
 #include "vm/vm_int.h"
 
 struct lru_entry {
 	struct lru_entry *chain;       /* next in the bucket, or next unused */
 	struct lru_entry *prev, *next; /* in the order of eviction */
 	uint64_t hash;
+	bool live;                     /* in the table */
 	bool used;                     /* looked up by a program since it was last considered */
 };
 
@@ -57,6 +59,12 @@ entry_value(const struct vm_table *t, struct lru_entry *entry)
 	return entry_key(entry) + round_up(t->table->key_size, 8);
 }
 
+static struct lru_entry *
+entry_at(const struct vm_table *t, uint32_t index)
+{
+	return (struct lru_entry *)(t->lru->entries + index * entry_size(t));
+}
+
 /* ---- made and freed ------------------------------------------------------------------------------------------ */
 
 static int
@@ -75,7 +83,7 @@ lru_init(struct vm_table *t)
 	if (!lru->buckets || !lru->entries || !lru->cursor_key)
 		return -ENOMEM;
 	while (n-- > 0) {
-		struct lru_entry *entry = (struct lru_entry *)(lru->entries + n * entry_size(t));
+		struct lru_entry *entry = entry_at(t, n);
 
 		entry->chain = lru->unused;
 		lru->unused = entry;
@@ -135,6 +143,7 @@ drop_entry(struct lru *lru, struct lru_entry *entry)
 	while (*link != entry)
 		link = &(*link)->chain;
 	*link = entry->chain;
+	entry->live = false;
 	list_remove(lru, entry);
 	entry->chain = lru->unused;
 	lru->unused = entry;
@@ -154,6 +163,7 @@ evict(struct lru *lru)
 	drop_entry(lru, entry);
 }
 
+/* It has no value yet, but zeros for the CPUs that may get none. */
 static struct lru_entry *
 add_entry(struct vm_table *t, const void *key, uint64_t hash)
 {
@@ -167,57 +177,64 @@ add_entry(struct vm_table *t, const void *key, uint64_t hash)
 	entry->chain = *bucket;
 	*bucket = entry;
 	entry->hash = hash;
+	entry->live = true;
 	entry->used = false;
 	list_append(lru, entry);
 	memcpy(entry_key(entry), key, t->table->key_size);
-	memset(entry_value(t, entry), 0, (size_t)t->n_cpus * t->stride);
+	if (t->n_cpus > 1)
+		shared_zero(entry_value(t, entry), (size_t)t->n_cpus * t->stride);
 	return entry;
 }
 
 /* ---- operations --------------------------------------------------------------------------------------------------- */
 
 static void *
-find(struct vm_table *t, const void *key, bool uses)
+lru_find(struct vm_table *t, const void *key)
 {
 	uint64_t hash = hash_key(key, t->table->key_size);
 	struct lru_entry *entry;
 
 	lock_take(&t->lru->lock);
 	entry = lru_entry(t, key, hash);
-	if (entry && uses)
+	if (entry)
 		entry->used = true;
 	lock_give(&t->lru->lock);
 	return entry ? entry_value(t, entry) : NULL;
 }
 
-static void *
-lru_find(struct vm_table *t, const void *key)
-{
-	return find(t, key, true);
-}
-
-static void *
-lru_find_unused(struct vm_table *t, const void *key)
-{
-	return find(t, key, false);
-}
-
-static void *
-lru_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+static int
+lru_read(struct vm_table *t, const void *key, void *value, size_t len)
 {
 	uint64_t hash = hash_key(key, t->table->key_size);
 	struct lru_entry *entry;
 
 	lock_take(&t->lru->lock);
 	entry = lru_entry(t, key, hash);
+	if (entry)
+		value_read(t, value, entry_value(t, entry), len);
+	lock_give(&t->lru->lock);
+	return entry ? 0 : -ENOENT;
+}
+
+static int
+lru_update(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
+{
+	uint64_t hash = hash_key(key, t->table->key_size);
+	struct lru_entry *entry;
+	int err = 0;
+
+	lock_take(&t->lru->lock);
+	entry = lru_entry(t, key, hash);
 	if (entry && flags == BPF_NOEXIST)
-		*err = -EEXIST;
+		err = -EEXIST;
 	else if (!entry && flags == BPF_EXIST)
-		*err = -ENOENT;
+		err = -ENOENT;
 	else if (!entry)
 		entry = add_entry(t, key, hash);
+	if (!err)
+		value_write(t, entry_value(t, entry), value, off, len);
 	lock_give(&t->lru->lock);
-	return *err ? NULL : entry_value(t, entry);
+	return err;
 }
 
 static int
@@ -264,12 +281,28 @@ lru_next(struct vm_table *t, const void *key, void *next)
 	return entry ? 0 : -ENOENT;
 }
 
+/* By place in memory, where an entry stays while evictions move it on the list. */
+static void *
+lru_walk_next(struct vm_table *t, struct table_walk *walk, void *key)
+{
+	struct lru_entry *entry = NULL;
+
+	lock_take(&t->lru->lock);
+	while (walk->index < t->table->max_entries && !(entry = entry_at(t, walk->index++))->live)
+		entry = NULL;
+	if (entry)
+		memcpy(key, entry_key(entry), t->table->key_size);
+	lock_give(&t->lru->lock);
+	return entry ? entry_value(t, entry) : NULL;
+}
+
 const struct table_ops lru_ops = {
 	.init = lru_init,
 	.fini = lru_fini,
 	.find = lru_find,
-	.find_unused = lru_find_unused,
-	.claim = lru_claim,
+	.read = lru_read,
+	.update = lru_update,
 	.remove = lru_remove,
 	.next = lru_next,
+	.walk_next = lru_walk_next,
 };

@@ -51,8 +51,12 @@ place_of(struct vm_table *t, const void *key)
 static void *
 outer_find(struct vm_table *t, const void *key)
 {
-	struct vm_table **place = place_of(t, key);
+	struct vm_table *places = &t->outer->places, *inner = NULL, **place;
 
+	/* The place of a hash table may be another key's by the time one looks into it: so it is read as hash tables are. */
+	if (places->ops->read)
+		return places->ops->read(places, key, &inner, sizeof(inner)) ? NULL : inner;
+	place = place_of(t, key);
 	return place ? __atomic_load_n(place, __ATOMIC_ACQUIRE) : NULL;
 }
 
@@ -69,19 +73,13 @@ is_alike(const struct table *like, const struct table *table)
 int
 outer_put(struct vm_table *t, const void *key, struct vm_table *inner, uint64_t flags)
 {
-	struct vm_table *places = &t->outer->places, **place;
+	struct vm_table *places = &t->outer->places;
 
 	if (flags > BPF_EXIST || !is_alike(t->table->element, inner->table))
 		return -EINVAL;
-	if (places->ops->update)
-		return places->ops->update(places, key, &inner, 0, sizeof(inner), flags);
-	if (flags != BPF_ANY)
+	if (places->ops == &array_ops && flags != BPF_ANY)
 		return -EINVAL;
-	place = place_of(t, key);
-	if (!place)
-		return -E2BIG;
-	__atomic_store_n(place, inner, __ATOMIC_RELEASE);
-	return 0;
+	return places->ops->update(places, key, &inner, 0, sizeof(inner), flags);
 }
 
 static int
@@ -114,7 +112,7 @@ const struct table_ops outer_ops = {
 	.init = outer_init,
 	.fini = outer_fini,
 	.find = outer_find,
-	.claim = nothing_claim,
+	.update = nothing_update,
 	.read = outer_read,
 	.remove = outer_remove,
 	.next = outer_next,

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "vm/lock.h"
 #include "vm/vm_int.h"
 
 static int
@@ -52,7 +53,7 @@ const struct table_ops programs_ops = {
 	.init = programs_init,
 	.fini = programs_fini,
 	.find = nothing_find,
-	.claim = nothing_claim,
+	.update = nothing_update,
 	.read = programs_read,
 	.remove = programs_remove,
 	.next = programs_next,
@@ -76,7 +77,7 @@ signature_context(const struct vm_signature *signature)
 }
 
 static int
-join(struct vm_table *t, const struct vm_program *program, struct text *why)
+join_locked(struct vm_table *t, const struct vm_program *program, struct text *why)
 {
 	uint32_t context = signature_context(&program->signature);
 	struct programs *p = t->programs;
@@ -97,6 +98,18 @@ join(struct vm_table *t, const struct vm_program *program, struct text *why)
 		return text_printf(why, "table \"%s\": of the programs that this table is for all have a budget, or none; program \"%s\" is the other way",
 				   t->table->name, name), -EINVAL;
 	return 0;
+}
+
+/* Two threads may bring the first program at once. */
+static int
+join(struct vm_table *t, const struct vm_program *program, struct text *why)
+{
+	int err;
+
+	lock_take(&t->programs->lock);
+	err = join_locked(t, program, why);
+	lock_give(&t->programs->lock);
+	return err;
 }
 
 /* Takes only its context: nothing else comes with a tail call. */

@@ -76,6 +76,13 @@ record_size(uint64_t len)
 	return round_up(sizeof(struct record_header) + len, 8);
 }
 
+/* Of the consumer, who may ask for it at any time; -1: not yet. */
+static int
+event_of(const struct ringbuf *rb)
+{
+	return __atomic_load_n(&rb->event, __ATOMIC_ACQUIRE);
+}
+
 /* ---- producers --------------------------------------------------------------------------------------------- */
 
 void *
@@ -111,7 +118,7 @@ ringbuf_commit(void *record, enum ringbuf_end end, uint64_t flags)
 
 	/* First the state, then the look at the consumer, who does it the other way round: one of the two sees the other. */
 	__atomic_store_n(&header->where, (header->where & ~3u) | state, __ATOMIC_SEQ_CST);
-	event = __atomic_load_n(&rb->event, __ATOMIC_ACQUIRE);
+	event = event_of(rb);
 	if (event < 0 || flags & BPF_RB_NO_WAKEUP)
 		return;
 	awaited = (__atomic_load_n(&rb->consumed, __ATOMIC_SEQ_CST) & (rb->size - 1)) == off;
@@ -143,25 +150,27 @@ ringbuf_query(const struct ringbuf *rb, uint64_t what)
 int
 ringbuf_fd(struct ringbuf *rb)
 {
-	int event = rb->event;
+	int event = event_of(rb), made;
 
 	if (event >= 0)
 		return event;
-	event = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* what came before it existed may wait already */
-	if (event < 0)
+	made = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* what came before it existed may wait already */
+	if (made < 0)
 		return -errno;
-	__atomic_store_n(&rb->event, event, __ATOMIC_RELEASE);
+	if (__atomic_compare_exchange_n(&rb->event, &event, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return made;
+	close(made); /* another thread was first */
 	return event;
 }
 
 int
 ringbuf_consume(struct ringbuf *rb, void (*fn)(void *arg, const void *record, size_t len), void *arg)
 {
+	int event = event_of(rb), n = 0;
 	uint64_t woken;
-	int n = 0;
 
-	if (rb->event >= 0)
-		(void)!read(rb->event, &woken, sizeof(woken)); /* whatever it says, we look */
+	if (event >= 0)
+		(void)!read(event, &woken, sizeof(woken)); /* whatever it says, we look */
 	while (rb->consumed < __atomic_load_n(&rb->produced, __ATOMIC_SEQ_CST)) {
 		struct record_header *header = header_at(rb, rb->consumed);
 		uint32_t state = __atomic_load_n(&header->where, __ATOMIC_SEQ_CST) & 3;

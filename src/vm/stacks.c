@@ -5,19 +5,21 @@
  *
  * An entry is value_size bytes: instruction addresses, innermost first, then zeros. An empty entry begins with a zero.
  *
- * Safe for many threads: stacks are added under the table's lock, and stay; a number is known only when its stack is there.
+ * Safe for many threads: stacks come and go under the table's lock, under which they are copied, too. Their first address is written last
+ * and erased first: whoever sees it without the lock sees a whole stack behind it, as long as nobody deletes that.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vm/lock.h"
+#include "vm/shared.h"
 #include "vm/vm_int.h"
 
 #define STEPS_MAX 64
 
 struct stacks {
-	struct lock lock; /* of entries that come */
+	struct lock lock; /* of entries that come and go */
 	uint32_t n; /* entries, a power of two */
 	uint64_t frames[]; /* n times value_size */
 };
@@ -49,31 +51,45 @@ entry(const struct vm_table *t, uint32_t id)
 	return t->stacks->frames + (size_t)id * (t->table->value_size / 8);
 }
 
+static bool
+is_taken(const uint64_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
 static void *
 stacks_find(struct vm_table *t, const void *key)
 {
 	uint32_t id;
 
 	memcpy(&id, key, sizeof(id));
-	return id < t->stacks->n && *entry(t, id) ? entry(t, id) : NULL;
+	return id < t->stacks->n && is_taken(entry(t, id)) ? entry(t, id) : NULL;
 }
 
-static void *
-stacks_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+static int
+stacks_read(struct vm_table *t, const void *key, void *value, size_t len)
 {
-	*err = -EINVAL;
-	return NULL;
+	const void *found;
+
+	lock_take(&t->stacks->lock);
+	found = stacks_find(t, key);
+	if (found)
+		shared_read(value, found, len);
+	lock_give(&t->stacks->lock);
+	return found ? 0 : -ENOENT;
 }
 
 static int
 stacks_remove(struct vm_table *t, const void *key)
 {
-	void *found = stacks_find(t, key);
+	void *found;
 
-	if (!found)
-		return -ENOENT;
-	memset(found, 0, t->table->value_size);
-	return 0;
+	lock_take(&t->stacks->lock);
+	found = stacks_find(t, key);
+	if (found)
+		shared_zero(found, t->table->value_size);
+	lock_give(&t->stacks->lock);
+	return found ? 0 : -ENOENT;
 }
 
 static int
@@ -85,7 +101,7 @@ stacks_next(struct vm_table *t, const void *key, void *next)
 		memcpy(&id, key, sizeof(id));
 		id = stacks_find(t, key) ? id + 1 : 0;
 	}
-	while (id < t->stacks->n && !*entry(t, id))
+	while (id < t->stacks->n && !is_taken(entry(t, id)))
 		id++;
 	if (id >= t->stacks->n)
 		return -ENOENT;
@@ -115,8 +131,10 @@ find_or_add(struct vm_table *t, const uint64_t *frames, uint32_t n)
 	for (uint32_t i = 0; i < STEPS_MAX; i++, id++) {
 		uint64_t *at = entry(t, id &= t->stacks->n - 1);
 
-		if (!*at)
-			memcpy(at, frames, 8 * (size_t)n);
+		if (!is_taken(at)) {
+			shared_write(at + 1, frames + 1, 8 * ((size_t)n - 1));
+			shared_store(at, frames[0]);
+		}
 		if (memcmp(at, frames, 8 * (size_t)n) == 0 && (n == max || !at[n]))
 			return id;
 	}
@@ -138,7 +156,8 @@ const struct table_ops stacks_ops = {
 	.init = stacks_init,
 	.fini = stacks_fini,
 	.find = stacks_find,
-	.claim = stacks_claim,
+	.read = stacks_read,
+	.update = nothing_update,
 	.remove = stacks_remove,
 	.next = stacks_next,
 };

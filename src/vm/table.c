@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "vm/lock.h"
+#include "vm/shared.h"
 #include "vm/vm_int.h"
 
 /* ---- kinds that only exist --------------------------------------------------------------------------- */
@@ -39,11 +40,10 @@ nothing_find(struct vm_table *t, const void *key)
 	return NULL;
 }
 
-void *
-nothing_claim(struct vm_table *t, const void *key, uint64_t flags, int *err)
+int
+nothing_update(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
 {
-	*err = -EINVAL;
-	return NULL;
+	return -EINVAL;
 }
 
 int
@@ -62,7 +62,7 @@ static const struct table_ops ring_ops = {
 	.init = ring_init,
 	.fini = ring_fini,
 	.find = nothing_find,
-	.claim = nothing_claim,
+	.update = nothing_update,
 	.remove = nothing_remove,
 	.next = nothing_next,
 };
@@ -394,7 +394,7 @@ void
 value_write(const struct vm_table *t, void *value, const void *from, size_t off, size_t len)
 {
 	if (!t->table->has_lock) {
-		memmove((char *)value + off, from, len);
+		shared_write((char *)value + off, from, len);
 		return;
 	}
 	lock_take(lock_of(t, value));
@@ -406,7 +406,7 @@ void
 value_read(const struct vm_table *t, void *to, void *value, size_t len)
 {
 	if (!t->table->has_lock) {
-		memcpy(to, value, len);
+		shared_read(to, value, len);
 		return;
 	}
 	lock_take(lock_of(t, value));
@@ -419,20 +419,11 @@ value_read(const struct vm_table *t, void *to, void *value, size_t len)
 static int
 update_at(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags)
 {
-	int err = 0;
-	void *to;
-
 	if (t->table->has_lock)
 		flags &= ~(uint64_t)BPF_F_LOCK;
 	if (flags > BPF_EXIST)
 		return -EINVAL;
-	if (t->ops->update)
-		return t->ops->update(t, key, value, off, len, flags);
-	to = t->ops->claim(t, key, flags, &err);
-	if (!to)
-		return err;
-	value_write(t, to, value, off, len);
-	return 0;
+	return t->ops->update(t, key, value, off, len, flags);
 }
 
 int
@@ -466,7 +457,7 @@ vm_table_lookup(struct vm *vm, uint32_t table, const void *key, void *value)
 		return t->ops->peek(t, value);
 	if (t->ops->read)
 		return t->ops->read(t, key, value, value_len(t));
-	found = t->ops->find_unused ? t->ops->find_unused(t, key) : t->ops->find(t, key);
+	found = t->ops->find(t, key);
 	if (!found)
 		return -ENOENT;
 	value_read(t, value, found, value_len(t));

@@ -47,12 +47,22 @@ struct vm_env {
  * Threads. Making and freeing a machine, its settings and vm_load are for one thread at a time. Any number of threads may run its
  * programs (vm_run, each with an env of its own) and use its tables meanwhile:
  *
- *   - lookups in arrays and hash tables take no lock and wait for nobody; other operations lock, for a moment;
- *   - vm_table_lookup copies a value of the key that was asked for, never one that is being made or that of another key; a value
- *     longer than 8 bytes that is updated meanwhile may be half of each, as in the kernel;
- *   - whoever changes a value through its address, a program or vm_table_find's caller, does so as threads do: what is to be exact
- *     takes atomic instructions, or a per-CPU table and one thread a CPU (env.cpu). The address of a value stays memory of the
- *     table; once its entry is deleted, another key's value may stand there, as in the kernel.
+ *   - Lookups in arrays and hash tables take no lock (in hash tables they do where entries keep going away under them); other operations
+ *     lock, for a moment. What is in a table is published: who sees a new value sees what was done before it was put there.
+ *   - An entry is seen when it is filled, never before. Of threads that make the entry of one key with BPF_NOEXIST one does, the others get
+ *     -EEXIST and find it. A table takes max_entries entries, neither fewer nor more.
+ *   - A value is changed in place: its address is the key's as long as the key is there. Words of it (8 bytes, aligned) are old or new,
+ *     never half of each, for whoever reads by the address.
+ *   - vm_table_lookup copies a value of the key that was asked for. It is whole, as one update left it, in hash and LRU tables and tries; in
+ *     arrays and per-CPU tables, as of addresses, each word is.
+ *   - The address of a value whose key was deleted, or went to make room, stays memory of the table. Another key's value may stand there at
+ *     once. A lock in it stays one: nobody is given a value whose lock is held.
+ *   - A walk (for_each_map_elem) meets each entry that is there from its beginning to its end, once; others once or not, each as often as it
+ *     is made. vm_table_next is for one thread at a time where keys are deleted meanwhile: else it may begin anew.
+ *   - Who changes a value through its address, a program or vm_table_find's caller, does so as threads do: what is to be exact takes atomic
+ *     instructions, or a per-CPU table and one thread a CPU (env.cpu), or a lock in the value.
+ *
+ * Where the kernel's tables do it another way, docs/engine.md ("Threads") says how.
  *
  * Returns NULL with *why set on failure (memory, limits).
  */
@@ -101,7 +111,8 @@ vm_table_delete(struct vm *vm, uint32_t table, const void *key);
 
 /*
  * Key after `key` (NULL: the first), in a fixed order, into next: arrays by index, hash tables in order of insertion. -ENOENT at
- * the end. Deleting the key that was handed out last does not lose the place; after any other absent key it starts anew.
+ * the end. Deleting the key that the table handed out last, to whatever thread, does not lose the place; after any other absent key it
+ * starts anew.
  */
 int
 vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next);

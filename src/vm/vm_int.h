@@ -5,6 +5,7 @@
 #ifndef KTAP_VM_INT_H
 #define KTAP_VM_INT_H
 
+#include "vm/lock.h"
 #include "vm/vm.h"
 
 #define VM_STACK_SIZE 512   /* bytes that a chain of frames may use, and the distance between two frames */
@@ -19,7 +20,6 @@
 
 /* ---- tables ------------------------------------------------------------------------------------- */
 
-struct lock;
 struct table_ops;
 struct hash;
 struct array;
@@ -54,24 +54,37 @@ struct vm_table {
 	};
 };
 
+/* Where a walk over a table is, all zero at first. */
+struct table_walk {
+	uint32_t index;            /* of what comes next, in tables whose entries have places */
+	void *next;                /* the entry, in those that are lists, which know of all walks: */
+	struct table_walk *others;
+};
+
 /* One row a kind of table (table.c). Keys and values are as the table says; errno values as in bpf(2). */
 struct table_ops {
 	int (*init)(struct vm_table *t);  /* 0 or -ENOMEM */
 	void (*fini)(struct vm_table *t);
 	/* Address of CPU 0's value, or NULL: no such entry. The address is good as long as the table. */
 	void *(*find)(struct vm_table *t, const void *key);
-	/* Address of the value of an entry, made (zeroed) where absent; NULL with *err = -EEXIST, -ENOENT, -E2BIG, -ENOMEM. */
-	void *(*claim)(struct vm_table *t, const void *key, uint64_t flags, int *err);
-	/* Instead of claim, of kinds that more than one thread may change: `len` bytes of the value at `off`, the others kept (or 0). */
+	/*
+	 * `len` bytes of the value at `off`, the others kept, or 0 where the entry is new: which nobody sees before it is filled. 0, -EEXIST,
+	 * -ENOENT, -E2BIG, -ENOMEM.
+	 */
 	int (*update)(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags);
-	/* Instead of find and a copy, where the entry may become another's meanwhile: 0 or -ENOENT. */
+	/* Instead of find and a copy, where the entry may become another's meanwhile: 0 or -ENOENT. No use, to a table that counts uses. */
 	int (*read)(struct vm_table *t, const void *key, void *value, size_t len);
 	int (*remove)(struct vm_table *t, const void *key);
 	int (*next)(struct vm_table *t, const void *key, void *next);
 	/* Entries that there are; NULL: as many as there can be. */
 	uint32_t (*count)(const struct vm_table *t);
-	/* As find, of user space, which does not count as use; NULL: the same as find. */
-	void *(*find_unused)(struct vm_table *t, const void *key);
+	/*
+	 * Of kinds that programs walk over: entries that are there from beginning to end of the walk are met, each once. walk_next gives the
+	 * address as find does, and the key; NULL at the end. The others are NULL where there is nothing to do.
+	 */
+	void (*walk_begin)(struct vm_table *t, struct table_walk *walk);
+	void *(*walk_next)(struct vm_table *t, struct table_walk *walk, void *key);
+	void (*walk_end)(struct vm_table *t, struct table_walk *walk);
 	/* Of kinds without keys, else NULL. `value` of peek in a bloom filter is what is asked for. */
 	int (*push)(struct vm_table *t, const void *value, uint64_t flags);
 	int (*pop)(struct vm_table *t, void *value);
@@ -84,8 +97,8 @@ extern const struct table_ops hash_ops, array_ops, stacks_ops, lru_ops, lpm_ops,
 void *
 nothing_find(struct vm_table *t, const void *key);
 
-void *
-nothing_claim(struct vm_table *t, const void *key, uint64_t flags, int *err);
+int
+nothing_update(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags);
 
 int
 nothing_remove(struct vm_table *t, const void *key);
@@ -217,6 +230,7 @@ struct vm_program {
 /* ---- programs.c: tables of programs ---- */
 
 struct programs {
+	struct lock lock;      /* of who fits in */
 	bool has_users;          /* the first one came: */
 	enum vm_arg_kind kind;   /* their context */
 	uint32_t size;

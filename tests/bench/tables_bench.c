@@ -150,6 +150,7 @@ struct worker {
 	enum operation operation;
 	uint32_t first, n;    /* of the keys: threads delete none that others count on */
 	bool failed;
+	char apart[64];       /* threads that write into one line of the cache wait for each other */
 };
 
 static void *

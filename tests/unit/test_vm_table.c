@@ -156,6 +156,84 @@ test_hash_large(void **state)
 	arena_free(arena);
 }
 
+/* The key that a walk meets next; 0: the end. */
+static uint64_t
+met(struct vm_table *t, struct table_walk *walk)
+{
+	uint64_t key = 0;
+
+	return t->ops->walk_next(t, walk, &key) ? key : 0;
+}
+
+/* Two walks at once, and an entry that goes just before one of them comes to it. */
+static void
+test_hash_walk(void **state)
+{
+	struct vm *vm = ((struct fixture *)*state)->vm;
+	struct vm_table *t = &vm->tables[HASH];
+	struct table_walk first = { 0 }, second = { 0 };
+	uint64_t key;
+
+	for (uint64_t k = 1; k <= 5; k++)
+		put(vm, k, k, BPF_ANY);
+	t->ops->walk_begin(t, &first);
+	assert_int_equal(met(t, &first), 1);
+	t->ops->walk_begin(t, &second);
+	vm_table_delete(vm, HASH, &(uint64_t){ 2 });
+	assert_int_equal(met(t, &first), 3);
+	vm_table_delete(vm, HASH, &(uint64_t){ 1 });
+	vm_table_delete(vm, HASH, &(uint64_t){ 3 });
+	assert_int_equal(met(t, &second), 4);
+	assert_int_equal(vm_table_next(vm, HASH, NULL, &key), 0); /* the third place in the list that is kept */
+	assert_int_equal(key, 4);
+	vm_table_delete(vm, HASH, &key);
+	put(vm, 6, 6, BPF_ANY);
+	assert_int_equal(met(t, &second), 5);
+	t->ops->walk_end(t, &second);
+	assert_int_equal(met(t, &first), 5);
+	assert_int_equal(vm_table_next(vm, HASH, &key, &key), 0);
+	assert_int_equal(key, 5);
+	assert_int_equal(met(t, &first), 6);
+	assert_int_equal(met(t, &first), 0);
+	t->ops->walk_begin(t, &second);
+	t->ops->walk_end(t, &first);
+	assert_int_equal(met(t, &second), 5);
+	t->ops->walk_end(t, &second);
+}
+
+/* Evictions move entries to the end of the list, where a walk does not meet them once more. */
+static void
+test_lru_walk(void **state)
+{
+	struct table table = { .name = "lru", .kind = TABLE_LRU_HASH, .key_size = 8, .value_size = 8, .max_entries = 8 };
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "lru", NULL);
+	struct table_walk walk = { 0 };
+	uint32_t n_met[10] = { 0 };
+	struct text why = { 0 };
+	struct vm *vm;
+
+	object_add_table(object, &table);
+	vm = vm_new(object, 1, &why);
+	for (uint64_t k = 1; k <= 8; k++) {
+		assert_int_equal(vm_table_update(vm, 0, &k, &k, BPF_ANY), 0);
+		assert_non_null(vm_table_find(vm, 0, &k));
+	}
+	for (int i = 0; i < 3; i++)
+		n_met[met(&vm->tables[0], &walk)]++;
+	/* All were used: each loses its mark and goes to the end, then the first goes away. */
+	assert_int_equal(vm_table_update(vm, 0, &(uint64_t){ 9 }, &(uint64_t){ 9 }, BPF_ANY), 0);
+	for (uint64_t k; (k = met(&vm->tables[0], &walk));)
+		n_met[k]++;
+	for (uint64_t k = 1; k <= 9; k++)
+		if (vm_table_lookup(vm, 0, &k, &(uint64_t){ 0 }) == 0 && k != 9)
+			assert_int_equal(n_met[k], 1);
+	assert_int_equal(vm_table_lookup(vm, 0, &(uint64_t){ 1 }, &(uint64_t){ 0 }), -ENOENT);
+	assert_in_range(n_met[9], 0, 1);
+	vm_free(vm);
+	arena_free(arena);
+}
+
 static void
 test_array(void **state)
 {
@@ -503,6 +581,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_hash_errno, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash_address, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hash_walk, setup, teardown),
+		cmocka_unit_test(test_lru_walk),
 		cmocka_unit_test(test_hash_large),
 		cmocka_unit_test_setup_teardown(test_array, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_percpu, setup, teardown),
