@@ -36,7 +36,7 @@ demo: all
 test: setup-tests $(BUILD)/build.ninja $(ASAN)/build.ninja $(STATIC)/build.ninja
 	@$(NINJA) -C $(BUILD) --quiet
 	@$(NINJA) -C $(ASAN) --quiet
-	@$(NINJA) -C $(STATIC) --quiet src/cli/ktap
+	@$(NINJA) -C $(STATIC) --quiet
 	@tests/suite $(BUILD) $(ASAN) $(STATIC)
 
 asan: $(ASAN)/build.ninja
