@@ -8,10 +8,7 @@
  *     app::tasks::rest              Rust, RFC 2603
  *     _Zero                         a plain name of C that only begins so
  */
-#include <sys/syscall.h>
-
-#define FRAME __attribute__((noinline, noipa))
-#define KEEP_FRAME() __asm__ volatile("" ::: "memory")
+#include "frames.h"
 
 void
 run(void) __asm__("_ZN3app6Engine3runEi");
@@ -23,23 +20,11 @@ void
 rest(void) __asm__("_RNvNtCs1234_3app5tasks4rest");
 void
 zero(void) __asm__("_Zero");
-void
-nothing(void);
-
-FRAME void
-nothing(void)
-{
-	KEEP_FRAME();
-}
 
 FRAME void
 zero(void)
 {
-	long result;
-
-	nothing(); /* a function that calls none has no frame, whatever the compiler is told */
-	__asm__ volatile("syscall" : "=a"(result) : "0"(SYS_getppid) : "rcx", "r11", "memory");
-	KEEP_FRAME();
+	call_getppid();
 }
 
 FRAME void

@@ -19,13 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#define FRAME __attribute__((noinline, noipa))
+#include "frames.h"
 
-void
-nothing(void);
 void
 leaf(void);
 void
@@ -41,23 +38,10 @@ recurse_wide(long n);
 void
 fork_path(long n);
 
-/* What follows each call keeps it from becoming a jump. */
-#define KEEP_FRAME() __asm__ volatile("" ::: "memory")
-
-FRAME void
-nothing(void)
-{
-	KEEP_FRAME();
-}
-
 FRAME void
 leaf(void)
 {
-	long result;
-
-	nothing(); /* a function that calls none has no frame, whatever the compiler is told */
-	__asm__ volatile("syscall" : "=a"(result) : "0"(SYS_getppid) : "rcx", "r11", "memory");
-	KEEP_FRAME();
+	call_getppid();
 }
 
 FRAME void
