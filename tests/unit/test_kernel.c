@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * The kernel source: hand-written handlers over events of programs whose calls are known. The traced
- * programs are this file itself, started as `test_kernel child NAME`. Needs the privilege to load
+ * programs are this file itself, started as `test_kernel act NAME`. Needs the privilege to load
  * programs; without, every test is skipped and says why.
  */
 #include <errno.h>
@@ -25,8 +25,7 @@
 #include <cmocka.h>
 
 #include "source/kernel_int.h"
-
-static char self_path[4096];
+#include "source_fixture.h"
 
 /* ---- the traced programs --------------------------------------------------------------------- */
 
@@ -130,31 +129,15 @@ child_true(void)
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(void);
-} children[] = {
+static const struct scenario scenarios[] = {
 	{ "tree", child_tree }, { "open", child_open },   { "two_cpus", child_two_cpus },
 	{ "spin", child_spin }, { "sleep", child_sleep }, { "nanosleep", child_nanosleep },
 	{ "true", child_true },
 };
 
-static int
-run_child(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(children); i++)
-		if (strcmp(children[i].name, name) == 0)
-			return children[i].run();
-	return 99;
-}
-
 /* ---- an object by hand ----------------------------------------------------------------------- */
 
-enum { COUNTS, GLOBALS, RECORDS, STACKS, N_TABLES }; /* tables of every test object */
-
-#define MAX_EVENTS 4096
+enum { GLOBALS = COUNTS + 1, RECORDS, STACKS }; /* the other tables */
 
 struct sink {
 	int n;
@@ -162,40 +145,7 @@ struct sink {
 	uint8_t last[256];
 };
 
-struct run {
-	struct arena *arena;
-	struct events *events;
-	struct object *object;
-	struct source *source;
-	struct text why;
-	char *argv[4];
-	struct code code;
-	const struct program *attach_program;
-	struct sink sink;
-	double t0;
-};
-
-static struct table *
-table(struct run *run, const char *name, enum table_kind kind, uint32_t key, uint32_t value, uint32_t n)
-{
-	struct table *t = arena_alloc(run->arena, sizeof(*t));
-
-	t->name = name;
-	t->kind = kind;
-	t->key_size = key;
-	t->value_size = value;
-	t->max_entries = n;
-	return t;
-}
-
-static double
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
+static double since; /* the test's start */
 
 static int
 setup(void **state)
@@ -205,18 +155,14 @@ setup(void **state)
 
 	if (!run)
 		return -1;
-	run->arena = arena_new();
-	run->events = events_new(run->arena, EVENTS_KERNEL);
-	run->object = object = object_new(run->arena, "test", NULL);
-	object_add_table(object, table(run, "counts", TABLE_ARRAY, 4, 8, MAX_EVENTS));
-	object->table_globals = object_add_table(object, table(run, ".globals", TABLE_ARRAY, 4, 64, 1));
-	object->tables[GLOBALS]->mappable = true;
-	object->table_records =
-		object_add_table(object, table(run, ".records", TABLE_RINGBUF, 0, 0, 1 << 20));
-	object->table_stacks =
-		object_add_table(object, table(run, ".stacks", TABLE_STACK_TRACE, 4, 8 * 127, 1024));
-	object->exit_flag_off = UINT32_MAX;
-	run->t0 = now_ms();
+	run_init(run, EVENTS_KERNEL);
+	object = run->object;
+	object->table_globals =
+		run_add_table(run, &(struct table){ .name = ".globals", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 64, .max_entries = 1, .mappable = true });
+	object->table_records = run_add_table(run, &(struct table){ .name = ".records", .kind = TABLE_RINGBUF, .max_entries = 1 << 20 });
+	object->table_stacks = run_add_table(
+		run, &(struct table){ .name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * 127, .max_entries = 1024 });
+	since = now_ms();
 	*state = run;
 	return 0;
 }
@@ -226,18 +172,9 @@ teardown(void **state)
 {
 	struct run *run = *state;
 
-	if (run->source)
-		run->source->ops->close(run->source);
-	text_fini(&run->why);
-	arena_free(run->arena);
+	run_fini(run);
 	free(run);
 	return 0;
-}
-
-static void
-emit(struct run *run, struct bpf_insn insn)
-{
-	code_emit(&run->code, insn);
 }
 
 static void
@@ -276,14 +213,7 @@ counting_program(struct run *run)
 
 	begin(run);
 	out = code_label(&run->code);
-	emit(run, insn_store(BPF_W, 10, 3, -8));
-	code_table(&run->code, 1, COUNTS);
-	emit(run, insn_mov(2, 10));
-	emit(run, insn_alu_imm(BPF_ADD, 2, -8));
-	emit(run, insn_call(BPF_FUNC_map_lookup_elem));
-	code_branch_imm(&run->code, BPF_JEQ, 0, 0, out);
-	emit(run, insn_mov_imm(1, 1));
-	emit(run, insn_atomic(BPF_DW, BPF_ADD, 0, 1, 0));
+	emit_count(run, out);
 	code_bind(&run->code, out);
 	return end(run, HANDLER_TRACE, 0);
 }
@@ -361,39 +291,12 @@ open_source(struct run *run, const char *child)
 		skip();
 	}
 	if (child) {
-		run->argv[0] = self_path;
-		run->argv[1] = "child";
+		run->argv[0] = SELF;
+		run->argv[1] = "act";
 		run->argv[2] = (char *)child;
 		target.argv = run->argv;
 	}
 	err = source_kernel_open(&run->source, run->object, run->events, &target, &run->why);
-	if (err < 0)
-		print_message("# %s\n", run->why.s);
-	assert_int_equal(err, 0);
-}
-
-static void
-attach_event(struct event *event, void *arg)
-{
-	struct run *run = arg;
-
-	if (event->index == UINT32_MAX)
-		event->index = object_add_event(run->object, event);
-	assert_int_equal(run->source->ops->attach(run->source, run->attach_program, event, &run->why), 0);
-}
-
-static int
-attach(struct run *run, const struct program *program, const char *pattern)
-{
-	run->attach_program = program;
-	return events_match(run->events, pattern, attach_event, run);
-}
-
-static void
-start(struct run *run)
-{
-	int err = run->source->ops->start(run->source, &run->why);
-
 	if (err < 0)
 		print_message("# %s\n", run->why.s);
 	assert_int_equal(err, 0);
@@ -414,17 +317,6 @@ wait_end(struct run *run)
 		poll(&fds[n - 1], 1, 1000); /* the process */
 	}
 	run->source->ops->stop(run->source);
-}
-
-static uint64_t
-count_of(struct run *run, const char *system, const char *name)
-{
-	struct event *event = events_find(run->events, system, name);
-	uint64_t count = 0;
-
-	assert_non_null(event);
-	assert_int_equal(run->source->ops->lookup(run->source, COUNTS, &event->index, &count), 0);
-	return count;
 }
 
 static void
@@ -721,7 +613,7 @@ all_system_calls_start_to_exit(void **state)
 {
 	struct run *run = *state;
 
-	run->t0 = now_ms();
+	since = now_ms();
 	open_source(run, "true");
 	attach(run, counting_program(run), "syscalls:sys_enter_*");
 	start(run);
@@ -729,7 +621,7 @@ all_system_calls_start_to_exit(void **state)
 	assert_int_equal(count_of(run, "syscalls", "sys_enter_execve"), 1);
 	run->source->ops->close(run->source);
 	run->source = NULL;
-	print_message("# all sys_enter events counted, start to exit: %.1f ms\n", now_ms() - run->t0);
+	print_message("# all sys_enter events counted, start to exit: %.1f ms\n", now_ms() - since);
 }
 
 static void
@@ -828,9 +720,9 @@ table_access(void **state)
 	assert_int_equal(value, 42);
 	assert_int_equal(ops->next(run->source, COUNTS, NULL, &next), 0);
 	assert_int_equal(next, 0);
-	next = MAX_EVENTS - 1;
+	next = COUNTED_EVENTS_MAX - 1;
 	assert_int_equal(ops->next(run->source, COUNTS, &next, &next), -ENOENT);
-	key = MAX_EVENTS;
+	key = COUNTED_EVENTS_MAX;
 	assert_int_equal(ops->lookup(run->source, COUNTS, &key, &value), -ENOENT);
 	start(run); /* nothing registered: nothing to do */
 	assert_false(ops->ended(run->source));
@@ -879,7 +771,7 @@ command_never_let_go(void **state)
 	assert_false(run->source->ops->ended(run->source));
 	run->source->ops->close(run->source); /* kills it: returns at once */
 	run->source = NULL;
-	assert_true(now_ms() - run->t0 < 5000);
+	assert_true(now_ms() - since < 5000);
 }
 
 static void
@@ -909,6 +801,7 @@ run_without_btf(struct run *run)
 {
 	struct target target = { .pid = getpid() };
 	const struct program *program;
+	struct sink sink = { 0 };
 	pid_t pid;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -932,8 +825,8 @@ run_without_btf(struct run *run)
 	if (count_of(run, "syscalls", "sys_enter_getppid") < 1234 ||
 	    count_of(run, "syscalls", "sys_exit_getppid") < 1234)
 		return 5;
-	if (run->source->ops->pump(run->source, sink_record, &run->sink) != 1 ||
-	    u64_at(&run->sink, 8) != SYS_pkey_free || u64_at(&run->sink, 16) != 7777)
+	if (run->source->ops->pump(run->source, sink_record, &sink) != 1 ||
+	    u64_at(&sink, 8) != SYS_pkey_free || u64_at(&sink, 16) != 7777)
 		return 6;
 	run->source->ops->close(run->source);
 	if (source_kernel_open(&run->source, run->object, run->events, &target, &run->why) < 0)
@@ -1122,13 +1015,9 @@ main(int argc, char **argv)
 		T(process_that_is_not),
 		T(helpers_by_type),
 	};
-	ssize_t n;
 
-	if (argc == 3 && strcmp(argv[1], "child") == 0)
-		_exit(run_child(argv[2])); /* without what sanitizers do at exit: it would be counted */
-	n = readlink("/proc/self/exe", self_path, sizeof(self_path) - 1);
-	if (n < 0)
-		return 1;
+	if (argc == 3 && strcmp(argv[1], "act") == 0)
+		_exit(act(scenarios, ARRAY_SIZE(scenarios), argv[2])); /* without what sanitizers do at exit: it would be counted */
 	if (argc > 1)
 		debug_enable(argv[1], NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);

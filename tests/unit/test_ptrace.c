@@ -23,9 +23,7 @@
 
 #include <cmocka.h>
 
-#include "source/source.h"
-
-#define SELF "/proc/self/exe"
+#include "source_fixture.h"
 
 /* ---- what the traced command does --------------------------------------------------------------------------- */
 
@@ -247,127 +245,71 @@ act_sleep(void)
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int (*act)(void);
-} scenarios[] = {
+static const struct scenario scenarios[] = {
 	{ "plain", act_plain },           { "threads", act_threads },       { "forks", act_forks },     { "vfork", act_vfork },
 	{ "thread_exec", act_thread_exec }, { "killed", act_killed },         { "stopped", act_stopped }, { "signals", act_signals },
 	{ "group_exit", act_group_exit }, { "leftover", act_leftover },     { "forever", act_forever }, { "sleep", act_sleep },
 };
 
-static int
-act(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(scenarios); i++)
-		if (strcmp(scenarios[i].name, name) == 0)
-			return scenarios[i].act();
-	return 99;
-}
-
 /* ---- an object that counts events ---------------------------------------------------------------------------------- */
 
-enum { TABLE_COUNTS, TABLE_RECORDS_SENT };
-
-/* counts[event] += 1; the event's number also goes into the ring buffer. */
-static const char counting[] =
-	"r6 = r3\n"
-	"*(u32 *)(r10 - 4) = r6\n"
-	"r2 = r10\n"
-	"r2 += -4\n"
-	"r1 = table 0 ll\n"
-	"call 1\n"
-	"if r0 == 0 goto out\n"
-	"r1 = 1\n"
-	"lock *(u64 *)(r0 + 0) += r1\n"
-	"r1 = table 1 ll\n"
-	"r2 = r10\n"
-	"r2 += -4\n"
-	"r3 = 4\n"
-	"r4 = 0\n"
-	"call 130\n"
-	"out:\n"
-	"r0 = 0\n"
-	"exit\n";
-
-struct run {
-	struct arena *arena;
-	struct events *events;
-	struct object *object;
-	struct source *source;
-	struct text why;
-	uint32_t *sequence; /* event numbers in order */
+/* Event numbers of the last run, in order: its program sends them through the ring buffer. */
+static struct {
+	uint32_t *numbers;
 	uint32_t n, cap;
-	struct source_stats stats;
-};
+} sequence;
 
 static void
-open_run(struct run *run)
+add_program(struct run *run, uint32_t records)
 {
-	struct code code;
-	struct table *table;
-	struct program *program;
+	struct program *program = arena_alloc(run->arena, sizeof(*program));
+	uint32_t out;
 
-	*run = (struct run){ .arena = arena_new() };
-	run->events = events_new(run->arena, EVENTS_USER);
-	run->object = object_new(run->arena, "test", NULL);
-	run->object->table_globals = run->object->table_stacks = run->object->table_event_info = UINT32_MAX;
-	run->object->exit_flag_off = UINT32_MAX;
-	table = arena_alloc(run->arena, sizeof(*table));
-	*table = (struct table){ .name = "counts", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 2048 };
-	object_add_table(run->object, table);
-	table = arena_alloc(run->arena, sizeof(*table));
-	*table = (struct table){ .name = "records", .kind = TABLE_RINGBUF, .max_entries = 1 << 20 };
-	run->object->table_records = object_add_table(run->object, table);
-	code_init(&code, run->arena);
-	if (asm_text(&code, counting, &run->why) < 0)
-		fail_msg("%s", run->why.s);
-	program = arena_alloc(run->arena, sizeof(*program));
-	program->func = object_add_func(run->object, func_from_code(&code, "count", "test"));
+	code_init(&run->code, run->arena);
+	out = code_label(&run->code);
+	emit_count(run, out);
+	code_table(&run->code, 1, records);
+	emit(run, insn_mov(2, 10));
+	emit(run, insn_alu_imm(BPF_ADD, 2, -8));
+	emit(run, insn_mov_imm(3, 4));
+	emit(run, insn_mov_imm(4, 0));
+	emit(run, insn_call(BPF_FUNC_ringbuf_output));
+	code_bind(&run->code, out);
+	emit(run, insn_mov_imm(0, 0));
+	emit(run, insn_exit());
+	assert_int_equal(code_finish(&run->code), 0);
+	program->func = object_add_func(run->object, func_from_code(&run->code, "count", "test"));
 	program->stack_size = 8;
 	object_add_program(run->object, program);
 }
 
 static void
-attach_one(struct event *event, void *arg)
+open_run(struct run *run)
 {
-	struct run *run = arg;
-	int err;
-
-	if (event->index == UINT32_MAX)
-		event->index = object_add_event(run->object, event);
-	err = run->source->ops->attach(run->source, run->object->programs[0], event, &run->why);
-	if (err < 0)
-		fail_msg("%s", run->why.s ? run->why.s : strerror(-err));
+	run_init(run, EVENTS_USER);
+	run->object->table_records = run_add_table(run, &(struct table){ .name = "records", .kind = TABLE_RINGBUF, .max_entries = 1 << 20 });
+	add_program(run, run->object->table_records);
+	sequence.n = 0;
 }
 
 static void
 take(void *arg, const void *record, size_t len)
 {
-	struct run *run = arg;
-
 	assert_int_equal(len, 4);
-	run->sequence = arena_grow(run->arena, run->sequence, run->n, &run->cap, sizeof(*run->sequence));
-	memcpy(&run->sequence[run->n++], record, 4);
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	if (sequence.n == sequence.cap) {
+		sequence.cap = sequence.cap ? 2 * sequence.cap : 1024;
+		sequence.numbers = realloc(sequence.numbers, sequence.cap * sizeof(*sequence.numbers));
+		assert_non_null(sequence.numbers);
+	}
+	memcpy(&sequence.numbers[sequence.n++], record, 4);
 }
 
 /* As the session's loop does it. */
 static void
-pump_for(struct run *run, int64_t ms)
+pump_for(struct run *run, double ms)
 {
 	const struct source_ops *ops = run->source->ops;
-	int64_t until = now_ms() + ms;
+	double until = now_ms() + ms;
 	struct pollfd ready = { .events = POLLIN };
 
 	while (!ops->ended(run->source) && now_ms() < until) {
@@ -384,9 +326,8 @@ start_run(struct run *run, const struct target *target, const char *const *patte
 	if (source_ptrace_open(&run->source, run->object, run->events, target, &run->why) < 0)
 		fail_msg("%s", run->why.s);
 	for (; *patterns; patterns++)
-		assert_true(events_match(run->events, *patterns, attach_one, run) > 0);
-	if (run->source->ops->start(run->source, &run->why) < 0)
-		fail_msg("%s", run->why.s);
+		assert_true(attach(run, run->object->programs[0], *patterns) > 0);
+	start(run);
 }
 
 static void
@@ -396,14 +337,6 @@ stop_run(struct run *run)
 	while (run->source->ops->pump(run->source, take, run) > 0)
 		;
 	run->source->ops->stats(run->source, &run->stats);
-}
-
-static void
-close_run(struct run *run)
-{
-	run->source->ops->close(run->source);
-	text_fini(&run->why);
-	arena_free(run->arena);
 }
 
 /* Runs a command to its end. */
@@ -417,19 +350,6 @@ run_command(struct run *run, char **argv, const char *const *patterns)
 	if (!run->source->ops->ended(run->source))
 		fail_msg("%s %s: did not end", argv[0], argv[2]);
 	stop_run(run);
-}
-
-static uint64_t
-count(struct run *run, const char *system, const char *name)
-{
-	struct event *event = events_find(run->events, system, name);
-	uint64_t value;
-
-	assert_non_null(event);
-	if (event->index == UINT32_MAX)
-		return 0;
-	assert_int_equal(run->source->ops->lookup(run->source, TABLE_COUNTS, &event->index, &value), 0);
-	return value;
 }
 
 /* ---- exact counts ------------------------------------------------------------------------------------------------------ */
@@ -478,7 +398,7 @@ check_case(const struct scenario_case *c)
 
 	run_command(&run, argv, c->patterns);
 	for (i = 0; i < ARRAY_SIZE(c->counts) && c->counts[i].name; i++) {
-		n = count(&run, c->counts[i].system, c->counts[i].name);
+		n = count_of(&run, c->counts[i].system, c->counts[i].name);
 		if (n != c->counts[i].n)
 			fail_msg("%s: %s counted %d times, not %d", c->scenario, c->counts[i].name, (int)n, (int)c->counts[i].n);
 	}
@@ -487,7 +407,7 @@ check_case(const struct scenario_case *c)
 		assert_int_equal(WTERMSIG(run.stats.exit_status), -c->exit_code);
 	else
 		assert_int_equal(WEXITSTATUS(run.stats.exit_status), c->exit_code);
-	close_run(&run);
+	run_fini(&run);
 }
 
 static void
@@ -574,12 +494,12 @@ test_order_as_strace(void **state)
 	run_command(&run, argv, patterns);
 	dup2(fd, STDOUT_FILENO);
 	close(fd);
-	for (i = 0; i < run.n && i < n; i++)
-		if (run.object->events[run.sequence[i]]->number != numbers[i])
-			fail_msg("call %u is %s, strace saw %s", i, run.object->events[run.sequence[i]]->name,
+	for (i = 0; i < sequence.n && i < n; i++)
+		if (run.object->events[sequence.numbers[i]]->number != numbers[i])
+			fail_msg("call %u is %s, strace saw %s", i, run.object->events[sequence.numbers[i]]->name,
 				 syscall_by_number(numbers[i])->name);
-	assert_int_equal(run.n, n);
-	close_run(&run);
+	assert_int_equal(sequence.n, n);
+	run_fini(&run);
 }
 
 /* ---- ends --------------------------------------------------------------------------------------------------------------------- */
@@ -603,14 +523,14 @@ test_process(void **state)
 	usleep(100000);
 	start_run(&run, &target, patterns);
 	/* However slow the machine is. */
-	for (int i = 0; i < 200 && count(&run, "syscalls", "sys_enter_getpgid") <= 100; i++)
+	for (int i = 0; i < 200 && count_of(&run, "syscalls", "sys_enter_getpgid") <= 100; i++)
 		pump_for(&run, 100);
 	stop_run(&run);
-	assert_true(count(&run, "syscalls", "sys_enter_getppid") > 100);
-	assert_true(count(&run, "syscalls", "sys_exit_getppid") > 100);
-	assert_true(count(&run, "syscalls", "sys_enter_getpgid") > 100);
+	assert_true(count_of(&run, "syscalls", "sys_enter_getppid") > 100);
+	assert_true(count_of(&run, "syscalls", "sys_exit_getppid") > 100);
+	assert_true(count_of(&run, "syscalls", "sys_enter_getpgid") > 100);
 	assert_false(run.source->ops->ended(run.source));
-	close_run(&run);
+	run_fini(&run);
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)target.pid);
 	fd = open(path, O_RDONLY);
 	n = read(fd, text, sizeof(text) - 1);
@@ -631,7 +551,7 @@ test_stop_ends_command(void **state)
 	static const char *const patterns[] = { "syscalls:*", NULL };
 	char *argv[] = { SELF, "act", "sleep", NULL };
 	struct target target = { .argv = argv };
-	int64_t since = now_ms();
+	double since = now_ms();
 	struct run run;
 
 	start_run(&run, &target, patterns);
@@ -639,7 +559,7 @@ test_stop_ends_command(void **state)
 	stop_run(&run);
 	assert_true(run.stats.command_ended);
 	assert_int_equal(WTERMSIG(run.stats.exit_status), SIGTERM);
-	close_run(&run);
+	run_fini(&run);
 	assert_true(now_ms() - since < 2000);
 }
 
@@ -653,7 +573,7 @@ test_untraced(void **state)
 	run_command(&run, argv, patterns);
 	assert_int_equal(WEXITSTATUS(run.stats.exit_status), 7);
 	assert_int_equal(run.stats.n_events, 0);
-	close_run(&run);
+	run_fini(&run);
 }
 
 static void
@@ -665,7 +585,7 @@ test_never_started(void **state)
 
 	open_run(&run);
 	assert_int_equal(source_ptrace_open(&run.source, run.object, run.events, &target, &run.why), 0);
-	close_run(&run);
+	run_fini(&run);
 }
 
 /* `test_ptrace run SCENARIO`: a whole life of the engine in a process of its own. */
@@ -679,7 +599,7 @@ run_scenario(const char *scenario)
 
 	run_command(&run, argv, patterns);
 	status = WEXITSTATUS(run.stats.exit_status);
-	close_run(&run);
+	run_fini(&run);
 	return status;
 }
 
@@ -706,7 +626,7 @@ static void
 test_leftover(void **state)
 {
 	char path[] = "/tmp/test_ptrace_XXXXXX", text[16] = "";
-	int64_t since = now_ms();
+	double since = now_ms();
 	int fd = mkstemp(path), i;
 
 	assert_true(fd >= 0);
@@ -759,7 +679,7 @@ test_errors(void **state)
 	assert_int_equal(source_ptrace_open(&run.source, run.object, run.events, &ours, &run.why), 0);
 	assert_int_equal(run.source->ops->start(run.source, &run.why), -EPERM);
 	assert_non_null(strstr(run.why.s, "ktap itself"));
-	close_run(&run);
+	run_fini(&run);
 }
 
 int
@@ -780,7 +700,7 @@ main(int argc, char **argv)
 	};
 
 	if (argc == 3 && strcmp(argv[1], "act") == 0)
-		_exit(act(argv[2])); /* past LeakSanitizer, which does not work in a traced process */
+		_exit(act(scenarios, ARRAY_SIZE(scenarios), argv[2])); /* past LeakSanitizer, which does not work in a traced process */
 	if (argc == 3 && strcmp(argv[1], "run") == 0)
 		return run_scenario(argv[2]);
 	return cmocka_run_group_tests_name("ptrace", tests, NULL, NULL);
