@@ -141,6 +141,7 @@ compile_for(struct arena *arena, struct script *script, struct events *events, b
 	if (diags->n_errors)
 		return NULL;
 	add_handlers(object, tree);
+	object->kernel_module = typed->kernel_module;
 	if (typed->programs && !compile_programs(object, typed, has_helper, diags))
 		return NULL;
 	step_time("codegen", &since);

@@ -12,17 +12,14 @@
  *
  * Rules and meanings are libbpf's (enum bpf_core_relo_kind in <linux/bpf.h>). Nothing of the object is trusted.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ebpf/ebpf_int.h"
 
-#define SYSFS_BTF   "/sys/kernel/btf"
-#define BUDGET      (1u << 22) /* steps of comparing types, for a whole object */
-#define LOOKS_MAX   (1u << 26) /* names that are looked at in search of types, for a whole object: about a second */
-#define MODULES_MAX 4096
+#define BUDGET    (1u << 22) /* steps of comparing types, for a whole object */
+#define LOOKS_MAX (1u << 26) /* names that are looked at in search of types, for a whole object: about a second */
 
 /* ---- the target --------------------------------------------------------------------------------------------------------------- */
 
@@ -30,8 +27,7 @@ struct core_target {
 	const struct typeinfo *types; /* the kernel's */
 	struct typeinfo *owned;
 	bool has_modules;             /* still to be read, should a type be missing */
-	struct typeinfo **modules;
-	uint32_t n_modules;
+	struct modules modules;
 	/* Types by name: heads[hash] is a type's id, next[id] the following one; 0 ends. Of the kernel only. */
 	uint32_t *heads, *next;
 	uint32_t n_heads; /* a power of two */
@@ -128,46 +124,11 @@ core_target_free(struct core_target *target)
 {
 	if (!target)
 		return;
-	for (uint32_t i = 0; i < target->n_modules; i++)
-		typeinfo_free(target->modules[i]);
-	free(target->modules);
+	modules_fini(&target->modules);
 	free(target->heads);
 	free(target->next);
 	typeinfo_free(target->owned);
 	free(target);
-}
-
-static int
-is_module(const struct dirent *entry)
-{
-	return entry->d_name[0] != '.' && strcmp(entry->d_name, "vmlinux") != 0;
-}
-
-/* Reads what the modules add. One that cannot be read (it may be gone again) is as one that is not loaded. */
-static void
-read_modules(struct core_target *target)
-{
-	struct dirent **names;
-	int n = scandir(SYSFS_BTF, &names, is_module, alphasort);
-	struct text why = { 0 };
-
-	target->has_modules = false;
-	if (n < 0)
-		return;
-	target->modules = mem_alloc((size_t)(n + 1) * sizeof(*target->modules));
-	for (int i = 0; i < n; i++) {
-		char path[sizeof(SYSFS_BTF) + sizeof(names[i]->d_name) + 1];
-		struct typeinfo *module = NULL;
-
-		snprintf(path, sizeof(path), SYSFS_BTF "/%s", names[i]->d_name);
-		if (target->modules && target->n_modules < MODULES_MAX)
-			module = typeinfo_open(path, target->types, &why);
-		if (module)
-			target->modules[target->n_modules++] = module;
-		free(names[i]);
-	}
-	free(names);
-	text_fini(&why);
 }
 
 /* ---- candidates ------------------------------------------------------------------------------------------------------------------ */
@@ -243,9 +204,10 @@ find_candidates(struct core *core, struct candidates *c)
 	if (c->n)
 		return;
 	if (target->has_modules)
-		read_modules(target);
-	for (uint32_t i = 0; i < target->n_modules; i++) {
-		const struct typeinfo *module = target->modules[i];
+		modules_read(&target->modules, target->types);
+	target->has_modules = false;
+	for (uint32_t i = 0; i < target->modules.n; i++) {
+		const struct typeinfo *module = target->modules.all[i].types;
 
 		for (id = typeinfo_first(module); id < typeinfo_count(module) && consider(core, c, module, id);)
 			id++;

@@ -764,6 +764,7 @@ struct object {
 	uint32_t wall_offset_off;      /* in globals: 8 bytes, CLOCK_REALTIME - CLOCK_MONOTONIC in ns, stored when the run starts; UINT32_MAX: not used */
 	uint32_t zeros_off;            /* in globals: as many zeros as a cell of any statistic has, never written, at least 8; UINT32_MAX: not used */
 	const struct typeinfo *kernel; /* the types that core_reloc.path is about (borrowed); NULL: the running kernel's */
+	const char *kernel_module;     /* the module whose types they are about beside those; NULL: none */
 	bool kernel_offsets;           /* programs hold offsets in structures of the kernel that this was compiled on which nothing names */
 	const char *control;           /* the control half: a Lua chunk on the script's line numbers */
 	uint32_t control_len;
@@ -947,9 +948,13 @@ typeinfo_plain(const struct typeinfo *info, uint32_t id, uint32_t *plain);
 int64_t
 typeinfo_size(const struct typeinfo *info, uint32_t id);
 
-/* The first type of that name and kind, in this one, then in its base; 0: none. */
+/* The first type of that name and kind, in its base, then in this one; 0: none. */
 uint32_t
 typeinfo_find(const struct typeinfo *info, const char *name, uint32_t kind);
+
+/* The same in this one only. */
+uint32_t
+typeinfo_find_own(const struct typeinfo *info, const char *name, uint32_t kind);
 
 #define TYPEINFO_ANONYMOUS_MAX 16 /* structures without a name in each other */
 
@@ -1026,11 +1031,38 @@ member_bits(const struct btf_type *type, const struct btf_member *member)
 	return BTF_INFO_KFLAG(type->info) ? BTF_MEMBER_BITFIELD_SIZE(member->offset) : 0;
 }
 
+/* ---- modules.c: types of the kernel's modules ------------------------------------------------------------------ */
+
+#define CORE_FOLDER "/sys/kernel/btf/"
+#define CORE_KERNEL CORE_FOLDER "vmlinux" /* the running kernel's types */
+
+struct module {
+	char *name;
+	struct typeinfo *types;
+};
+
+struct modules {
+	struct module *all; /* by name */
+	uint32_t n;
+};
+
+/* A module's types, which continue the kernel's (borrowed); NULL: it is not loaded, or has none. The caller owns them. */
+struct typeinfo *
+module_types(const char *name, const struct typeinfo *kernel);
+
+/*
+ * Reads the types of all modules that are loaded; `kernel` as above. One that cannot be read (it may be gone again) is as one that is not
+ * loaded.
+ */
+void
+modules_read(struct modules *modules, const struct typeinfo *kernel);
+
+void
+modules_fini(struct modules *modules);
+
 /* ---- core.c: CO-RE, objects that fit the kernel they run on -------------------------------------------------- */
 
 struct core_target;
-
-#define CORE_KERNEL "/sys/kernel/btf/vmlinux" /* the running kernel's types */
 
 /* The call that a poisoned instruction becomes; as in libbpf, so that the kernel's log looks alike. */
 #define CORE_POISON 0xbad2310

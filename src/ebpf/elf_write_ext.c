@@ -190,6 +190,20 @@ put_with(struct writer *w, const struct typeinfo *kernel)
 	return err ? err : put_ext(w, names);
 }
 
+/* The same, where they are those of a module. */
+static int
+put_with_module(struct writer *w, const struct typeinfo *kernel)
+{
+	const char *name = w->object->kernel_module;
+	struct typeinfo *module = module_types(name, kernel);
+	int err = module ? put_with(w, module) : -ENOENT;
+
+	if (!module)
+		text_printf(w->why, "the types of module %s are not there any more", name);
+	typeinfo_free(module);
+	return err;
+}
+
 static int
 put_fitted(struct writer *w)
 {
@@ -201,7 +215,7 @@ put_fitted(struct writer *w)
 	kernel = typeinfo_open(CORE_KERNEL, NULL, w->why);
 	if (!kernel)
 		return -ENOENT;
-	err = put_with(w, kernel);
+	err = w->object->kernel_module ? put_with_module(w, kernel) : put_with(w, kernel);
 	typeinfo_free(kernel);
 	return err;
 }

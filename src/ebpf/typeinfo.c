@@ -176,16 +176,23 @@ typeinfo_size(const struct typeinfo *info, uint32_t id)
 }
 
 uint32_t
+typeinfo_find_own(const struct typeinfo *info, const char *name, uint32_t kind)
+{
+	for (uint32_t i = 0; i < info->n; i++) {
+		const struct btf_type *type = type_here(info, info->first + i);
+
+		if (BTF_INFO_KIND(type->info) == kind && strcmp(typeinfo_string(info, type->name_off), name) == 0)
+			return info->first + i;
+	}
+	return 0;
+}
+
+uint32_t
 typeinfo_find(const struct typeinfo *info, const char *name, uint32_t kind)
 {
-	for (; info; info = info->base)
-		for (uint32_t i = 0; i < info->n; i++) {
-			const struct btf_type *type = type_here(info, info->first + i);
+	uint32_t id = info->base ? typeinfo_find(info->base, name, kind) : 0;
 
-			if (BTF_INFO_KIND(type->info) == kind && strcmp(typeinfo_string(info, type->name_off), name) == 0)
-				return info->first + i;
-		}
-	return 0;
+	return id ? id : typeinfo_find_own(info, name, kind);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------------------- */

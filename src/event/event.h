@@ -88,6 +88,7 @@ struct probe {
 	const char *args;       /* fetch arguments as written; equal texts: equal fetches */
 	const struct fetch *fetches; /* one a field of the event */
 	uint32_t btf_id;        /* typed events: the type that their program is loaded for; 0: another kind */
+	const char *module;     /* typed events: whose types have that number; NULL: the kernel's own */
 };
 
 /* What perf_event_open(2) is asked to count; the numbers are its. */

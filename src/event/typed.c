@@ -6,11 +6,13 @@
  *     fexit:FUNCTION     its return: arguments, and retval
  *     rawtp:NAME         a tracepoint with the arguments that the kernel's code passes it, before any formatting
  *
+ * Of a module, MODULE:NAME or, where the kernel itself and other modules have none of that name, NAME.
+ *
  * The context of such a program is an array of 8-byte words, one or two an argument. A record has 8 bytes for each field:
  *
  *     0 common   8 first argument   16 second ...   then retval
  *
- * Relies on /sys/kernel/btf/vmlinux; functions and tracepoints of modules have their types elsewhere and are not known here.
+ * Relies on /sys/kernel/btf/vmlinux, and for what that does not know on what stands beside it for the modules that are loaded.
  */
 #include <errno.h>
 #include <linux/btf.h>
@@ -46,25 +48,96 @@ event_kernel_types(struct text *why)
 	return types;
 }
 
-/* The function's FUNC_PROTO, or what the tracepoint's typedef points to; NULL: there is none. `id`: what a program is loaded for. */
+/* Those of the modules that are loaded, which take longer to read: only for what the kernel's do not have. */
+static const struct modules *
+module_list(const struct typeinfo *kernel)
+{
+	static struct modules modules;
+	static bool are_read;
+
+	if (!are_read)
+		modules_read(&modules, kernel);
+	are_read = true;
+	return &modules;
+}
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+/* What is being defined: a row of forms, and where in the script. */
+struct request {
+	struct events *events;
+	size_t form;
+	const char *name;   /* as the script has it */
+	const char *module; /* NULL: any, or none */
+	const char *symbol; /* without the module */
+	struct span span;
+	struct diags *diags;
+};
+
+/* Whose parameters an event's fields are, and where that is known from. */
+struct prototype {
+	const struct typeinfo *types;
+	const char *module;          /* whose types these are; NULL: the kernel's own */
+	const struct btf_type *type; /* a FUNC_PROTO */
+	uint32_t id;                 /* what a program is loaded for */
+};
+
+/* The tracepoint's function, or what its typedef points to. */
 static const struct btf_type *
-prototype(const struct typeinfo *types, enum event_kind kind, struct arena *arena, const char *name, uint32_t *id)
+type_of_point(const struct typeinfo *types, struct arena *arena, const char *name, uint32_t *id)
 {
 	const struct btf_type *type;
 	uint32_t call;
 
-	if (kind == EVENT_RAWTP) {
-		*id = typeinfo_find(types, arena_printf(arena, POINT_PREFIX "%s", name), BTF_KIND_TYPEDEF);
-		type = *id ? typeinfo_plain(types, *id, NULL) : NULL;
-		type = type && BTF_INFO_KIND(type->info) == BTF_KIND_PTR ? typeinfo_type(types, type->type) : NULL;
-		call = typeinfo_find(types, arena_printf(arena, CALL_PREFIX "%s", name), BTF_KIND_FUNC);
-		if (type && call)
-			type = typeinfo_type(types, typeinfo_type(types, call)->type);
-	} else {
-		*id = typeinfo_find(types, name, BTF_KIND_FUNC);
-		type = *id ? typeinfo_type(types, typeinfo_type(types, *id)->type) : NULL;
+	*id = typeinfo_find_own(types, arena_printf(arena, POINT_PREFIX "%s", name), BTF_KIND_TYPEDEF);
+	type = *id ? typeinfo_plain(types, *id, NULL) : NULL;
+	type = type && BTF_INFO_KIND(type->info) == BTF_KIND_PTR ? typeinfo_type(types, type->type) : NULL;
+	call = type ? typeinfo_find_own(types, arena_printf(arena, CALL_PREFIX "%s", name), BTF_KIND_FUNC) : 0;
+	return call ? typeinfo_type(types, typeinfo_type(types, call)->type) : type;
+}
+
+static const struct btf_type *
+type_of_function(const struct typeinfo *types, const char *name, uint32_t *id)
+{
+	*id = typeinfo_find_own(types, name, BTF_KIND_FUNC);
+	return *id ? typeinfo_type(types, typeinfo_type(types, *id)->type) : NULL;
+}
+
+/* False: these types, of the kernel or one module, know none of that name. */
+static bool
+find_in(const struct request *r, const struct typeinfo *types, struct prototype *found)
+{
+	struct prototype one = { .types = types };
+
+	one.type = forms[r->form].kind == EVENT_RAWTP ? type_of_point(types, r->events->arena, r->symbol, &one.id)
+						      : type_of_function(types, r->symbol, &one.id);
+	if (!one.type || BTF_INFO_KIND(one.type->info) != BTF_KIND_FUNC_PROTO)
+		return false;
+	*found = one;
+	return true;
+}
+
+/* Returns how many have it: of several modules' the first is *found. */
+static int
+find(const struct request *r, const struct typeinfo *kernel, struct prototype *found)
+{
+	const struct modules *modules;
+	struct prototype one;
+	int n = 0;
+
+	if (!r->module && find_in(r, kernel, found))
+		return 1;
+	modules = module_list(kernel);
+	for (uint32_t i = 0; i < modules->n; i++) {
+		const struct module *module = &modules->all[i];
+
+		if ((r->module && strcmp(r->module, module->name) != 0) || !find_in(r, module->types, &one))
+			continue;
+		one.module = module->name;
+		if (n++ == 0)
+			*found = one;
 	}
-	return type && BTF_INFO_KIND(type->info) == BTF_KIND_FUNC_PROTO ? type : NULL;
+	return n;
 }
 
 /* A type as C writes it, so far as it is read from left to right: of a pointer to a function that is "function *". */
@@ -221,57 +294,76 @@ note_near(struct nearest *best, const char *known, const char *name)
 	best->name = known;
 }
 
+/* The name of a type's event; NULL: no event of this kind is called so. */
 static const char *
-nearest_name(const struct typeinfo *types, enum event_kind kind, const char *name)
+event_name(const struct typeinfo *types, enum event_kind kind, uint32_t id)
 {
-	uint32_t id, wanted = kind == EVENT_RAWTP ? BTF_KIND_TYPEDEF : BTF_KIND_FUNC;
-	struct nearest best = { NULL, (unsigned)strlen(name) / 4 + 2 };
-	const char *known;
+	const char *name;
 
-	for (id = 1; id < typeinfo_count(types); id++) {
-		if (typeinfo_kind(types, id) != wanted)
-			continue;
-		known = typeinfo_name(types, id);
-		if (kind != EVENT_RAWTP)
-			note_near(&best, known, name);
-		else if (strncmp(known, POINT_PREFIX, strlen(POINT_PREFIX)) == 0)
-			note_near(&best, known + strlen(POINT_PREFIX), name);
+	if (typeinfo_kind(types, id) != (kind == EVENT_RAWTP ? BTF_KIND_TYPEDEF : BTF_KIND_FUNC))
+		return NULL;
+	name = typeinfo_name(types, id);
+	if (kind != EVENT_RAWTP)
+		return name;
+	return strncmp(name, POINT_PREFIX, strlen(POINT_PREFIX)) == 0 ? name + strlen(POINT_PREFIX) : NULL;
+}
+
+static void
+note_names(struct nearest *best, const struct request *r, const struct typeinfo *types)
+{
+	for (uint32_t id = typeinfo_first(types); id < typeinfo_count(types); id++) {
+		const char *name = event_name(types, forms[r->form].kind, id);
+
+		if (name)
+			note_near(best, name, r->symbol);
 	}
+}
+
+static const char *
+nearest_name(const struct request *r, const struct typeinfo *kernel)
+{
+	struct nearest best = { NULL, (unsigned)strlen(r->symbol) / 4 + 2 };
+	const struct modules *modules = module_list(kernel);
+
+	note_names(&best, r, kernel);
+	for (uint32_t i = 0; i < modules->n; i++)
+		note_names(&best, r, modules->all[i].types);
 	return best.name;
 }
 
-/* What is being defined: a row of forms, and where in the script. */
-struct request {
-	struct events *events;
-	size_t form;
-	const char *name;
-	struct span span;
-	struct diags *diags;
-};
-
 static int
-refuse_name(const struct request *r, const struct typeinfo *types)
+refuse_name(const struct request *r, const struct typeinfo *kernel)
 {
-	const char *near = nearest_name(types, forms[r->form].kind, r->name);
-	struct diag *diag = diag_error(r->diags, r->span, "unknown-function", "the kernel's types know no %s '%s'", forms[r->form].what,
-				       r->name);
+	const char *near = nearest_name(r, kernel);
+	struct diag *diag = diag_error(r->diags, r->span, "unknown-function", "the kernel's types know no %s '%s'",
+				       forms[r->form].what, r->name);
 
 	if (near)
 		diag_help(r->diags, diag, "did you mean '%s%s'?", forms[r->form].prefix, near);
-	diag_help(r->diags, diag, "those of modules, and functions that the compiler has put into their callers, are not there; `ktap list '%s*'` "
-		  "shows those that are", forms[r->form].prefix);
+	diag_help(r->diags, diag, "those of modules that are not loaded, and functions that the compiler has put into their callers, are not there; "
+		  "`ktap list '%s*'` shows those that are",
+		  forms[r->form].prefix);
+	return -ENOENT;
+}
+
+static int
+refuse_several(const struct request *r, const struct prototype *first)
+{
+	struct diag *diag = diag_error(r->diags, r->span, "unknown-function", "several modules have a %s '%s'", forms[r->form].what, r->name);
+
+	diag_help(r->diags, diag, "say which one's: %s%s:%s", forms[r->form].prefix, first->module, r->name);
 	return -ENOENT;
 }
 
 static struct event *
-make_event(const struct request *r, const struct typeinfo *types, const struct btf_type *prototype, uint32_t id)
+make_event(const struct request *r, const struct prototype *prototype)
 {
 	struct arena *arena = r->events->arena;
 	const char *prefix = forms[r->form].prefix;
 	const char *system = arena_strndup(arena, prefix, strlen(prefix) - 1);
 	struct event *event = events_find_made(r->events, system, r->name);
 	struct probe *probe;
-	struct typed typed = { .types = types, .arena = arena };
+	struct typed typed = { .types = prototype->types, .arena = arena };
 
 	if (event)
 		return event;
@@ -280,9 +372,10 @@ make_event(const struct request *r, const struct typeinfo *types, const struct b
 	typed.fetches = arena_alloc(arena, (TYPED_MAX + 1) * sizeof(*typed.fetches));
 	event->fields = arena_alloc(arena, (TYPED_MAX + 1) * sizeof(*event->fields));
 	event->record_size = 8;
-	add_fields(&typed, prototype);
+	add_fields(&typed, prototype->type);
 	probe = arena_alloc(arena, sizeof(*probe));
-	*probe = (struct probe){ .definition = r->name, .symbol = r->name, .args = "", .fetches = typed.fetches, .btf_id = id };
+	*probe = (struct probe){ .definition = r->name, .symbol = r->symbol, .args = "", .fetches = typed.fetches, .btf_id = prototype->id,
+				 .module = prototype->module };
 	event->probe = probe;
 	event->fields_loaded = true;
 	return event;
@@ -302,18 +395,17 @@ static int
 define(const struct request *r, void (*fn)(struct event *event, void *arg), void *arg)
 {
 	struct text why = { 0 };
-	const struct typeinfo *types = event_kernel_types(&why);
-	const struct btf_type *type;
-	uint32_t id;
-	int err = types ? 0 : refuse_types(r, &why);
+	const struct typeinfo *kernel = event_kernel_types(&why);
+	struct prototype prototype;
+	int n, err = kernel ? 0 : refuse_types(r, &why);
 
 	text_fini(&why);
 	if (err < 0)
 		return err;
-	type = prototype(types, forms[r->form].kind, r->events->arena, r->name, &id);
-	if (!type)
-		return refuse_name(r, types);
-	fn(make_event(r, types, type, id), arg);
+	n = find(r, kernel, &prototype);
+	if (n != 1)
+		return n ? refuse_several(r, &prototype) : refuse_name(r, kernel);
+	fn(make_event(r, &prototype), arg);
 	return 1;
 }
 
@@ -327,6 +419,17 @@ form_of(const char *pattern)
 	return i;
 }
 
+/* MODULE:NAME, or NAME alone. */
+static void
+split_name(struct request *r, const char *name)
+{
+	const char *colon = strchr(name, ':');
+
+	r->name = arena_strdup(r->events->arena, name);
+	r->module = colon ? arena_strndup(r->events->arena, name, (size_t)(colon - name)) : NULL;
+	r->symbol = colon ? arena_strdup(r->events->arena, colon + 1) : r->name;
+}
+
 int
 events_typed(struct events *events, const char *pattern, struct span span, struct diags *diags,
 	     void (*fn)(struct event *event, void *arg), void *arg)
@@ -334,8 +437,8 @@ events_typed(struct events *events, const char *pattern, struct span span, struc
 	struct request r = { .events = events, .form = form_of(pattern), .span = span, .diags = diags };
 	struct diag *diag;
 
-	r.name = arena_strdup(events->arena, pattern + strlen(forms[r.form].prefix));
-	if (!*r.name || name_is_glob(r.name) || strpbrk(r.name, " \t+%:")) {
+	split_name(&r, pattern + strlen(forms[r.form].prefix));
+	if (!*r.symbol || (r.module && !*r.module) || name_is_glob(r.name) || strpbrk(r.name, " \t+%") || strchr(r.symbol, ':')) {
 		diag = diag_error(diags, span, "bad-probe", "'%s': the name of one %s is needed", pattern, forms[r.form].what);
 		diag_help(diags, diag, "for example fentry:vfs_read, fexit:vfs_read, rawtp:sched_switch; probe:FUNCTION takes patterns");
 		return -EINVAL;
@@ -351,43 +454,57 @@ events_typed(struct events *events, const char *pattern, struct span span, struc
 /* ---- ktap list ------------------------------------------------------------------------------- */
 
 static void
-list_fields(struct events *events, const struct typeinfo *types, size_t form, const char *name, FILE *out)
+list_fields(struct events *events, const struct typeinfo *kernel, size_t form, const char *name, FILE *out)
 {
-	struct request r = { .events = events, .form = form, .name = name };
-	uint32_t i, id;
-	const struct btf_type *type = prototype(types, forms[form].kind, events->arena, name, &id);
-	const struct event *event = type ? make_event(&r, types, type, id) : NULL;
+	struct request r = { .events = events, .form = form };
+	struct prototype prototype;
+	const struct event *event;
 
-	for (i = 0; event && i < event->n_fields; i++)
+	split_name(&r, name);
+	event = find(&r, kernel, &prototype) == 1 ? make_event(&r, &prototype) : NULL;
+	for (uint32_t i = 0; event && i < event->n_fields; i++)
 		fprintf(out, "    %-24s %s\n", event->fields[i].name, event->fields[i].type);
+}
+
+/* Those of the kernel (`module` NULL) or of one module whose name, with or without the module's, fits. Returns how many. */
+static int
+list_types(const struct typeinfo *types, size_t form, const char *module, const char *glob, FILE *out)
+{
+	struct text line = { 0 };
+	int n = 0;
+
+	for (uint32_t id = typeinfo_first(types); id < typeinfo_count(types); id++) {
+		const char *name = event_name(types, forms[form].kind, id);
+
+		if (!name)
+			continue;
+		text_clear(&line);
+		text_printf(&line, "%s%s%s", module ? module : "", module ? ":" : "", name);
+		if (!glob_match(glob, name) && !glob_match(glob, line.s))
+			continue;
+		fprintf(out, "%s%s\n", forms[form].prefix, line.s);
+		n++;
+	}
+	text_fini(&line);
+	return n;
 }
 
 int
 events_list_typed(struct events *events, const char *pattern, FILE *out, struct text *why)
 {
-	const struct typeinfo *types = event_kernel_types(why);
+	const struct typeinfo *kernel = event_kernel_types(why);
 	size_t form = form_of(pattern);
-	const char *glob = pattern + strlen(forms[form].prefix), *name;
-	uint32_t id, wanted = forms[form].kind == EVENT_RAWTP ? BTF_KIND_TYPEDEF : BTF_KIND_FUNC;
-	int n = 0;
+	const char *glob = pattern + strlen(forms[form].prefix);
+	const struct modules *modules;
+	int n;
 
-	if (!types)
+	if (!kernel)
 		return -EOPNOTSUPP;
-	for (id = 1; id < typeinfo_count(types); id++) {
-		if (typeinfo_kind(types, id) != wanted)
-			continue;
-		name = typeinfo_name(types, id);
-		if (forms[form].kind == EVENT_RAWTP) {
-			if (strncmp(name, POINT_PREFIX, strlen(POINT_PREFIX)) != 0)
-				continue;
-			name += strlen(POINT_PREFIX);
-		}
-		if (!glob_match(glob, name))
-			continue;
-		fprintf(out, "%s%s\n", forms[form].prefix, name);
-		n++;
-	}
+	n = list_types(kernel, form, NULL, glob, out);
+	modules = module_list(kernel);
+	for (uint32_t i = 0; i < modules->n; i++)
+		n += list_types(modules->all[i].types, form, modules->all[i].name, glob, out);
 	if (n == 1 && !name_is_glob(glob))
-		list_fields(events, types, form, glob, out);
+		list_fields(events, kernel, form, glob, out);
 	return n;
 }

@@ -229,7 +229,8 @@ infer_types(struct tree *tree, struct events *events, struct diags *diags)
 		}
 	}
 	infer_statistics(&infer);
-	typeinfo_free(infer.types);
+	modules_fini(&infer.modules);
+	typeinfo_free(infer.kernel);
 	return typed;
 }
 

@@ -16,7 +16,10 @@ struct infer {
 	struct inlined *inlined;     /* function whose copy is being walked; NULL: the handler itself */
 	unsigned depth;
 	uint32_t n_inlined;
-	struct typeinfo *types;      /* the kernel's, NULL: not needed so far; owned until inference is done */
+	/* All until inference is done. */
+	struct typeinfo *kernel;     /* the kernel's types, NULL: not needed so far */
+	struct modules modules;      /* theirs, where a structure was none of the kernel's */
+	const struct typeinfo *types; /* the kernel's, or those of the one module that structures were taken from, which continue them */
 	bool no_types;               /* they were asked for; if there are none this was reported */
 	bool changed;                /* something was learnt: the walk is repeated */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * Structures of the kernel: cast("struct sock *", x).field, curtask().field. What they are made of is read from the running kernel's
- * own description of its types (BTF, /sys/kernel/btf/vmlinux), when the first of them is met.
+ * own description of its types (BTF, /sys/kernel/btf/vmlinux), when the first of them is met; where it has no structure of a name, from those of
+ * the modules that are loaded. Types are known by their numbers, which are the same in every module: a script has the structures of one.
  *
  * A value of kind TYPE_KERNEL is an address, and its type says what stands there: a structure, a union or an array. Structures inside of
  * others are addresses too; what is reached by a number, a pointer or a text is read. Where something was reported the type is 0, of which
@@ -30,7 +31,7 @@ kernel_types(struct infer *infer, const struct node *node)
 		diag_help(infer->diags, diag, "--engine=kernel can, as root");
 		return NULL;
 	}
-	infer->types = typeinfo_open(CORE_KERNEL, NULL, &why);
+	infer->types = infer->kernel = typeinfo_open(CORE_KERNEL, NULL, &why);
 	if (!infer->types) {
 		diag = diag_error(infer->diags, node->span, "kernel-types", "the kernel's types are not known: %s", why.s ? why.s : CORE_KERNEL);
 		diag_help(infer->diags, diag, "the kernel must be built with CONFIG_DEBUG_INFO_BTF");
@@ -71,17 +72,21 @@ plain_kind(const struct typeinfo *types, uint32_t id)
 
 /* ---- cast ---- */
 
-/* "struct sock *" -> the id of struct sock; 0: there is no such type, or the text is no pointer to one. */
-static uint32_t
-find_type(const struct typeinfo *types, const char *text)
+/* What the text of a cast names. */
+struct wanted {
+	char name[128];
+	uint32_t kind;
+};
+
+/* "struct sock *" -> struct, "sock". False: the text is no pointer to a structure. */
+static bool
+read_wanted(const char *text, struct wanted *wanted)
 {
 	static const struct {
 		const char *word;
 		uint32_t kind;
 	} words[] = { { "struct ", BTF_KIND_STRUCT }, { "union ", BTF_KIND_UNION }, { "", BTF_KIND_TYPEDEF } };
-	char name[128];
 	size_t len;
-	uint32_t id = 0;
 
 	text += strspn(text, " ");
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -90,14 +95,58 @@ find_type(const struct typeinfo *types, const char *text)
 		text += strlen(words[i].word);
 		text += strspn(text, " ");
 		len = strcspn(text, " *");
-		if (len >= sizeof(name) || strcmp(text + len + strspn(text + len, " "), "*"))
-			return 0;
-		memcpy(name, text, len);
-		name[len] = 0;
-		id = typeinfo_find(types, name, words[i].kind);
-		break;
+		if (len >= sizeof(wanted->name) || strcmp(text + len + strspn(text + len, " "), "*"))
+			return false;
+		memcpy(wanted->name, text, len);
+		wanted->name[len] = 0;
+		wanted->kind = words[i].kind;
+		return true;
 	}
+	return false;
+}
+
+/* Its id; 0: these types have none of that name. */
+static uint32_t
+find_wanted(const struct typeinfo *types, const struct wanted *wanted)
+{
+	uint32_t id = typeinfo_find(types, wanted->name, wanted->kind);
+
 	return id && has_places(plain_kind(types, id)) ? named_type(types, id) : 0;
+}
+
+/* The first module, by name, that has a structure of its own of that name; NULL: none. */
+static const struct module *
+module_with(struct infer *infer, const struct wanted *wanted)
+{
+	if (!infer->modules.all)
+		modules_read(&infer->modules, infer->kernel);
+	for (uint32_t i = 0; i < infer->modules.n; i++) {
+		const struct module *module = &infer->modules.all[i];
+
+		if (typeinfo_find_own(module->types, wanted->name, wanted->kind) && find_wanted(module->types, wanted))
+			return module;
+	}
+	return NULL;
+}
+
+/* A structure that neither the kernel nor the module that structures were taken from so far has; 0 where no other one has it, which is not reported yet. */
+static uint32_t
+find_in_modules(struct infer *infer, const struct node *name, const struct wanted *wanted)
+{
+	const struct module *module = module_with(infer, wanted);
+	struct diag *diag;
+
+	if (!module)
+		return 0;
+	if (!infer->typed->kernel_module) {
+		infer->typed->kernel_module = arena_strdup(infer->arena, module->name);
+		infer->types = module->types;
+	} else if (infer->types != module->types) {
+		diag = diag_error(infer->diags, name->span, "kernel-type", "this structure is of module %s, and another one here of module %s", module->name,
+				  infer->typed->kernel_module);
+		diag_help(infer->diags, diag, "a script can read structures of the kernel and of one module");
+	}
+	return find_wanted(infer->types, wanted);
 }
 
 static struct type *
@@ -113,17 +162,21 @@ struct type *
 infer_cast(struct infer *infer, struct node *node)
 {
 	const struct typeinfo *types = kernel_types(infer, node);
+	uint32_t id = 0, n_errors = infer->diags->n_errors;
 	struct node *name = node->b;
-	uint32_t id = 0;
+	struct wanted wanted;
 	struct diag *diag;
 
 	infer_require(infer, name->next, TYPE_INT, "address");
-	if (types && name->kind == NODE_STR)
-		id = find_type(types, name->s);
-	if (types && !id) {
+	if (types && name->kind == NODE_STR && read_wanted(name->s, &wanted)) {
+		id = find_wanted(types, &wanted);
+		if (!id)
+			id = find_in_modules(infer, name, &wanted);
+	}
+	if (types && !id && infer->diags->n_errors == n_errors) {
 		diag = diag_error(infer->diags, name->span, "kernel-type", name->kind == NODE_STR ?
 				  "the kernel has no such structure" : "the type of a cast must be written out");
-		diag_help(infer->diags, diag, "cast(\"struct sock *\", x): a pointer to a struct, a union, or a typedef of one");
+		diag_help(infer->diags, diag, "cast(\"struct sock *\", x): a pointer to a struct, a union, or a typedef of one, of the kernel or of a module that is loaded");
 	}
 	return settle_kernel(infer, node, id);
 }

@@ -274,6 +274,7 @@ struct typed {
 	uint32_t event_text_size;       /* bytes of a string that any of their names fits in, up to STR_SIZE_MAX */
 	struct variable **shared;       /* variables in both halves or only in probes but outliving a call */
 	uint32_t n_shared;
+	const char *kernel_module;      /* one whose structures programs read; NULL: those of the kernel itself, or none */
 };
 
 /* The patterns of a handler as an array in `arena`; *n receives their number. */

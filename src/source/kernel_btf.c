@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * The few facts that stubs need from the kernel's BTF: the type numbers of four raw tracepoints, where
- * a task keeps its ids, and what parameters some functions have.
+ * a task keeps its ids, and what parameters some functions have; and the BTF of modules, as descriptors.
  *
  * One pass over the raw bytes that ends when all is found: 0.3 to 1 ms (mapped, Linux 6.15 and later), 4
  * ms (read). libbpf's parser takes 7 to 13 ms and indexes all 126,000 types, which is more than a whole
  * run of ktap should take. Never trusts the file's offsets.
  */
+#include <bpf/bpf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/btf.h>
 #include <stdlib.h>
@@ -199,6 +201,35 @@ kernel_types_read(struct kernel_types *types)
 	if (raw_btf_open(&btf))
 		scan(types, &btf);
 	raw_btf_close(&btf);
+}
+
+/* ---- modules --------------------------------------------------------------------------------- */
+
+/* Is this object the types of a module of that name? Programs and tables have some, too, which are the user's. */
+static bool
+is_of_module(int fd, const char *module)
+{
+	char name[64] = ""; /* MODULE_NAME_LEN is less: include/linux/module.h */
+	struct bpf_btf_info info = { .name = (uintptr_t)name, .name_len = sizeof(name) };
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.kernel_btf && strcmp(name, module) == 0;
+}
+
+int
+kernel_module_types(const char *module)
+{
+	uint32_t id = 0;
+	int fd;
+
+	while (bpf_btf_get_next_id(id, &id) == 0) {
+		fd = bpf_btf_get_fd_by_id(id);
+		if (fd >= 0 && is_of_module(fd, module))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -ENOENT;
 }
 
 /* ---- functions ------------------------------------------------------------------------------- */

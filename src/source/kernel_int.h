@@ -120,6 +120,7 @@ struct unit {
 	bool multi;               /* probes of functions: attached by kernel_multi.c */
 	bool by_cookie;           /* the attachment says which event it is; else the unit serves one event */
 	uint32_t btf_id;          /* attached through BTF, for this type: arguments are pointers that may be followed; 0: not */
+	const char *btf_module;   /* whose type that is; NULL: the kernel's own */
 	bool at_entry;            /* its events are first instructions of user functions: the caller's address is on top of the stack */
 	bool is_direct;           /* the script says probe:, a direct call serves it: kernel_direct.c */
 	const char *not_direct;   /* of kprobes: why none does */
@@ -584,6 +585,10 @@ void
 kernel_drop_privilege(void);
 
 /* ---- kernel_btf.c ---------------------------------------------------------------------------- */
+
+/* The descriptor of a loaded module's types, for programs that are loaded for one of them; the caller closes it. -errno: there are none. */
+int
+kernel_module_types(const char *module);
 
 /* Looks up what struct kernel_types holds in /sys/kernel/btf/vmlinux. What is missing stays 0. */
 void

@@ -146,6 +146,12 @@ static int
 load_image(const struct unit *unit, const struct image *image,
 	   struct bpf_prog_load_opts *opts)
 {
+	int fd, module = unit->btf_module ? kernel_module_types(unit->btf_module) : -1;
+
+	if (unit->btf_module && module < 0)
+		return module;
+	if (module >= 0)
+		opts->attach_btf_obj_fd = (uint32_t)module;
 	if (unit->btf_id) {
 		opts->expected_attach_type = unit->kind == UNIT_FENTRY  ? BPF_TRACE_FENTRY
 					     : unit->kind == UNIT_FEXIT ? BPF_TRACE_FEXIT
@@ -154,7 +160,10 @@ load_image(const struct unit *unit, const struct image *image,
 	} else if (unit->multi) {
 		opts->expected_attach_type = kernel_multi_attach_type(unit->kind);
 	}
-	return bpf_prog_load(unit_type(unit), "ktap", PROGRAM_LICENSE, image->insns, image->n_insns, opts);
+	fd = bpf_prog_load(unit_type(unit), "ktap", PROGRAM_LICENSE, image->insns, image->n_insns, opts);
+	if (module >= 0)
+		close(module);
+	return fd;
 }
 
 /*

@@ -224,8 +224,10 @@ unit_for(struct kernel *kernel, enum unit_kind kind, const struct registration *
 	unit->slots[0] = registration->program;
 	unit->n_slots = 1;
 	unit->at_entry = is_at_entry(registration->event);
-	if (event_is_probe(registration->event))
+	if (event_is_probe(registration->event)) {
 		unit->btf_id = registration->event->probe->btf_id;
+		unit->btf_module = registration->event->probe->module;
+	}
 	return unit;
 }
 
