@@ -24,6 +24,7 @@ has_effect(const struct ir_insn *insn)
 	case IR_TABLE:
 	case IR_GLOBAL:
 	case IR_FUNC:
+	case IR_CALL_FUNC:
 		return false;
 	case IR_CALL:
 		return !ir_is_constant_helper((int32_t)insn->imm) && insn->imm != BPF_FUNC_ktime_get_ns;

@@ -170,6 +170,14 @@ ir_call(struct ir *ir, int32_t helper, const int *args, unsigned n_args);
 void
 ir_call_into(struct ir *ir, int dst, int32_t helper, const int *args, unsigned n_args);
 
+/* The same of a function of the object, without arguments, that has no effect but its result. The caller sees to callee_stack. */
+int
+ir_call_func(struct ir *ir, uint32_t func);
+
+/* Of a helper or a function: registers 0 to 5 change. */
+bool
+ir_is_call(const struct ir_insn *insn);
+
 void
 ir_print(const struct ir *ir, FILE *out);
 

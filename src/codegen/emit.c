@@ -342,6 +342,10 @@ emit_insn(struct emit *emit, const struct object *object, const struct ir_insn *
 	case IR_CALL:
 		emit_call(emit, insn);
 		break;
+	case IR_CALL_FUNC:
+		code_call_func(emit->code, (uint32_t)insn->imm);
+		store_place(emit, insn->dst, BPF_REG_0);
+		break;
 	case IR_LABEL:
 		code_bind(emit->code, emit->first_label + insn->label);
 		break;

@@ -237,6 +237,21 @@ ir_call_into(struct ir *ir, int dst, int32_t helper, const int *args, unsigned n
 		call->args[i] = args[i];
 }
 
+int
+ir_call_func(struct ir *ir, uint32_t func)
+{
+	int dst = ir_vreg(ir);
+
+	ir_add(ir, (struct ir_insn){ .op = IR_CALL_FUNC, .dst = dst, .a = NO_VREG, .b = NO_VREG, .imm = func });
+	return dst;
+}
+
+bool
+ir_is_call(const struct ir_insn *insn)
+{
+	return insn->op == IR_CALL || insn->op == IR_CALL_FUNC;
+}
+
 static void
 print_vreg(const struct ir *ir, int vreg, FILE *out)
 {
@@ -300,7 +315,8 @@ print_insn(const struct ir *ir, const struct ir_insn *insn, FILE *out)
 		print_vreg(ir, insn->b, out);
 	}
 	if (insn->has_imm || insn->op == IR_CONST || insn->op == IR_PARAM || insn->op == IR_FRAME || insn->op == IR_SCRATCH ||
-	    insn->op == IR_TABLE || insn->op == IR_FUNC || insn->op == IR_END || insn->op == IR_GLOBAL || insn->op == IR_CALL)
+	    insn->op == IR_TABLE || insn->op == IR_FUNC || insn->op == IR_END || insn->op == IR_GLOBAL || insn->op == IR_CALL ||
+	    insn->op == IR_CALL_FUNC)
 		fprintf(out, " %" PRId64, insn->imm);
 	for (unsigned i = 0; i < insn->n_args; i++) {
 		fputs(i ? ", " : " (", out);

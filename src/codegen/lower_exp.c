@@ -170,6 +170,8 @@ lower_builtin_value(struct lowering *l, struct node *node)
 		return val_number(TYPE_INT, ir_alu_imm(ir, BPF_RSH, helper_value(l, BPF_FUNC_get_current_uid_gid), 32));
 	case BUILTIN_CGROUP:
 		return val_number(TYPE_INT, helper_value(l, BPF_FUNC_get_current_cgroup_id));
+	case BUILTIN_PPID:
+		return lower_ppid(l, node);
 	case BUILTIN_CPU:
 		return val_number(TYPE_INT, helper_value(l, BPF_FUNC_get_smp_processor_id));
 	case BUILTIN_NSECS:

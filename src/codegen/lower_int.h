@@ -487,6 +487,10 @@ lower_glob(struct lowering *l, struct node *node, uint32_t target, bool when);
 struct val
 lower_member(struct lowering *l, struct node *node);
 
+/* ppid */
+struct val
+lower_ppid(struct lowering *l, struct node *node);
+
 /* curr_taskinfo(offset, size) */
 struct val
 lower_taskinfo(struct lowering *l, struct node *node);

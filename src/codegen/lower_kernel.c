@@ -5,6 +5,9 @@
  * Every number that depends on the kernel stands in an instruction of its own, with what it is about beside it (struct core_number), so that an
  * object can be fitted to another kernel: where a member is, of how many bytes; of a bit field, also by how much the bytes are shifted.
  */
+#include <string.h>
+#include <sys/types.h>
+
 #include "codegen/lower_int.h"
 
 /* The last instruction's imm is that number of the kernel's types. */
@@ -132,6 +135,55 @@ lower_member(struct lowering *l, struct node *node)
 		break;
 	}
 	return val_number(TYPE_INT, read_number(l, member, address));
+}
+
+/* ---- ppid ---- */
+
+#define OFF_READ (-8) /* in the function's frame */
+
+/* r3, an address, goes on to the member; then `size` bytes there, or 0 where they cannot be read, are in `dst`. */
+static void
+follow(struct code *code, const struct member *member, uint8_t size, uint8_t dst)
+{
+	struct core_number *off = arena_alloc(code->arena, sizeof(*off));
+
+	*off = (struct core_number){ BPF_CORE_FIELD_BYTE_OFFSET, member->path };
+	code_emit(code, insn_alu_imm(BPF_ADD, 3, (int32_t)member->off));
+	code_core(code, off);
+	code_emit(code, insn_store_imm(BPF_DW, 10, OFF_READ, 0));
+	code_emit(code, insn_mov(1, 10));
+	code_emit(code, insn_alu_imm(BPF_ADD, 1, OFF_READ));
+	code_emit(code, insn_mov_imm(2, size));
+	code_emit(code, insn_call(BPF_FUNC_probe_read_kernel));
+	code_emit(code, insn_load(BPF_DW, dst, 10, OFF_READ));
+}
+
+/* Returns its index in the object, which has one. `tgid`: curtask().real_parent.tgid. */
+static uint32_t
+ppid_func(struct object *object, const struct node *tgid)
+{
+	struct code code;
+
+	for (uint32_t i = 0; i < object->n_funcs; i++)
+		if (strcmp(object->funcs[i]->name, FUNC_PPID) == 0)
+			return i;
+	code_init(&code, object->arena);
+	code.span = tgid->span;
+	code_emit(&code, insn_call(BPF_FUNC_get_current_task));
+	code_emit(&code, insn_mov(3, 0));
+	follow(&code, tgid->a->member, sizeof(void *), 3);
+	follow(&code, tgid->member, sizeof(pid_t), 0);
+	code_emit(&code, insn_exit());
+	code_finish(&code); /* no jumps */
+	return object_add_func(object, func_from_code(&code, FUNC_PPID, ".text"));
+}
+
+struct val
+lower_ppid(struct lowering *l, struct node *node)
+{
+	if (l->ir.callee_stack < FUNC_PPID_STACK)
+		l->ir.callee_stack = FUNC_PPID_STACK;
+	return val_number(TYPE_INT, ir_call_func(&l->ir, ppid_func(l->object, node->a)));
 }
 
 /* As in ktap 0.4, by an offset that the script knows: of the kernel that it was written for, and no other. */

@@ -79,7 +79,7 @@ find_crossings(struct ir *ir)
 	uint32_t *before = arena_alloc(ir->arena, (ir->n + 2) * sizeof(*before));
 
 	for (uint32_t i = 0; i < ir->n; i++)
-		before[i + 1] = before[i] + (ir->insns[i].op == IR_CALL);
+		before[i + 1] = before[i] + ir_is_call(&ir->insns[i]);
 	for (uint32_t i = 0; i < ir->n_vregs; i++) {
 		struct vreg *v = &ir->vregs[i];
 		uint32_t first = v->start / 2 + (v->start & 1), last = v->end / 2 + (v->end & 1);

@@ -72,7 +72,7 @@ needs_temporary(const struct results *r, const struct ir_insn *insn)
 {
 	const struct vreg *vregs = r->ir->vregs;
 
-	if (insn->op == IR_CALL)
+	if (ir_is_call(insn))
 		return !in_register(r, insn->dst) && vregs[insn->dst].place != PLACE_NONE;
 	if (!in_register(r, insn->dst) || !in_register(r, insn->a) || !in_register(r, insn->b))
 		return true;
@@ -87,7 +87,7 @@ step(struct results *r, uint32_t i)
 	const struct ir_insn *insn = &r->ir->insns[i];
 
 	kill(r, insn->dst);
-	if (insn->op == IR_CALL)
+	if (ir_is_call(insn))
 		spoil_alive(r);
 	if (needs_temporary(r, insn)) {
 		spoil_alive(r);
@@ -163,7 +163,7 @@ ir_keep_results(struct ir *ir)
 		if (ir->insns[i].dst == NO_VREG)
 			continue;
 		r.n_defs[ir->insns[i].dst]++;
-		r.n_calls[ir->insns[i].dst] += ir->insns[i].op == IR_CALL;
+		r.n_calls[ir->insns[i].dst] += ir_is_call(&ir->insns[i]);
 	}
 	find_bad(&r);
 	give(&r);

@@ -213,6 +213,8 @@ is_repeatable(const struct reuse *r, const struct ir_insn *insn)
 		return true;
 	case IR_LOAD:
 		return insn->a == r->ir->params[PARAM_RECORD];
+	case IR_CALL_FUNC:
+		return true;
 	case IR_CALL:
 		return insn->n_args == 0 && ir_is_constant_helper((int32_t)insn->imm);
 	default:

@@ -527,6 +527,13 @@ struct func_arg {
 	bool nullable, read_only;
 };
 
+/*
+ * A function without arguments that gives the parent's process id as the host has it. Where that is another one than the user's (source/kernel_pids.c),
+ * the source takes a function of its own in place of this. Both have 32 bytes of stack.
+ */
+#define FUNC_PPID       "ktap_ppid"
+#define FUNC_PPID_STACK 32
+
 struct func {
 	const char *name;
 	const char *section; /* ELF section: "raw_tp/sys_enter", ...; ".text" for functions that others call */

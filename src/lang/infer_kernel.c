@@ -427,13 +427,16 @@ infer_instead(struct infer *infer, struct node *node, const struct node *meaning
 	return infer_exp(infer, node);
 }
 
-/* ppid is curtask().real_parent.tgid. */
+/* ppid is curtask().real_parent.tgid where ktap is in no pid namespace; what it is elsewhere the source knows (ebpf.h, FUNC_PPID). */
 struct type *
 infer_ppid(struct infer *infer, struct node *node)
 {
 	static const char *const names[] = { "real_parent", "tgid" };
 
-	return infer_instead(infer, node, member_of(infer, call_of(infer, BUILTIN_CURTASK, NULL, node->span), names, ARRAY_SIZE(names)));
+	if (!node->a)
+		node->a = member_of(infer, call_of(infer, BUILTIN_CURTASK, NULL, node->span), names, ARRAY_SIZE(names));
+	infer_exp(infer, node->a);
+	return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);
 }
 
 struct type *

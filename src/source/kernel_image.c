@@ -109,14 +109,25 @@ redirect(const struct func *func, struct bpf_insn *image, uint32_t start, const 
 	}
 }
 
-/* Appends a function of the object, if it is not there yet. */
-static void
-collect_func(const struct kernel *kernel, uint32_t index, struct image *image, uint32_t *starts)
+/* The function of the object, or what takes its place in a pid namespace. */
+static const struct func *
+func_here(const struct kernel *kernel, uint32_t index, struct arena *arena)
 {
 	const struct func *func = kernel->object->funcs[index];
+	const struct func *ours = kernel->pids.is_inner && strcmp(func->name, FUNC_PPID) == 0 ? pid_space_ppid(&kernel->pids, arena) : NULL;
+
+	return ours ? ours : func;
+}
+
+/* Appends a function of the object, if it is not there yet. */
+static void
+collect_func(const struct kernel *kernel, uint32_t index, struct arena *arena, struct image *image, uint32_t *starts)
+{
+	const struct func *func;
 
 	if (starts[index])
 		return;
+	func = func_here(kernel, index, arena);
 	starts[index] = image->n_insns;
 	image->funcs[image->n_funcs++] = func;
 	image->n_insns += func->n_insns;
@@ -174,7 +185,7 @@ collect(const struct kernel *kernel, const struct func *stub, struct arena *aren
 		func = image->funcs[i];
 		for (r = 0; r < func->n_relocs; r++)
 			if (func->relocs[r].kind == RELOC_FUNC || func->relocs[r].kind == RELOC_FUNC_ADDR)
-				collect_func(kernel, func->relocs[r].index, image, starts);
+				collect_func(kernel, func->relocs[r].index, arena, image, starts);
 	}
 }
 

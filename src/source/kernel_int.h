@@ -155,7 +155,7 @@ struct kernel_types {
 
 /* Bytes from the start of the kernel's structures: see kernel_pids.c. */
 struct pid_offsets {
-	uint32_t task_pid, task_signal, task_tgid; /* struct task_struct: thread_pid, signal, tgid */
+	uint32_t task_pid, task_signal, task_tgid, task_parent; /* struct task_struct: thread_pid, signal, tgid, real_parent */
 	uint32_t signal_pids;
 	uint32_t level, numbers;                   /* struct pid */
 	uint32_t nr, space, upid_size;             /* struct upid: nr, ns */
@@ -320,6 +320,10 @@ pid_space_host(const struct pid_space *pids, pid_t pid, uint32_t *host, struct t
  */
 const struct func *
 pid_space_func(const struct pid_space *pids, struct arena *arena);
+
+/* What takes the place of FUNC_PPID (ebpf.h) in a namespace: likewise, 0 for a parent that is not in it. */
+const struct func *
+pid_space_ppid(const struct pid_space *pids, struct arena *arena);
 
 /* ---- kernel_plan.c --------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  *                                ours, which have other numbers again, are followed all the same
  *     pid, tid, user stacks      the namespace's numbers, as getpid(2) and ps show them: handlers call, in place of
  *                                bpf_get_current_pid_tgid, a function that is made here; 0 for a process that is not in the namespace
+ *     ppid                       likewise, in place of the function that the object has for it
  *
  * The function asks bpf_get_ns_current_pid_tgid (Linux 5.7), which knows processes that live in just this namespace; those below it are found
  * through struct pid, which has the numbers of all levels:
@@ -58,7 +59,7 @@ find_offsets(const struct typeinfo *types, struct pid_offsets *offsets)
 
 	if (size <= 0 || !find_member(types, task, "thread_pid", &offsets->task_pid, NULL) ||
 	    !find_member(types, task, "signal", &offsets->task_signal, NULL) || !find_member(types, task, "tgid", &offsets->task_tgid, NULL) ||
-	    !find_member(types, signal, "pids", &offsets->signal_pids, NULL) || !find_member(types, pid, "level", &offsets->level, NULL) ||
+	    !find_member(types, task, "real_parent", &offsets->task_parent, NULL) || !find_member(types, signal, "pids", &offsets->signal_pids, NULL) || !find_member(types, pid, "level", &offsets->level, NULL) ||
 	    !find_member(types, pid, "numbers", &offsets->numbers, NULL) || !find_member(types, upid, "nr", &offsets->nr, NULL) ||
 	    !find_member(types, upid, "ns", &offsets->space, NULL) || !find_member(types, space, "ns", &offsets->inum, &common) ||
 	    !find_member(types, common, "inum", &inum, NULL))
@@ -258,15 +259,12 @@ pid_space_host(const struct pid_space *pids, pid_t pid, uint32_t *host, struct t
 
 /* ---- what handlers call ---------------------------------------------------------------------- */
 
-/* r0 = ids of a task that is in a namespace below ours, else 0. */
+/* Leaves for `none` unless the thread of the task in r6 is in our namespace or one below it. r7 = its struct pid. Clobbers r8. */
 static void
-code_ids_below(const struct pid_space *pids, struct code *code)
+code_check_space(const struct pid_space *pids, struct code *code, uint32_t none)
 {
 	const struct pid_offsets *at = &pids->offsets;
-	uint32_t none = code_label(code);
 
-	code_emit(code, insn_call(BPF_FUNC_get_current_task));
-	code_emit(code, insn_mov(6, 0));
 	emit_read(code, BPF_DW, 7, 6, at->task_pid);
 	emit_read(code, BPF_W, 8, 7, at->level);
 	code_branch_imm(code, BPF_JLT, 8, (int32_t)pids->level, none);
@@ -274,10 +272,28 @@ code_ids_below(const struct pid_space *pids, struct code *code)
 	emit_read(code, BPF_W, 8, 8, at->inum);
 	code_const(code, 1, (int64_t)pids->inode);
 	code_branch(code, BPF_JNE, 8, 1, none);
-	emit_read(code, BPF_W, 7, 7, on_our_level(pids, at->nr));
-	emit_read(code, BPF_DW, 6, 6, at->task_signal);
-	emit_read(code, BPF_DW, 6, 6, at->signal_pids + PIDTYPE_TGID * 8);
-	emit_read(code, BPF_W, 0, 6, on_our_level(pids, at->nr));
+}
+
+/* r0 = our number of the process of the task in r6, which goes. */
+static void
+code_process(const struct pid_space *pids, struct code *code)
+{
+	emit_read(code, BPF_DW, 6, 6, pids->offsets.task_signal);
+	emit_read(code, BPF_DW, 6, 6, pids->offsets.signal_pids + PIDTYPE_TGID * 8);
+	emit_read(code, BPF_W, 0, 6, on_our_level(pids, pids->offsets.nr));
+}
+
+/* r0 = ids of a task that is in a namespace below ours, else goes on. */
+static void
+code_ids_below(const struct pid_space *pids, struct code *code)
+{
+	uint32_t none = code_label(code);
+
+	code_emit(code, insn_call(BPF_FUNC_get_current_task));
+	code_emit(code, insn_mov(6, 0));
+	code_check_space(pids, code, none);
+	emit_read(code, BPF_W, 7, 7, on_our_level(pids, pids->offsets.nr));
+	code_process(pids, code);
 	code_emit(code, insn_alu_imm(BPF_LSH, 0, 32));
 	code_emit(code, insn_alu(BPF_OR, 0, 7));
 	code_emit(code, insn_exit());
@@ -310,4 +326,25 @@ pid_space_func(const struct pid_space *pids, struct arena *arena)
 	code_emit(&code, insn_mov_imm(0, 0));
 	code_emit(&code, insn_exit());
 	return code_finish(&code) == 0 ? func_from_code(&code, "ktap_ids", "process ids") : NULL;
+}
+
+const struct func *
+pid_space_ppid(const struct pid_space *pids, struct arena *arena)
+{
+	struct code code;
+	uint32_t none;
+
+	code_init(&code, arena);
+	none = code_label(&code);
+	if (pids->knows_levels) {
+		code_emit(&code, insn_call(BPF_FUNC_get_current_task));
+		emit_read(&code, BPF_DW, 6, 0, pids->offsets.task_parent);
+		code_check_space(pids, &code, none);
+		code_process(pids, &code);
+		code_emit(&code, insn_exit());
+	}
+	code_bind(&code, none);
+	code_emit(&code, insn_mov_imm(0, 0));
+	code_emit(&code, insn_exit());
+	return code_finish(&code) == 0 ? func_from_code(&code, FUNC_PPID, "process ids") : NULL;
 }
