@@ -272,6 +272,7 @@ kernel_stats(struct source *source, struct source_stats *stats)
 
 	*stats = (struct source_stats){
 		.n_maps_lost = kernel_spaces_lost(kernel),
+		.n_foreign_calls = kernel_foreign_calls(kernel),
 		.command_ended = kernel->command.pid && kernel->command_gone,
 		.exit_status = kernel->command_status,
 	};
@@ -379,7 +380,7 @@ kernel_new(const struct object *object, struct events *events, const struct targ
 		kernel->target = *target;
 	kernel->has_target = kernel->target.argv || kernel->target.pid;
 	pid_space_open(&kernel->pids);
-	kernel->pidfd = kernel->targets_fd = kernel->cgroup_fd = kernel->scratch_fd = kernel->guard_fd = -1;
+	kernel->pidfd = kernel->targets_fd = kernel->cgroup_fd = kernel->scratch_fd = kernel->guard_fd = kernel->foreign_fd = -1;
 	return kernel;
 }
 

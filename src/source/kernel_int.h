@@ -127,6 +127,7 @@ struct unit {
 	const struct field *fields;   /* of the record, and how each is fetched, in place of the event's; NULL: the event's */
 	const struct fetch *fetches;
 	bool may_nest;            /* its events can happen inside a program that holds a lock of the kernel's: see kernel_plan.c */
+	bool counts_foreign;      /* system calls: those by the numbers of 32-bit programs, which none of the units sees */
 	bool is_preemptible;      /* another thread may come into its program on a CPU that the first has not left */
 	uint32_t scratch_slot;    /* in the scratch table */
 	uint32_t n_scratch;       /* memories from there on: none, one, or those that each run claims one of */
@@ -205,6 +206,7 @@ struct kernel {
 	bool guarded;             /* programs say that they run, so that no program of a unit that may_nest runs inside one */
 	bool guards_preemptible;  /* some of them is_preemptible */
 	int guard_fd;             /* per CPU: struct guard */
+	int foreign_fd;           /* array of one u64, what a unit that counts_foreign has counted; -1: none does */
 	uint32_t guard_size;      /* bytes of one */
 
 	struct registration *registrations;
@@ -240,6 +242,10 @@ kernel_own_tables_create(struct kernel *kernel, struct text *why);
 /* Where in the guard's value a handler's skipped runs are counted. */
 uint32_t
 kernel_guard_offset(const struct kernel *kernel, uint32_t handler);
+
+/* System calls that were not seen, since they were made by the numbers of 32-bit programs. */
+uint64_t
+kernel_foreign_calls(const struct kernel *kernel);
 
 /* Adds the runs that our own programs skipped, on all CPUs, by handler: for the guard, and for want of scratch memory. Returns their number. */
 uint64_t

@@ -337,6 +337,24 @@ create_guard(struct kernel *kernel)
 	return kernel->guard_fd < 0 ? kernel->guard_fd : 0;
 }
 
+static int
+create_foreign(struct kernel *kernel)
+{
+	for (uint32_t i = 0; i < kernel->n_units; i++)
+		if (kernel->units[i]->counts_foreign)
+			kernel->foreign_fd = create(".foreign", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(uint64_t), 1, 0);
+	return kernel->foreign_fd < -1 ? kernel->foreign_fd : 0;
+}
+
+uint64_t
+kernel_foreign_calls(const struct kernel *kernel)
+{
+	uint32_t zero = 0;
+	uint64_t n = 0;
+
+	return kernel->foreign_fd >= 0 && bpf_map_lookup_elem(kernel->foreign_fd, &zero, &n) == 0 ? n : 0;
+}
+
 uint32_t
 kernel_guard_offset(const struct kernel *kernel, uint32_t handler)
 {
@@ -439,6 +457,8 @@ kernel_own_tables_create(struct kernel *kernel, struct text *why)
 		err = create_scratch(kernel);
 	if (err == 0)
 		err = create_guard(kernel);
+	if (err == 0)
+		err = create_foreign(kernel);
 	for (i = 0; i < kernel->n_units && err == 0; i++)
 		if (kernel->units[i]->syscalls && unit_only_syscall(kernel->units[i]) < 0)
 			err = create_syscalls(kernel->units[i]);
@@ -467,6 +487,7 @@ kernel_tables_close(struct kernel *kernel)
 	close_fd(kernel->targets_fd);
 	close_fd(kernel->scratch_fd);
 	close_fd(kernel->guard_fd);
+	close_fd(kernel->foreign_fd);
 	for (i = 0; i < kernel->n_units; i++)
 		close_fd(kernel->units[i]->syscalls_fd);
 }
