@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,26 +28,42 @@ write_all(int fd, const struct text *text)
 	return 0;
 }
 
-/* `path` becomes `text`, with the permissions that it had. Returns 0 or -errno; a failure leaves it as it was. */
+/* The owner and permissions of the file at `path` for the one that is open. A change of owner takes away set-user-ID: owner first. */
+static int
+copy_owner(int fd, const char *path)
+{
+	struct stat st, now;
+
+	if (stat(path, &st) < 0 || fstat(fd, &now) < 0)
+		return -errno;
+	if ((st.st_uid != now.st_uid || st.st_gid != now.st_gid) && fchown(fd, st.st_uid, st.st_gid) < 0)
+		return -errno;
+	return fchmod(fd, st.st_mode & 07777) < 0 ? -errno : 0;
+}
+
+/* What the symbolic links at `path` lead to becomes `text`. Returns 0 or -errno; a failure leaves it as it was. */
 static int
 replace_file(const char *path, const struct text *text)
 {
+	char *file = realpath(path, NULL);
 	struct text beside = { 0 };
-	struct stat st;
 	int fd, err;
 
-	text_printf(&beside, "%s.ktap-fmt", path);
+	if (!file)
+		return -errno;
+	text_printf(&beside, "%s.ktap-fmt", file);
 	fd = open(beside.s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	err = fd < 0 ? -errno : write_all(fd, text);
-	if (!err && (stat(path, &st) < 0 || fchmod(fd, st.st_mode & 07777) < 0))
-		err = -errno;
+	if (!err)
+		err = copy_owner(fd, file);
 	if (fd >= 0 && close(fd) < 0 && !err)
 		err = -errno;
-	if (!err && rename(beside.s, path) < 0)
+	if (!err && rename(beside.s, file) < 0)
 		err = -errno;
 	if (err && fd >= 0)
 		unlink(beside.s);
 	text_fini(&beside);
+	free(file);
 	return err;
 }
 

@@ -274,55 +274,83 @@ malformed_number(struct lexer *lex, struct span span, const char *why)
 			  lex->script->text + span.off, why);
 }
 
-/* 0x1f, 017, 1_000, 10ms; as 0.4 reads them, with separators and suffixes added. */
-static void
-number_value(struct lexer *lex, struct token *token)
+/* The digits of a number, with `_` among them. */
+struct digits {
+	unsigned base;
+	uint64_t n;
+	bool overflow, any;
+	uint32_t end; /* offset of what follows them */
+};
+
+static struct digits
+read_digits(const struct lexer *lex, uint32_t off, uint32_t end)
 {
-	uint32_t off = token->span.off, end = lex->off;
-	unsigned base = 10;
-	uint64_t n = 0, limit = INT64_MAX;
-	bool overflow = false, any = false;
-	const char *rest;
+	struct digits digits = { .base = 10 };
 
 	if (byte_at(lex, off) == '0' && (byte_at(lex, off + 1) | 0x20) == 'x') {
-		base = 16;
-		limit = UINT64_MAX;
+		digits.base = 16;
 		off += 2;
 	} else if (byte_at(lex, off) == '0') {
-		base = 8;
+		digits.base = 8;
 	}
 	for (; off < end; off++) {
-		int digit = digit_value(byte_at(lex, off), base);
+		int digit = digit_value(byte_at(lex, off), digits.base);
 
 		if (byte_at(lex, off) == '_')
 			continue;
 		if (digit < 0)
 			break;
-		any = true;
-		overflow |= __builtin_mul_overflow(n, (uint64_t)base, &n) || __builtin_add_overflow(n, (uint64_t)digit, &n);
+		digits.any = true;
+		digits.overflow |= __builtin_mul_overflow(digits.n, (uint64_t)digits.base, &digits.n) ||
+				   __builtin_add_overflow(digits.n, (uint64_t)digit, &digits.n);
 	}
-	rest = lex->script->text + off;
-	if (!any) {
+	digits.end = off;
+	return digits;
+}
+
+static const struct suffix *
+find_suffix(const char *text, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		if (strlen(suffixes[i].text) == len && memcmp(suffixes[i].text, text, len) == 0)
+			return &suffixes[i];
+	return NULL;
+}
+
+static void
+report_no_suffix(struct lexer *lex, struct span span, bool is_octal)
+{
+	struct diag *diag;
+
+	if (is_octal) {
+		malformed_number(lex, span, "a number that begins with 0 is octal and has digits up to 7");
+		return;
+	}
+	diag = malformed_number(lex, span, "it ends in something that is no digit and no suffix");
+	diag_help(lex->diags, diag, "the suffixes are ns, us, ms, s (the number becomes nanoseconds) and k, M, G (powers of 1024)");
+}
+
+/* 0x1f, 017, 1_000, 10ms; as 0.4 reads them, with separators and suffixes added. */
+static void
+number_value(struct lexer *lex, struct token *token)
+{
+	struct digits digits = read_digits(lex, token->span.off, lex->off);
+	const struct suffix *suffix = find_suffix(lex->script->text + digits.end, lex->off - digits.end);
+
+	if (!digits.any) {
 		malformed_number(lex, token->span, "digits must follow 0x");
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		if (strlen(suffixes[i].text) != end - off || memcmp(suffixes[i].text, rest, end - off) != 0)
-			continue;
-		overflow |= __builtin_mul_overflow(n, suffixes[i].factor, &n) || n > limit;
-		if (overflow)
-			diag_error(lex->diags, token->span, "number-range", "the number is too large: the limit is %" PRId64 ", or "
-				   "0xffffffffffffffff for the bits of a hexadecimal one", INT64_MAX);
-		token->number = overflow ? 0 : (int64_t)n;
+	if (!suffix) {
+		report_no_suffix(lex, token->span, digits.base == 8 && is_digit(byte_at(lex, digits.end)));
 		return;
 	}
-	if (base == 8 && is_digit(*rest)) {
-		malformed_number(lex, token->span, "a number that begins with 0 is octal and has digits up to 7");
-	} else {
-		struct diag *diag = malformed_number(lex, token->span, "it ends in something that is no digit and no suffix");
-
-		diag_help(lex->diags, diag, "the suffixes are ns, us, ms, s (the number becomes nanoseconds) and k, M, G (powers of 1024)");
-	}
+	digits.overflow |= __builtin_mul_overflow(digits.n, suffix->factor, &digits.n) ||
+			   digits.n > (digits.base == 16 ? UINT64_MAX : (uint64_t)INT64_MAX);
+	if (digits.overflow)
+		diag_error(lex->diags, token->span, "number-range", "the number is too large: the limit is %" PRId64 ", or "
+			   "0xffffffffffffffff for the bits of a hexadecimal one", INT64_MAX);
+	token->number = digits.overflow ? 0 : (int64_t)digits.n;
 }
 
 static void
