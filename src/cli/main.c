@@ -3,7 +3,9 @@
  * ktap: the program. Reads the command line and hands over to the subcommand.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "source/recording.h"
@@ -79,11 +81,30 @@ close_output(enum exit_status status)
 	return STATUS_WORLD;
 }
 
+/*
+ * A standard descriptor that is closed would be given to the next file that is opened, and messages would go into that. So it is opened, but the
+ * wrong way round, for its use to fail as it would have.
+ */
+static bool
+fill_standard_descriptors(void)
+{
+	static const int modes[] = { [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY };
+
+	for (int fd = 0; fd < (int)ARRAY_SIZE(modes); fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+			return false;
+	return true;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct args args;
-	enum exit_status status = args_parse(&args, argc, argv);
+	enum exit_status status;
+
+	if (!fill_standard_descriptors())
+		return STATUS_WORLD;
+	status = args_parse(&args, argc, argv);
 
 	if (status == STATUS_OK && !args.done)
 		status = args.subcommand ? args.subcommand->run(&args) : script_run(&args);
