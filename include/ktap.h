@@ -134,6 +134,11 @@ struct ktap_options {
 	uint32_t budget;
 	/* Not 0: the constants of programs do not stand in executable memory as they were written. Costs speed. */
 	int hides_constants;
+	/*
+	 * Not 0: programs may call by a register (callx), which compilers make of calls through function pointers: a static function, or a
+	 * helper by its number, that is known on each path. Linux refuses it before 7.4.
+	 */
+	int callx;
 };
 
 /*

@@ -271,6 +271,8 @@ const struct option_row option_rows[] = {
 	  .only = "FILE run" },
 	{ "-d", "STAGES", take_debug, "show stages of the work on stderr; -d help lists them", stage_word },
 	{ "--btf", "FILE", take_btf, "fit C objects to the kernel types in FILE, not to those of this kernel", .only = "run check" },
+	{ "--callx", .flag = offsetof(struct args, callx), .doc = "let programs of C objects call by a register, as Linux does from 7.4 on (user engine)",
+	  .only = "run check" },
 	{ "--json", .flag = offsetof(struct args, json), .doc = "say what is wrong (table: what there is) as JSON, on standard output", .only = "check table" },
 	{ "--pin", "NAME", take_pin, "keep the tables in bpffs as NAME, for 'ktap table' and others (kernel engine)", .only = "FILE run",
 	  .no_object = "its source says which of its tables are kept (LIBBPF_PIN_BY_NAME)" },

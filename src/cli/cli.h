@@ -65,6 +65,7 @@ struct args {
 	enum unwind unwind;     /* --unwind */
 	uint32_t stack_bytes;   /* --unwind=dwarf,BYTES; 0: not given */
 	enum vm_exec exec;      /* --exec */
+	bool callx; /* --callx */
 	bool quiet; /* -q */
 	bool mangled; /* --mangled */
 	bool unsafe; /* --unsafe */

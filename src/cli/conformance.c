@@ -6,7 +6,7 @@
  *
  * r1 is the address of the memory and r2 its length, both 0 without memory. Prints r0 in hex. The program is verified like every
  * other, by the rules of RFC 9669 where they differ from the kernel's. Helper 5 is the suite's own: it returns its argument, and if
- * that is 0, the program ends with 0. Exit status: 0 fine, 1 the program was refused, 2 wrong usage.
+ * that is 0, the program ends with 0. Calls by a register (callx) are permitted. Exit status: 0 fine, 1 the program was refused, 2 wrong usage.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -63,12 +63,19 @@ struct flat {
 	uint32_t n;
 	uint32_t *labels; /* one an instruction */
 	bool *starts;     /* a function begins here */
+	bool has_addresses; /* of functions */
 };
 
 static bool
 is_local_call(const struct bpf_insn *insn)
 {
 	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL;
+}
+
+static bool
+is_address(const struct bpf_insn *insn)
+{
+	return insn_is_wide(insn) && insn->src_reg == BPF_PSEUDO_FUNC;
 }
 
 static bool
@@ -82,12 +89,12 @@ is_jump(const struct bpf_insn *insn)
 static int64_t
 target_of(const struct bpf_insn *insn, uint32_t pc)
 {
-	bool far = is_local_call(insn) || insn->code == (BPF_JMP32 | BPF_JA);
+	bool far = is_local_call(insn) || is_address(insn) || insn->code == (BPF_JMP32 | BPF_JA);
 
 	return (int64_t)pc + 1 + (far ? insn->imm : insn->off);
 }
 
-/* Marks the beginnings of functions. False: a call leads nowhere. */
+/* Marks the beginnings of functions. False: a call or an address leads nowhere. */
 static bool
 find_functions(struct flat *flat)
 {
@@ -95,11 +102,13 @@ find_functions(struct flat *flat)
 	for (uint32_t pc = 0; pc < flat->n; pc++) {
 		const struct bpf_insn *insn = &flat->insns[pc];
 		int64_t to = target_of(insn, pc);
+		bool names_function = is_local_call(insn) || is_address(insn);
 
-		if (is_local_call(insn) && (to < 0 || to >= flat->n))
+		if (names_function && (to < 0 || to >= flat->n))
 			return false;
-		if (is_local_call(insn))
+		if (names_function)
 			flat->starts[to] = true;
+		flat->has_addresses |= is_address(insn);
 		pc += insn_is_wide(insn);
 	}
 	return true;
@@ -146,6 +155,42 @@ add_unwind(struct code *code)
 	code_bind(code, on);
 }
 
+/* Helper 5 by a register. An address cannot be compared with a number: where there are any, what is called is left to the engine. */
+static void
+add_callx(struct code *code, const struct flat *flat, const struct bpf_insn *insn)
+{
+	uint32_t other = code_label(code), end = code_label(code);
+
+	if (!flat->has_addresses) {
+		code_branch_imm(code, BPF_JNE, insn->dst_reg, HELPER_UNWIND, other);
+		add_unwind(code);
+		code_jump(code, end);
+	}
+	code_bind(code, other);
+	code_emit(code, *insn);
+	code_bind(code, end);
+}
+
+static void
+add_insn(struct code *code, const struct flat *flat, uint32_t pc, uint32_t start, uint32_t end)
+{
+	const struct bpf_insn *insn = &flat->insns[pc];
+	bool is_entry = !start;
+
+	if (is_local_call(insn))
+		code_call_func(code, func_at(flat, (uint32_t)target_of(insn, pc)));
+	else if (is_address(insn))
+		code_func_addr(code, insn->dst_reg, func_at(flat, (uint32_t)target_of(insn, pc)));
+	else if (is_jump(insn))
+		add_jump(code, flat, pc, start, end);
+	else if (is_entry && insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && insn->imm == HELPER_UNWIND)
+		add_unwind(code);
+	else if (is_entry && insn->code == (BPF_JMP | BPF_CALL | BPF_X))
+		add_callx(code, flat, insn);
+	else
+		code_emit(code, *insn);
+}
+
 static struct func *
 make_func(struct arena *arena, const struct flat *flat, uint32_t start, uint32_t end)
 {
@@ -158,17 +203,11 @@ make_func(struct arena *arena, const struct flat *flat, uint32_t start, uint32_t
 		const struct bpf_insn *insn = &flat->insns[pc];
 
 		code_bind(&code, flat->labels[pc]);
-		if (is_local_call(insn))
-			code_call_func(&code, func_at(flat, (uint32_t)target_of(insn, pc)));
-		else if (is_jump(insn))
-			add_jump(&code, flat, pc, start, end);
-		else if (!start && insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && insn->imm == HELPER_UNWIND)
-			add_unwind(&code);
-		else
-			code_emit(&code, *insn);
+		add_insn(&code, flat, pc, start, end);
 		if (insn_is_wide(insn) && pc + 1 < end) {
 			code_bind(&code, flat->labels[++pc]);
-			code_emit(&code, flat->insns[pc]);
+			if (!is_address(insn)) /* of which both words are there */
+				code_emit(&code, flat->insns[pc]);
 		}
 	}
 	return code_finish(&code) ? NULL : func_from_code(&code, start ? "function" : "entry", ".text");
@@ -203,7 +242,7 @@ make_object(struct arena *arena, const struct bpf_insn *insns, uint32_t n)
 static int
 run(struct object *object, enum vm_exec exec, const void *memory, size_t len)
 {
-	struct vm_signature signature = { .policy = VM_POLICY_RFC, .args = {
+	struct vm_signature signature = { .policy = VM_POLICY_RFC, .callx = VM_CALLX_PERMITTED, .args = {
 		{ len ? VM_ARG_MEM : VM_ARG_SCALAR, (uint32_t)len }, { VM_ARG_SCALAR, 0 },
 	} };
 	uint64_t args[5] = { len ? (uintptr_t)memory : 0, len };

@@ -112,15 +112,21 @@ is_object_file(const char *path)
 	return is;
 }
 
+static enum vm_callx
+callx_of(const struct args *args)
+{
+	return args->callx ? VM_CALLX_PERMITTED : VM_CALLX_REFUSED;
+}
+
 /* ---- check ------------------------------------------------------------------------------------------------------------------------ */
 
 /* Shows one program to the verifier. */
 static enum exit_status
-check_program(const struct object *object, const struct func *func)
+check_program(const struct object *object, const struct func *func, enum vm_callx callx)
 {
 	const char *rest;
 	const struct section *section = section_find(func->section, &rest);
-	struct vm_signature signature = { .args = { { .kind = VM_ARG_NONE } } };
+	struct vm_signature signature = { .callx = callx, .args = { { .kind = VM_ARG_NONE } } };
 	struct text why = { 0 };
 	int err = -EINVAL;
 
@@ -148,7 +154,7 @@ object_check(const struct args *args)
 	if (status == STATUS_OK)
 		status = fit(o.object, args->btf);
 	for (uint32_t i = 0; status != STATUS_WORLD && o.object && i < o.object->n_funcs; i++)
-		if (strcmp(o.object->funcs[i]->section, ".text") != 0 && check_program(o.object, o.object->funcs[i]) != STATUS_OK)
+		if (strcmp(o.object->funcs[i]->section, ".text") != 0 && check_program(o.object, o.object->funcs[i], callx_of(args)) != STATUS_OK)
 			status = STATUS_SCRIPT;
 	close_object(&o);
 	return status;
@@ -189,14 +195,20 @@ open_source(const struct args *args, const struct opened *o, enum events_origin 
 		complain("--exec %s is for the user engine, the kernel decides by itself: add --engine=user", exec_names[args->exec]);
 		return STATUS_USAGE;
 	}
+	if (origin != EVENTS_USER && args->callx) {
+		complain("--callx is for the user engine, the kernel decides by itself: add --engine=user");
+		return STATUS_USAGE;
+	}
 	if (origin == EVENTS_USER)
 		err = source_ptrace_open(source, o->object, events, &target, &why);
 	else
 		err = source_kernel_object_open(source, o->object, &file, &target, &why);
 	if (err < 0)
 		complain("%s", why.s ? why.s : strerror(-err));
-	else if (origin == EVENTS_USER)
+	if (err == 0 && origin == EVENTS_USER) {
 		source_set_exec(*source, args->exec);
+		source_set_callx(*source, callx_of(args));
+	}
 	text_fini(&why);
 	return err < 0 ? STATUS_WORLD : STATUS_OK;
 }

@@ -25,7 +25,7 @@
 struct insn_info {
 	const char *name;     /* as the assembler writes it, e.g. "add64" */
 	const char *format;   /* assembly with operands, see insn.def */
-	uint8_t group;        /* RFC 9669 conformance group, enum insn_group */
+	uint8_t group;        /* conformance group, enum insn_group */
 	uint8_t version;      /* cpu version that introduced it: 1 to 4 */
 	uint8_t shape;        /* enum insn_shape: which operands it has and what it does with them */
 	uint8_t id;           /* enum insn_id: the row */
@@ -43,7 +43,8 @@ enum insn_id {
 
 enum insn_select { SELECT_ANY, SELECT_OFF, SELECT_IMM, SELECT_SRC, N_SELECTS };
 
-enum insn_group { GROUP_BASE32, GROUP_BASE64, GROUP_ATOMIC32, GROUP_ATOMIC64, GROUP_DIVMUL32, GROUP_DIVMUL64, GROUP_PACKET };
+/* The groups of RFC 9669, and that of calls by a register, which it does not have: the public suite bpf_conformance names it so. */
+enum insn_group { GROUP_BASE32, GROUP_BASE64, GROUP_ATOMIC32, GROUP_ATOMIC64, GROUP_DIVMUL32, GROUP_DIVMUL64, GROUP_PACKET, GROUP_CALLX };
 
 enum insn_shape {
 	SHAPE_ALU,    /* dst op= src or imm (mov: dst = ...) */
@@ -173,7 +174,7 @@ enum reloc_kind {
 	RELOC_TABLE,       /* ld_imm64: handle of table `index` (BPF_PSEUDO_MAP_FD) */
 	RELOC_TABLE_VALUE, /* ld_imm64: address of the first value of array table `index`, plus `addend` bytes */
 	RELOC_FUNC,        /* call: function `index` of the same object (BPF_PSEUDO_CALL) */
-	RELOC_FUNC_ADDR,   /* ld_imm64: address of function `index`, for helpers that call back (BPF_PSEUDO_FUNC) */
+	RELOC_FUNC_ADDR,   /* ld_imm64: address of function `index`, for helpers that call back and for callx (BPF_PSEUDO_FUNC) */
 };
 
 struct reloc {
@@ -554,6 +555,18 @@ struct func {
 	struct patch *patches;
 	uint32_t n_patches;
 };
+
+/*
+ * What stands for the address of function `index` of the object, in registers and in tables, in all of its programs and whichever way they
+ * run. Not null, and no helper has such a number.
+ */
+#define FUNC_HANDLE (1ull << 32)
+
+static inline uint64_t
+func_handle(uint32_t index)
+{
+	return FUNC_HANDLE | index;
+}
 
 /*
  * The record: what a program sends through the ring buffer table, by bpf_ringbuf_output, little by little:

@@ -298,13 +298,24 @@ check_relocs_once(struct reader *r, const struct func *func)
 	return 0;
 }
 
+/* Clang before 19 writes the register of a call by register into imm; gcc and later ones, as the kernel reads it, into dst. */
+static void
+mend_callx(struct bpf_insn *insn)
+{
+	if (insn->code != (BPF_JMP | BPF_CALL | BPF_X) || insn->dst_reg || insn->imm < 1 || insn->imm > BPF_REG_10)
+		return;
+	insn->dst_reg = (uint8_t)insn->imm & 15;
+	insn->imm = 0;
+}
+
 /* What an instruction without relocation must be: whole, and no reference by a number that only its compiler knew. */
 static int
 check_unrelocated(struct reader *r, const struct placed *placed, uint32_t pc)
 {
 	struct func *func = r->object->funcs[placed->func];
-	const struct bpf_insn *insn = &func->insns[pc];
+	struct bpf_insn *insn = &func->insns[pc];
 
+	mend_callx(insn);
 	/* Compilers resolve calls to functions of the same section themselves; here they are relocations like all others. */
 	if (is_local_call(insn))
 		return refer_to_func(r, func, pc, placed->section,

@@ -161,10 +161,10 @@ is_once(const char *section)
 }
 
 static int
-load_program(struct ktap_object *object, const struct func *func)
+load_program(struct ktap_object *object, const struct func *func, enum vm_callx callx)
 {
 	const struct host_event *event = host_event_find(object->engine, func->section);
-	struct vm_signature signature = { .args = { { .kind = VM_ARG_NONE } } };
+	struct vm_signature signature = { .callx = callx, .args = { { .kind = VM_ARG_NONE } } };
 	struct ktap_program *program = &object->programs[object->n_programs];
 	struct text why = { 0 };
 	int err = 0;
@@ -205,7 +205,7 @@ load_programs(struct ktap_object *object, const struct ktap_options *options)
 	object->programs = arena_alloc(object->arena, (object->object->n_funcs + 1) * sizeof(*object->programs));
 	for (uint32_t i = 0; i < object->object->n_funcs && err == 0; i++)
 		if (strcmp(object->object->funcs[i]->section, ".text") != 0)
-			err = load_program(object, object->object->funcs[i]);
+			err = load_program(object, object->object->funcs[i], options->callx ? VM_CALLX_PERMITTED : VM_CALLX_REFUSED);
 	return err;
 }
 

@@ -41,6 +41,12 @@ source_set_exec(struct source *source, enum vm_exec exec)
 	vm_set_exec(of(source)->vm, exec);
 }
 
+void
+source_set_callx(struct source *source, enum vm_callx callx)
+{
+	of(source)->callx = callx;
+}
+
 uint32_t
 source_user_lacks(const struct object *object, struct text *list)
 {
@@ -109,6 +115,7 @@ engine_load(struct engine *engine, const struct program *program, struct text *w
 	struct loaded *loaded;
 	int err = 0;
 
+	signature.callx = engine->callx;
 	for (loaded = engine->loaded; loaded; loaded = loaded->next)
 		if (loaded->program == program)
 			return loaded;

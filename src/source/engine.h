@@ -36,6 +36,7 @@ struct engine {
 	struct vm *vm;
 	struct loaded *loaded;
 	enum vm_exec exec;
+	enum vm_callx callx;
 	struct own_hook *moments;    /* in the order of their registration */
 	const uint64_t *exit_flag; /* in the globals; NULL: no probe calls exit() */
 	uint64_t n_events;

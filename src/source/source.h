@@ -132,6 +132,10 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 void
 source_set_exec(struct source *source, enum vm_exec exec);
 
+/* May its programs make calls by a register? Before attach. engine.c. */
+void
+source_set_callx(struct source *source, enum vm_callx callx);
+
 /* The file that an object of a C compiler was read from. */
 struct object_file {
 	const void *bytes;

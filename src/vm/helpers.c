@@ -489,6 +489,12 @@ helper_callback(const struct helper *helper)
 	return 0;
 }
 
+uint64_t
+helper_by_number(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)
+{
+	return helper_code((int32_t)run->called)(run, r1, r2, r3, r4, r5);
+}
+
 bool
 insn_is_tail_call(const struct bpf_insn *insn)
 {

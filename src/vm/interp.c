@@ -63,6 +63,7 @@ program_free(struct vm_program *program)
 		free(f);
 	}
 	jit_free(program->code);
+	free(program->functions);
 	free(program);
 }
 
@@ -75,7 +76,7 @@ vm_programs_free(struct vm_program *programs)
 	}
 }
 
-/* 64 bits of ld_imm64: a number, the handle of a table, or the address of a value. */
+/* 64 bits of ld_imm64: a number, the handle of a table or function, or the address of a value. */
 static int64_t
 wide_imm(struct vm *vm, const struct func *func, uint32_t pc)
 {
@@ -87,6 +88,8 @@ wide_imm(struct vm *vm, const struct func *func, uint32_t pc)
 		return (int64_t)((uint32_t)insn->imm | (uint64_t)(uint32_t)insn[1].imm << 32);
 	if (reloc->kind == RELOC_TABLE)
 		return (intptr_t)&vm->tables[reloc->index];
+	if (reloc->kind == RELOC_FUNC_ADDR)
+		return (int64_t)func_handle(reloc->index);
 	return (intptr_t)array_memory(&vm->tables[reloc->index], &len) + reloc->addend;
 }
 
@@ -121,10 +124,6 @@ decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, 
 	switch ((enum insn_shape)info->shape) {
 	case SHAPE_LD64:
 		op->id = INSN_LD64;
-		if (func_addressed(vm->object, func, pc)) {
-			op->callee = decode_func(vm, program, func_addressed(vm->object, func, pc));
-			return op->callee;
-		}
 		op->imm = wide_imm(vm, func, pc);
 		return true;
 	case SHAPE_JUMP:
@@ -137,6 +136,8 @@ decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, 
 			op->id = OP_TAIL_CALL;
 			return true;
 		}
+		if (info->id == INSN_CALLX)
+			return true;
 		if (info->id == INSN_CALL) {
 			op->helper = helper_code(insn->imm);
 			return true;
@@ -200,6 +201,41 @@ decode_func(struct vm *vm, struct vm_program *program, const struct func *func)
 	return decode_insns(vm, program, f) ? f : NULL;
 }
 
+struct decoding {
+	struct vm *vm;
+	struct vm_program *program;
+};
+
+/* For any_func. True: out of memory. */
+static bool
+decode_another(const struct func *func, void *arg)
+{
+	const struct decoding *d = arg;
+
+	return !decode_func(d->vm, d->program, func);
+}
+
+/* The program and what it takes the addresses of. False: out of memory. */
+static bool
+decode_program(struct vm *vm, struct vm_program *program)
+{
+	struct decoding d = { vm, program };
+
+	program->entry = decode_func(vm, program, program->func);
+	if (!program->entry)
+		return false;
+	if (!any_func(vm->object, program->func, func_takes_address, NULL))
+		return true;
+	program->functions = mem_alloc(vm->object->n_funcs * sizeof(*program->functions));
+	if (!program->functions || any_func(vm->object, program->func, decode_another, &d))
+		return false;
+	for (const struct vm_func *f = program->funcs; f; f = f->next)
+		for (uint32_t i = 0; i < vm->object->n_funcs; i++)
+			if (vm->object->funcs[i] == f->func)
+				program->functions[i] = f;
+	return true;
+}
+
 void
 vm_set_exec(struct vm *vm, enum vm_exec exec)
 {
@@ -251,8 +287,7 @@ prepare(struct vm *vm, struct vm_program *program, const struct vm_facts *facts,
 	text_fini(&reason);
 	if (!err || vm->exec == VM_EXEC_JIT)
 		return err;
-	program->entry = decode_func(vm, program, program->func);
-	return program->entry ? 0 : out_of_memory(program->func, why);
+	return decode_program(vm, program) ? 0 : out_of_memory(program->func, why);
 }
 
 /* Of a function that was accepted. */
@@ -326,11 +361,13 @@ execute(struct vm_run *run, const struct op *op, uint64_t reg[11])
 		[INSN_JA] = &&do_JA,
 		[INSN_CALL] = &&do_CALL,
 		[INSN_CALL_LOCAL] = &&do_CALL_LOCAL,
+		[INSN_CALLX] = &&do_CALLX,
 		[INSN_EXIT] = &&do_EXIT,
 		[OP_TAIL_CALL] = &&do_TAIL_CALL,
 		[OP_CHARGE] = &&do_CHARGE,
 		[OP_CHECK] = &&do_CHECK,
 	};
+	const struct vm_func *callee;
 	struct saved saved[VM_FRAMES_MAX];
 	uint32_t depth = 0;
 
@@ -401,11 +438,22 @@ do_CALL:
 	NEXT();
 
 do_CALL_LOCAL:
+	callee = op->callee;
+enter:
 	saved[depth].op = op + 1;
 	memcpy(saved[depth].regs, &reg[6], sizeof(saved[depth].regs));
 	depth++;
 	reg[10] += VM_STACK_SIZE;
-	op = op->callee->ops;
+	op = callee->ops;
+	NEXT();
+
+do_CALLX:
+	if (reg[op->dst] & FUNC_HANDLE) {
+		callee = run->functions[(uint32_t)reg[op->dst]];
+		goto enter;
+	}
+	reg[0] = helper_code((int32_t)reg[op->dst])(run, reg[1], reg[2], reg[3], reg[4], reg[5]);
+	op++;
 	NEXT();
 
 do_EXIT:
@@ -425,6 +473,7 @@ do_TAIL_CALL: {
 		}
 		run->n_tail_calls++;
 		if (!depth && !program->code) {
+			run->functions = program->functions;
 			op = program->entry->ops; /* r1 is the context, r10 stays */
 			NEXT();
 		}
@@ -447,11 +496,11 @@ do_CHECK:
 	NEXT();
 }
 
-/* call_back of a run in the interpreter; `function` is a decoded function. */
+/* call_back of a run in the interpreter. */
 static uint64_t
 interp_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS])
 {
-	const struct vm_func *f = (const struct vm_func *)(uintptr_t)function;
+	const struct vm_func *f = run->functions[(uint32_t)function];
 	uint64_t reg[11] = { [10] = frame + VM_STACK_SIZE };
 
 	if (!run_may_call_back(run))
@@ -467,6 +516,14 @@ add_range(struct vm_run *run, const void *base, size_t len)
 	run->ranges[run->n_ranges++].len = len;
 }
 
+/* From now on it is this program that helpers call back. */
+static void
+run_enter(struct vm_run *run, const struct vm_program *program)
+{
+	run->call_back = program->code ? jit_call_back : interp_call_back;
+	run->functions = program->functions; /* machine code sets its own where it calls such a helper */
+}
+
 /* What helpers see of a run. Of whom nobody knows anything, everything is 0. */
 static void
 run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5],
@@ -475,7 +532,7 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	static const struct vm_env nobody;
 
 	run->vm = vm;
-	run->call_back = program->code ? jit_call_back : interp_call_back;
+	run_enter(run, program);
 	run->env = env ? env : &nobody;
 	run->cpu = run->env->cpu < vm->n_cpus ? run->env->cpu : 0;
 	run->processor = run->env->cpu;
@@ -519,10 +576,12 @@ enter_by_tail_call(struct vm_run *run, const struct vm_program *program, uint64_
 	_Alignas(16) char stack[VM_FRAMES_MAX * VM_STACK_SIZE];
 	const uint64_t args[5] = { context };
 	uint64_t (*call_back)(struct vm_run *, uint64_t, uint64_t, const uint64_t[VM_CALLBACK_ARGS]) = run->call_back, r0;
+	const void *const *functions = run->functions;
 
-	run->call_back = program->code ? jit_call_back : interp_call_back;
+	run_enter(run, program);
 	r0 = run_program(run, program, args, stack);
 	run->call_back = call_back;
+	run->functions = functions;
 	return r0;
 }
 

@@ -7,10 +7,14 @@
  * moment: code is written to fresh pages which then become readable and executable for good. A page that cannot be accessed lies
  * before and behind them, so that neither a wild jump nor a wild write beside one program gets into another.
  *
- *      guard     code, whole pages                          guard
- *     +---------+------------------------------------------+---------+
- *     | none    | callee | callee | entry | traps          | none    |
- *     +---------+------------------------------------------+---------+
+ *      guard     code, whole pages                                                              guard
+ *     +---------+------------------------------------------------------------------------------+---------+
+ *     | none    | starts | callbacks | callee | callee | entry | callee | addressed | traps    | none    |
+ *     +---------+------------------------------------------------------------------------------+---------+
+ *
+ * The tables of `starts` and `callbacks` are there where the program takes addresses of functions: they hold, by the number of the function in
+ * the object, where its code is (for callx) and its jit_callback (for helpers). What a program has in a register is that number, so that
+ * no address of code is ever in its hands.
  */
 #include <assert.h>
 #include <errno.h>
@@ -82,7 +86,7 @@ jit_target(const struct jit_func *f, uint32_t pc)
 }
 
 struct jit_func *
-jit_find_func(struct jit *jit, const struct func *func)
+jit_find_func(const struct jit *jit, const struct func *func)
 {
 	struct jit_func *f = jit->funcs;
 
@@ -97,12 +101,17 @@ jit_callee(struct jit *jit, struct jit_func *f, uint32_t pc)
 	return jit_find_func(jit, jit->vm->object->funcs[jit_reloc(f, pc)->index]);
 }
 
-struct jit_func *
-jit_addressed(struct jit *jit, struct jit_func *f, uint32_t pc)
+/* Where the tables of functions are in memory; in the first pass, as far away as can be. */
+uint64_t
+jit_starts(const struct gen *g)
 {
-	const struct func *func = func_addressed(jit->vm->object, f->func, pc);
+	return g->jit->first_pass ? UINT64_MAX >> 1 : g->jit->address;
+}
 
-	return func ? jit_find_func(jit, func) : NULL;
+uint64_t
+jit_callbacks(const struct gen *g)
+{
+	return jit_starts(g) + g->jit->n_functions * sizeof(uint64_t);
 }
 
 uint64_t
@@ -110,7 +119,7 @@ jit_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint6
 {
 	if (!run_may_call_back(run))
 		return 1; /* whoever loops stops */
-	return ((jit_callback *)(uintptr_t)function)(run, frame + VM_STACK_SIZE, args[0], args[1], args[2], args[3]);
+	return ((jit_callback *)(uintptr_t)run->functions[(uint32_t)function])(run, frame + VM_STACK_SIZE, args[0], args[1], args[2], args[3]);
 }
 
 uint64_t
@@ -124,6 +133,8 @@ jit_wide(struct jit *jit, struct jit_func *f, uint32_t pc)
 		return (uint32_t)insn->imm | (uint64_t)(uint32_t)insn[1].imm << 32;
 	if (reloc->kind == RELOC_TABLE)
 		return (uintptr_t)&jit->vm->tables[reloc->index];
+	if (reloc->kind == RELOC_FUNC_ADDR)
+		return func_handle(reloc->index);
 	return (uintptr_t)array_memory(&jit->vm->tables[reloc->index], &len) + reloc->addend;
 }
 
@@ -231,14 +242,11 @@ emit_fetch(struct gen *g, int32_t helper)
 static void
 emit_wide(struct gen *g, uint32_t pc)
 {
-	const struct jit_func *addressed = jit_addressed(g->jit, g->f, pc);
 	unsigned dst = g->f->func->insns[pc].dst_reg;
 	struct bpf_insn copy = { .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = dst & 15, .src_reg = g->f->insns[pc].pin & 15 };
 
 	if (g->f->insns[pc].pin)
 		backend->alu(g, &copy);
-	else if (addressed)
-		backend->address(g, dst, g->jit->first_pass ? UINT64_MAX >> 1 : g->jit->address + addressed->callback);
 	else if (func_reloc(g->f->func, pc))
 		backend->address(g, dst, jit_wide(g->jit, g->f, pc));
 	else if (g->hides)
@@ -250,6 +258,11 @@ emit_wide(struct gen *g, uint32_t pc)
 static uint32_t
 emit_call(struct gen *g, uint32_t pc, const struct insn_info *info)
 {
+	if (info->id == INSN_CALLX) {
+		g->f->calls = g->jit->uses_run = true;
+		backend->callx(g, g->f->func->insns[pc].dst_reg);
+		return 1;
+	}
 	if (info->id != INSN_CALL) {
 		g->f->calls = true;
 		backend->call_local(g, jit_callee(g->jit, g->f, pc));
@@ -383,7 +396,7 @@ static void
 emit_func(struct jit *jit, struct jit_func *f)
 {
 	struct gen g = {
-		.jit = jit, .f = f, .b = &jit->buf, .is_entry = f == jit->last,
+		.jit = jit, .f = f, .b = &jit->buf, .is_entry = f == jit->entry,
 		.hides = jit->vm->constants != VM_CONSTANTS_PLAIN, .has_budget = jit->vm->budget,
 	};
 
@@ -406,7 +419,7 @@ emit_func(struct jit *jit, struct jit_func *f)
 		}
 	}
 	f->insns[f->func->n_insns].off = jit->buf.n;
-	if (f->is_callback) {
+	if (f->is_addressed) {
 		f->callback = jit->buf.n;
 		backend->callback(&g);
 	}
@@ -464,9 +477,23 @@ jit_free(struct jit_code *code)
 static void
 pass(struct jit *jit)
 {
-	jit->buf.n = 0;
+	jit->buf.n = (uint32_t)(2 * jit->n_functions * sizeof(uint64_t));
 	for (struct jit_func *f = jit->funcs; f; f = f->next)
 		emit_func(jit, f);
+}
+
+/* Fills in the tables of functions. */
+static void
+write_functions(const struct jit *jit, uint8_t *text)
+{
+	uint64_t *starts = (uint64_t *)(uintptr_t)text, *callbacks = starts + jit->n_functions;
+
+	for (uint32_t i = 0; i < jit->n_functions; i++) {
+		const struct jit_func *f = jit_find_func(jit, jit->vm->object->funcs[i]);
+
+		starts[i] = f && f->is_addressed ? jit->address + f->start : 0;
+		callbacks[i] = f && f->is_addressed ? jit->address + f->callback : 0;
+	}
 }
 
 static void
@@ -496,9 +523,10 @@ generate(struct jit *jit, struct jit_code *code)
 	jit->buf = (struct jit_buf){ .out = code->text, .cap = (uint32_t)len };
 	jit->address = (uintptr_t)code->text;
 	pass(jit);
+	write_functions(jit, code->text);
 	code->len = jit->buf.n;
 	code->uses_run = jit->uses_run;
-	code->entry = (jit_entry *)(uintptr_t)(code->text + jit->last->start);
+	code->entry = (jit_entry *)(uintptr_t)(code->text + jit->entry->start);
 	__builtin___clear_cache((char *)code->text, (char *)code->text + len);
 	return seal_code(code);
 }
@@ -514,7 +542,7 @@ jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *
 	if (backend) {
 		jit.memory_operands = backend->memory_operands;
 		code = mem_alloc(sizeof(*code));
-		err = code && jit_add_func(&jit, entry) ? generate(&jit, code) : -ENOMEM;
+		err = code && jit_add_program(&jit, entry) ? generate(&jit, code) : -ENOMEM;
 	}
 	for (struct jit_func *f = jit.funcs, *next; f; f = next) {
 		next = f->next;

@@ -44,12 +44,12 @@ struct jit_pin {
 
 /* A function of the program. */
 struct jit_func {
-	struct jit_func *next;  /* callees stand before their callers, so the entry is the last */
+	struct jit_func *next;  /* callees stand before their callers */
 	const struct func *func;
 	struct jit_insn *insns; /* one an instruction, and one for the end */
 	uint32_t start;         /* offset of its code */
-	uint32_t callback;      /* offset of a jit_callback that calls it, where is_callback */
-	bool is_callback;       /* its address is taken */
+	uint32_t callback;      /* offset of a jit_callback that calls it, where is_addressed */
+	bool is_addressed;      /* its address is taken */
 	uint32_t next_reloc;    /* where the relocation for the next instruction that has one is expected */
 	uint16_t writes;        /* bit n: register n */
 	bool uses_stack;        /* it, or what it calls, touches r10 */
@@ -64,7 +64,8 @@ struct jit {
 	struct vm *vm;
 	const struct vm_signature *signature;
 	const struct vm_facts *facts;
-	struct jit_func *funcs, *last;
+	struct jit_func *funcs, *last, *entry;
+	uint32_t n_functions;   /* in its tables of functions (jit.c): all of the object, or none */
 	struct jit_buf buf;
 	uint64_t address;       /* of buf.out */
 	bool memory_operands;   /* of the backend */
@@ -125,6 +126,8 @@ struct jit_backend {
 	/* A call of a helper, of a table's lookup: of the instruction at pc and perhaps those behind it. Returns how many. */
 	uint32_t (*call)(struct gen *g, uint32_t pc);
 	void (*call_local)(struct gen *g, const struct jit_func *callee);
+	/* A call of what is in register `reg`: of a function, by its handle; of a helper, by its number. */
+	void (*callx)(struct gen *g, unsigned reg);
 	/*
 	 * The program in place r3 of the table r2 goes on with the context r1: of an entry, by a jump where it is machine code; else by
 	 * enter_by_tail_call, and the function returns what it returned. Where there is none, or it is one too many, nothing happens.
@@ -156,9 +159,9 @@ jit_reads(const struct bpf_insn *insn, const struct insn_info *info);
 
 /* ---- jit_look.c: functions before their code is made -------------------------------------------------------- */
 
-/* Appends a function behind those that it calls, each once, and finds out about it. False: out of memory. */
+/* All functions of a program, each once and behind those that it calls, and finds out about them. False: out of memory. */
 bool
-jit_add_func(struct jit *jit, const struct func *func);
+jit_add_program(struct jit *jit, const struct func *entry);
 
 void
 jit_free_func(struct jit_func *f);
@@ -242,7 +245,7 @@ jit_target(const struct jit_func *f, uint32_t pc);
 
 /* The function of the compilation that is `func`, or NULL. */
 struct jit_func *
-jit_find_func(struct jit *jit, const struct func *func);
+jit_find_func(const struct jit *jit, const struct func *func);
 
 /* The function of the program that the local call at pc calls. */
 struct jit_func *
@@ -251,9 +254,12 @@ jit_callee(struct jit *jit, struct jit_func *f, uint32_t pc);
 /* A function of the program as helpers call it: `frame` goes to r10, args to r1 to r4. */
 typedef uint64_t jit_callback(struct vm_run *run, uint64_t frame, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4);
 
-/* The function whose address the ld_imm64 at pc takes, or NULL. */
-struct jit_func *
-jit_addressed(struct jit *jit, struct jit_func *f, uint32_t pc);
+/* Addresses of the tables of functions, 8 bytes for each: where its code begins, and its jit_callback. */
+uint64_t
+jit_starts(const struct gen *g);
+
+uint64_t
+jit_callbacks(const struct gen *g);
 
 /* Does the function keep the struct vm_run in JIT_RUN_REG? Before it is known whether its code needs it, it does. */
 bool
@@ -271,7 +277,7 @@ jit_emit_ahead(struct gen *g, uint32_t pc);
 bool
 jit_is_charged(const struct gen *g, uint32_t pc);
 
-/* The 64 bits of the ld_imm64 at pc: a number, the handle of a table, or the address of a value. */
+/* The 64 bits of the ld_imm64 at pc: a number, the handle of a table or function, or the address of a value. */
 uint64_t
 jit_wide(struct jit *jit, struct jit_func *f, uint32_t pc);
 

@@ -511,7 +511,7 @@ put_call(struct gen *g, uint64_t address)
 		put_word(g->b, with_distance(A64_BL, distance));
 	} else {
 		put_address(g, SCRATCH, address);
-		put_word(g->b, 0xd63f0000u | SCRATCH << 5); /* blr */
+		put_word(g->b, A64_BLR | SCRATCH << 5);
 	}
 }
 
@@ -529,6 +529,30 @@ emit_call_local(struct gen *g, const struct jit_func *callee)
 	put_back(g->b, A64_BL, callee->start);
 	if (callee->uses_stack)
 		put_frame(g, true);
+	put_charge(g, 0);
+}
+
+static void
+emit_callx(struct gen *g, unsigned reg)
+{
+	unsigned callee = reg_of[reg];
+	uint32_t by_number, over;
+	struct jit_buf *b = g->b;
+
+	put_shift_imm(g, A64_SF, BPF_RSH, SCRATCH, callee, 32);
+	by_number = put_skip_word(b, A64_CBZ | A64_SF | SCRATCH);
+	put_move(b, 0, SCRATCH, callee);
+	put_address(g, SCRATCH2, jit_starts(g));
+	put_access_indexed(b, 3, A64_LD, SCRATCH, SCRATCH2, SCRATCH, true);
+	put_frame(g, false);
+	put_word(b, A64_BLR | SCRATCH << 5);
+	put_frame(g, true);
+	over = put_skip_word(b, A64_B);
+	land_here(b, by_number);
+	put_access(b, 3, A64_ST, callee, RUN, offsetof(struct vm_run, called));
+	put_move(b, A64_SF, 0, RUN);
+	put_call(g, (uintptr_t)helper_by_number);
+	land_here(b, over);
 	put_charge(g, 0);
 }
 
@@ -641,8 +665,11 @@ emit_call(struct gen *g, uint32_t pc)
 		return 1;
 	}
 	g->jit->uses_run = true;
-	if (insn_calls_back(insn))
+	if (insn_calls_back(insn)) {
 		put_access(g->b, 3, A64_ST, reg_of[10], RUN, offsetof(struct vm_run, frame));
+		put_address(g, SCRATCH, jit_callbacks(g));
+		put_access(g->b, 3, A64_ST, SCRATCH, RUN, offsetof(struct vm_run, functions));
+	}
 	put_move(g->b, A64_SF, 0, RUN);
 	put_call(g, (uintptr_t)helper_code(insn->imm));
 	if (insn_calls_back(insn))
@@ -834,7 +861,7 @@ const struct jit_backend jit_arm64 = {
 	.alu = emit_alu, .load = emit_load, .store = emit_store, .atomic = emit_atomic,
 	.number = emit_number, .address = emit_address, .hidden = emit_hidden, .hidden_imm = emit_hidden_imm,
 	.jump = emit_jump, .cond = emit_cond, .fix = fix_jump,
-	.call = emit_call, .call_local = emit_call_local, .tail_call = emit_tail_call, .fetch = emit_fetch, .charge = emit_charge, .callback = emit_callback,
+	.call = emit_call, .call_local = emit_call_local, .callx = emit_callx, .tail_call = emit_tail_call, .fetch = emit_fetch, .charge = emit_charge, .callback = emit_callback,
 	.op = emit_op,
 };
 

@@ -222,6 +222,7 @@ put_set_if(struct jit_buf *b, unsigned d, unsigned cc)
 /* Jumps, whose distance is filled in by set_distance. */
 #define A64_B      0x14000000u
 #define A64_BL     0x94000000u
+#define A64_BLR    0xd63f0000u /* | register << 5 */
 #define A64_B_IF(cc) (0x54000000u | (cc))
 #define A64_CBZ    0x34000000u /* | sf | register */
 #define A64_CBNZ   0x35000000u

@@ -47,7 +47,7 @@ jit_reads(const struct bpf_insn *insn, const struct insn_info *info)
 	case SHAPE_COND:
 		return dst | (BPF_SRC(insn->code) == BPF_X ? src : 0);
 	case SHAPE_CALL:
-		return info->id == INSN_CALL ? helper_reads(insn) : 0x3e;
+		return info->id == INSN_CALL ? helper_reads(insn) : info->id == INSN_CALLX ? 0x3e | dst : 0x3e;
 	case SHAPE_EXIT:
 		return 1;
 	case SHAPE_LD64:

@@ -219,25 +219,23 @@ pin_addresses(struct jit *jit, struct jit_func *f, uint16_t used)
 
 /* ---- functions ----------------------------------------------------------------------------------------------- */
 
-/* The functions that the instruction at pc calls or takes the address of are added first. False: out of memory. */
 static bool
-look_at_callee(struct jit *jit, struct jit_func *f, uint32_t pc)
+add_func(struct jit *jit, const struct func *func);
+
+/* The function that the instruction at pc calls is added first. False: out of memory. */
+static bool
+look_at_callee(struct jit *jit, struct jit_func *f, uint32_t pc, const struct insn_info *info)
 {
 	const struct func *callee;
 
-	if (insn_info(&f->func->insns[pc])->id == INSN_CALL_LOCAL) {
-		callee = jit->vm->object->funcs[jit_reloc(f, pc)->index];
-		if (!jit_add_func(jit, callee))
-			return false;
-		f->uses_stack |= jit_find_func(jit, callee)->uses_stack;
-	}
-	callee = func_addressed(jit->vm->object, f->func, pc);
-	if (callee) {
-		if (!jit_add_func(jit, callee))
-			return false;
-		jit_find_func(jit, callee)->is_callback = true;
-		f->uses_stack = true; /* the callee's frame lies above ours */
-	}
+	/* The frame of a callee that is not known here lies above ours. */
+	f->uses_stack |= info->id == INSN_CALLX || func_addressed(jit->vm->object, f->func, pc);
+	if (info->id != INSN_CALL_LOCAL)
+		return true;
+	callee = jit->vm->object->funcs[jit_reloc(f, pc)->index];
+	if (!add_func(jit, callee))
+		return false;
+	f->uses_stack |= jit_find_func(jit, callee)->uses_stack;
 	return true;
 }
 
@@ -279,7 +277,7 @@ look_at(struct jit *jit, struct jit_func *f)
 		use_facts(f, facts, pc, info);
 		if ((info->shape == SHAPE_JUMP || info->shape == SHAPE_COND) && !f->insns[pc].unseen && !f->insns[pc].never)
 			arrive(f, jit_target(f, pc));
-		if (!look_at_callee(jit, f, pc))
+		if (!look_at_callee(jit, f, pc, info))
 			return false;
 	}
 	jit_find_live(f);
@@ -301,8 +299,9 @@ jit_free_func(struct jit_func *f)
 	free(f);
 }
 
-bool
-jit_add_func(struct jit *jit, const struct func *func)
+/* Appends a function behind those that it calls. False: out of memory. */
+static bool
+add_func(struct jit *jit, const struct func *func)
 {
 	struct jit_func *f;
 
@@ -323,5 +322,35 @@ jit_add_func(struct jit *jit, const struct func *func)
 	else
 		jit->funcs = f;
 	jit->last = f;
+	return true;
+}
+
+/* The functions that `f` takes the address of come behind all others. False: out of memory. */
+static bool
+add_addressed(struct jit *jit, const struct jit_func *f)
+{
+	for (uint32_t i = 0; i < f->func->n_relocs; i++) {
+		const struct func *func;
+
+		if (f->func->relocs[i].kind != RELOC_FUNC_ADDR)
+			continue;
+		func = jit->vm->object->funcs[f->func->relocs[i].index];
+		if (!add_func(jit, func))
+			return false;
+		jit_find_func(jit, func)->is_addressed = true;
+		jit->n_functions = jit->vm->object->n_funcs;
+	}
+	return true;
+}
+
+bool
+jit_add_program(struct jit *jit, const struct func *entry)
+{
+	if (!add_func(jit, entry))
+		return false;
+	jit->entry = jit->last;
+	for (const struct jit_func *f = jit->funcs; f; f = f->next)
+		if (!add_addressed(jit, f))
+			return false;
 	return true;
 }

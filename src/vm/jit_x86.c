@@ -273,6 +273,30 @@ emit_call_local(struct gen *g, const struct jit_func *callee)
 	put_check_budget(g);
 }
 
+static void
+emit_callx(struct gen *g, unsigned reg)
+{
+	unsigned callee = x86_reg_of[reg];
+	uint32_t by_number, over;
+	struct jit_buf *b = g->b;
+
+	put_mov(b, OP_W, SCRATCH, callee);
+	put_shift(b, OP_W, G2_SHR, SCRATCH, 32);
+	by_number = put_skip(b, SKIP_IF(CC_E));
+	put_mov(b, 0, SCRATCH, callee);
+	x86_address(g, SCRATCH2, jit_starts(g));
+	put_imm(b, OP_W, G1_ADD, RBP, VM_STACK_SIZE);
+	put_rx(b, 0xff, 2, SCRATCH2, SCRATCH, 3);
+	put_imm(b, OP_W, G1_SUB, RBP, VM_STACK_SIZE);
+	over = put_skip(b, SKIP_ALWAYS);
+	land(b, by_number);
+	put_rm(b, OP_W | OP_STORE, callee, RUN, offsetof(struct vm_run, called));
+	put_mov(b, OP_W, RDI, RUN);
+	put_call(g, (uintptr_t)helper_by_number);
+	land(b, over);
+	put_check_budget(g);
+}
+
 /* ---- tail calls ------------------------------------------------------------------------------------------------------ */
 
 /* Code of the program at rdx, with the context in rsi, as a jit_entry that returns to who entered this one. */
@@ -548,8 +572,11 @@ emit_call(struct gen *g, uint32_t pc)
 	if (number == BPF_FUNC_map_lookup_elem && t && !g->hides && (t->ops == &array_ops || t->n_cpus == 1 || is_inline_hash(t)))
 		return emit_lookup(g, pc, t);
 	g->jit->uses_run = true;
-	if (insn_calls_back(&g->f->func->insns[pc]))
+	if (insn_calls_back(&g->f->func->insns[pc])) {
 		put_rm(g->b, OP_W | OP_STORE, RBP, RUN, offsetof(struct vm_run, frame));
+		x86_address(g, RAX, jit_callbacks(g));
+		put_rm(g->b, OP_W | OP_STORE, RAX, RUN, offsetof(struct vm_run, functions));
+	}
 	put_mov(g->b, OP_W, RDI, RUN);
 	put_call(g, (uintptr_t)helper_code(number));
 	if (insn_calls_back(&g->f->func->insns[pc]))
@@ -626,7 +653,7 @@ const struct jit_backend jit_x86 = {
 	.alu = x86_alu, .load = x86_load, .store = x86_store, .atomic = x86_atomic,
 	.number = emit_number, .address = emit_address, .hidden = emit_hidden, .hidden_imm = emit_hidden_imm,
 	.jump = emit_jump, .cond = emit_cond, .fix = fix_jump,
-	.call = emit_call, .call_local = emit_call_local, .tail_call = emit_tail_call, .fetch = emit_fetch, .charge = put_charge, .callback = emit_callback,
+	.call = emit_call, .call_local = emit_call_local, .callx = emit_callx, .tail_call = emit_tail_call, .fetch = emit_fetch, .charge = put_charge, .callback = emit_callback,
 	.op = x86_op,
 };
 

@@ -149,8 +149,7 @@ vm_table_program(struct vm *vm, uint32_t table, uint32_t place)
 
 /* ---- what a program refers to ------------------------------------------------------------------------------- */
 
-/* Calls fn for the function and all that it calls or has called back, each once, until fn says true. */
-static bool
+bool
 any_func(const struct object *object, const struct func *entry, bool (*fn)(const struct func *func, void *arg), void *arg)
 {
 	uint8_t *seen = mem_alloc(object->n_funcs + 1);
@@ -176,6 +175,16 @@ any_func(const struct object *object, const struct func *entry, bool (*fn)(const
 	free(seen);
 	free(work);
 	return found;
+}
+
+bool
+func_takes_address(const struct func *func, void *unused)
+{
+	(void)unused;
+	for (uint32_t i = 0; i < func->n_relocs; i++)
+		if (func->relocs[i].kind == RELOC_FUNC_ADDR)
+			return true;
+	return false;
 }
 
 struct joining {

@@ -5,7 +5,7 @@
  * ways; they end at exit, or at a jump target where a path that knew no more was followed before (verify_state.c).
  *
  * Relies on verify_func.c for what needs no paths, on scalar.c for numbers, verify_mem.c for memory, verify_call.c for
- * helpers. Promises soundness and that it ends: at most VM_INSNS_MAX instructions are looked at.
+ * helpers, verify_callx.c for calls by a register. Promises soundness and that it ends: at most VM_INSNS_MAX instructions are looked at.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -531,14 +531,11 @@ step_branch(struct verifier *v, const struct bpf_insn *insn, bool *dead)
 
 /* ---- calls and exit ---------------------------------------------------------------------------------------------- */
 
-static bool
-step_local_call(struct verifier *v)
+bool
+enter_function(struct verifier *v, const struct func *callee)
 {
 	struct frame *caller = frame_top(v);
-	const struct func *callee = func_callee(v->object, caller->func, v->state.pc);
 
-	if (callee->is_global)
-		return call_global(v, callee);
 	if (v->state.n_frames == VM_FRAMES_MAX)
 		return refuse(v, -E2BIG, "calls are nested more than %d deep", VM_FRAMES_MAX);
 	if (!frame_push(v, callee, v->state.pc))
@@ -553,6 +550,14 @@ step_local_call(struct verifier *v)
 	caller->written_regs |= 0x3f;
 	v->state.pc = 0;
 	return true;
+}
+
+static bool
+step_local_call(struct verifier *v)
+{
+	const struct func *callee = func_callee(v->object, frame_top(v)->func, v->state.pc);
+
+	return callee->is_global ? call_global(v, callee) : enter_function(v, callee);
 }
 
 static bool
@@ -635,6 +640,8 @@ step_insn(struct verifier *v)
 	case SHAPE_CALL:
 		if (info->id == INSN_CALL_LOCAL)
 			return step_result(step_local_call(v));
+		if (info->id == INSN_CALLX)
+			return step_result(check_callx(v, insn));
 		ok = check_helper_call(v, insn);
 		break;
 	case SHAPE_EXIT:

@@ -394,9 +394,12 @@ check_tail_call(struct verifier *v)
 {
 	if (v->state.n_refs)
 		return refuse(v, -EACCES, "a tail call while a record is reserved; hand it to ringbuf_submit or ringbuf_discard");
-	for (uint32_t i = 0; i < v->state.n_frames; i++)
+	for (uint32_t i = 0; i < v->state.n_frames; i++) {
 		if (v->state.frames[i]->called_back)
 			return refuse(v, -EACCES, "a tail call in a function that a helper calls back");
+		if (v->state.frames[i]->by_register)
+			return refuse(v, -EACCES, "a tail call in a function that is called by a register (a rule of the kernel)");
+	}
 	if (frame_top(v)->regs[1].index != signature_context(v->signature))
 		return refuse_reg(v, 1, "a tail call hands on the first context of the program");
 	return v->state.n_frames == 1 || state_push(v, v->state.pc);

@@ -107,7 +107,7 @@ bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
 	if (reloc->kind == RELOC_FUNC)
 		return "calls a function with an instruction that is no call";
 	if (reloc->kind == RELOC_FUNC_ADDR && reloc->index < v->object->n_funcs && v->object->funcs[reloc->index]->is_global)
-		return "takes the address of a global function; one that is called back must be static (a rule of the kernel)";
+		return "takes the address of a global function; one that is called by its address must be static (a rule of the kernel)";
 	if (reloc->kind == RELOC_FUNC_ADDR)
 		return reloc->index < v->object->n_funcs ? NULL : "refers to a function that the object does not have";
 	if (reloc->index >= v->object->n_tables)
@@ -142,6 +142,8 @@ bad_insn(const struct verifier *v, const struct func *func, uint32_t pc)
 		return "calls a function of the kernel, which this engine does not have";
 	if (info->id == INSN_CALL_LOCAL && !func_callee(v->object, func, pc))
 		return "calls a function that the object does not have";
+	if (info->id == INSN_CALLX && v->signature->callx == VM_CALLX_REFUSED)
+		return "calls by a register (callx), which Linux before 7.4 refuses (a rule of the kernel; the option callx permits it)";
 	if (info->shape == SHAPE_LD64)
 		return bad_wide(v, func, pc);
 	return bad_immediate(v, insn, info);
@@ -238,6 +240,21 @@ func_referred(struct verifier *v, const struct func *func, uint32_t pc)
 	return callee ? callee : func_addressed(v->object, func, pc);
 }
 
+void
+call_edge_add(struct verifier *v, struct func_info *caller, struct func_info *callee)
+{
+	struct call_edge *edge = caller->calls;
+
+	while (edge && edge->callee != callee)
+		edge = edge->next;
+	if (edge)
+		return;
+	edge = arena_alloc(v->arena, sizeof(*edge));
+	edge->callee = callee;
+	edge->next = caller->calls;
+	caller->calls = edge;
+}
+
 /* The functions that it calls, seen even where no path reaches the call: as the kernel, which looks at all of them. */
 static bool
 add_calls(struct verifier *v, struct func_info *info)
@@ -247,7 +264,6 @@ add_calls(struct verifier *v, struct func_info *info)
 	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
 		const struct func *referred;
 		struct func_info *callee;
-		struct call_edge *edge;
 
 		if (!(info->marks[pc] & MARK_START))
 			continue;
@@ -260,10 +276,7 @@ add_calls(struct verifier *v, struct func_info *info)
 		callee = func_info_of(v, referred);
 		if (!callee)
 			return false;
-		edge = arena_alloc(v->arena, sizeof(*edge));
-		edge->callee = callee;
-		edge->next = info->calls;
-		info->calls = edge;
+		call_edge_add(v, info, callee);
 	}
 	return true;
 }

@@ -175,9 +175,16 @@ enum vm_policy {
 	VM_POLICY_RFC,
 };
 
+/* Calls by a register (BPF_JMP | BPF_CALL | BPF_X), which RFC 9669 does not have. */
+enum vm_callx {
+	VM_CALLX_REFUSED,   /* as Linux before 7.4 */
+	VM_CALLX_PERMITTED, /* where the register holds the address of a static function, as Linux 7.4, or the number of a helper */
+};
+
 struct vm_signature {
 	struct { enum vm_arg_kind kind; uint32_t size; } args[5]; /* r1 to r5 */
 	enum vm_policy policy;
+	enum vm_callx callx;
 };
 
 /* Signature of a program of an object (ebpf.h, struct program). */

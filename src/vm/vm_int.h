@@ -221,8 +221,9 @@ struct vm_program {
 	struct vm *vm;
 	const struct func *func;
 	struct jit_code *code; /* machine code; NULL: interpreted, and these are there: */
-	struct vm_func *funcs; /* all that it calls; the last is the entry */
+	struct vm_func *funcs; /* all that it calls or takes the address of */
 	const struct vm_func *entry;
+	const void **functions; /* struct vm_func by the number of the function; NULL: it takes no address of one */
 	struct vm_signature signature;
 	uint32_t budget;       /* 0: none */
 };
@@ -246,6 +247,16 @@ signature_context(const struct vm_signature *signature);
 const struct vm_program *
 programs_at(const struct vm_table *t, uint32_t place);
 
+/*
+ * Calls fn for the function and all that it calls or takes the address of, each once, until fn says true. True: it did, or memory ran out.
+ */
+bool
+any_func(const struct object *object, const struct func *entry, bool (*fn)(const struct func *func, void *arg), void *arg);
+
+/* For any_func: does it take the address of a function? */
+bool
+func_takes_address(const struct func *func, void *unused);
+
 /* A program that was verified joins the tables of programs that it calls through. 0, or -EINVAL with *why: it does not fit in. */
 int
 programs_join(const struct vm_program *program, struct text *why);
@@ -261,10 +272,13 @@ struct vm_run {
 	struct vm *vm;
 	/*
 	 * For helpers that call back: r10 of the program that called the helper (above it the frames of those that it calls begin), and
-	 * how a function whose address the program gave is called with a frame that begins there. Returns its r0.
+	 * how a function whose handle the program gave is called with a frame that begins there. Returns its r0. The functions of the
+	 * program by number are struct vm_func or jit_callback.
 	 */
 	uint64_t frame;
 	uint64_t (*call_back)(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS]);
+	const void *const *functions;
+	uint64_t called;               /* by machine code through helper_by_number: the helper's number */
 	const struct vm_env *env;      /* of vm_run, never NULL */
 	uint64_t cpu;                  /* index into per-CPU tables: env's, 0 where the machine has not as many */
 	uint64_t processor;            /* env's, as programs are told */
@@ -431,6 +445,9 @@ helper_host_find(int32_t number);
 helper_fn *
 helper_code(int32_t number);
 
+/* For machine code: a call of the helper that run->called says. */
+helper_fn helper_by_number;
+
 /* The register (1 to 5) in which the helper takes a function to call back; 0: none. */
 uint32_t
 helper_callback(const struct helper *helper);
@@ -553,6 +570,7 @@ struct frame {
 	const struct func *func;
 	uint32_t return_pc;     /* in the caller */
 	bool called_back;       /* by the helper that the caller calls at return_pc */
+	bool by_register;       /* the call there is a callx */
 	uint32_t n_refs;        /* called back: records reserved when it began */
 	uint32_t n_calls_back;  /* how often the helper at the current instruction has called back on this path */
 	uint32_t n_slots;       /* slots below this may hold something */
@@ -867,6 +885,14 @@ call_global(struct verifier *v, const struct func *callee);
 void
 set_global_arguments(struct verifier *v, const struct func *func);
 
+/* verify.c: goes on at the beginning of a static function, with the arguments in r1 to r5. */
+bool
+enter_function(struct verifier *v, const struct func *callee);
+
+/* verify_callx.c: a call by a register. Leaves pc at what comes next. */
+bool
+check_callx(struct verifier *v, const struct bpf_insn *insn);
+
 /* verify_callback.c */
 /* At a call of a helper that calls back, arguments checked: keeps the way that goes into the function, where there is one. */
 bool
@@ -886,6 +912,10 @@ callback_return(struct verifier *v);
  */
 struct func_info *
 func_info_of(struct verifier *v, const struct func *func);
+
+/* A function calls another; seen once more, it is no news. */
+void
+call_edge_add(struct verifier *v, struct func_info *caller, struct func_info *callee);
 
 /* No recursion, and no chain of calls takes more than the stack. */
 bool

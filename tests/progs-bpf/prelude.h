@@ -4,6 +4,7 @@
  * it shows; tests/objects compiles, checks and runs them by the lines that follow there:
  *
  *     run: ARGUMENTS   of tests/progs/calls; without it the file is only checked
+ *     options: OPTIONS of ktap, for check and run
  *     prints: LINE     in this order, of what ktap prints; other lines may stand between
  *     engines: NAMES   where it can run: kernel, user; both when not said
  *     compilers: NAMES where the others lack something

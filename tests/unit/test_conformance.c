@@ -46,6 +46,14 @@ static const struct test tests_of_plugin[] = {
 	/* Helper 5 ends the program when its argument is 0. */
 	{ "r0 = 9\nr1 = 0\ncall 5\nr0 = 2\nexit", NULL, "", 0, "0" },
 	{ "r0 = 9\nr1 = 6\ncall 5\nr0 += 2\nexit", NULL, "", 0, "8" },
+	/* The same by a register: as tests/callx.data of the suite has it; where it ends the program; another helper; the address of a function. */
+	{ "r1 = -1\nr2 = 5\ncallx r2\nr0 = 2\nexit", NULL, "", 0, "2" },
+	{ "r0 = 9\nr1 = 0\nr2 = 5\ncallx r2\nr0 = 2\nexit", NULL, "", 0, "0" },
+	{ "r0 = 9\nr1 = 6\nr0 = 5\ncallx r0\nr0 += 2\nexit", NULL, "", 0, "8" },
+	{ "r9 = 14\ncallx r9\nr0 *= 0\nexit", NULL, "", 0, "0" },
+	{ "r1 = 5\nr2 = function pc+3 ll\ncallx r2\nexit\nr0 = r1\nr0 += 1\nexit", NULL, "", 0, "6" },
+	{ "r1 = 5\nr2 = function pc+9 ll\ncallx r2\nexit", NULL, "", 1, "" },
+	{ "callx r1\nexit", NULL, "", 1, "" },
 	/* Refused, or wrong. */
 	{ "r0 = *(u8 *)(r1 + 3)\nexit", NULL, "aabbcc", 1, "" },
 	{ "r0 = r3\nexit", NULL, "", 1, "" },

@@ -89,10 +89,10 @@ test_unknown(void **unused)
 		}
 	}
 	/*
-	 * 2 * 12 * 2 arithmetic, 2 neg, 3 byte swaps; 11 * 2 * 2 conditions, ja, gotol, call, exit; ld_imm64;
+	 * 2 * 12 * 2 arithmetic, 2 neg, 3 byte swaps; 11 * 2 * 2 conditions, ja, gotol, call, callx, exit; ld_imm64;
 	 * 4 + 3 loads, 8 stores, 2 atomic; 6 packet.
 	 */
-	assert_int_equal(n, 48 + 2 + 3 + 44 + 4 + 1 + 7 + 8 + 2 + 6);
+	assert_int_equal(n, 48 + 2 + 3 + 44 + 5 + 1 + 7 + 8 + 2 + 6);
 }
 
 static void
@@ -119,6 +119,8 @@ test_selected(void **unused)
 		{ { .code = BPF_STX | BPF_ATOMIC | BPF_W, .imm = BPF_SUB }, NULL },
 		{ { .code = BPF_STX | BPF_ATOMIC | BPF_B, .imm = BPF_ADD }, NULL },
 		{ { .code = BPF_JMP | BPF_CALL, .src_reg = 3 }, NULL },
+		{ { .code = BPF_JMP | BPF_CALL | BPF_X, .dst_reg = 3 }, "callx" },
+		{ { .code = BPF_JMP32 | BPF_CALL | BPF_X, .dst_reg = 3 }, NULL },
 		{ { .code = BPF_LD | BPF_IMM | BPF_DW, .src_reg = 7 }, NULL },
 		{ { .code = 0 }, NULL },
 	};
@@ -147,6 +149,8 @@ test_reserved(void **unused)
 		{ { .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 1, .off = 2, .imm = 1 }, "off" },
 		{ { .code = BPF_JMP | BPF_EXIT, .dst_reg = 1 }, "dst" },
 		{ { .code = BPF_JMP | BPF_CALL, .src_reg = 1, .imm = 4 }, NULL },
+		{ { .code = BPF_JMP | BPF_CALL | BPF_X, .dst_reg = 3 }, NULL },
+		{ { .code = BPF_JMP | BPF_CALL | BPF_X, .imm = 3 }, "imm" },
 		{ { .code = BPF_ALU64 | BPF_DIV | BPF_K, .off = 1, .imm = 4 }, NULL },
 		{ { .code = BPF_LDX | BPF_MEM | BPF_B, .off = 1, .imm = 4 }, "imm" },
 	};

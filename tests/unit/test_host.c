@@ -503,6 +503,30 @@ test_tail_calls(void **state)
 	run_tails(f, &(struct ktap_options){ .budget = 1000 });
 }
 
+/* Calls by a register are the host's to permit. */
+static void
+test_callx(void **state)
+{
+	struct fixture *f = *state;
+	const struct ktap_options permitted = { .callx = 1 };
+	struct context context = { 20, 0 };
+	uint64_t result;
+
+	compile_c(f, "typedef unsigned long long u64;\n"
+		     "static __noinline u64 twice(u64 n) { return 2 * n; }\n"
+		     "static __noinline u64 plus_one(u64 n) { return n + 1; }\n"
+		     "SEC(\"host/call\") int call(struct context *c) { u64 (*f)(u64) = c->in & 1 ? twice : plus_one; return f(c->in); }\n");
+	assert_int_equal(ktap_add_event(f->engine, "host/call", sizeof(struct context), KTAP_CONTEXT_READ), 0);
+	assert_int_equal(ktap_object_open(f->engine, f->path, NULL, &f->object), -EINVAL);
+	if (!strstr(ktap_error(), "calls by a register (callx), which Linux before 7.4 refuses (a rule of the kernel; the option callx permits it)"))
+		fail_msg("%s", ktap_error());
+	open_object(f, &permitted);
+	for (context.in = 20; context.in < 22; context.in++) {
+		assert_int_equal(ktap_run(ktap_program_find(f->object, "call"), &context, NULL, &result), 0);
+		assert_int_equal(result, context.in == 20 ? 21 : 42);
+	}
+}
+
 int
 main(void)
 {
@@ -515,6 +539,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_thread_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_callx, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("host", tests, NULL, NULL);

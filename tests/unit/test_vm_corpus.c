@@ -11,6 +11,7 @@
  *     stricter: REASON                   why we refuse what the kernel accepts
  *     weaker: REASON                     why the kernel refuses what we accept, which is safe all the same
  *     differs: REASON                    kernel and we need not give the same
+ *     callx                              calls by a register are permitted; the kernels of today do not know them
  *     instructions, of vm_fixture.h's handler, and behind "-- function N" those of another, or, behind "-- function N: RESULT
  *     (ARGUMENTS)", of a global one: "int (int, ctx, mem 8, nonnull 8, const 8)"; behind "-- program N" those of a program that
  *     tail calls find at place N of the table of programs
@@ -31,7 +32,7 @@
 
 struct corpus_program {
 	const char *file, *name, *why, *refused, *stricter, *weaker, *differs;
-	bool has_r3, has_result;
+	bool has_r3, has_result, calls_by_register;
 	uint64_t r3, result;
 	const char *sources[KERNEL_FUNCS_MAX];
 	const char *types[KERNEL_FUNCS_MAX]; /* of global functions */
@@ -84,6 +85,9 @@ read_head(struct corpus_program *program, const char *line)
 		program->stricter = arena_strdup(arena, value);
 	} else if ((value = value_of(line, "weaker: "))) {
 		program->weaker = arena_strdup(arena, value);
+	} else if (strcmp(line, "callx") == 0) {
+		program->calls_by_register = true;
+		program->weaker = "callx is new in Linux 7.4";
 	} else if ((value = value_of(line, "r3: "))) {
 		program->has_r3 = true;
 		program->r3 = strtoull(value, NULL, 0);
@@ -222,6 +226,15 @@ object_of(const struct corpus_program *program, struct arena *in)
 	return object;
 }
 
+static struct vm_signature
+signature_of(const struct corpus_program *program)
+{
+	struct vm_signature signature = handler_signature;
+
+	signature.callx = program->calls_by_register ? VM_CALLX_PERMITTED : VM_CALLX_REFUSED;
+	return signature;
+}
+
 /* ---- the verdict ---------------------------------------------------------------------------------------------- */
 
 /* One of the messages, which '|' parts. */
@@ -246,8 +259,9 @@ test_verdicts(void **state)
 		const struct corpus_program *program = &programs[i];
 		struct arena *in = arena_new();
 		struct object *object = object_of(program, in);
+		struct vm_signature signature = signature_of(program);
 		struct text why = { 0 };
-		int err = vm_verify(object, object->funcs[0], &handler_signature, &why);
+		int err = vm_verify(object, object->funcs[0], &signature, &why);
 
 		n_refused += err != 0;
 		if (program->refused ? !err || !says(why.s ? why.s : "", program->refused) : err) {
@@ -269,11 +283,11 @@ test_verdicts(void **state)
 
 /* Verdict on a program whose paths are pruned so. */
 static int
-verdict_of(const struct object *object, const struct reference_way *way)
+verdict_of(const struct object *object, const struct vm_signature *signature, const struct reference_way *way)
 {
 	const struct verify_watch watch = { .pruning = way->pruning, .distance = way->distance };
 	struct text why = { 0 };
-	int err = verify_watched(object, object->funcs[0], &handler_signature, &watch, &why);
+	int err = verify_watched(object, object->funcs[0], signature, &watch, &why);
 
 	text_fini(&why);
 	return err;
@@ -288,9 +302,10 @@ test_ways(void **state)
 	for (uint32_t i = 0; i < n_programs; i++) {
 		struct arena *in = arena_new();
 		struct object *object = object_of(&programs[i], in);
+		struct vm_signature signature = signature_of(&programs[i]);
 
 		for (uint32_t w = 0; w < ARRAY_SIZE(reference_ways); w++) {
-			int err = verdict_of(object, &reference_ways[w]);
+			int err = verdict_of(object, &signature, &reference_ways[w]);
 
 			if (err == -E2BIG || !err == !programs[i].refused)
 				continue;
@@ -378,6 +393,7 @@ run_ours(const struct corpus_program *program, enum vm_exec exec, uint64_t r3, s
 	uint64_t args[5] = { (uintptr_t)record, 0, r3, (uintptr_t)scratch, 0 }, r0;
 	struct text why = { 0 };
 	struct vm *vm = vm_new(object, 1, &why);
+	struct vm_signature signature = signature_of(program);
 	struct vm_program *loaded;
 	int err;
 
@@ -385,7 +401,7 @@ run_ours(const struct corpus_program *program, enum vm_exec exec, uint64_t r3, s
 	memcpy(record, input->record, sizeof(record));
 	memcpy(scratch, input->scratch, sizeof(scratch));
 	vm_set_exec(vm, exec);
-	loaded = vm_load(vm, object->funcs[0], &handler_signature, &why, &err);
+	loaded = vm_load(vm, object->funcs[0], &signature, &why, &err);
 	if (!loaded)
 		fail_msg("%s: %s", program->name, why.s);
 	for (uint32_t i = program->n_funcs; i < program->n_sources; i++) {

@@ -279,7 +279,7 @@ check_way(const void *arg, struct vm *vm, const struct func *func)
 	const struct jit_insn *insns;
 	bool never = false;
 
-	assert_true(jit_add_func(&jit, func));
+	assert_true(jit_add_program(&jit, func));
 	insns = jit.last->insns;
 	for (uint32_t pc = 0; pc < func->n_insns; pc++)
 		never |= insns[pc].never;
@@ -308,7 +308,7 @@ check_pins(const void *arg, struct vm *vm, const struct func *func)
 	const struct pinned *p = arg;
 	struct jit jit = { .vm = vm };
 
-	assert_true(jit_add_func(&jit, func));
+	assert_true(jit_add_program(&jit, func));
 	if (jit.last->n_pins != p->n)
 		fail_msg("%s: %u addresses in registers", p->pattern.text, (unsigned)jit.last->n_pins);
 	jit_free_func(jit.last);
@@ -347,7 +347,7 @@ check_facts(const void *arg, struct vm *vm, const struct func *func)
 
 	assert_int_equal(verify_watched(vm->object, func, &signature, &watch, &why), 0);
 	jit.facts = found;
-	assert_true(jit_add_func(&jit, func));
+	assert_true(jit_add_program(&jit, func));
 	for (uint32_t pc = 0; pc < func->n_insns; pc += 1 + insn_is_wide(&func->insns[pc])) {
 		const struct jit_insn *insn = &jit.last->insns[pc];
 

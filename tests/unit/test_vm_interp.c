@@ -176,6 +176,10 @@ static const struct test_insn insns[] = {
 	  "*(u64 *)(r10 - 8) = r2\nr0 = 0\nr3 = *(u64 *)(r10 - 8)\nr2 = *(u64 *)(r3 + 0)\nr2 += r1\n*(u64 *)(r3 + 0) = r2\nexit" },
 	{ "r6 = 3\nr7 = 0\nagain: r1 = r7\ncall function 1\nr7 = r0\nr6 -= 1\nif r6 != 0 goto again\nr0 = r7\nexit", 0, 0, 21,
 	  "r0 = r1\nr0 *= 2\nr0 += 3\nexit" },
+	/* the same by a register: a function, and a helper by its number (get_smp_processor_id is 0 here) */
+	{ "r6 = 10\n*(u64 *)(r10 - 8) = 1\nr9 = function 1 ll\ncallx r9\nr0 += r6\nr1 = *(u64 *)(r10 - 8)\nr0 += r1\nexit", 100, 0, 111,
+	  "r6 = 99\nr9 = 98\n*(u64 *)(r10 - 8) = 77\nr0 = r1\nexit" },
+	{ "r6 = r1\nr0 = 8\ncallx r0\nr0 += r6\nexit", 5, 0, 5 },
 	/* loops */
 	{ "r0 = 0\nr3 = 0\nagain: r0 += r3\nr3 += 1\nif r3 <= 100 goto again\nexit", 0, 0, 5050 },
 };
@@ -345,7 +349,7 @@ check_result(const struct test_insn *test, uint64_t r0, const char *where)
 static void
 check_insns(enum vm_exec exec)
 {
-	static const struct vm_signature signature = { .args = {
+	static const struct vm_signature signature = { .callx = VM_CALLX_PERMITTED, .args = {
 		{ VM_ARG_SCALAR, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
 	} };
 	unsigned n_bad = 0;
@@ -382,11 +386,18 @@ test_insns(void **state)
 	check_insns(VM_EXEC_AUTO);
 }
 
+/* Kernels before 7.4 do not know callx. */
+static bool
+is_known_to_kernels(const struct test_insn *test)
+{
+	return !strstr(test->source, "callx");
+}
+
 static void
 test_kernel(void **state)
 {
 	struct kernel kernel;
-	unsigned n_bad = 0;
+	unsigned n_bad = 0, n_unknown = 0;
 	int err = kernel_open(&kernel, NULL);
 
 	if (err) {
@@ -394,10 +405,15 @@ test_kernel(void **state)
 		skip();
 	}
 	for (size_t i = 0; i < n_all; i++) {
-		struct arena *arena = arena_new();
+		struct arena *arena;
 		struct kernel_input input = { .numbers = true, .ctx = { all[i].r1, all[i].r2 } };
 		uint64_t r0 = 0;
 
+		if (!is_known_to_kernels(&all[i])) {
+			n_unknown++;
+			continue;
+		}
+		arena = arena_new();
 		for (int b = 0; b < SCRATCH_SIZE; b++)
 			input.scratch[b] = (uint8_t)b;
 		err = kernel_run(&kernel, object_of(&all[i], arena), &input, &r0);
@@ -407,6 +423,7 @@ test_kernel(void **state)
 		arena_free(arena);
 	}
 	kernel_close(&kernel);
+	print_message("# %u tests are not the kernel's: callx\n", n_unknown);
 	assert_int_equal(n_bad, 0);
 }
 

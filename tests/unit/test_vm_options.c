@@ -16,7 +16,7 @@
 
 #include "vm/vm_int.h"
 
-static const struct vm_signature signature = { .args = {
+static const struct vm_signature signature = { .callx = VM_CALLX_PERMITTED, .args = {
 	{ VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
 } };
 
@@ -38,6 +38,8 @@ static const struct costly {
 	  "inner:\nr2 = *(u64 *)(r4 + 0)\nr2 += 1\n*(u64 *)(r4 + 0) = r2\nr3 += -1\nif r3 != 0 goto inner\n"
 	  "r1 += -1\nif r1 != 0 goto outer\nr0 = 7\nexit\n", NULL, 15, 12 },
 	{ "2 calls of a function with a loop of 5 rounds", "r6 = r4\nr1 = r6\ncall function 1\nr1 = r6\ncall function 1\nr0 = 7\nexit\n",
+	  "r3 = 5\nagain:\nr2 = *(u64 *)(r1 + 0)\nr2 += 1\n*(u64 *)(r1 + 0) = r2\nr3 += -1\nif r3 != 0 goto again\nr0 = 0\nexit\n", 10, 10 },
+	{ "the same by a register", "r6 = r4\nr7 = function 1 ll\nr1 = r6\ncallx r7\nr1 = r6\ncallx r7\nr0 = 7\nexit\n",
 	  "r3 = 5\nagain:\nr2 = *(u64 *)(r1 + 0)\nr2 += 1\n*(u64 *)(r1 + 0) = r2\nr3 += -1\nif r3 != 0 goto again\nr0 = 0\nexit\n", 10, 10 },
 	{ "6 calls back", "*(u64 *)(r10 - 8) = 0\nr6 = r4\nr1 = 6\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\n"
 	  "r1 = *(u64 *)(r10 - 8)\n*(u64 *)(r6 + 0) = r1\nr0 = 7\nexit\n",
@@ -263,13 +265,18 @@ test_constants(void **state)
 /* Counts in its context and goes on with the program in place 0 or 1, by turns: as itself, and in a function of which it expects a result. */
 static const char tails[] = "r6 = r1\nr7 = *(u64 *)(r1 + 0)\nr7 += 1\n*(u64 *)(r1 + 0) = r7\nr3 = r7\nr3 &= 1\nr2 = table 22 ll\ncall 12\n"
 			    "r0 = *(u64 *)(r6 + 0)\nr0 += r7\nexit\n";
+/* The same, counting through a function that it calls by a register, and once more than it should by three calls back. */
+static const char by_address[] = "r6 = r1\nr7 = *(u64 *)(r1 + 0)\n*(u64 *)(r10 - 8) = r7\nr2 = r10\nr2 += -8\nr3 = function 1 ll\ncallx r3\n"
+				 "r1 = 3\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nr7 = *(u64 *)(r10 - 8)\nr7 += -3\n"
+				 "*(u64 *)(r6 + 0) = r7\nr1 = r6\nr3 = r7\nr3 &= 1\nr2 = table 22 ll\ncall 12\nr0 = *(u64 *)(r6 + 0)\nr0 += r7\nexit\n";
+static const char counts[] = "r0 = *(u64 *)(r2 + 0)\nr0 += 1\n*(u64 *)(r2 + 0) = r0\nr0 = 0\nexit\n";
 static const char calls[] = "r6 = r1\nr7 = 1000\ncall function 1\nr0 += r7\nr1 = *(u64 *)(r6 + 8)\nr1 += 1\n*(u64 *)(r6 + 8) = r1\nexit\n";
 
 /* Bit 0, 1, 2 of `jits`: the program in place 0, in place 1, and that which begins, are machine code. */
 static void
 check_tails(const char *entry, const char *callee, unsigned jits, uint32_t budget, uint64_t r0, uint64_t returned)
 {
-	const struct vm_signature memory = { .args = { { VM_ARG_MEM, 16 } } };
+	const struct vm_signature memory = { .callx = VM_CALLX_PERMITTED, .args = { { VM_ARG_MEM, 16 } } };
 	struct arena *arena = arena_new();
 	struct object *object = object_of(arena, entry, callee);
 	struct text why = { 0 };
@@ -302,6 +309,8 @@ test_tails(void **state)
 	for (unsigned jits = 0; jits < 8; jits++) {
 		check_tails(tails, NULL, jits, 0, 34 + 34, 0);
 		check_tails(tails, NULL, jits, 100, 34 + 34, 0);
+		check_tails(by_address, counts, jits, 0, 34 + 34, 0);
+		check_tails(by_address, counts, jits, 1000, 34 + 34, 0);
 		check_tails(calls, tails, jits, 0, 34 + 34 + 34 * 1000, 34);
 		check_tails(calls, tails, jits, 100, 34 + 34 + 34 * 1000, 34);
 	}

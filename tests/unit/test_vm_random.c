@@ -13,28 +13,55 @@
 #include "vm_kernel.h"
 #include "vm_random.h"
 
-static void
-test_random(void **state)
+static uint64_t
+number_of_programs(void)
 {
-	const char *count = getenv("KTAP_RANDOM_PROGRAMS"), *start = getenv("KTAP_RANDOM_SEED");
-	uint64_t n = count ? strtoull(count, NULL, 0) : 100000, n_accepted = 0, n_checked = 0;
-	uint64_t first = start ? strtoull(start, NULL, 0) : 1;
+	const char *count = getenv("KTAP_RANDOM_PROGRAMS");
+
+	return count ? strtoull(count, NULL, 0) : 100000;
+}
+
+static void
+try_programs(uint64_t n, const struct vm_signature *signature)
+{
+	const char *start = getenv("KTAP_RANDOM_SEED");
+	uint64_t first = start ? strtoull(start, NULL, 0) : 1, n_accepted = 0, n_checked = 0;
 
 	for (uint64_t i = 0; i < n; i++) {
 		struct arena *arena = arena_new();
 		struct object *object = fixture_object(arena);
+		struct reference_program program = { .object = object, .signature = signature };
 		uint64_t r3[3];
 
 		make_program(object, first + i, true);
+		program.entry = object->funcs[0];
 		for (size_t v = 0; v < ARRAY_SIZE(r3); v++)
 			r3[v] = random_value();
-		n_accepted += reference_try(object, 8 - (uint32_t)(i % 8), r3, ARRAY_SIZE(r3), &n_checked);
+		n_accepted += reference_try_program(&program, 8 - (uint32_t)(i % 8), r3, ARRAY_SIZE(r3), &n_checked);
 		arena_free(arena);
 	}
 	print_message("# %llu programs, %llu accepted, %llu times were registers compared with what was foreseen\n",
 		      (unsigned long long)n, (unsigned long long)n_accepted, (unsigned long long)n_checked);
 	if (n >= 1000)
 		assert_true(n_accepted > n / 20);
+}
+
+static void
+test_random(void **state)
+{
+	try_programs(number_of_programs(), &handler_signature);
+}
+
+/* A tenth as many whose calls are by a register. */
+static void
+test_callx(void **state)
+{
+	struct vm_signature signature = handler_signature;
+
+	signature.callx = VM_CALLX_PERMITTED;
+	calls_by_register = true;
+	try_programs(number_of_programs() / 10, &signature);
+	calls_by_register = false;
 }
 
 /* Following every path to its end, without any pruning, accepts it too. */
@@ -118,6 +145,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_callx),
 		cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_kernel_joins),
 	};

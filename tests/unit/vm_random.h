@@ -295,9 +295,38 @@ piece_record(struct code *code)
 	code_emit(code, insn_mov(8, 4));
 }
 
+/* Are calls made by a register, too? Chosen for all programs of a test, so that those of others stay what they are. */
+static bool calls_by_register;
+
+/* In r9 the address of one of the two functions, or of either as it comes, or the number of a helper; sometimes by way of the stack. */
+static inline void
+piece_callee(struct code *code)
+{
+	static const int32_t helpers[] = { 5, 7, 8, 14, 15 };
+	uint32_t label = code_label(code);
+
+	code_func_addr(code, 9, 1 + below(2));
+	if (below(2)) {
+		code_branch_imm(code, below(2) ? BPF_JEQ : BPF_JGT, number_reg(), (int32_t)below(64), label);
+		if (below(3))
+			code_func_addr(code, 9, 1 + below(2));
+		else
+			code_emit(code, insn_mov_imm(9, below(8) ? helpers[below(ARRAY_SIZE(helpers))] : small_imm()));
+	}
+	code_bind(code, label);
+	if (!below(3)) {
+		code_emit(code, insn_store(BPF_DW, 10, 9, -104));
+		code_emit(code, insn_load(BPF_DW, 9, 10, -104));
+	}
+}
+
 static inline void
 piece_call(struct code *code)
 {
+	bool by_register = calls_by_register && below(4);
+
+	if (by_register)
+		piece_callee(code);
 	if (below(2)) {
 		code_emit(code, insn_mov(2, 10));
 		code_emit(code, insn_alu_imm(BPF_ADD, 2, -8));
@@ -305,7 +334,10 @@ piece_call(struct code *code)
 		code_emit(code, insn_mov(2, 4));
 	}
 	code_emit(code, insn_mov(1, number_reg()));
-	code_call_func(code, 1);
+	if (by_register)
+		code_emit(code, insn_make(BPF_JMP | BPF_CALL | BPF_X, 9, 0, 0, 0));
+	else
+		code_call_func(code, 1);
 	fetch_args(code);
 }
 

@@ -138,7 +138,7 @@ reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t 
 	case REG_RDONLY:
 		return scalar_has(&reg->s, value - ref->args[reg->index] - off);
 	case REG_FUNC:
-		return value == (uintptr_t)ref->object->funcs[reg->index];
+		return value == func_handle(reg->index);
 	case REG_TABLE:
 		return value == (uintptr_t)&ref->run.vm->tables[reg->index];
 	case REG_VALUE:
@@ -154,8 +154,9 @@ reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t 
 static inline uint32_t
 reference_call_reads(const struct bpf_insn *insn, bool sizes)
 {
-	const struct helper *helper = insn->src_reg == BPF_PSEUDO_CALL ? NULL : helper_find(insn->imm);
-	uint32_t reads = 0;
+	bool by_register = insn_info(insn)->id == INSN_CALLX;
+	const struct helper *helper = by_register || insn->src_reg == BPF_PSEUDO_CALL ? NULL : helper_find(insn->imm);
+	uint32_t reads = by_register ? 1u << insn->dst_reg : 0;
 
 	for (uint32_t i = 0; helper && i < 5; i++) {
 		enum helper_arg arg = helper->args[i];
@@ -376,7 +377,7 @@ reference_wide(struct reference *ref, const struct func *func, uint32_t pc)
 	if (reloc && reloc->kind == RELOC_TABLE)
 		value = (uintptr_t)&ref->run.vm->tables[reloc->index];
 	else if (reloc && reloc->kind == RELOC_FUNC_ADDR)
-		value = (uintptr_t)func_addressed(ref->object, func, pc);
+		value = func_handle(reloc->index);
 	else if (reloc)
 		value = (uintptr_t)array_memory(&ref->run.vm->tables[reloc->index], &len) + reloc->addend;
 	ref->reg[insn->dst_reg] = value;
@@ -413,35 +414,44 @@ reference_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const
 	memset(ref->reg, 0, sizeof(ref->reg));
 	memcpy(&ref->reg[1], args, VM_CALLBACK_ARGS * sizeof(*args));
 	ref->reg[10] = frame;
-	r0 = reference_enter(ref, (const struct func *)(uintptr_t)function);
+	r0 = reference_enter(ref, ref->object->funcs[(uint32_t)function]);
 	memcpy(ref->reg, saved, sizeof(saved));
 	return r0;
+}
+
+static inline void
+reference_helper(struct reference *ref, const struct helper *helper)
+{
+	uint64_t *reg = ref->reg;
+
+	/* What they read may be anywhere, their own addresses included. */
+	if (strstr(helper->name, "probe_read"))
+		ref->depends_on_address = true;
+	for (int i = 0; i < 4; i++)
+		if (helper->args[i] == HARG_MEM_OUT)
+			reference_set_stack(ref, reg[i + 1], reg[i + 2]);
+		else if (helper->args[i] == HARG_LONG_OUT)
+			reference_set_stack(ref, reg[i + 1], 8);
+		else if (helper->args[i] == HARG_VALUE_OUT)
+			reference_set_stack(ref, reg[i + 1], ((struct vm_table *)(uintptr_t)reg[1])->table->value_size);
+	ref->run.frame = reg[10];
+	ref->calls_back |= helper_callback(helper);
+	reg[0] = helper->fn(&ref->run, reg[1], reg[2], reg[3], reg[4], reg[5]);
 }
 
 static inline void
 reference_call(struct reference *ref, const struct func *func, uint32_t pc)
 {
 	const struct bpf_insn *insn = &func->insns[pc];
-	uint64_t *reg = ref->reg, saved[5];
+	bool by_register = insn_info(insn)->id == INSN_CALLX;
+	uint64_t *reg = ref->reg, callee = reg[insn->dst_reg], saved[5];
 
-	if (insn->src_reg != BPF_PSEUDO_CALL) {
-		/* What they read may be anywhere, their own addresses included. */
-		if (strstr(helper_find(insn->imm)->name, "probe_read"))
-			ref->depends_on_address = true;
-		for (int i = 0; i < 4; i++)
-			if (helper_find(insn->imm)->args[i] == HARG_MEM_OUT)
-				reference_set_stack(ref, reg[i + 1], reg[i + 2]);
-			else if (helper_find(insn->imm)->args[i] == HARG_LONG_OUT)
-				reference_set_stack(ref, reg[i + 1], 8);
-			else if (helper_find(insn->imm)->args[i] == HARG_VALUE_OUT)
-				reference_set_stack(ref, reg[i + 1], ((struct vm_table *)(uintptr_t)reg[1])->table->value_size);
-		ref->run.frame = reg[10];
-		ref->calls_back |= helper_callback(helper_find(insn->imm));
-		reg[0] = helper_find(insn->imm)->fn(&ref->run, reg[1], reg[2], reg[3], reg[4], reg[5]);
+	if (by_register ? !(callee & FUNC_HANDLE) : insn->src_reg != BPF_PSEUDO_CALL) {
+		reference_helper(ref, helper_find(by_register ? (int32_t)callee : insn->imm));
 		return;
 	}
 	memcpy(saved, &reg[6], sizeof(saved));
-	reg[0] = reference_enter(ref, func_callee(ref->object, func, pc));
+	reg[0] = reference_enter(ref, by_register ? ref->object->funcs[(uint32_t)callee] : func_callee(ref->object, func, pc));
 	memcpy(&reg[6], saved, sizeof(saved));
 }
 
