@@ -136,7 +136,7 @@ struct ktap_options {
 	int hides_constants;
 	/*
 	 * Not 0: programs may call by a register (callx), which compilers make of calls through function pointers: a static function, or a
-	 * helper by its number, that is known on each path. Linux refuses it before 7.4.
+	 * helper by its number, that is known on each path, also from constants, which must stay what they are then. Linux refuses it before 7.4.
 	 */
 	int callx;
 };

@@ -463,7 +463,11 @@ struct table {
 	uint32_t lock_off;
 	const void *init;   /* first contents of an array table: max_entries * value_size bytes, or NULL for zeros */
 	const struct table *element; /* of tables that hold tables: what each of these is like (a table that does not exist) */
-	struct held { uint32_t key, index; } *held; /* of those, and of tables of programs: which table or function of the object is where at first */
+	/*
+	 * Of those, and of tables of programs: which table or function of the object is where at first. Of constants of C: which functions'
+	 * handles stand at which bytes of the value, in order.
+	 */
+	struct held { uint32_t key, index; } *held;
 	uint32_t n_held;
 	/* How to read keys and values. n_key_parts == 0: bytes without a shape. Parts follow each other. */
 	struct shape key[TABLE_KEY_PARTS_MAX];
@@ -480,6 +484,13 @@ struct table {
 	struct span span;   /* where the script makes it */
 	uint32_t key_type, value_type; /* of a C compiler's: types in object.btf; 0: not known. Of data sections a BTF_KIND_DATASEC. */
 };
+
+/* Constants of C with pointers to functions in them. */
+static inline bool
+table_has_functions(const struct table *table)
+{
+	return table->kind == TABLE_ARRAY && table->n_held;
+}
 
 /* The part behind the last one of the key that begins with part `first`, of a table or one in it. */
 static inline uint32_t

@@ -115,7 +115,7 @@ elf_read_tables(struct reader *r);
 const struct btf_type *
 elf_description(struct reader *r, const char *name);
 
-/* elf_values.c: what tables hold from the start, by the relocations of .maps. Needs tables and functions. */
+/* elf_values.c: what tables hold from the start, by the relocations of .maps, and functions in constants. Needs tables and functions. */
 int
 elf_read_held(struct reader *r);
 

@@ -5,9 +5,11 @@
  *
  *     struct { ...; __array(values, struct inner); } outer SEC(".maps") = { .values = { [3] = &some } };
  *
- * is a relocation at the place of the fourth pointer of `values` in `outer`, with the symbol `some`.
+ * is a relocation at the place of the fourth pointer of `values` in `outer`, with the symbol `some`. And where constants hold the addresses of
+ * functions, `const op ops[] = { add, sub };`, their handles are put in.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ebpf/elf_int.h"
@@ -179,23 +181,65 @@ read_held(struct reader *r, uint32_t section, const Elf64_Rel *rel)
 	return 0;
 }
 
+/* ---- functions in constants ------------------------------------------------------------------------------------------------------------ */
+
+/* Of data that programs may write nobody knows what is in it later, and what is no function stays what the compiler left there. */
+static int
+read_function(struct reader *r, uint32_t section, const Elf64_Rel *rel)
+{
+	const struct section *data = &r->sections[section], *in;
+	struct table *table = data->table == UINT32_MAX ? NULL : r->object->tables[data->table];
+	const struct placed *placed;
+	uint64_t off, handle;
+
+	if (!table || !table->read_only)
+		return 0;
+	if (ELF64_R_SYM(rel->r_info) >= r->n_symbols || data->size < sizeof(handle) || rel->r_offset > data->size - sizeof(handle))
+		return elf_fail(r, "a relocation of section %s is damaged", data->name);
+	if (!place_named(r, data, rel, &in, &off) || in->kind != SECTION_CODE)
+		return 0;
+	placed = elf_placed_at(r, (uint32_t)(in - r->sections), off);
+	if (!placed || placed->start != off)
+		return elf_fail(r, "section %s: byte %llu is the address of byte %llu of section %s, where no function begins", data->name,
+				(unsigned long long)rel->r_offset, (unsigned long long)off, in->name);
+	handle = func_handle(placed->func);
+	memcpy((uint8_t *)(uintptr_t)table->init + rel->r_offset, &handle, sizeof(handle)); /* read_data's own copy */
+	table->held = elf_grow(r, table->held, table->n_held, sizeof(*table->held));
+	table->held[table->n_held++] = (struct held){ .key = (uint32_t)rel->r_offset, .index = placed->func };
+	return 0;
+}
+
+static int
+compare_held(const void *a, const void *b)
+{
+	const struct held *p = a, *q = b;
+
+	return p->key < q->key ? -1 : p->key > q->key;
+}
+
 int
 elf_read_held(struct reader *r)
 {
+	static int (*const readers[])(struct reader *, uint32_t, const Elf64_Rel *) = {
+		[SECTION_OTHER] = NULL, [SECTION_CODE] = NULL, [SECTION_MAPS] = read_held, [SECTION_DATA] = read_function,
+	};
 	int err = 0;
 
 	for (size_t i = 1; i < r->n_sections && !err; i++) {
 		const struct section *rels = &r->sections[i];
 		uint32_t section = rels->shdr.sh_info;
 
-		if (rels->shdr.sh_type != SHT_REL || section >= r->n_sections || r->sections[section].kind != SECTION_MAPS || !rels->data)
+		if (rels->shdr.sh_type != SHT_REL || section >= r->n_sections || !readers[r->sections[section].kind] || !rels->data)
 			continue;
 		for (uint64_t n = 0; n < rels->size / sizeof(Elf64_Rel) && !err; n++) {
 			Elf64_Rel rel;
 
 			memcpy(&rel, rels->data + n * sizeof(rel), sizeof(rel));
-			err = read_held(r, section, &rel);
+			err = readers[r->sections[section].kind](r, section, &rel);
 		}
 	}
+	for (uint32_t i = 0; i < r->object->n_tables && !err; i++)
+		if (table_has_functions(r->object->tables[i]))
+			qsort(r->object->tables[i]->held, r->object->tables[i]->n_held, sizeof(struct held), compare_held);
 	return err;
 }

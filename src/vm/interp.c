@@ -224,7 +224,7 @@ decode_program(struct vm *vm, struct vm_program *program)
 	program->entry = decode_func(vm, program, program->func);
 	if (!program->entry)
 		return false;
-	if (!any_func(vm->object, program->func, func_takes_address, NULL))
+	if (!any_func(vm->object, program->func, func_takes_address, (void *)(uintptr_t)vm->object))
 		return true;
 	program->functions = mem_alloc(vm->object->n_funcs * sizeof(*program->functions));
 	if (!program->functions || any_func(vm->object, program->func, decode_another, &d))

@@ -325,21 +325,27 @@ add_func(struct jit *jit, const struct func *func)
 	return true;
 }
 
-/* The functions that `f` takes the address of come behind all others. False: out of memory. */
+/* A function whose address the program has. False: out of memory. */
 static bool
-add_addressed(struct jit *jit, const struct jit_func *f)
+add_addressed(struct jit *jit, const struct func *func)
 {
-	for (uint32_t i = 0; i < f->func->n_relocs; i++) {
-		const struct func *func;
+	if (!add_func(jit, func))
+		return false;
+	jit_find_func(jit, func)->is_addressed = true;
+	jit->n_functions = jit->vm->object->n_funcs;
+	return true;
+}
 
-		if (f->func->relocs[i].kind != RELOC_FUNC_ADDR)
-			continue;
-		func = jit->vm->object->funcs[f->func->relocs[i].index];
-		if (!add_func(jit, func))
-			return false;
-		jit_find_func(jit, func)->is_addressed = true;
-		jit->n_functions = jit->vm->object->n_funcs;
-	}
+/* Those that `f` takes the addresses of, itself or in tables, come behind all others. False: out of memory. */
+static bool
+add_all_addressed(struct jit *jit, const struct func *f)
+{
+	const struct object *object = jit->vm->object;
+
+	for (uint32_t i = 0; i < f->n_relocs; i++)
+		for (uint32_t k = 0; f->relocs[i].kind != RELOC_FUNC && k < reloc_n_funcs(object, &f->relocs[i]); k++)
+			if (!add_addressed(jit, object->funcs[reloc_func(object, &f->relocs[i], k)]))
+				return false;
 	return true;
 }
 
@@ -350,7 +356,7 @@ jit_add_program(struct jit *jit, const struct func *entry)
 		return false;
 	jit->entry = jit->last;
 	for (const struct jit_func *f = jit->funcs; f; f = f->next)
-		if (!add_addressed(jit, f))
+		if (!add_all_addressed(jit, f->func))
 			return false;
 	return true;
 }

@@ -163,14 +163,14 @@ any_func(const struct object *object, const struct func *entry, bool (*fn)(const
 		const struct func *func = work[--n];
 
 		found = fn(func, arg);
-		for (uint32_t i = 0; i < func->n_relocs; i++) {
-			const struct reloc *reloc = &func->relocs[i];
+		for (uint32_t i = 0; i < func->n_relocs; i++)
+			for (uint32_t k = 0; k < reloc_n_funcs(object, &func->relocs[i]); k++) {
+				uint32_t index = reloc_func(object, &func->relocs[i], k);
 
-			if ((reloc->kind != RELOC_FUNC && reloc->kind != RELOC_FUNC_ADDR) || seen[reloc->index])
-				continue;
-			seen[reloc->index] = 1;
-			work[n++] = object->funcs[reloc->index];
-		}
+				if (!seen[index])
+					work[n++] = object->funcs[index];
+				seen[index] = 1;
+			}
 	}
 	free(seen);
 	free(work);
@@ -178,11 +178,10 @@ any_func(const struct object *object, const struct func *entry, bool (*fn)(const
 }
 
 bool
-func_takes_address(const struct func *func, void *unused)
+func_takes_address(const struct func *func, void *arg)
 {
-	(void)unused;
 	for (uint32_t i = 0; i < func->n_relocs; i++)
-		if (func->relocs[i].kind == RELOC_FUNC_ADDR)
+		if (func->relocs[i].kind != RELOC_FUNC && reloc_n_funcs(arg, &func->relocs[i]))
 			return true;
 	return false;
 }

@@ -219,11 +219,15 @@ step_wide(struct verifier *v, const struct bpf_insn *insn)
 static bool
 step_load(struct verifier *v, const struct bpf_insn *insn)
 {
+	const struct reg base = frame_top(v)->regs[insn->src_reg];
 	uint32_t size = access_size(insn->code);
 	struct value loaded;
 
 	if (!check_access(v, insn->src_reg, insn->off, size, ACCESS_READ, &loaded, NULL))
 		return false;
+	if (size == sizeof(uint64_t) && base.kind == REG_VALUE && table_has_functions(reg_table(v, base.index)) &&
+	    v->signature->callx == VM_CALLX_PERMITTED)
+		return load_of_functions(v, insn, &base);
 	if (BPF_MODE(insn->code) == BPF_MEMSX)
 		reg_set_scalar(&loaded.reg, scalar_loaded(size, true));
 	*reg_write(v, insn->dst_reg) = loaded.reg;
@@ -691,12 +695,19 @@ step(struct verifier *v)
 	return step_insn(v);
 }
 
-/* Goes the way that was kept: the branch is taken, the helper calls back, the tail call succeeds. False: it never goes that way, or refused. */
+/*
+ * Goes the way that was kept: the branch is taken, the helper calls back, the tail call succeeds, the load gave that function. False: it never
+ * goes that way, or refused.
+ */
 static bool
 take_way(struct verifier *v)
 {
 	const struct bpf_insn *insn = &frame_top(v)->func->insns[v->state.pc];
 
+	if (insn_info(insn)->shape == SHAPE_LOAD) {
+		v->state.pc++;
+		return true;
+	}
 	if (insn_calls_back(insn)) {
 		note_branch(v, true);
 		return callback_enter(v);

@@ -17,6 +17,26 @@ func_reloc(const struct func *func, uint32_t pc)
 	return NULL;
 }
 
+static bool
+names_function(const struct reloc *reloc)
+{
+	return reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR;
+}
+
+uint32_t
+reloc_n_funcs(const struct object *object, const struct reloc *reloc)
+{
+	const struct table *table = names_function(reloc) ? NULL : object->tables[reloc->index];
+
+	return !table ? 1 : table_has_functions(table) ? table->n_held : 0;
+}
+
+uint32_t
+reloc_func(const struct object *object, const struct reloc *reloc, uint32_t k)
+{
+	return names_function(reloc) ? reloc->index : object->tables[reloc->index]->held[k].index;
+}
+
 /* The function that a relocation of this kind at `pc` names. */
 static const struct func *
 func_named(const struct object *object, const struct func *func, uint32_t pc, enum reloc_kind kind)
@@ -113,6 +133,9 @@ bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
 	if (reloc->index >= v->object->n_tables)
 		return "refers to a table that the object does not have";
 	table = v->object->tables[reloc->index];
+	for (uint32_t i = 0; table_has_functions(table) && i < table->n_held; i++)
+		if (table->held[i].index >= v->object->n_funcs)
+			return "refers to a table of functions that the object does not have";
 	if (table_kind_holds_tables(table->kind) && !table->element)
 		return "refers to a table of tables of which nothing says what they are like";
 	if (reloc->kind == RELOC_TABLE)
@@ -255,6 +278,18 @@ call_edge_add(struct verifier *v, struct func_info *caller, struct func_info *ca
 	caller->calls = edge;
 }
 
+/* The functions in a table that it refers to: they can be called, and become machine code. */
+static bool
+look_at_functions(struct verifier *v, const struct func *func, uint32_t pc)
+{
+	const struct reloc *reloc = func_reloc(func, pc);
+
+	for (uint32_t k = 0; reloc && !names_function(reloc) && k < reloc_n_funcs(v->object, reloc); k++)
+		if (!func_info_of(v, v->object->funcs[reloc_func(v->object, reloc, k)]))
+			return false;
+	return true;
+}
+
 /* The functions that it calls, seen even where no path reaches the call: as the kernel, which looks at all of them. */
 static bool
 add_calls(struct verifier *v, struct func_info *info)
@@ -270,6 +305,8 @@ add_calls(struct verifier *v, struct func_info *info)
 		info->has_tail_call |= insn_is_tail_call(&func->insns[pc]);
 		if (insn_calls_back(&func->insns[pc]))
 			info->marks[pc] |= MARK_CALLS_BACK | MARK_TARGET;
+		if (!look_at_functions(v, func, pc))
+			return false;
 		referred = func_referred(v, func, pc);
 		if (!referred)
 			continue;

@@ -253,9 +253,9 @@ programs_at(const struct vm_table *t, uint32_t place);
 bool
 any_func(const struct object *object, const struct func *entry, bool (*fn)(const struct func *func, void *arg), void *arg);
 
-/* For any_func: does it take the address of a function? */
+/* For any_func, `arg` is the object: does it take the address of a function, or refer to a table of them? */
 bool
-func_takes_address(const struct func *func, void *unused);
+func_takes_address(const struct func *func, void *arg);
 
 /* A program that was verified joins the tables of programs that it calls through. 0, or -EINVAL with *why: it does not fit in. */
 int
@@ -889,7 +889,14 @@ set_global_arguments(struct verifier *v, const struct func *func);
 bool
 enter_function(struct verifier *v, const struct func *callee);
 
-/* verify_callx.c: a call by a register. Leaves pc at what comes next. */
+/*
+ * verify_callx.c: a load of 8 bytes, which were checked, at the address `base` in a table of functions: goes on with one of those that can be
+ * there, and keeps a way for each other.
+ */
+bool
+load_of_functions(struct verifier *v, const struct bpf_insn *insn, const struct reg *base);
+
+/* A call by a register. Leaves pc at what comes next. */
 bool
 check_callx(struct verifier *v, const struct bpf_insn *insn);
 
@@ -933,6 +940,16 @@ insn_jumps_back(const struct bpf_insn *insn);
 /* The relocation at an instruction, or NULL. */
 const struct reloc *
 func_reloc(const struct func *func, uint32_t pc);
+
+/*
+ * The functions that come with a relocation, how many and their numbers: the one that is called or whose address is taken, or those in a
+ * table of functions.
+ */
+uint32_t
+reloc_n_funcs(const struct object *object, const struct reloc *reloc);
+
+uint32_t
+reloc_func(const struct object *object, const struct reloc *reloc, uint32_t k);
 
 /* The function that the local call at `pc` calls, by its relocation. NULL: none. */
 const struct func *

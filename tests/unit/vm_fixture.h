@@ -28,6 +28,11 @@ static const struct table fixture_inner[] = {
 	{ .kind = TABLE_RINGBUF, .max_entries = 4096 },
 };
 
+/* Constants of C with functions 1 and 2 in them. */
+static const uint64_t fixture_functions[] = { FUNC_HANDLE | 1, FUNC_HANDLE | 2, 0, 5, FUNC_HANDLE | 2 };
+
+static struct held fixture_functions_held[] = { { 0, 1 }, { 8, 2 }, { 32, 2 } };
+
 static struct held fixture_held[] = { { 1, 1 }, { 7, 0 }, { 0, 16 }, { 0, 3 } };
 
 static struct table fixture_tables[] = {
@@ -62,9 +67,12 @@ static struct table fixture_tables[] = {
 	{ .name = "ringbufs", .kind = TABLE_ARRAY_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = 2, .element = &fixture_inner[3],
 	  .held = &fixture_held[3], .n_held = 1 },
 	{ .name = "programs", .kind = TABLE_PROGRAMS, .key_size = 4, .value_size = 4, .max_entries = 4 },
+	{ .name = "functions", .kind = TABLE_ARRAY, .key_size = 4, .value_size = sizeof(fixture_functions), .max_entries = 1, .read_only = true,
+	  .init = fixture_functions, .held = fixture_functions_held, .n_held = ARRAY_SIZE(fixture_functions_held) },
 };
 
 #define FIXTURE_PROGRAMS 22 /* that table */
+#define FIXTURE_FUNCTIONS 23
 
 /* Programs that tail calls reach: all that they get is the context. */
 static const struct vm_signature target_signature = { .args = { { VM_ARG_CTX, 0 } } };

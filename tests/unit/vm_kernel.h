@@ -106,7 +106,8 @@ kernel_open(struct kernel *kernel, const struct object *object)
 	for (size_t i = 0; i < ARRAY_SIZE(fixture_tables); i++) {
 		const struct table *table = &fixture_tables[i];
 
-		kernel->tables[i] = kernel_map_of(table, table->n_held ? kernel->tables[table->held->index] : -1, !object || object_names_table(object, i));
+		kernel->tables[i] = kernel_map_of(table, table_kind_holds_tables(table->kind) ? kernel->tables[table->held->index] : -1,
+						  !object || object_names_table(object, i));
 		if (kernel->tables[i] < 0)
 			return kernel->tables[i];
 	}

@@ -298,14 +298,25 @@ piece_record(struct code *code)
 /* Are calls made by a register, too? Chosen for all programs of a test, so that those of others stay what they are. */
 static bool calls_by_register;
 
-/* In r9 the address of one of the two functions, or of either as it comes, or the number of a helper; sometimes by way of the stack. */
+/*
+ * In r9 the address of one of the two functions, or of either as it comes, or the number of a helper; sometimes from the table of functions, by
+ * an index that is bounded or not quite, sometimes by way of the stack.
+ */
 static inline void
 piece_callee(struct code *code)
 {
 	static const int32_t helpers[] = { 5, 7, 8, 14, 15 };
 	uint32_t label = code_label(code);
 
-	code_func_addr(code, 9, 1 + below(2));
+	if (below(3)) {
+		code_func_addr(code, 9, 1 + below(2));
+	} else {
+		code_table_value(code, 9, FIXTURE_FUNCTIONS, below(2) * 8);
+		code_emit(code, insn_mov(5, number_reg()));
+		code_emit(code, insn_alu_imm(BPF_AND, 5, below(4) ? 8 : (int32_t)below(32)));
+		code_emit(code, insn_alu(BPF_ADD, 9, 5));
+		code_emit(code, insn_load(BPF_DW, 9, 9, below(4) ? 0 : 24));
+	}
 	if (below(2)) {
 		code_branch_imm(code, below(2) ? BPF_JEQ : BPF_JGT, number_reg(), (int32_t)below(64), label);
 		if (below(3))

@@ -698,6 +698,408 @@ exit
 r0 = 0
 exit
 
+why: Linux 7.4, Documentation/bpf/linux-notes.rst: pointers to functions are read with loads of 64 bits from a read-only table, where they may be
+     mixed with other data. Table 23 holds functions 1 and 2, the numbers 0 and 5, and function 2 once more
+
+== a function from a table
+callx
+accept
+result: 7
+r1 = table_value 23 + 8 ll
+r2 = *(u64 *)(r1 + 0)
+r1 = 5
+callx r2
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== a function behind data
+callx
+accept
+result: 7
+r1 = table_value 23 + 24 ll
+r2 = *(u64 *)(r1 + 8)
+r1 = 5
+callx r2
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== the value looked up as any other
+callx
+accept
+result: 6
+*(u32 *)(r10 - 4) = 0
+r1 = table 23 ll
+r2 = r10
+r2 += -4
+call 1
+if r0 == 0 goto +3
+r2 = *(u64 *)(r0 + 0)
+r1 = 5
+callx r2
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== one by an index
+callx
+accept
+r3: 77
+result: 7
+r3 &= 1
+r3 <<= 3
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+r1 = 5
+callx r2
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== the other one by an index
+callx
+accept
+r3: 78
+result: 6
+r3 &= 1
+r3 <<= 3
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+r1 = 5
+callx r2
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== one by an index, the second is wrong
+callx
+refuse: reads r3, which has no value here
+r3 &= 1
+r3 <<= 3
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+r3 = function 1 ll
+callx r2
+r0 = r3
+exit
+-- function 1
+r0 = r1
+exit
+-- function 2
+r0 = r1
+exit
+
+== one by an index, and what the second gives is out of bounds
+callx
+refuse: behind its end
+r6 = r4
+r3 &= 1
+r3 <<= 3
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+callx r2
+r6 += r0
+r0 = *(u8 *)(r6 + 0)
+exit
+-- function 1
+r0 = 255
+exit
+-- function 2
+r0 = 256
+exit
+
+== no function where there is none: null is asked for
+callx
+accept
+r3: 2
+result: 9
+r0 = 9
+if r3 > 2 goto out
+r3 <<= 3
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+if r2 == 0 goto out
+r1 = 5
+callx r2
+out:
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== null is not asked for
+callx
+refuse: calls helper 0
+r0 = 9
+if r3 > 2 goto out
+r3 <<= 3
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+r1 = 5
+callx r2
+out:
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== different numbers beside the functions
+callx
+refuse: neither the address of a function nor a known number of a helper
+r0 = 9
+if r3 > 4 goto out
+r3 <<= 3
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+if r2 == 0 goto out
+r1 = 5
+callx r2
+out:
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== a number from the table
+callx
+accept
+result: 5
+r1 = table_value 23 + 24 ll
+r0 = *(u64 *)(r1 + 0)
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== half of an address
+callx
+refuse: neither the address of a function nor a known number of a helper
+r1 = table_value 23 + 0 ll
+r2 = *(u32 *)(r1 + 0)
+callx r2
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== between two addresses
+callx
+refuse: neither the address of a function nor a known number of a helper
+r3 &= 7
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+callx r2
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== behind the table
+callx
+refuse: behind its end
+r3 &= 7
+r3 <<= 3
+r1 = table_value 23 + 0 ll
+r1 += r3
+r2 = *(u64 *)(r1 + 0)
+callx r2
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== written into
+callx
+refuse: writes into a table that programs may only read
+r1 = table_value 23 + 0 ll
+*(u64 *)(r1 + 0) = 1
+r0 = 0
+exit
+-- function 1
+r0 = r1
+r0 += 1
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== functions that the object does not have
+callx
+refuse: refers to a table of functions that the object does not have
+stricter: the kernel has none of the object's functions in its map
+r1 = table_value 23 + 0 ll
+r0 = 0
+exit
+-- function 1
+r0 = 0
+exit
+
+== one function of a table calls another of it
+callx
+accept
+result: 12
+r1 = table_value 23 + 0 ll
+r2 = *(u64 *)(r1 + 0)
+r1 = 10
+callx r2
+exit
+-- function 1
+r2 = table_value 23 + 8 ll
+r3 = *(u64 *)(r2 + 0)
+callx r3
+exit
+-- function 2
+r0 = r1
+r0 += 2
+exit
+
+== one function of a table calls itself
+callx
+refuse: nested more than 8 deep
+r1 = table_value 23 + 0 ll
+r2 = *(u64 *)(r1 + 0)
+callx r2
+exit
+-- function 1
+r2 = table_value 23 + 0 ll
+r3 = *(u64 *)(r2 + 0)
+callx r3
+exit
+-- function 2
+r0 = 0
+exit
+
+== a global function from a table
+callx
+refuse: calls the global function "a global function from a table" by its address
+r1 = table_value 23 + 0 ll
+r2 = *(u64 *)(r1 + 0)
+r1 = 5
+callx r2
+exit
+-- function 1: int (int)
+r0 = r1
+exit
+-- function 2
+r0 = 0
+exit
+
+== called back from a table without the option
+refuse: argument 2 of loop: must be a function
+r1 = table_value 23 + 0 ll
+r2 = *(u64 *)(r1 + 0)
+r1 = 3
+r3 = 0
+r4 = 0
+call 181
+r0 = 0
+exit
+-- function 1
+r0 = 0
+exit
+-- function 2
+r0 = 0
+exit
+
+== called back from a table
+callx
+accept
+result: 3
+*(u64 *)(r10 - 8) = 0
+r1 = table_value 23 + 0 ll
+r2 = *(u64 *)(r1 + 0)
+r1 = 3
+r3 = r10
+r3 += -8
+r4 = 0
+call 181
+r0 = *(u64 *)(r10 - 8)
+exit
+-- function 1
+r1 = *(u64 *)(r2 + 0)
+r1 += 1
+*(u64 *)(r2 + 0) = r1
+r0 = 0
+exit
+-- function 2
+r0 = 0
+exit
+
 why: bpf_conformance, tests/callx.data, and clang -O0: the register holds the number of a helper
 
 ; get_current_pid_tgid twice
