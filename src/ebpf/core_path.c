@@ -10,6 +10,7 @@
 
 #include "ebpf/ebpf_int.h"
 
+#define PRINTED_MAX 2000 /* bytes of a path in a message, after which no further name begins */
 #define DEPTH_MAX 32 /* unnamed structs in unnamed structs */
 
 /* ---- paths ----------------------------------------------------------------------------------------------------------------------- */
@@ -188,11 +189,13 @@ core_path_print(const struct core_path *path, struct text *out)
 
 	text_puts(out, kind == BTF_KIND_STRUCT ? "struct " : kind == BTF_KIND_UNION ? "union " : kind == BTF_KIND_TYPEDEF ? "" : "enum ");
 	text_puts(out, *typeinfo_name(path->root.types, path->root.id) ? typeinfo_name(path->root.types, path->root.id) : "(unnamed)");
-	for (uint32_t i = 0; i < path->n; i++)
+	for (uint32_t i = 0; i < path->n && out->len < PRINTED_MAX; i++)
 		if (path->steps[i].name)
 			text_printf(out, ".%s", path->steps[i].name);
 		else if (i)
 			text_printf(out, "[%u]", path->steps[i].index);
+	if (out->len >= PRINTED_MAX)
+		text_puts(out, "...");
 }
 
 /* ---- the same place in the target ---------------------------------------------------------------------------------------------------- */

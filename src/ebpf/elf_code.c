@@ -25,7 +25,7 @@ read_func(struct reader *r, struct symbol *symbol, struct section *section)
 			    section->name);
 	func = arena_alloc(r->arena, sizeof(*func));
 	func->name = arena_strdup(r->arena, symbol->name);
-	func->section = section->name;
+	func->section = arena_strdup(r->arena, section->name);
 	func->n_insns = (uint32_t)(size / sizeof(struct bpf_insn));
 	func->insns = arena_alloc(r->arena, size);
 	memcpy(func->insns, section->data + start, size);
@@ -150,7 +150,7 @@ refer_to_data(struct reader *r, struct func *func, uint32_t pc, const struct sym
 {
 	uint64_t addend = symbol->sym.st_value + (uint32_t)func->insns[pc].imm;
 
-	if (section->table == UINT32_MAX || symbol->sym.st_value > section->size || addend >= section->size)
+	if (section->table == UINT32_MAX || addend >= section->size)
 		return elf_fail(r,
 			    "function %s, instruction %u: refers to byte %llu of section %s, which has %llu",
 			    func->name, pc, (unsigned long long)addend, section->name,
@@ -233,18 +233,18 @@ relocate(struct reader *r, struct func *func, uint32_t pc, const struct symbol *
 
 	if (!section)
 		return refuse_extern(r, func, pc, symbol);
+	if (symbol->sym.st_value > section->size)
+		return elf_fail(r, "function %s, instruction %u: refers to \"%s\", byte %llu of section %s, which has %llu", func->name, pc, symbol->name,
+				(unsigned long long)symbol->sym.st_value, section->name, (unsigned long long)section->size);
 	if (is_local_call(insn) && section->kind == SECTION_CODE)
-		return refer_to_func(r, func, pc, symbol->sym.st_shndx,
-				     (int64_t)(symbol->sym.st_value & INT64_MAX) +
-					     ((int64_t)insn->imm + 1) * 8);
+		return refer_to_func(r, func, pc, symbol->sym.st_shndx, (int64_t)symbol->sym.st_value + ((int64_t)insn->imm + 1) * 8);
 	if (insn_is_wide(insn) && pc + 1 < func->n_insns) {
 		if (section->kind == SECTION_MAPS)
 			return refer_to_map(r, func, pc, symbol);
 		if (section->kind == SECTION_DATA)
 			return refer_to_data(r, func, pc, symbol, section);
 		if (section->kind == SECTION_CODE)
-			return refer_to_func_addr(r, func, pc, symbol->sym.st_shndx,
-						  (symbol->sym.st_value & INT64_MAX) + (uint32_t)insn->imm);
+			return refer_to_func_addr(r, func, pc, symbol->sym.st_shndx, symbol->sym.st_value + (uint32_t)insn->imm);
 	}
 	return elf_fail(r, "function %s, instruction %u: a reference to \"%s\" in section %s cannot stand there",
 		    func->name, pc, symbol->name, section->name);

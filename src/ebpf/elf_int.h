@@ -21,7 +21,7 @@ struct section {
 	Elf64_Shdr shdr;
 	const uint8_t *data; /* size bytes, in libelf's memory; NULL for .bss */
 	uint64_t size;
-	uint32_t table; /* SECTION_DATA: index of the table, UINT32_MAX before */
+	uint32_t table; /* SECTION_DATA, and contents of a table of .maps: index of the table, UINT32_MAX before */
 };
 
 struct symbol {
@@ -51,6 +51,8 @@ struct reader {
 	uint64_t n_steps; /* see elf_steps */
 	bool is_outline; /* only tables of known kinds, and types; what is not known is passed over */
 	Elf *elf;
+	void *bytes;            /* the file */
+	size_t len;
 	struct typeinfo *types; /* NULL: the file has none */
 	uint32_t maps_type;     /* BTF_KIND_DATASEC of .maps; 0: there is none */
 	struct section *sections;
@@ -59,6 +61,7 @@ struct reader {
 	size_t n_symbols;
 	struct placed *placed; /* sorted by section and start */
 	uint32_t n_placed;
+	uint32_t n_maps;        /* variables of .maps, tables or not */
 	struct kept_text last_file, last_line; /* of the last line information */
 };
 

@@ -13,7 +13,9 @@
  * lines (struct func, `lines`) instead of spans, and CO-RE relocations wait for core_apply (core.c).
  *
  * Nothing in the file is trusted: libelf checks the outer shape, typeinfo.c the BTF; every offset, size, index and name that is
- * taken from it is checked here before use.
+ * taken from it is checked here before use. Sections take together no more than the file, so that what is copied out of them does not either:
+ * a byte of the file is in one section, one function, one table's contents. What a file can ask for more often than it has bytes is
+ * counted (elf_steps).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +29,7 @@
 #include "ebpf/elf_int.h"
 
 #define FILE_MAX     (64u << 20)
+#define SECTIONS_MAX 65535u /* libelf takes some hundred bytes for each */
 #define SYMBOLS_MAX  (1u << 18)
 #define NAME_LEN_MAX 1023
 
@@ -149,7 +152,6 @@ read_section(struct reader *r, size_t i, size_t names)
 	section->name = name_at(r, names, shdr->sh_name);
 	if (!section->name)
 		return elf_fail(r, "section %zu has no valid name", i);
-	section->name = arena_strdup(r->arena, section->name);
 	section->table = UINT32_MAX;
 	section->kind = section_kind(section);
 	section->size = shdr->sh_size;
@@ -162,13 +164,35 @@ read_section(struct reader *r, size_t i, size_t names)
 	return 0;
 }
 
+/* Sections that lie over each other would let a small file cost much: each of them is copied, looked through, summed up. */
+static int
+check_extent(struct reader *r)
+{
+	uint64_t total = 0;
+
+	if (elf_getshdrnum(r->elf, &r->n_sections))
+		return elf_fail(r, "the table of sections is damaged: %s", elf_errmsg(-1));
+	if (r->n_sections > SECTIONS_MAX)
+		return elf_fail(r, "more than %u sections", SECTIONS_MAX);
+	for (size_t i = 1; i < r->n_sections; i++) {
+		Elf_Scn *scn = elf_getscn(r->elf, i);
+		const Elf64_Shdr *shdr = scn ? elf64_getshdr(scn) : NULL;
+
+		if (!shdr)
+			return elf_fail(r, "section %zu is damaged: %s", i, elf_errmsg(-1));
+		if (shdr->sh_type != SHT_NOBITS && shdr->sh_type != SHT_NULL)
+			total += shdr->sh_size > r->len ? r->len + 1 : shdr->sh_size;
+	}
+	return total > r->len ? elf_fail(r, "its sections reach past the end of the file, or lie over each other") : 0;
+}
+
 static int
 read_sections(struct reader *r)
 {
 	size_t names;
 	int err = 0;
 
-	if (elf_getshdrnum(r->elf, &r->n_sections) || elf_getshdrstrndx(r->elf, &names))
+	if (elf_getshdrstrndx(r->elf, &names))
 		return elf_fail(r, "the table of sections is damaged: %s", elf_errmsg(-1));
 	r->sections = arena_alloc(r->scratch, (r->n_sections + 1) * sizeof(*r->sections));
 	for (size_t i = 1; i < r->n_sections && !err; i++)
@@ -344,7 +368,11 @@ read_object(struct reader *r)
 	int err = check_header(r);
 
 	if (!err)
+		err = check_extent(r);
+	if (!err) {
+		elf_mend(r->bytes, r->len);
 		err = read_sections(r);
+	}
 	if (!err)
 		err = read_symbols(r);
 	if (!err)
@@ -375,17 +403,16 @@ read_object(struct reader *r)
 static struct object *
 read_bytes(struct reader r, const void *data, size_t len)
 {
-	void *copy;
 	int err;
 
 	r.scratch = arena_new();
-	copy = arena_alloc(r.scratch, len + 1); /* libelf wants memory that it may write to */
-	memcpy(copy, data, len);
-	elf_mend(copy, len);
+	r.bytes = arena_alloc(r.scratch, len + 1); /* libelf wants memory that it may write to */
+	r.len = len;
+	memcpy(r.bytes, data, len);
 	r.object = object_new(r.arena, arena_strdup(r.arena, r.path), NULL);
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		err = elf_fail(&r, "libelf is too old for this program");
-	else if (!(r.elf = elf_memory(copy, len)))
+	else if (!(r.elf = elf_memory(r.bytes, len)))
 		err = elf_fail(&r, "not an ELF file: %s", elf_errmsg(-1));
 	else
 		err = read_object(&r);

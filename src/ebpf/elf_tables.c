@@ -304,7 +304,7 @@ static int
 read_data(struct reader *r, struct section *section, const struct symbol *symbol)
 {
 	struct table table = {
-		.name = section->name, .kind = TABLE_ARRAY, .key_size = 4, .max_entries = 1, .mappable = true
+		.name = arena_strdup(r->arena, section->name), .kind = TABLE_ARRAY, .key_size = 4, .max_entries = 1, .mappable = true
 	};
 	const char *own = strchr(section->name + 1, '.');
 
@@ -336,8 +336,7 @@ static int
 read_contents(struct reader *r, const struct symbol *symbol)
 {
 	struct table *table = r->object->tables[symbol->index];
-	const struct section *section =
-		elf_section(r, arena_printf(r->scratch, INIT_PREFIX "%s", symbol->name));
+	struct section *section = elf_section(r, arena_printf(r->scratch, INIT_PREFIX "%s", symbol->name));
 	uint64_t expected = (uint64_t)table->max_entries * table->value_size;
 	void *init;
 
@@ -346,6 +345,9 @@ read_contents(struct reader *r, const struct symbol *symbol)
 	if (section->size != expected || table->kind != TABLE_ARRAY)
 		return elf_fail(r, "section %s has %llu bytes, the table %llu", section->name,
 			    (unsigned long long)section->size, (unsigned long long)expected);
+	if (section->table != UINT32_MAX)
+		return elf_fail(r, "section %s has the contents of two tables", section->name);
+	section->table = symbol->index;
 	init = arena_alloc(r->arena, section->size);
 	memcpy(init, section->data, section->size);
 	table->init = init;
@@ -364,7 +366,8 @@ elf_read_tables(struct reader *r)
 
 		if (!section || ELF64_ST_TYPE(symbol->sym.st_info) != STT_OBJECT)
 			continue;
-		if (r->object->n_tables == TABLES_MAX)
+		r->n_maps += section->kind == SECTION_MAPS;
+		if (r->object->n_tables == TABLES_MAX || r->n_maps > TABLES_MAX)
 			return elf_fail(r, "more than %d tables", TABLES_MAX);
 		if (section->kind == SECTION_MAPS) {
 			err = read_map(r, symbol);

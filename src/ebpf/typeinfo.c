@@ -21,6 +21,8 @@
 
 #define BYTES_MAX   (256u << 20)
 #define TYPES_MAX   (1u << 24)
+#define NAME_LEN_MAX 1023 /* the kernel takes half as much */
+#define MEMBERS_MAX (1u << 20) /* that are looked at for one, in structures without a name in each other */
 #define STEPS_MAX   64  /* typedefs and qualifiers before a type, arrays in arrays */
 #define SYSFS_BLOCK (8u << 20) /* read at once from a file that does not tell its size */
 
@@ -29,6 +31,7 @@ struct typeinfo {
 	uint8_t *data;               /* all of it, owned */
 	const char *strings;
 	uint32_t strings_len, strings_start; /* start: offset of the first string, after those of the base */
+	bool has_texts;              /* strings that are too long for names, of its own or the base's */
 	size_t len;                  /* of data */
 	uint32_t *offs;              /* of the types, in data; owned */
 	uint32_t n, cap, first;      /* types first to first + n - 1 are here; 0 is void and nowhere */
@@ -279,6 +282,13 @@ is_string(const struct typeinfo *info, uint32_t off)
 	return off < info->strings_start + info->strings_len;
 }
 
+/* A name that can be compared and shown without further thought. */
+static bool
+is_name(const struct typeinfo *info, uint32_t off)
+{
+	return is_string(info, off) && (!info->has_texts || strnlen(typeinfo_string(info, off), NAME_LEN_MAX + 1) <= NAME_LEN_MAX);
+}
+
 static bool
 is_type(const struct typeinfo *info, uint32_t id)
 {
@@ -291,7 +301,7 @@ members_are_good(const struct typeinfo *info, const struct btf_type *type)
 	const struct btf_member *members = type_members(type);
 
 	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++)
-		if (!is_string(info, members[i].name_off) || !is_type(info, members[i].type))
+		if (!is_name(info, members[i].name_off) || !is_type(info, members[i].type))
 			return false;
 	return true;
 }
@@ -302,7 +312,7 @@ params_are_good(const struct typeinfo *info, const struct btf_type *type)
 	const struct btf_param *params = type_params(type);
 
 	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++)
-		if (!is_string(info, params[i].name_off) || !is_type(info, params[i].type))
+		if (!is_name(info, params[i].name_off) || !is_type(info, params[i].type))
 			return false;
 	return is_type(info, type->type);
 }
@@ -324,7 +334,7 @@ enumerators_are_good(const struct typeinfo *info, const struct btf_type *type)
 	bool wide = BTF_INFO_KIND(type->info) == BTF_KIND_ENUM64;
 
 	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++)
-		if (!is_string(info, wide ? type_enums64(type)[i].name_off : type_enums(type)[i].name_off))
+		if (!is_name(info, wide ? type_enums64(type)[i].name_off : type_enums(type)[i].name_off))
 			return false;
 	return true;
 }
@@ -333,9 +343,12 @@ enumerators_are_good(const struct typeinfo *info, const struct btf_type *type)
 static bool
 refers_well(const struct typeinfo *info, const struct btf_type *type)
 {
-	if (!is_string(info, type->name_off))
+	uint32_t kind = BTF_INFO_KIND(type->info);
+
+	/* The text of a tag is no name. */
+	if (kind == BTF_KIND_DECL_TAG || kind == BTF_KIND_TYPE_TAG ? !is_string(info, type->name_off) : !is_name(info, type->name_off))
 		return false;
-	switch (BTF_INFO_KIND(type->info)) {
+	switch (kind) {
 	case BTF_KIND_PTR:
 	case BTF_KIND_TYPEDEF:
 	case BTF_KIND_VOLATILE:
@@ -368,7 +381,7 @@ check_types(const struct typeinfo *info, struct text *why)
 {
 	for (uint32_t i = 0; i < info->n; i++)
 		if (!refers_well(info, type_here(info, info->first + i)))
-			return bad(why, "type %u refers to a name or type that is not there", info->first + i);
+			return bad(why, "type %u refers to a name or type that is not there, or to a name of more than %u bytes", info->first + i, NAME_LEN_MAX);
 	return 0;
 }
 
@@ -376,6 +389,18 @@ static bool
 lies_inside(uint64_t start, uint64_t len, uint64_t size)
 {
 	return start <= size && len <= size - start;
+}
+
+/* One look at all strings, so that of most files no name has to be looked at. */
+static bool
+has_texts(const char *strings, uint32_t len)
+{
+	for (uint32_t at = 0, n; at < len; at += n + 1) {
+		n = (uint32_t)strlen(strings + at);
+		if (n > NAME_LEN_MAX)
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -402,6 +427,7 @@ parse(struct typeinfo *info, size_t len, struct text *why)
 	if (!header.str_len || info->strings[header.str_len - 1] || (!info->base && info->strings[0]) ||
 	    header.str_len > UINT32_MAX - info->strings_start)
 		return bad(why, "its table of names is damaged");
+	info->has_texts = has_texts(info->strings, info->strings_len) || (info->base && info->base->has_texts);
 	err = index_types(info, header.hdr_len + header.type_off, header.type_len, why);
 	return err ? err : check_types(info, why);
 }
@@ -507,7 +533,7 @@ typeinfo_free(struct typeinfo *info)
 }
 
 static bool
-find_member(const struct typeinfo *info, uint32_t id, const char *name, unsigned depth, struct typeinfo_member *found)
+find_member(const struct typeinfo *info, uint32_t id, const char *name, unsigned depth, uint32_t *left, struct typeinfo_member *found)
 {
 	const struct btf_type *type = typeinfo_plain(info, id, &id);
 	const struct btf_member *member = type ? type_members(type) : NULL;
@@ -515,14 +541,15 @@ find_member(const struct typeinfo *info, uint32_t id, const char *name, unsigned
 
 	if (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION)
 		return false;
-	for (; n; n--, member++) {
+	for (; n && *left; n--, member++) {
 		const char *its = typeinfo_string(info, member->name_off);
 
+		--*left;
 		if (strcmp(its, name) == 0) {
 			*found = (struct typeinfo_member){ member->type, member_bit_off(type, member), member_bits(type, member) };
 			return true;
 		}
-		if (!*its && depth < TYPEINFO_ANONYMOUS_MAX && find_member(info, member->type, name, depth + 1, found)) {
+		if (!*its && depth < TYPEINFO_ANONYMOUS_MAX && find_member(info, member->type, name, depth + 1, left, found)) {
 			found->bit_off += member_bit_off(type, member);
 			return true;
 		}
@@ -533,5 +560,5 @@ find_member(const struct typeinfo *info, uint32_t id, const char *name, unsigned
 bool
 typeinfo_member(const struct typeinfo *info, uint32_t id, const char *name, struct typeinfo_member *found)
 {
-	return find_member(info, id, name, 0, found);
+	return find_member(info, id, name, 0, &(uint32_t){ MEMBERS_MAX }, found);
 }
