@@ -25,6 +25,12 @@ struct lua_function {
 	unsigned loop; /* label of the innermost loop */
 };
 
+/* A Lua name in use, and the number that the next name made of it gets: t, t_2, t_3. */
+struct lua_name {
+	const char *s;
+	unsigned next;
+};
+
 /* A Lua chunk in the making. */
 struct chunk {
 	struct arena *arena;
@@ -39,7 +45,7 @@ struct chunk {
 	unsigned n_labels;
 	struct lua_var *vars; /* open hash table of 2^n slots */
 	uint32_t n_vars, cap_vars;
-	const char **names; /* open hash table of the Lua names in use */
+	struct lua_name *names; /* open hash table of the Lua names in use */
 	uint32_t n_names, cap_names;
 };
 

@@ -100,12 +100,12 @@ hash_name(const char *s)
 }
 
 /* Slot that holds `name`, or the free slot where it belongs. */
-static const char **
-name_slot(const char **names, uint32_t cap, const char *name)
+static struct lua_name *
+name_slot(struct lua_name *names, uint32_t cap, const char *name)
 {
 	uint32_t i = hash_name(name) & (cap - 1);
 
-	while (names[i] && strcmp(names[i], name) != 0)
+	while (names[i].s && strcmp(names[i].s, name) != 0)
 		i = (i + 1) & (cap - 1);
 	return &names[i];
 }
@@ -115,15 +115,15 @@ names_add(struct chunk *chunk, const char *name)
 {
 	if (chunk->n_names * 2 >= chunk->cap_names) {
 		uint32_t cap = chunk->cap_names ? chunk->cap_names * 2 : 256;
-		const char **names = arena_alloc(chunk->arena, cap * sizeof(*names));
+		struct lua_name *names = arena_alloc(chunk->arena, cap * sizeof(*names));
 
 		for (uint32_t i = 0; i < chunk->cap_names; i++)
-			if (chunk->names[i])
-				*name_slot(names, cap, chunk->names[i]) = chunk->names[i];
+			if (chunk->names[i].s)
+				*name_slot(names, cap, chunk->names[i].s) = chunk->names[i];
 		chunk->names = names;
 		chunk->cap_names = cap;
 	}
-	*name_slot(chunk->names, chunk->cap_names, name) = name;
+	*name_slot(chunk->names, chunk->cap_names, name) = (struct lua_name){ .s = name, .next = 2 };
 	chunk->n_names++;
 }
 
@@ -142,20 +142,27 @@ chunk_is_lua_name(const char *s, uint32_t len)
 	return true;
 }
 
-/* A Lua name not used before, as near to `name` as can be; bytes that Lua does not take become '_'. */
+/*
+ * A Lua name not used before, as near to `name` as can be; bytes that Lua does not take become '_'. Each name remembers how far it was
+ * counted up, or a script with thousands of temporaries would try thousands of names for each.
+ */
 const char *
 chunk_fresh_name(struct chunk *chunk, const char *name)
 {
 	char *base = arena_strdup(chunk->arena, name);
 	const char *fresh = base;
+	unsigned n;
 
 	for (char *at = base; *at; at++)
 		if (!chunk_is_lua_name(at, 1) && !(*at >= '0' && *at <= '9') && *at != 'K' && *at != 'G' &&
 		    *at != 'B')
 			*at = '_';
-	for (unsigned n = 2; *name_slot(chunk->names, chunk->cap_names, fresh); n++)
-		fresh = arena_printf(chunk->arena, "%s_%u", base, n);
+	n = name_slot(chunk->names, chunk->cap_names, base)->next;
+	while (name_slot(chunk->names, chunk->cap_names, fresh)->s)
+		fresh = arena_printf(chunk->arena, "%s_%u", base, n++);
 	names_add(chunk, fresh);
+	if (fresh != base)
+		name_slot(chunk->names, chunk->cap_names, base)->next = n;
 	return fresh;
 }
 
