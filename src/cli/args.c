@@ -280,9 +280,9 @@ const struct option_row option_rows[] = {
 	{ "-w", .flag = offsetof(struct args, write), .doc = "write the formatted scripts back", .only = "fmt" },
 	{ "-l", .flag = offsetof(struct args, list), .doc = "only list the scripts whose layout differs; status 1 if there are any", .only = "fmt" },
 	{ "-V", NULL, take_version, "version" },
-	{ "--version", NULL, take_version, "the same" },
+	{ "--version", NULL, take_version, "version, as -V" },
 	{ "-h", NULL, take_help, "this text" },
-	{ "--help", NULL, take_help, "the same" },
+	{ "--help", NULL, take_help, "this text, as -h" },
 	{ NULL },
 };
 

@@ -3,6 +3,7 @@
  * object: `ktap run FILE.o` and `ktap check FILE.o` for what a C compiler made for eBPF. Read, fitted to the kernel's types (--btf FILE: to
  * those of a file), then run, or shown to our verifier.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -103,9 +104,9 @@ close_object(struct opened *o)
 bool
 is_object_file(const char *path)
 {
-	char magic[4] = "";
+	char magic[SELFMAG] = "";
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool is = fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+	bool is = fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, ELFMAG, SELFMAG) == 0;
 
 	if (fd >= 0)
 		close(fd);

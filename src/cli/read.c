@@ -2,6 +2,7 @@
 /*
  * read: the text of a script, from a file, standard input or the command line.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -61,6 +62,10 @@ check_text(const struct args *args, const struct text *text, int err)
 	}
 	if (text->len > SCRIPT_MAX_LEN) {
 		complain("script '%s' is too long: a script can have %u bytes (1 MB) at most", shown_name(args), SCRIPT_MAX_LEN);
+		return STATUS_SCRIPT;
+	}
+	if (text->len >= SELFMAG && memcmp(text->s, ELFMAG, SELFMAG) == 0) {
+		complain("'%s' is an object file, not a script", shown_name(args));
 		return STATUS_SCRIPT;
 	}
 	return STATUS_OK;
