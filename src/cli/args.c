@@ -279,10 +279,10 @@ const struct option_row option_rows[] = {
 	{ "--text", .flag = offsetof(struct args, as_text), .doc = "write the recording as text", .only = "record" },
 	{ "-w", .flag = offsetof(struct args, write), .doc = "write the formatted scripts back", .only = "fmt" },
 	{ "-l", .flag = offsetof(struct args, list), .doc = "only list the scripts whose layout differs; status 1 if there are any", .only = "fmt" },
-	{ "-V", NULL, take_version, "version" },
-	{ "--version", NULL, take_version, "version, as -V" },
-	{ "-h", NULL, take_help, "this text" },
-	{ "--help", NULL, take_help, "this text, as -h" },
+	{ "-V", NULL, take_version, "show the version" },
+	{ "--version", NULL, take_version, "the same as -V" },
+	{ "-h", NULL, take_help, "show the usage" },
+	{ "--help", NULL, take_help, "the same as -h" },
 	{ NULL },
 };
 
