@@ -142,7 +142,7 @@ linear_layout(struct infer *infer, const struct node *call, struct stat_layout *
 			diag_error(infer->diags, arg->span, "hist-linear", "the limits of hist_linear() must be numbers, written out");
 			return false;
 		}
-		numbers[n] = minus ? -number->number : number->number;
+		numbers[n] = minus ? (int64_t)(0 - (uint64_t)number->number) : number->number; /* the least number is its own negative */
 	}
 	if (numbers[2] <= 0 || numbers[0] >= numbers[1] ||
 	    ((uint64_t)numbers[1] - (uint64_t)numbers[0] - 1) / (uint64_t)numbers[2] >= STAT_BUCKETS_MAX) {
