@@ -53,6 +53,14 @@ fail(struct run *run, enum exit_status status, const char *why, int err)
 	run->status = status;
 }
 
+/* "WHAT: cause" */
+static void
+fail_with(struct run *run, const char *what, int err)
+{
+	complain("%s: %s", what, strerror(-err));
+	run->status = STATUS_WORLD;
+}
+
 /* ---- attaching in the user engine ------------------------------------------------------------------------------------------------ */
 
 /* The event for the user engine that stands for any system call: raw tracepoints have no other there. */
@@ -179,7 +187,7 @@ pump(struct run *run)
 	int n = run->source->ops->pump(run->source, take_record, run);
 
 	if (n < 0)
-		fail(run, STATUS_WORLD, NULL, n);
+		fail_with(run, "events cannot be read", n);
 	return n > 0;
 }
 
@@ -234,7 +242,7 @@ show(struct run *run)
 	int err = tables_text(run->source, &text);
 
 	if (err < 0)
-		fail(run, STATUS_WORLD, "the tables cannot be read", err);
+		fail_with(run, "the tables cannot be read", err);
 	if (run->n_records)
 		text_printf(&text, "%" PRIu64 " record%s, %" PRIu64 " bytes\n", run->n_records, run->n_records == 1 ? "" : "s", run->n_bytes);
 	output_write(run->out, text.s ? text.s : "", text.len);
@@ -285,7 +293,7 @@ session_run_programs(struct object *object, struct events *events, struct source
 	if (run.out) {
 		err = output_free(run.out);
 		if (err < 0 && err != -EPIPE)
-			fail(&run, STATUS_WORLD, "output cannot be written", err);
+			fail_with(&run, "output cannot be written", err);
 		interrupt_close(&run.interrupt);
 	}
 	return run.status;
