@@ -61,7 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!code.n) /* there are no empty functions */
 		code_emit(&code, insn_exit());
 	object_add_func(object, func_from_code(&code, object->n_funcs ? "callee" : "entry", "raw_tp/test"));
-	reference_try(object, 0, &r3, 1, &n_checked);
+	reference_try(&(struct reference_program){ object, object->funcs[0], &handler_signature, 0 }, &r3, 1, &n_checked);
 	arena_free(arena);
 	return 0;
 }

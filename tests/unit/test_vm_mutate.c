@@ -148,7 +148,7 @@ try_program(const struct reference_program *program, struct counts *counts)
 	uint64_t r3[2] = { random_value(), random_value() };
 
 	counts->n++;
-	counts->n_accepted += reference_try_program(program, 8 - (uint32_t)(counts->n % 8), r3, ARRAY_SIZE(r3), &counts->n_checked);
+	counts->n_accepted += reference_try(program, r3, ARRAY_SIZE(r3), &counts->n_checked);
 }
 
 /* A copy of one compiled program, whose functions may be changed; its tables are those of the original. */
@@ -172,7 +172,7 @@ try_compiled(uint64_t n, struct counts *counts)
 	memcpy(object.funcs[0]->insns, original->funcs[program->func]->insns, object.funcs[0]->n_insns * sizeof(struct bpf_insn));
 	if (n >= ARRAY_SIZE(scripts))
 		mutate(&object);
-	try_program(&(struct reference_program){ &object, object.funcs[0], &signature }, counts);
+	try_program(&(struct reference_program){ &object, object.funcs[0], &signature, n }, counts);
 	arena_free(arena);
 }
 
@@ -184,7 +184,7 @@ try_random(uint64_t n, struct counts *counts)
 
 	make_program(object, n, true);
 	mutate(object);
-	try_program(&(struct reference_program){ object, object->funcs[0], &handler_signature }, counts);
+	try_program(&(struct reference_program){ object, object->funcs[0], &handler_signature, n }, counts);
 	arena_free(arena);
 }
 

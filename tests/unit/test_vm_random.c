@@ -30,14 +30,14 @@ try_programs(uint64_t n, const struct vm_signature *signature)
 	for (uint64_t i = 0; i < n; i++) {
 		struct arena *arena = arena_new();
 		struct object *object = fixture_object(arena);
-		struct reference_program program = { .object = object, .signature = signature };
+		struct reference_program program = { .object = object, .signature = signature, .seed = first + i };
 		uint64_t r3[3];
 
 		make_program(object, first + i, true);
 		program.entry = object->funcs[0];
 		for (size_t v = 0; v < ARRAY_SIZE(r3); v++)
 			r3[v] = random_value();
-		n_accepted += reference_try_program(&program, 8 - (uint32_t)(i % 8), r3, ARRAY_SIZE(r3), &n_checked);
+		n_accepted += reference_try(&program, r3, ARRAY_SIZE(r3), &n_checked);
 		arena_free(arena);
 	}
 	print_message("# %llu programs, %llu accepted, %llu times were registers compared with what was foreseen\n",

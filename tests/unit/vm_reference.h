@@ -25,20 +25,39 @@
 
 #define VISITS_MAX 64 /* states kept an instruction; where there are more, the check is left out */
 #define VISITS_FUNCS_MAX 8
+#define RINGBUF_BYTES (1u << 15)
 
-/* States in which the verifier looked at the instructions of a function; arrays of func->n_insns. */
+/* A state in which the verifier looked at an instruction: the registers that this one reads, in their order. */
+struct visit {
+	struct visit *next;
+	struct reg regs[];
+};
+
+/* Those of the instructions of a function; arrays of func->n_insns. */
 struct visits {
 	const struct func *func;
 	uint32_t *n;
-	struct reg (**states)[11];
+	struct visit **last;
 };
 
-struct reference {
+/* What the verifier foresaw when it followed the paths in one way. */
+struct foreseen {
+	struct arena *arena;
+	bool strict;              /* every number was to be foreseen */
+	struct visits visits[VISITS_FUNCS_MAX];
+};
+
+/* A program to be tried: the entry, of an object, and what it is called with. */
+struct reference_program {
 	struct object *object;
 	const struct func *entry;
 	const struct vm_signature *signature; /* r1 a record, r4 scratch memory or nothing, as a handler's */
-	struct visits visits[VISITS_FUNCS_MAX];
-	bool strict;              /* every number was to be foreseen */
+	uint64_t seed; /* of a program of chance, which alone gives it again, and the way it is tried */
+};
+
+struct reference {
+	struct reference_program program;
+	struct foreseen foreseen[2]; /* by checkpoints that cover all numbers, and those that matter */
 	bool calls_back;          /* may take longer than anybody waits for */
 	bool abandoned;           /* it did */
 	bool depends_on_address;  /* compares or reads what differs from run to run */
@@ -55,100 +74,16 @@ struct reference {
 static inline void
 reference_fail(const struct reference *ref, const struct func *func, uint32_t pc, const char *what)
 {
-	fprintf(stderr, "%s, at %s:%u, r3 = %#llx\n", what, func->name, (unsigned)pc, (unsigned long long)ref->args[2]);
+	fprintf(stderr, "seed %llu: %s, at %s:%u, r3 = %#llx\n", (unsigned long long)ref->program.seed, what, func->name, (unsigned)pc,
+		(unsigned long long)ref->args[2]);
 	for (uint32_t i = 0; i < 11; i++)
 		fprintf(stderr, "r%u = %#llx\n", (unsigned)i, (unsigned long long)ref->reg[i]);
-	for (uint32_t i = 0; i < ref->object->n_funcs; i++)
-		disasm_func(ref->object->funcs[i], NULL, stderr);
+	for (uint32_t i = 0; i < ref->program.object->n_funcs; i++)
+		disasm_func(ref->program.object->funcs[i], NULL, stderr);
 	abort();
 }
 
-/* ---- what the verifier said ---------------------------------------------------------------------------- */
-
-static inline struct visits *
-reference_visits(struct reference *ref, const struct func *func)
-{
-	struct visits *visits = ref->visits;
-
-	while (visits->func && visits->func != func)
-		visits++;
-	assert(visits < ref->visits + VISITS_FUNCS_MAX);
-	if (!visits->func) {
-		visits->func = func;
-		visits->n = calloc(func->n_insns, sizeof(*visits->n));
-		visits->states = calloc(func->n_insns, sizeof(*visits->states));
-	}
-	return visits;
-}
-
-static inline void
-reference_visits_free(struct reference *ref)
-{
-	for (struct visits *visits = ref->visits; visits < ref->visits + VISITS_FUNCS_MAX && visits->func; visits++) {
-		for (uint32_t i = 0; i < visits->func->n_insns; i++)
-			free(visits->states[i]);
-		free(visits->states);
-		free(visits->n);
-	}
-}
-
-static inline uint32_t
-reference_record_size(const struct reference *ref)
-{
-	return ref->signature->args[0].size;
-}
-
-static inline uint32_t
-reference_scratch_size(const struct reference *ref)
-{
-	return ref->signature->args[3].size;
-}
-
-static inline void
-reference_visit(void *arg, const struct func *func, uint32_t pc, const struct reg *regs)
-{
-	struct reference *ref = arg;
-	struct visits *visits = reference_visits(ref, func);
-
-	if (!visits->states[pc])
-		visits->states[pc] = malloc(VISITS_MAX * sizeof(*visits->states[pc]));
-	if (visits->n[pc] < VISITS_MAX)
-		memcpy(visits->states[pc][visits->n[pc]], regs, 11 * sizeof(*regs));
-	visits->n[pc]++;
-}
-
-static inline bool
-reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t value)
-{
-	uint64_t off = (uint64_t)(int64_t)reg->off;
-	size_t len;
-
-	if (reg->nullable && !value)
-		return true;
-	if ((reg->kind == REG_TABLE || reg->kind == REG_VALUE) && reg->index >= ref->object->n_tables)
-		return true; /* of a table that another holds */
-	switch (reg->kind) {
-	case REG_UNSET:
-		return false;
-	case REG_SCALAR:
-		return scalar_has(&reg->s, value);
-	case REG_STACK:
-		return scalar_has(&reg->s, value - (uintptr_t)ref->stack - (reg->index + 1) * VM_STACK_SIZE - off);
-	case REG_MEM:
-	case REG_RDONLY:
-		return scalar_has(&reg->s, value - ref->args[reg->index] - off);
-	case REG_FUNC:
-		return value == func_handle(reg->index);
-	case REG_TABLE:
-		return value == (uintptr_t)&ref->run.vm->tables[reg->index];
-	case REG_VALUE:
-		if (ref->object->tables[reg->index]->max_entries > 1 || ref->object->tables[reg->index]->kind != TABLE_ARRAY)
-			return true;
-		return scalar_has(&reg->s, value - (uintptr_t)array_memory(&ref->run.vm->tables[reg->index], &len) - off);
-	default:
-		return true;
-	}
-}
+/* ---- what instructions read ----------------------------------------------------------------------------- */
 
 /* Arguments of a helper that are looked at, all or sizes only. */
 static inline uint32_t
@@ -196,65 +131,176 @@ reference_reads(const struct bpf_insn *insn, const struct insn_info *info)
 	}
 }
 
-/* Bit n: what follows from this state at this instruction rests on the number in register n. */
-static inline uint32_t
-reference_relies(const struct bpf_insn *insn, const struct insn_info *info, const struct reg *regs)
-{
-	bool has_src = BPF_SRC(insn->code) == BPF_X;
-	const struct reg *dst = &regs[insn->dst_reg], *src = &regs[insn->src_reg];
-	struct scalar imm = scalar_const((uint64_t)(int64_t)insn->imm);
-	uint32_t both = 1u << insn->dst_reg | (has_src ? 1u << insn->src_reg : 0);
+/* ---- what the verifier said ---------------------------------------------------------------------------- */
 
-	if (info->shape == SHAPE_CALL)
-		return reference_call_reads(insn, true);
-	if (info->shape == SHAPE_ALU && BPF_OP(insn->code) != BPF_MOV && has_src && (dst->kind == REG_SCALAR) != (src->kind == REG_SCALAR))
-		return both;
-	if (info->shape == SHAPE_COND && dst->kind == REG_SCALAR && (!has_src || src->kind == REG_SCALAR) &&
-	    scalar_branch(insn, &dst->s, has_src ? &src->s : &imm) >= 0)
-		return both;
-	return 0;
+static inline struct visits *
+reference_visits(struct foreseen *foreseen, const struct func *func)
+{
+	struct visits *visits = foreseen->visits;
+
+	while (visits->func && visits->func != func)
+		visits++;
+	assert(visits < foreseen->visits + VISITS_FUNCS_MAX);
+	if (!visits->func) {
+		visits->func = func;
+		visits->n = arena_alloc(foreseen->arena, func->n_insns * sizeof(*visits->n));
+		visits->last = arena_alloc(foreseen->arena, func->n_insns * sizeof(*visits->last));
+	}
+	return visits;
+}
+
+static inline uint32_t
+reference_record_size(const struct reference *ref)
+{
+	return ref->program.signature->args[0].size;
+}
+
+static inline uint32_t
+reference_scratch_size(const struct reference *ref)
+{
+	return ref->program.signature->args[3].size;
+}
+
+static inline uint32_t
+reference_reads_at(const struct func *func, uint32_t pc)
+{
+	return reference_reads(&func->insns[pc], insn_info(&func->insns[pc]));
+}
+
+static inline void
+reference_visit(void *arg, const struct func *func, uint32_t pc, const struct reg *regs)
+{
+	struct foreseen *foreseen = arg;
+	struct visits *visits = reference_visits(foreseen, func);
+	uint32_t reads = reference_reads_at(func, pc), n = 0;
+	struct visit *visit;
+
+	if (visits->n[pc]++ >= VISITS_MAX)
+		return;
+	visit = arena_alloc(foreseen->arena, sizeof(*visit) + (unsigned)__builtin_popcount(reads) * sizeof(*regs));
+	for (uint32_t i = 0; i < 11; i++)
+		if (reads >> i & 1)
+			visit->regs[n++] = regs[i];
+	visit->next = visits->last[pc];
+	visits->last[pc] = visit;
+}
+
+/* What was known of a register that the instruction reads. */
+static inline const struct reg *
+visit_reg(const struct visit *visit, uint32_t reads, uint32_t regno)
+{
+	assert(reads >> regno & 1);
+	return &visit->regs[__builtin_popcount(reads & ((1u << regno) - 1))];
 }
 
 static inline bool
-reference_state_fits(const struct reference *ref, const struct bpf_insn *insn, const struct reg *regs, uint32_t reads)
+reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t value)
 {
-	uint32_t relies = ref->strict ? UINT32_MAX : reference_relies(insn, insn_info(insn), regs);
+	uint64_t off = (uint64_t)(int64_t)reg->off;
+	size_t len;
+
+	if (reg->nullable && !value)
+		return true;
+	if ((reg->kind == REG_TABLE || reg->kind == REG_VALUE) && reg->index >= ref->program.object->n_tables)
+		return true; /* of a table that another holds */
+	switch (reg->kind) {
+	case REG_UNSET:
+		return false;
+	case REG_SCALAR:
+		return scalar_has(&reg->s, value);
+	case REG_STACK:
+		return scalar_has(&reg->s, value - (uintptr_t)ref->stack - (reg->index + 1) * VM_STACK_SIZE - off);
+	case REG_MEM:
+	case REG_RDONLY:
+		return scalar_has(&reg->s, value - ref->args[reg->index] - off);
+	case REG_FUNC:
+		return value == func_handle(reg->index);
+	case REG_TABLE:
+		return value == (uintptr_t)&ref->run.vm->tables[reg->index];
+	case REG_VALUE:
+		if (ref->program.object->tables[reg->index]->max_entries > 1 || ref->program.object->tables[reg->index]->kind != TABLE_ARRAY)
+			return true;
+		return scalar_has(&reg->s, value - (uintptr_t)array_memory(&ref->run.vm->tables[reg->index], &len) - off);
+	default:
+		return true;
+	}
+}
+
+/* Bit n: what follows from this state at this instruction rests on the number in register n. */
+static inline uint32_t
+reference_relies(const struct bpf_insn *insn, const struct insn_info *info, const struct visit *visit, uint32_t reads)
+{
+	bool has_src = BPF_SRC(insn->code) == BPF_X;
+	struct scalar imm = scalar_const((uint64_t)(int64_t)insn->imm);
+	const struct reg *dst, *src;
+
+	if (info->shape == SHAPE_CALL)
+		return reference_call_reads(insn, true);
+	if (info->shape != SHAPE_COND && (info->shape != SHAPE_ALU || BPF_OP(insn->code) == BPF_MOV || !has_src))
+		return 0;
+	dst = visit_reg(visit, reads, insn->dst_reg);
+	src = has_src ? visit_reg(visit, reads, insn->src_reg) : NULL;
+	if (info->shape == SHAPE_ALU)
+		return (dst->kind == REG_SCALAR) != (src->kind == REG_SCALAR) ? reads : 0;
+	if (dst->kind != REG_SCALAR || (src && src->kind != REG_SCALAR))
+		return 0;
+	return scalar_branch(insn, &dst->s, src ? &src->s : &imm) >= 0 ? reads : 0;
+}
+
+/* `needed`: of the registers that the instruction reads, those that matter here. */
+static inline bool
+reference_state_fits(const struct reference *ref, const struct foreseen *foreseen, const struct bpf_insn *insn, const struct visit *visit, uint32_t reads,
+		     uint32_t needed)
+{
+	uint32_t relies = foreseen->strict ? UINT32_MAX : reference_relies(insn, insn_info(insn), visit, reads);
 
 	for (uint32_t i = 0; i < 11; i++) {
-		if (!(reads >> i & 1) || (regs[i].kind == REG_SCALAR && !(relies >> i & 1)))
-			continue;
-		if (!reference_reg_fits(ref, &regs[i], ref->reg[i]))
+		const struct reg *reg = needed >> i & 1 ? visit_reg(visit, reads, i) : NULL;
+
+		if (reg && (reg->kind != REG_SCALAR || relies >> i & 1) && !reference_reg_fits(ref, reg, ref->reg[i]))
 			return false;
 	}
 	return true;
 }
 
-static inline void
-reference_check(struct reference *ref, const struct func *func, uint32_t pc)
+/* Two addresses are compared, or subtracted from each other: where tables and records lie differs from run to run. */
+static inline bool
+reference_is_address_met(const struct bpf_insn *insn, const struct visit *visit, uint32_t reads)
 {
-	struct visits *visits = reference_visits(ref, func);
-	uint32_t reads = reference_reads(&func->insns[pc], insn_info(&func->insns[pc]));
+	bool is_subtraction = BPF_CLASS(insn->code) == BPF_ALU64 && BPF_OP(insn->code) == BPF_SUB;
+
+	if (BPF_SRC(insn->code) != BPF_X || (insn_info(insn)->shape != SHAPE_COND && !is_subtraction))
+		return false;
+	return visit_reg(visit, reads, insn->src_reg)->kind != REG_SCALAR;
+}
+
+static inline void
+reference_check_foreseen(struct reference *ref, struct foreseen *foreseen, const struct func *func, uint32_t pc)
+{
+	const struct bpf_insn *insn = &func->insns[pc];
+	struct visits *visits = reference_visits(foreseen, func);
+	uint32_t reads = reference_reads_at(func, pc);
+	uint32_t needed = insn_info(insn)->shape == SHAPE_EXIT && ref->depth ? 0 : reads; /* a function need not return anything */
+	const struct visit *visit = visits->last[pc];
 
 	if (visits->n[pc] > VISITS_MAX)
 		return;
-	if (!visits->n[pc])
+	if (!visit)
 		reference_fail(ref, func, pc, "runs an instruction that the verifier did not look at");
-	if (insn_info(&func->insns[pc])->shape == SHAPE_EXIT && ref->depth)
-		reads = 0; /* a function need not return anything */
-	for (uint32_t i = 0; i < visits->n[pc]; i++) {
-		const struct reg *regs = visits->states[pc][i];
+	while (visit && !reference_state_fits(ref, foreseen, insn, visit, reads, needed))
+		visit = visit->next;
+	if (!visit)
+		reference_fail(ref, func, pc, "a register holds what the verifier excluded");
+	ref->depends_on_address |= reference_is_address_met(insn, visit, reads);
+	ref->n_checked++;
+}
 
-		if (!reference_state_fits(ref, &func->insns[pc], regs, reads))
-			continue;
-		for (uint32_t r = 0; r < 11; r++)
-			if ((insn_info(&func->insns[pc])->shape == SHAPE_COND ||
-			     (BPF_CLASS(func->insns[pc].code) == BPF_ALU64 && BPF_OP(func->insns[pc].code) == BPF_SUB)) &&
-			    BPF_SRC(func->insns[pc].code) == BPF_X && regs[func->insns[pc].src_reg].kind != REG_SCALAR)
-				ref->depends_on_address = true;
-		ref->n_checked++;
-		return;
-	}
-	reference_fail(ref, func, pc, "a register holds what the verifier excluded");
+static inline void
+reference_check(struct reference *ref, const struct func *func, uint32_t pc)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ref->foreseen); i++)
+		if (ref->foreseen[i].arena)
+			reference_check_foreseen(ref, &ref->foreseen[i], func, pc);
 }
 
 /* ---- running ----------------------------------------------------------------------------------------------- */
@@ -414,7 +460,7 @@ reference_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const
 	memset(ref->reg, 0, sizeof(ref->reg));
 	memcpy(&ref->reg[1], args, VM_CALLBACK_ARGS * sizeof(*args));
 	ref->reg[10] = frame;
-	r0 = reference_enter(ref, ref->object->funcs[(uint32_t)function]);
+	r0 = reference_enter(ref, ref->program.object->funcs[(uint32_t)function]);
 	memcpy(ref->reg, saved, sizeof(saved));
 	return r0;
 }
@@ -451,7 +497,7 @@ reference_call(struct reference *ref, const struct func *func, uint32_t pc)
 		return;
 	}
 	memcpy(saved, &reg[6], sizeof(saved));
-	reg[0] = reference_enter(ref, by_register ? ref->object->funcs[(uint32_t)callee] : func_callee(ref->object, func, pc));
+	reg[0] = reference_enter(ref, by_register ? ref->program.object->funcs[(uint32_t)callee] : func_callee(ref->program.object, func, pc));
 	memcpy(&reg[6], saved, sizeof(saved));
 }
 
@@ -505,12 +551,53 @@ reference_func(struct reference *ref, const struct func *func)
 	}
 }
 
-/* ---- both interpreters on the same input ----------------------------------------------------------------------- */
+/* ---- the same input to this interpreter, the fast one and machine code --------------------------------------------- */
 
 struct reference_world {
 	struct vm *vm;
+	const struct vm_program *program; /* NULL: run by this interpreter */
 	uint8_t *record, *scratch; /* blocks of their own, so that AddressSanitizer sees their ends */
 };
+
+/* The object's code names this table. */
+static inline bool
+reference_names_table(const struct object *object, uint32_t table)
+{
+	for (uint32_t f = 0; f < object->n_funcs; f++)
+		for (uint32_t r = 0; r < object->funcs[f]->n_relocs; r++) {
+			const struct reloc *reloc = &object->funcs[f]->relocs[r];
+
+			if (reloc->index == table && (reloc->kind == RELOC_TABLE || reloc->kind == RELOC_TABLE_VALUE))
+				return true;
+		}
+	return false;
+}
+
+/*
+ * The object as it is run: making tables is most of the work, so those that no code names are as small as can be, and ring buffers are no larger than
+ * the records of a few runs need.
+ */
+static inline struct object *
+reference_object(const struct object *object, struct arena *arena)
+{
+	static const struct table unused = { .name = "unused", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1 };
+	struct object *copy = arena_alloc(arena, sizeof(*copy));
+	bool has_outer = false;
+
+	*copy = *object;
+	copy->tables = arena_alloc(arena, object->n_tables * sizeof(*copy->tables));
+	for (uint32_t t = 0; t < object->n_tables; t++)
+		has_outer |= reference_names_table(object, t) && table_kind_holds_tables(object->tables[t]->kind);
+	for (uint32_t t = 0; t < object->n_tables; t++) {
+		struct table *table = arena_alloc(arena, sizeof(*table));
+
+		*table = has_outer || reference_names_table(object, t) ? *object->tables[t] : unused;
+		if (table->kind == TABLE_RINGBUF && table->max_entries > RINGBUF_BYTES)
+			table->max_entries = RINGBUF_BYTES;
+		copy->tables[t] = table;
+	}
+	return copy;
+}
 
 static inline struct reference_world
 reference_world(const struct reference *ref)
@@ -518,11 +605,27 @@ reference_world(const struct reference *ref)
 	struct reference_world w = { .record = malloc(reference_record_size(ref)), .scratch = malloc(reference_scratch_size(ref)) };
 	struct text why = { 0 };
 
-	w.vm = vm_new(ref->object, 2, &why);
+	w.vm = vm_new(ref->program.object, 2, &why);
 	if (!w.vm)
 		abort();
 	w.vm->random = 12345;
 	w.vm->boot_minus_monotonic = w.vm->tai_minus_monotonic = 0;
+	return w;
+}
+
+static inline struct reference_world
+reference_world_loaded(const struct reference *ref, enum vm_exec exec)
+{
+	struct reference_world w = reference_world(ref);
+	struct text why = { 0 };
+	int err;
+
+	vm_set_exec(w.vm, exec);
+	w.program = vm_load(w.vm, ref->program.entry, ref->program.signature, &why, &err);
+	if (!w.program) {
+		fprintf(stderr, "%s\n", why.s ? why.s : strerror(-err));
+		reference_fail(ref, ref->program.entry, 0, "refused the second time");
+	}
 	return w;
 }
 
@@ -547,11 +650,13 @@ reference_world_free(struct reference_world *w)
 static inline void
 reference_compare_tables(const struct reference *ref, const struct reference_world *slow, const struct reference_world *fast)
 {
-	for (uint32_t t = 0; t < ref->object->n_tables && !ref->depends_on_address; t++) {
+	const struct object *object = ref->program.object;
+
+	for (uint32_t t = 0; t < object->n_tables && !ref->depends_on_address; t++) {
 		static uint8_t key[2][VM_KEY_MAX], value[2][1 << 18];
 		uint8_t *last[2] = { NULL, NULL };
-		size_t len = (ref->object->tables[t]->value_size + 7) / 8 * 8 * 2; /* two CPUs */
-		enum table_kind kind = ref->object->tables[t]->kind;
+		size_t len = (object->tables[t]->value_size + 7) / 8 * 8 * 2; /* two CPUs */
+		enum table_kind kind = object->tables[t]->kind;
 		bool is_read = table_kind_has_keys(kind) && !table_kind_holds_tables(kind) && kind != TABLE_PROGRAMS;
 		int err = is_read && len <= sizeof(value[0]) ? 0 : -ENOENT;
 
@@ -561,27 +666,24 @@ reference_compare_tables(const struct reference *ref, const struct reference_wor
 		while (!err) {
 			err = vm_table_next(slow->vm, t, last[0], key[0]);
 			if (vm_table_next(fast->vm, t, last[1], key[1]) != err)
-				reference_fail(ref, ref->entry, 0, "a table has more entries");
+				reference_fail(ref, ref->program.entry, 0, "a table has more entries");
 			last[0] = key[0], last[1] = key[1];
-			if (!err && (memcmp(key[0], key[1], ref->object->tables[t]->key_size) ||
+			if (!err && (memcmp(key[0], key[1], object->tables[t]->key_size) ||
 				     vm_table_lookup(slow->vm, t, key[0], value[0]) || vm_table_lookup(fast->vm, t, key[1], value[1]) ||
 				     memcmp(value[0], value[1], len)))
-				reference_fail(ref, ref->entry, 0, "a table has other contents");
+				reference_fail(ref, ref->program.entry, 0, "a table has other contents");
 		}
 	}
 }
 
-/* Each of the two keeps its tables from run to run. */
-static inline void
-reference_run_once(struct reference *ref, struct reference_world *slow, struct reference_world *fast,
-		   const struct vm_program *program, uint64_t r3)
-{
-	static const struct vm_env env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "reference", .ktime_ns = 5 };
-	uint64_t args[5] = { (uintptr_t)fast->record, 0, r3, (uintptr_t)fast->scratch, 0 }, r0, r0_fast;
+static const struct vm_env reference_env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "reference", .ktime_ns = 5 };
 
+/* What this interpreter returns. */
+static inline uint64_t
+reference_run_slow(struct reference *ref, struct reference_world *slow, uint64_t r3)
+{
 	reference_world_fill(ref, slow, r3);
-	reference_world_fill(ref, fast, r3);
-	ref->run = (struct vm_run){ .vm = slow->vm, .env = &env, .call_back = reference_call_back };
+	ref->run = (struct vm_run){ .vm = slow->vm, .env = &reference_env, .call_back = reference_call_back };
 	memset(ref->reg, 0, sizeof(ref->reg));
 	memcpy(ref->args, (uint64_t[]){ (uintptr_t)slow->record, 0, r3, (uintptr_t)slow->scratch, 0 }, sizeof(ref->args));
 	memcpy(&ref->reg[1], ref->args, sizeof(ref->args));
@@ -590,55 +692,53 @@ reference_run_once(struct reference *ref, struct reference_world *slow, struct r
 	ref->reg[10] = (uintptr_t)ref->stack + VM_STACK_SIZE;
 	ref->depth = 0;
 	ref->n_steps = 0;
-	r0 = reference_func(ref, ref->entry);
-	if (ref->abandoned)
-		return;
-	r0_fast = vm_run(fast->vm, program, &env, args);
-	if (!ref->depends_on_address && (r0 != r0_fast || memcmp(slow->scratch, fast->scratch, reference_scratch_size(ref))))
-		reference_fail(ref, ref->entry, 0, "the interpreter gets another result");
+	return reference_func(ref, ref->program.entry);
 }
 
 static inline void
-reference_run_as(struct reference *ref, enum vm_exec exec, const uint64_t *r3, size_t n)
+reference_run_fast(const struct reference *ref, const struct reference_world *slow, struct reference_world *fast, uint64_t r3, uint64_t expected)
 {
-	struct reference_world slow = reference_world(ref), fast = reference_world(ref);
-	struct text why = { 0 };
-	struct vm_program *program;
-	int err;
+	uint64_t args[5] = { (uintptr_t)fast->record, 0, r3, (uintptr_t)fast->scratch, 0 }, r0;
 
-	vm_set_exec(fast.vm, exec);
-	program = vm_load(fast.vm, ref->entry, ref->signature, &why, &err);
-	if (!program) {
-		fprintf(stderr, "%s\n", why.s ? why.s : strerror(-err));
-		reference_fail(ref, ref->entry, 0, "refused the second time");
-	}
-	ref->stack = malloc(VM_FRAMES_MAX * VM_STACK_SIZE);
-	for (size_t i = 0; i < n; i++)
-		if (!ref->abandoned)
-			reference_run_once(ref, &slow, &fast, program, r3[i]);
-	if (!ref->abandoned)
-		reference_compare_tables(ref, &slow, &fast);
-	free(ref->stack);
-	reference_world_free(&slow);
-	reference_world_free(&fast);
+	reference_world_fill(ref, fast, r3);
+	r0 = vm_run(fast->vm, fast->program, &reference_env, args);
+	if (!ref->depends_on_address && (r0 != expected || memcmp(slow->scratch, fast->scratch, reference_scratch_size(ref))))
+		reference_fail(ref, ref->program.entry, 0, fast->vm->exec == VM_EXEC_INTERP ? "the interpreter gets another result" :
+			       "machine code gets another result");
 }
 
+/* Each of the three keeps its tables from run to run. */
 static inline void
 reference_run(struct reference *ref, const uint64_t *r3, size_t n)
 {
-	reference_run_as(ref, VM_EXEC_INTERP, r3, n);
-	reference_run_as(ref, VM_EXEC_AUTO, r3, n);
+	struct arena *arena = arena_new();
+	struct object *object = ref->program.object;
+	struct reference_world slow, fast[2];
+
+	ref->program.object = reference_object(object, arena);
+	slow = reference_world(ref);
+	fast[0] = reference_world_loaded(ref, VM_EXEC_INTERP);
+	fast[1] = reference_world_loaded(ref, VM_EXEC_AUTO);
+	ref->stack = malloc(VM_FRAMES_MAX * VM_STACK_SIZE);
+	for (size_t i = 0; i < n && !ref->abandoned; i++) {
+		uint64_t r0 = reference_run_slow(ref, &slow, r3[i]);
+
+		for (size_t f = 0; f < ARRAY_SIZE(fast) && !ref->abandoned; f++)
+			reference_run_fast(ref, &slow, &fast[f], r3[i], r0);
+	}
+	for (size_t f = 0; f < ARRAY_SIZE(fast); f++) {
+		if (!ref->abandoned)
+			reference_compare_tables(ref, &slow, &fast[f]);
+		reference_world_free(&fast[f]);
+	}
+	free(ref->stack);
+	reference_world_free(&slow);
+	ref->program.object = object;
+	arena_free(arena);
 }
 
 /* Paths of one program that are followed to their ends at most, in instructions. */
 #define REFERENCE_INSNS_MAX 20000
-
-/* A program to be tried: the entry, of an object, and what it is called with. */
-struct reference_program {
-	struct object *object;
-	const struct func *entry;
-	const struct vm_signature *signature;
-};
 
 /* Ways to follow the paths of a program, none of which may change the verdict. */
 static const struct reference_way {
@@ -652,40 +752,35 @@ static const struct reference_way {
 	{ "checkpoints where vm_load has them", PRUNE_USUAL, 0 },
 };
 
-/* What is made of a program if paths are followed so: vm_verify's result. With `ref`, it gets the states in which instructions were looked at. */
+/* What is made of a program if paths are followed so: vm_verify's result. With `foreseen`, it gets the states in which instructions were looked at. */
 static inline int
-reference_verify(const struct reference_program *program, const struct reference_way *way, struct reference *ref)
+reference_verify(const struct reference_program *program, const struct reference_way *way, struct foreseen *foreseen)
 {
-	const struct verify_watch watch = { .visit = ref ? reference_visit : NULL, .arg = ref, .pruning = way->pruning, .distance = way->distance,
-					    .insns_max = REFERENCE_INSNS_MAX };
-	const struct reference failed = { .object = program->object };
+	const struct verify_watch watch = { .visit = foreseen ? reference_visit : NULL, .arg = foreseen, .pruning = way->pruning,
+					    .distance = way->distance, .insns_max = REFERENCE_INSNS_MAX };
 	struct text why = { 0 };
 	int err = verify_watched(program->object, program->entry, program->signature, &watch, &why);
 
 	if (err && !why.s)
-		reference_fail(&failed, program->entry, 0, "refused without a word");
+		reference_fail(&(struct reference){ .program = *program }, program->entry, 0, "refused without a word");
 	text_fini(&why);
 	return err;
 }
 
-/* Runs a program that is accepted in this way on each r3, against what the verifier foresaw. Returns vm_verify's result. */
+/* The same, for a run. */
 static inline int
-reference_verify_and_run(const struct reference_program *program, const struct reference_way *way, const uint64_t *r3, size_t n,
-			 uint64_t *n_checked)
+reference_foresee(struct reference *ref, const struct reference_way *way)
 {
-	struct reference *ref = calloc(1, sizeof(*ref));
+	struct foreseen *foreseen = &ref->foreseen[way->pruning == PRUNE_EXACT ? 0 : 1];
 	int err;
 
-	ref->object = program->object;
-	ref->entry = program->entry;
-	ref->signature = program->signature;
-	ref->strict = way->pruning == PRUNE_EXACT;
-	err = reference_verify(program, way, ref);
-	if (!err)
-		reference_run(ref, r3, n);
-	*n_checked += ref->n_checked;
-	reference_visits_free(ref);
-	free(ref);
+	foreseen->arena = arena_new();
+	foreseen->strict = way->pruning == PRUNE_EXACT;
+	err = reference_verify(&ref->program, way, foreseen);
+	if (err) {
+		arena_free(foreseen->arena);
+		foreseen->arena = NULL;
+	}
 	return err;
 }
 
@@ -693,42 +788,40 @@ reference_verify_and_run(const struct reference_program *program, const struct r
 static inline int
 reference_agree(const struct reference_program *program, const struct reference_way *way, int before, int verdict)
 {
-	const struct reference ref = { .object = program->object };
-
 	if (before == -E2BIG || verdict == -E2BIG)
 		return before == -E2BIG ? verdict : before;
 	if (!before == !verdict)
 		return before;
 	fprintf(stderr, "%s, distance %u: the verdict is %d, of another way %d\n", way->name, (unsigned)way->distance, verdict, before);
-	reference_fail(&ref, program->entry, 0, "pruning changes the verdict");
+	reference_fail(&(struct reference){ .program = *program }, program->entry, 0, "pruning changes the verdict");
 	return 0;
 }
 
 /*
- * Verifies a program in all ways and, if it is accepted, runs it on each r3, against what was foreseen with checkpoints at this distance that cover all
+ * Verifies a program in all ways and, if it is accepted, runs it on each r3, against what was foreseen with checkpoints at some distance that cover all
  * numbers, and against what was with those that cover numbers that matter. Returns true if it was accepted.
  */
 static inline bool
-reference_try_program(const struct reference_program *program, uint32_t distance, const uint64_t *r3, size_t n, uint64_t *n_checked)
+reference_try(const struct reference_program *program, const uint64_t *r3, size_t n, uint64_t *n_checked)
 {
+	uint32_t distance = 8 - (uint32_t)(program->seed % 8);
 	const struct reference_way exact = { "run, all numbers", PRUNE_EXACT, distance }, usual = { "run, numbers that matter", PRUNE_USUAL, distance };
+	struct reference *ref = calloc(1, sizeof(*ref));
 	int verdict = -E2BIG, err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(reference_ways); i++)
 		verdict = reference_agree(program, &reference_ways[i], verdict, reference_verify(program, &reference_ways[i], NULL));
-	verdict = reference_agree(program, &exact, verdict, reference_verify_and_run(program, &exact, r3, n, n_checked));
-	err = reference_verify_and_run(program, &usual, r3, n, n_checked);
+	ref->program = *program;
+	verdict = reference_agree(program, &exact, verdict, reference_foresee(ref, &exact));
+	err = reference_foresee(ref, &usual);
 	reference_agree(program, &usual, verdict, err);
+	if (ref->foreseen[0].arena || ref->foreseen[1].arena)
+		reference_run(ref, r3, n);
+	*n_checked += ref->n_checked;
+	for (size_t i = 0; i < ARRAY_SIZE(ref->foreseen); i++)
+		arena_free(ref->foreseen[i].arena);
+	free(ref);
 	return !err;
-}
-
-/* The same with func 0 of an object that has the fixture's tables. */
-static inline bool
-reference_try(struct object *object, uint32_t distance, const uint64_t *r3, size_t n, uint64_t *n_checked)
-{
-	const struct reference_program program = { object, object->funcs[0], &handler_signature };
-
-	return reference_try_program(&program, distance, r3, n, n_checked);
 }
 
 #endif
