@@ -2,9 +2,9 @@
 /*
  * Memory that is freed all at once, and malloc that can be told to fail.
  *
- * An arena is a list of blocks; small requests share a block, large ones get one of their own. With KTAP_DEBUG_ARENA every
- * request is a block, so that AddressSanitizer knows its end. Relies on nothing; promises zeroed, aligned memory or the end of
- * the program: a compiler that ran out of memory has nothing better to do than to say so.
+ * An arena is a list of blocks; small requests share a block, large ones get one of their own. Blocks begin small, since many arenas live for one
+ * short program, and become larger. With KTAP_DEBUG_ARENA every request is a block, so that AddressSanitizer knows its end. Relies on
+ * nothing; promises zeroed, aligned memory or the end of the program: a compiler that ran out of memory has nothing better to do than to say so.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -13,14 +13,15 @@
 
 #include "base/base.h"
 
-#define BLOCK_SIZE (64u * 1024)
+#define BLOCK_MIN (4u * 1024)
+#define BLOCK_MAX (64u * 1024)
 #define ALIGNMENT 16
 
 /* Larger requests get a block of their own. */
 #ifdef KTAP_DEBUG_ARENA
 #define SHARED_MAX 0u
 #else
-#define SHARED_MAX (BLOCK_SIZE / 4)
+#define SHARED_MAX (BLOCK_MIN / 4)
 #endif
 
 struct block {
@@ -31,6 +32,7 @@ struct block {
 
 struct arena {
 	struct block *blocks; /* small requests are put into the first, while it has room */
+	size_t shared;        /* size of that one; 0: there was none so far */
 };
 
 static _Noreturn void
@@ -124,6 +126,14 @@ block_new(struct block **link, size_t size)
 	return block;
 }
 
+/* A block for small requests, twice as large as the one before. */
+static struct block *
+block_shared(struct arena *arena)
+{
+	arena->shared = !arena->shared ? BLOCK_MIN : arena->shared < BLOCK_MAX ? arena->shared * 2 : BLOCK_MAX;
+	return block_new(&arena->blocks, arena->shared);
+}
+
 void *
 arena_alloc(struct arena *arena, size_t size)
 {
@@ -137,7 +147,7 @@ arena_alloc(struct arena *arena, size_t size)
 	}
 	size = round_up(size ? size : 1, ALIGNMENT);
 	if (!block || block->size - block->used < size)
-		block = block_new(&arena->blocks, BLOCK_SIZE);
+		block = block_shared(arena);
 	p = block->data + block->used;
 	block->used += size;
 	return p;

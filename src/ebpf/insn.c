@@ -4,6 +4,7 @@
  * that constant folder, verifier and interpreter share. Everything here is generated from the rows; nothing allocates.
  */
 #include <endian.h>
+#include <string.h>
 
 #include "ebpf/ebpf.h"
 
@@ -13,6 +14,18 @@ static const struct insn_info insns[N_INSNS] = {
 			 .id = INSN_##id_, .code = code_, .select = SELECT_##select_, .value = value_ },
 #include "ebpf/insn.def"
 };
+
+/* Of opcodes that are one instruction whatever the other fields hold, as most are: 1 + its id. */
+static const uint8_t id_of_code[256] = {
+#define ID_IF_ANY(code, id) [code] = 1 + (id),
+#define ID_IF_OFF(code, id)
+#define ID_IF_IMM(code, id)
+#define ID_IF_SRC(code, id)
+#define INSN(id, name, code, select, value, shape, group, version, format) ID_IF_##select(code, INSN_##id)
+#include "ebpf/insn.def"
+};
+
+_Static_assert(N_INSNS < UINT8_MAX, "ids, and one more, fit into bytes");
 
 /*
  * Opcode, selecting field and its value in one number, for a switch over the rows; two rows that could not be told
@@ -38,7 +51,9 @@ insn_info(const struct bpf_insn *insn)
 {
 	const int32_t values[N_SELECTS] = { 0, insn->off, insn->imm, insn->src_reg };
 
-	for (int select = 0; select < N_SELECTS; select++) {
+	if (id_of_code[insn->code])
+		return &insns[id_of_code[insn->code] - 1];
+	for (int select = SELECT_ANY + 1; select < N_SELECTS; select++) {
 		enum insn_id id = id_of_key(KEY(insn->code, select, values[select]));
 
 		if (id != N_INSNS)
@@ -53,35 +68,56 @@ insn_info_of(enum insn_id id)
 	return &insns[id];
 }
 
-/* True if the row's format shows one of the directives in `letters`. */
-static bool
-format_has(const char *format, const char *letters)
+enum { FIELD_DST = 1, FIELD_SRC = 2, FIELD_OFF = 4, FIELD_IMM = 8 };
+
+/* The fields that a row's format shows. */
+static unsigned
+fields_shown(const char *format)
 {
-	for (const char *p = format; *p; p++) {
-		if (*p != '%')
-			continue;
-		p++;
-		for (const char *l = letters; *l; l++)
-			if (*p == *l)
-				return true;
+	unsigned shown = 0;
+
+	for (const char *p = strchr(format, '%'); p; p = strchr(p + 2, '%')) {
+		switch (p[1]) {
+		case 'd':
+		case 'D':
+			shown |= FIELD_DST;
+			break;
+		case 's':
+		case 'S':
+			shown |= FIELD_SRC;
+			break;
+		case 'o':
+		case 'j':
+			shown |= FIELD_OFF;
+			break;
+		case 'i':
+		case 'u':
+		case 'I':
+		case 'J':
+			shown |= FIELD_IMM;
+			break;
+		}
 	}
-	return false;
+	return shown;
 }
 
 const char *
 insn_reserved(const struct bpf_insn *insn)
 {
+	static const unsigned selecting[N_SELECTS] = { [SELECT_OFF] = FIELD_OFF, [SELECT_IMM] = FIELD_IMM, [SELECT_SRC] = FIELD_SRC };
 	const struct insn_info *info = insn_info(insn);
+	unsigned used;
 
 	if (!info)
 		return NULL;
-	if (insn->dst_reg && !format_has(info->format, "dD"))
+	used = fields_shown(info->format) | selecting[info->select];
+	if (insn->dst_reg && !(used & FIELD_DST))
 		return "dst";
-	if (insn->src_reg && info->select != SELECT_SRC && !format_has(info->format, "sS"))
+	if (insn->src_reg && !(used & FIELD_SRC))
 		return "src";
-	if (insn->off && info->select != SELECT_OFF && !format_has(info->format, "oj"))
+	if (insn->off && !(used & FIELD_OFF))
 		return "off";
-	if (insn->imm && info->select != SELECT_IMM && !format_has(info->format, "iuIJ"))
+	if (insn->imm && !(used & FIELD_IMM))
 		return "imm";
 	return NULL;
 }

@@ -8,6 +8,7 @@
  * verifier does (kernel/bpf/verifier.c, tnum.c): what is accepted here should be accepted there.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "vm/vm_int.h"
 
@@ -191,6 +192,7 @@ static bool
 scalar_settle(struct scalar *s)
 {
 	for (int i = 0; i < 3; i++) {
+		const struct scalar before = *s;
 		struct bits low;
 
 		range_meet_bits(&s->r64, s->bits, 64);
@@ -206,6 +208,8 @@ scalar_settle(struct scalar *s)
 		low.mask |= ~(uint64_t)UINT32_MAX;
 		if (!bits_meet(&s->bits, bits_between(s->r64.umin, s->r64.umax)) || !bits_meet(&s->bits, low))
 			return false;
+		if (memcmp(&before, s, sizeof(before)) == 0) /* nothing to tell any more */
+			break;
 	}
 	return true;
 }

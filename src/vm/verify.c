@@ -280,7 +280,7 @@ step_atomic(struct verifier *v, const struct bpf_insn *insn)
 static void
 mark_way(struct verifier *v, bool taken)
 {
-	func_info_of(v, frame_top(v)->func)->marks[v->state.pc] |= taken ? MARK_TAKEN : MARK_NOT_TAKEN;
+	frame_top(v)->info->marks[v->state.pc] |= taken ? MARK_TAKEN : MARK_NOT_TAKEN;
 }
 
 static void
@@ -613,9 +613,9 @@ step_result(bool ok)
 static enum step
 step_insn(struct verifier *v)
 {
-	const struct func *func = frame_top(v)->func;
-	const struct bpf_insn *insn = &func->insns[v->state.pc];
-	const struct insn_info *info = insn_info(insn);
+	const struct frame *frame = frame_top(v);
+	const struct bpf_insn *insn = &frame->func->insns[v->state.pc];
+	const struct insn_info *info = frame->info->rows[v->state.pc];
 	bool ok = false, dead = false;
 
 	switch ((enum insn_shape)info->shape) {
@@ -673,7 +673,7 @@ is_affordable(struct verifier *v)
 static enum step
 step(struct verifier *v)
 {
-	struct func_info *info = func_info_of(v, frame_top(v)->func);
+	struct func_info *info = frame_top(v)->info;
 	int known;
 
 	if (v->n_insns++ >= v->insns_max) {
@@ -766,7 +766,10 @@ follow_all_paths(struct verifier *v, const struct func *entry)
 
 	v->entry = entry;
 	v->state = (struct state){ .n_frames = 0 };
-	if (!frame_push(v, entry, 0) || !func_info_of(v, entry))
+	if (!frame_push(v, entry, 0))
+		return;
+	frame_top(v)->info = func_info_of(v, entry);
+	if (!frame_top(v)->info)
 		return;
 	if (v->is_global)
 		set_global_arguments(v, entry);

@@ -146,10 +146,9 @@ bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
 }
 
 static const char *
-bad_insn(const struct verifier *v, const struct func *func, uint32_t pc)
+bad_insn(const struct verifier *v, const struct func *func, uint32_t pc, const struct insn_info *info)
 {
 	const struct bpf_insn *insn = &func->insns[pc];
-	const struct insn_info *info = insn_info(insn);
 
 	if (!info)
 		return "not an instruction of eBPF";
@@ -180,8 +179,10 @@ check_insns(struct verifier *v, struct func_info *info)
 	const struct func *func = info->func;
 
 	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
-		const char *bad = bad_insn(v, func, pc);
+		const char *bad;
 
+		info->rows[pc] = insn_info(&func->insns[pc]);
+		bad = bad_insn(v, func, pc, info->rows[pc]);
 		if (bad)
 			return refuse_at(v, func, pc, bad);
 		info->marks[pc] |= MARK_START;
@@ -208,7 +209,7 @@ static bool
 reach_from(struct verifier *v, struct func_info *info, uint32_t pc, uint32_t *work, uint32_t *n)
 {
 	const struct bpf_insn *insn = &info->func->insns[pc];
-	const struct insn_info *row = insn_info(insn);
+	const struct insn_info *row = info->rows[pc];
 
 	if (row->shape == SHAPE_EXIT)
 		return true;
@@ -300,7 +301,7 @@ add_calls(struct verifier *v, struct func_info *info)
 		const struct func *referred;
 		struct func_info *callee;
 
-		if (!(info->marks[pc] & MARK_START))
+		if (!(info->marks[pc] & MARK_START) || (info->rows[pc]->shape != SHAPE_CALL && info->rows[pc]->shape != SHAPE_LD64))
 			continue;
 		info->has_tail_call |= insn_is_tail_call(&func->insns[pc]);
 		if (insn_calls_back(&func->insns[pc]))
@@ -322,13 +323,22 @@ add_calls(struct verifier *v, struct func_info *info)
 #define FUNCS_MAX 256 /* that a program consists of, as in the kernel */
 
 struct func_info *
+func_info_seen(const struct verifier *v, const struct func *func)
+{
+	struct func_info *info = v->infos;
+
+	while (info && info->func != func)
+		info = info->next;
+	return info;
+}
+
+struct func_info *
 func_info_of(struct verifier *v, const struct func *func)
 {
-	struct func_info *info;
+	struct func_info *info = func_info_seen(v, func);
 
-	for (info = v->infos; info; info = info->next)
-		if (info->func == func)
-			return info;
+	if (info)
+		return info;
 	if (!func->n_insns || func->n_insns > FUNC_INSNS_MAX) {
 		refuse(v, func->n_insns ? -E2BIG : -EINVAL, "function \"%s\" has %" PRIu32 " instructions; there must be 1 to %u",
 		       func->name ? func->name : "?", func->n_insns, FUNC_INSNS_MAX);
@@ -340,6 +350,7 @@ func_info_of(struct verifier *v, const struct func *func)
 	}
 	info = arena_alloc(v->arena, sizeof(*info));
 	info->func = func;
+	info->rows = arena_alloc(v->arena, func->n_insns * sizeof(*info->rows));
 	info->marks = arena_alloc(v->arena, func->n_insns);
 	info->checkpoints = arena_alloc(v->arena, func->n_insns * sizeof(struct checkpoint *));
 	if (!check_insns(v, info) || !check_reach(v, info))

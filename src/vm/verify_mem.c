@@ -78,7 +78,7 @@ stack_extent(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, str
 	if (extent->from < -VM_STACK_SIZE || extent->from >= 0 || extent->to > 0)
 		return refuse_reg(v, (int)regno, "touches stack from offset %" PRId64 " to %" PRId64 "; there is -%d to 0", extent->from,
 				  extent->to, VM_STACK_SIZE);
-	info = func_info_of(v, v->state.frames[reg->index]->func);
+	info = v->state.frames[reg->index]->info;
 	if (info->depth < (uint32_t)-extent->from)
 		info->depth = (uint32_t)-extent->from;
 	return true;
@@ -94,14 +94,6 @@ static uint8_t
 byte_bit(int64_t off)
 {
 	return (uint8_t)(1u << ((uint64_t)off & 7));
-}
-
-static struct slot *
-slot_at(struct frame *frame, uint32_t index)
-{
-	if (frame->n_slots <= index)
-		frame->n_slots = index + 1;
-	return &frame->slots[index];
 }
 
 /* Every byte was written, and none is part of an address. */

@@ -39,15 +39,25 @@ frame_top(struct verifier *v)
 	return v->state.frames[v->state.n_frames - 1];
 }
 
+/* The frame at this depth of the path that is followed. There is one for each depth, with room for all slots, made at its first use. */
+static struct frame *
+frame_at(struct verifier *v, uint32_t depth)
+{
+	if (!v->frames[depth])
+		v->frames[depth] = mem_alloc(frame_size(VM_SLOTS));
+	if (!v->frames[depth])
+		no_memory(v);
+	return v->frames[depth];
+}
+
 bool
 frame_push(struct verifier *v, const struct func *func, uint32_t return_pc)
 {
-	struct frame *frame = mem_alloc(frame_size(VM_SLOTS));
+	struct frame *frame = frame_at(v, v->state.n_frames);
 
 	if (!frame)
-		return no_memory(v);
-	frame->func = func;
-	frame->return_pc = return_pc;
+		return false;
+	*frame = (struct frame){ .func = func, .info = func_info_seen(v, func), .return_pc = return_pc };
 	/* What an earlier function left at this depth is not what this one reads. */
 	frame->written_regs = UINT16_MAX;
 	frame->written_slots = UINT64_MAX;
@@ -59,53 +69,72 @@ frame_push(struct verifier *v, const struct func *func, uint32_t return_pc)
 void
 frame_pop(struct verifier *v)
 {
-	free(v->state.frames[--v->state.n_frames]);
+	v->state.n_frames--;
 }
+
+struct slot *
+slot_at(struct frame *frame, uint32_t index)
+{
+	if (frame->n_slots <= index) {
+		memset(&frame->slots[frame->n_slots], 0, (index + 1 - frame->n_slots) * sizeof(struct slot));
+		frame->n_slots = index + 1;
+	}
+	return &frame->slots[index];
+}
+
+/* ---- states that are kept ------------------------------------------------------------------------------ */
 
 static void
-state_free(struct state *state)
+kept_free(struct state *kept)
 {
-	while (state->n_frames)
-		free(state->frames[--state->n_frames]);
+	while (kept->n_frames)
+		free(kept->frames[--kept->n_frames]);
 }
 
-/* Copy of a frame with room for `room` slots, of which those in use are copied. */
-static struct frame *
-frame_copy(const struct frame *frame, uint32_t room)
+/* The same, and it does not count any more. */
+static void
+kept_drop(struct verifier *v, struct state *kept)
 {
-	struct frame *copy = mem_alloc(frame_size(room));
-
-	if (copy)
-		memcpy(copy, frame, frame_size(frame->n_slots));
-	return copy;
+	for (uint32_t i = 0; i < kept->n_frames; i++)
+		v->bytes -= frame_size(kept->frames[i]->n_slots);
+	kept_free(kept);
 }
 
+/* Keeps a copy of the state. False: refused, and there is nothing to free. */
 static bool
-state_copy(struct verifier *v, struct state *to, const struct state *from, bool full)
+state_keep(struct verifier *v, struct state *kept)
 {
-	*to = *from;
-	for (to->n_frames = 0; to->n_frames < from->n_frames; to->n_frames++) {
-		const struct frame *frame = from->frames[to->n_frames];
+	*kept = v->state;
+	for (kept->n_frames = 0; kept->n_frames < v->state.n_frames; kept->n_frames++) {
+		const struct frame *frame = v->state.frames[kept->n_frames];
+		size_t size = frame_size(frame->n_slots);
+		struct frame *copy = mem_realloc(NULL, size); /* all of it is written */
 
-		to->frames[to->n_frames] = frame_copy(frame, full ? VM_SLOTS : frame->n_slots);
-		if (!to->frames[to->n_frames]) {
-			state_free(to);
+		if (!copy) {
+			kept_free(kept);
 			return no_memory(v);
 		}
-		if (!full)
-			v->bytes += frame_size(frame->n_slots);
+		memcpy(copy, frame, size);
+		kept->frames[kept->n_frames] = copy;
+		v->bytes += size;
 	}
-	if (v->bytes > VM_STATE_BYTES_MAX)
-		return refuse(v, -E2BIG, "too complex: following all paths takes more than %u megabytes", VM_STATE_BYTES_MAX >> 20);
 	return true;
 }
 
-static void
-saved_free(struct verifier *v, struct state *state)
+/* The path goes on from a state that was kept. False: refused. */
+static bool
+state_take_up(struct verifier *v, const struct state *kept)
 {
-	for (uint32_t i = 0; i < state->n_frames; i++)
-		v->bytes -= frame_size(state->frames[i]->n_slots);
-	state_free(state);
+	v->state = *kept;
+	for (uint32_t i = 0; i < kept->n_frames; i++) {
+		struct frame *frame = frame_at(v, i);
+
+		if (!frame)
+			return false;
+		memcpy(frame, kept->frames[i], frame_size(kept->frames[i]->n_slots));
+		v->state.frames[i] = frame;
+	}
+	return true;
 }
 
 void
@@ -209,7 +238,7 @@ state_push(struct verifier *v, uint32_t pc)
 
 	if (!pending)
 		return no_memory(v);
-	if (!state_copy(v, &pending->state, &v->state, false)) {
+	if (!state_keep(v, &pending->state)) {
 		free(pending);
 		return false;
 	}
@@ -227,12 +256,12 @@ state_pop(struct verifier *v)
 	struct pending *pending = v->pending;
 	bool ok;
 
-	state_free(&v->state);
+	v->state.n_frames = 0;
 	if (!pending)
 		return false;
 	v->pending = pending->next;
-	ok = state_copy(v, &v->state, &pending->state, true);
-	saved_free(v, &pending->state);
+	ok = state_take_up(v, &pending->state);
+	kept_drop(v, &pending->state);
 	free(pending);
 	return ok;
 }
@@ -244,7 +273,7 @@ path_end(struct verifier *v)
 		if (--cp->n_paths)
 			break;
 		if (cp->dropped)
-			saved_free(v, &cp->state);
+			kept_drop(v, &cp->state);
 	}
 	v->state.parent = NULL;
 }
@@ -252,16 +281,17 @@ path_end(struct verifier *v)
 void
 state_free_all(struct verifier *v)
 {
-	state_free(&v->state);
 	for (struct pending *pending = v->pending, *next; pending; pending = next) {
 		next = pending->next;
-		state_free(&pending->state);
+		kept_free(&pending->state);
 		free(pending);
 	}
 	v->pending = NULL;
 	for (struct checkpoint *cp = v->checkpoints; cp; cp = cp->all)
-		state_free(&cp->state);
+		kept_free(&cp->state);
 	v->checkpoints = NULL;
+	for (uint32_t i = 0; i < VM_FRAMES_MAX; i++)
+		free(v->frames[i]);
 }
 
 /* ---- does an older state cover this one? ------------------------------------------------------------------------- */
@@ -415,10 +445,8 @@ checkpoint_add(struct verifier *v, struct checkpoint **list)
 {
 	struct checkpoint *cp = arena_alloc(v->arena, sizeof(*cp));
 
-	if (!state_copy(v, &cp->state, &v->state, false)) {
-		state_free(&cp->state);
+	if (!state_keep(v, &cp->state))
 		return false;
-	}
 	for (uint32_t i = 0; i < cp->state.n_frames; i++) {
 		cp->state.frames[i]->live_regs = 0;
 		cp->state.frames[i]->live_slots = 0;
@@ -453,7 +481,7 @@ checkpoint_drop(struct verifier *v, struct checkpoint **link)
 	*link = cp->next;
 	cp->dropped = true;
 	if (!cp->n_paths)
-		saved_free(v, &cp->state);
+		kept_drop(v, &cp->state);
 }
 
 /* An unfinished checkpoint: the paths that are being followed came through it. 1, 0, -1 as state_visit. */
@@ -491,7 +519,7 @@ visit_finished(struct verifier *v, struct checkpoint *cp)
 int
 state_visit(struct verifier *v)
 {
-	struct func_info *info = func_info_of(v, frame_top(v)->func);
+	struct func_info *info = frame_top(v)->info;
 	struct checkpoint **list = &info->checkpoints[v->state.pc];
 	uint32_t distance = v->watch->distance ? v->watch->distance : CHECKPOINT_DISTANCE;
 	bool calls_back = info->marks[v->state.pc] & MARK_CALLS_BACK;

@@ -568,6 +568,7 @@ struct slot {
 
 struct frame {
 	const struct func *func;
+	struct func_info *info; /* of func; NULL: nobody has looked at it yet */
 	uint32_t return_pc;     /* in the caller */
 	bool called_back;       /* by the helper that the caller calls at return_pc */
 	bool by_register;       /* the call there is a callx */
@@ -584,7 +585,7 @@ struct frame {
 	uint16_t precise_regs;
 	uint64_t precise_slots;
 	struct reg regs[11];
-	struct slot slots[]; /* VM_SLOTS in a current state, n_slots in a saved one */
+	struct slot slots[]; /* room for VM_SLOTS in the current state, n_slots in one that is kept */
 };
 
 struct state {
@@ -620,6 +621,7 @@ struct checkpoint {
 /* What the verifier knows of a function that it has seen. */
 struct func_info {
 	const struct func *func;
+	const struct insn_info **rows;   /* one an instruction */
 	uint8_t *marks;                  /* one an instruction: MARK_x */
 	struct checkpoint **checkpoints; /* one list an instruction */
 	uint32_t depth;                  /* bytes of stack that it uses itself */
@@ -685,6 +687,7 @@ struct verifier {
 	struct func_info *infos;
 	uint32_t n_infos;
 	struct state state;          /* the path that is being followed */
+	struct frame *frames[VM_FRAMES_MAX]; /* what its frames are written into, by depth; NULL: not needed so far */
 	struct pending *pending;
 	struct checkpoint *checkpoints;
 	uint32_t n_insns;            /* looked at so far */
@@ -731,6 +734,10 @@ frame_push(struct verifier *v, const struct func *func, uint32_t return_pc);
 
 void
 frame_pop(struct verifier *v);
+
+/* A slot, to be overwritten: one that was not in use is empty. */
+struct slot *
+slot_at(struct frame *frame, uint32_t index);
 
 /* Notes that a register or slot of a frame was read (before this path wrote it). */
 void
@@ -919,6 +926,10 @@ callback_return(struct verifier *v);
  */
 struct func_info *
 func_info_of(struct verifier *v, const struct func *func);
+
+/* The same, where it was made before; else NULL. */
+struct func_info *
+func_info_seen(const struct verifier *v, const struct func *func);
 
 /* A function calls another; seen once more, it is no news. */
 void
