@@ -857,6 +857,7 @@ verify_watched(const struct object *object, const struct func *func, const struc
 	if (watch->facts)
 		*watch->facts = v.err ? NULL : facts_of(&v);
 	state_free_all(&v);
+	trails_free(&v.trails);
 	arena_free(v.arena);
 	return v.err;
 }

@@ -19,17 +19,21 @@
  * it covers. A run from the later state goes ways that were followed from the checkpoint (a branch not followed both ways rests on
  * precise numbers), and wherever a number is relied on it is, step by step along the trail, within what was known of it there.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vm/vm_int.h"
 
-/* One step of the trail. */
+/* One step of the trail. There is about one an instruction looked at, so they stand in one piece of memory and name each other by their place in it. */
 struct trail {
-	struct trail *prev;
-	bool ties;       /* all of locs depend on each other; else locs[0] was set from the others */
+	uint32_t prev;   /* 0: none */
 	uint16_t n;
+	bool ties;       /* all of locs depend on each other; else locs[0] was set from the others */
 	uint16_t locs[];
 };
+
+_Static_assert(VM_STATE_BYTES_MAX <= UINT32_MAX / 4, "places of trails, and what is set aside for them, fit into 32 bits");
 
 /* ---- places: frame << 7 | register, or | LOC_SLOT | slot ------------------------------------------------- */
 
@@ -66,17 +70,52 @@ mark_loc_read(struct verifier *v, uint16_t loc)
 
 /* ---- the trail -------------------------------------------------------------------------------------------- */
 
+static struct trail *
+trail_at(const struct verifier *v, uint32_t place)
+{
+	return (struct trail *)(void *)(v->trails.bytes + place);
+}
+
+void
+trails_free(struct trails *trails)
+{
+	free(trails->bytes);
+}
+
+/* Makes room for `size` bytes more. False: refused. */
+static bool
+trails_grow(struct verifier *v, uint32_t size)
+{
+	struct trails *trails = &v->trails;
+	uint32_t cap = trails->cap ? trails->cap * 2 : 4096;
+	char *bytes;
+
+	if (trails->cap - trails->len >= size)
+		return true;
+	bytes = mem_realloc(trails->bytes, cap);
+	if (!bytes)
+		return refuse(v, -ENOMEM, "out of memory while verifying");
+	trails->bytes = bytes;
+	trails->cap = cap;
+	if (!trails->len)
+		trails->len = sizeof(struct trail); /* 0 is no place */
+	return true;
+}
+
 static void
 trail_add(struct verifier *v, bool ties, const uint16_t *locs, uint32_t n)
 {
-	struct trail *trail = arena_alloc(v->arena, sizeof(*trail) + n * sizeof(*locs));
+	uint32_t size = (uint32_t)round_up(sizeof(struct trail) + n * sizeof(*locs), _Alignof(struct trail));
+	struct trail *trail;
 
-	v->bytes_kept += sizeof(*trail) + n * sizeof(*locs);
-	trail->prev = v->state.trail;
-	trail->ties = ties;
-	trail->n = (uint16_t)n;
+	if (!trails_grow(v, size))
+		return;
+	trail = trail_at(v, v->trails.len);
+	*trail = (struct trail){ .prev = v->state.trail, .n = (uint16_t)n, .ties = ties };
 	memcpy(trail->locs, locs, n * sizeof(*locs));
-	v->state.trail = trail;
+	v->state.trail = v->trails.len;
+	v->trails.len += size;
+	v->bytes_kept += size;
 }
 
 void
@@ -179,15 +218,15 @@ demand_follow(struct verifier *v, struct demand *d)
 	struct checkpoint *cp = v->state.parent;
 	bool changed = true;
 
-	for (const struct trail *trail = v->state.trail;; trail = trail->prev) {
-		for (; cp && cp->state.trail == trail; cp = cp->state.parent) {
+	for (uint32_t place = v->state.trail;; place = trail_at(v, place)->prev) {
+		for (; cp && cp->state.trail == place; cp = cp->state.parent) {
 			demand_at_checkpoint(d, cp);
 			changed = true;
 		}
-		if (!trail || !cp || (changed && demand_is_empty(d)))
+		if (!place || !cp || (changed && demand_is_empty(d)))
 			return;
 		v->n_followed++;
-		changed = demand_step(d, trail);
+		changed = demand_step(d, trail_at(v, place));
 	}
 }
 

@@ -597,7 +597,7 @@ struct state {
 	struct held_lock { bool held; uint32_t table, id; } lock; /* of the value that a register of this table and id points to */
 	struct checkpoint *parent;  /* the last one passed on this path */
 	struct branch *path;        /* the last branch */
-	struct trail *trail;        /* what was computed from what, the last first (verify_precise.c) */
+	uint32_t trail;             /* what was computed from what: the last step's place (verify_precise.c); 0: none */
 };
 
 /* A branch of a path: the way it went. */
@@ -684,6 +684,7 @@ struct verifier {
 	const struct verify_watch *watch; /* never NULL */
 	struct text *why;
 	struct arena *arena;         /* paths and function infos */
+	struct trails { char *bytes; uint32_t len, cap; } trails; /* of all paths (verify_precise.c) */
 	struct func_info *infos;
 	uint32_t n_infos;
 	struct state state;          /* the path that is being followed */
@@ -814,6 +815,9 @@ trail_define(struct verifier *v, uint16_t loc, uint16_t from, uint16_t from_too)
 /* A comparison told of the numbers in these places what it knew from all of them. */
 void
 trail_tie(struct verifier *v, const uint16_t *locs, uint32_t n);
+
+void
+trails_free(struct trails *trails);
 
 /*
  * The verdict on this path rests on what is known of the numbers here (either may be LOC_NONE). To be called wherever a refusal or

@@ -27,17 +27,16 @@
 #define VISITS_FUNCS_MAX 8
 #define RINGBUF_BYTES (1u << 15)
 
-/* A state in which the verifier looked at an instruction: the registers that this one reads, in their order. */
+/* A state in which the verifier looked at an instruction. */
 struct visit {
-	struct visit *next;
-	struct reg regs[];
+	uint32_t next;  /* number of another one, counted from 1; 0: none */
+	uint32_t known; /* where the registers that the instruction reads begin among all `known`, in their order */
 };
 
 /* Those of the instructions of a function; arrays of func->n_insns. */
 struct visits {
 	const struct func *func;
-	uint32_t *n;
-	struct visit **last;
+	uint32_t *n, *last;
 };
 
 /* What the verifier foresaw when it followed the paths in one way. */
@@ -45,6 +44,10 @@ struct foreseen {
 	struct arena *arena;
 	bool strict;              /* every number was to be foreseen */
 	struct visits visits[VISITS_FUNCS_MAX];
+	/* In pieces that grow: an allocation each would cost a sanitized run more than all the rest. */
+	struct visit *all;
+	struct reg *known;
+	uint32_t n, cap, n_known, cap_known;
 };
 
 /* A program to be tried: the entry, of an object, and what it is called with. */
@@ -168,29 +171,35 @@ reference_reads_at(const struct func *func, uint32_t pc)
 }
 
 static inline void
+foreseen_add_known(struct foreseen *foreseen, const struct reg *reg)
+{
+	foreseen->known = arena_grow(foreseen->arena, foreseen->known, foreseen->n_known, &foreseen->cap_known, sizeof(*reg));
+	foreseen->known[foreseen->n_known++] = *reg;
+}
+
+static inline void
 reference_visit(void *arg, const struct func *func, uint32_t pc, const struct reg *regs)
 {
 	struct foreseen *foreseen = arg;
 	struct visits *visits = reference_visits(foreseen, func);
-	uint32_t reads = reference_reads_at(func, pc), n = 0;
-	struct visit *visit;
+	uint32_t reads = reference_reads_at(func, pc);
 
 	if (visits->n[pc]++ >= VISITS_MAX)
 		return;
-	visit = arena_alloc(foreseen->arena, sizeof(*visit) + (unsigned)__builtin_popcount(reads) * sizeof(*regs));
+	foreseen->all = arena_grow(foreseen->arena, foreseen->all, foreseen->n, &foreseen->cap, sizeof(*foreseen->all));
+	foreseen->all[foreseen->n] = (struct visit){ .next = visits->last[pc], .known = foreseen->n_known };
+	visits->last[pc] = ++foreseen->n;
 	for (uint32_t i = 0; i < 11; i++)
 		if (reads >> i & 1)
-			visit->regs[n++] = regs[i];
-	visit->next = visits->last[pc];
-	visits->last[pc] = visit;
+			foreseen_add_known(foreseen, &regs[i]);
 }
 
-/* What was known of a register that the instruction reads. */
+/* Of what was known of the registers that an instruction reads, what was known of one. */
 static inline const struct reg *
-visit_reg(const struct visit *visit, uint32_t reads, uint32_t regno)
+known_reg(const struct reg *known, uint32_t reads, uint32_t regno)
 {
 	assert(reads >> regno & 1);
-	return &visit->regs[__builtin_popcount(reads & ((1u << regno) - 1))];
+	return &known[__builtin_popcount(reads & ((1u << regno) - 1))];
 }
 
 static inline bool
@@ -228,7 +237,7 @@ reference_reg_fits(const struct reference *ref, const struct reg *reg, uint64_t 
 
 /* Bit n: what follows from this state at this instruction rests on the number in register n. */
 static inline uint32_t
-reference_relies(const struct bpf_insn *insn, const struct insn_info *info, const struct visit *visit, uint32_t reads)
+reference_relies(const struct bpf_insn *insn, const struct insn_info *info, const struct reg *known, uint32_t reads)
 {
 	bool has_src = BPF_SRC(insn->code) == BPF_X;
 	struct scalar imm = scalar_const((uint64_t)(int64_t)insn->imm);
@@ -238,8 +247,8 @@ reference_relies(const struct bpf_insn *insn, const struct insn_info *info, cons
 		return reference_call_reads(insn, true);
 	if (info->shape != SHAPE_COND && (info->shape != SHAPE_ALU || BPF_OP(insn->code) == BPF_MOV || !has_src))
 		return 0;
-	dst = visit_reg(visit, reads, insn->dst_reg);
-	src = has_src ? visit_reg(visit, reads, insn->src_reg) : NULL;
+	dst = known_reg(known, reads, insn->dst_reg);
+	src = has_src ? known_reg(known, reads, insn->src_reg) : NULL;
 	if (info->shape == SHAPE_ALU)
 		return (dst->kind == REG_SCALAR) != (src->kind == REG_SCALAR) ? reads : 0;
 	if (dst->kind != REG_SCALAR || (src && src->kind != REG_SCALAR))
@@ -249,13 +258,13 @@ reference_relies(const struct bpf_insn *insn, const struct insn_info *info, cons
 
 /* `needed`: of the registers that the instruction reads, those that matter here. */
 static inline bool
-reference_state_fits(const struct reference *ref, const struct foreseen *foreseen, const struct bpf_insn *insn, const struct visit *visit, uint32_t reads,
+reference_state_fits(const struct reference *ref, const struct foreseen *foreseen, const struct bpf_insn *insn, const struct reg *known, uint32_t reads,
 		     uint32_t needed)
 {
-	uint32_t relies = foreseen->strict ? UINT32_MAX : reference_relies(insn, insn_info(insn), visit, reads);
+	uint32_t relies = foreseen->strict ? UINT32_MAX : reference_relies(insn, insn_info(insn), known, reads);
 
 	for (uint32_t i = 0; i < 11; i++) {
-		const struct reg *reg = needed >> i & 1 ? visit_reg(visit, reads, i) : NULL;
+		const struct reg *reg = needed >> i & 1 ? known_reg(known, reads, i) : NULL;
 
 		if (reg && (reg->kind != REG_SCALAR || relies >> i & 1) && !reference_reg_fits(ref, reg, ref->reg[i]))
 			return false;
@@ -265,13 +274,13 @@ reference_state_fits(const struct reference *ref, const struct foreseen *foresee
 
 /* Two addresses are compared, or subtracted from each other: where tables and records lie differs from run to run. */
 static inline bool
-reference_is_address_met(const struct bpf_insn *insn, const struct visit *visit, uint32_t reads)
+reference_is_address_met(const struct bpf_insn *insn, const struct reg *known, uint32_t reads)
 {
 	bool is_subtraction = BPF_CLASS(insn->code) == BPF_ALU64 && BPF_OP(insn->code) == BPF_SUB;
 
 	if (BPF_SRC(insn->code) != BPF_X || (insn_info(insn)->shape != SHAPE_COND && !is_subtraction))
 		return false;
-	return visit_reg(visit, reads, insn->src_reg)->kind != REG_SCALAR;
+	return known_reg(known, reads, insn->src_reg)->kind != REG_SCALAR;
 }
 
 static inline void
@@ -281,18 +290,21 @@ reference_check_foreseen(struct reference *ref, struct foreseen *foreseen, const
 	struct visits *visits = reference_visits(foreseen, func);
 	uint32_t reads = reference_reads_at(func, pc);
 	uint32_t needed = insn_info(insn)->shape == SHAPE_EXIT && ref->depth ? 0 : reads; /* a function need not return anything */
-	const struct visit *visit = visits->last[pc];
+	const struct reg *known;
 
 	if (visits->n[pc] > VISITS_MAX)
 		return;
-	if (!visit)
+	if (!visits->n[pc])
 		reference_fail(ref, func, pc, "runs an instruction that the verifier did not look at");
-	while (visit && !reference_state_fits(ref, foreseen, insn, visit, reads, needed))
-		visit = visit->next;
-	if (!visit)
-		reference_fail(ref, func, pc, "a register holds what the verifier excluded");
-	ref->depends_on_address |= reference_is_address_met(insn, visit, reads);
-	ref->n_checked++;
+	for (uint32_t i = visits->last[pc]; i; i = foreseen->all[i - 1].next) {
+		known = foreseen->known + foreseen->all[i - 1].known;
+		if (!reference_state_fits(ref, foreseen, insn, known, reads, needed))
+			continue;
+		ref->depends_on_address |= reference_is_address_met(insn, known, reads);
+		ref->n_checked++;
+		return;
+	}
+	reference_fail(ref, func, pc, "a register holds what the verifier excluded");
 }
 
 static inline void
