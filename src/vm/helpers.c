@@ -30,7 +30,7 @@ table_of(uint64_t value)
 static uint32_t
 run_cpu(const struct vm_run *run)
 {
-	return run->env && run->env->cpu < run->vm->n_cpus ? run->env->cpu : 0;
+	return run->env ? env_index(run->env, run->vm->n_cpus) : 0;
 }
 
 /* Every helper takes five numbers, most look at fewer. */

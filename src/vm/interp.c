@@ -534,7 +534,7 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	run->vm = vm;
 	run_enter(run, program);
 	run->env = env ? env : &nobody;
-	run->cpu = run->env->cpu < vm->n_cpus ? run->env->cpu : 0;
+	run->cpu = env_index(run->env, vm->n_cpus);
 	run->processor = run->env->cpu;
 	run->n_ranges = 0;
 	run->has_budget = program->budget;

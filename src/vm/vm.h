@@ -18,6 +18,7 @@ struct vm_program;  /* verified */
 struct vm_env {
 	uint32_t pid, tid, uid, gid; /* tgid, thread id */
 	uint32_t cpu;                /* the index into per-CPU tables where it is below vm's n_cpus, else that is 0 */
+	uint32_t lane;               /* not 0: that index is lane - 1, whatever the CPU: for threads, which may go from one to another */
 	char comm[16];
 	uint64_t ktime_ns;           /* CLOCK_MONOTONIC */
 	uint64_t cookie;             /* of the attachment, for get_attach_cookie */
@@ -60,7 +61,7 @@ struct vm_env {
  *   - A walk (for_each_map_elem) meets each entry that is there from its beginning to its end, once; others once or not, each as often as it
  *     is made. vm_table_next is for one thread at a time where keys are deleted meanwhile: else it may begin anew.
  *   - Who changes a value through its address, a program or vm_table_find's caller, does so as threads do: what is to be exact takes atomic
- *     instructions, or a per-CPU table and one thread a CPU (env.cpu), or a lock in the value.
+ *     instructions, or a per-CPU table and one thread a CPU (env.cpu) or lane (env.lane), or a lock in the value.
  *
  * Where the kernel's tables do it another way, docs/engine.md ("Threads") says how.
  *

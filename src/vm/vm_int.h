@@ -267,6 +267,15 @@ vm_programs_free(struct vm_program *programs);
 
 #define VM_CALLBACK_ARGS 4
 
+/* Which of a per-CPU table's values a run has. */
+static inline uint32_t
+env_index(const struct vm_env *env, uint32_t n_cpus)
+{
+	uint32_t index = env->lane ? env->lane - 1 : env->cpu;
+
+	return index < n_cpus ? index : 0;
+}
+
 /* One run of a program: what helpers see. */
 struct vm_run {
 	struct vm *vm;

@@ -271,6 +271,43 @@ test_no_process(void **state)
 	arena_free(arena);
 }
 
+/* A lane chooses among the values of a per-CPU table, and is not what a program takes for its CPU. */
+static void
+test_lane(void **state)
+{
+	static const char text[] = "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = table 0 ll\ncall 1\nif r0 == 0 goto out\n"
+				   "r1 = 1\nlock *(u64 *)(r0 + 0) += r1\nout: call 8\nexit\n";
+	struct table table = { .name = "counts", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1 };
+	const struct vm_env envs[] = { { .cpu = 2 }, { .cpu = 2, .lane = 1 }, { .cpu = 9, .lane = 2 }, { .cpu = 1, .lane = 4 } };
+	static const uint64_t cpus[] = { 2, 2, 9, 1 };
+	const uint64_t args[5] = { 0 };
+	const uint32_t first = 0;
+
+	for (int exec = VM_EXEC_INTERP; exec <= VM_EXEC_JIT; exec++) {
+		struct vm_signature none = { .args = { { VM_ARG_NONE } } };
+		struct arena *arena = arena_new();
+		struct object *object = object_new(arena, "lanes", NULL);
+		uint64_t values[3] = { 0 };
+		struct text why = { 0 };
+		struct vm_program *program;
+		struct vm *vm;
+		int err;
+
+		object_add_table(object, &table);
+		vm = vm_new(object, 3, &why);
+		vm_set_exec(vm, exec);
+		program = vm_load(vm, fixture_func(object, "lanes", text), &none, &why, &err);
+		for (size_t i = 0; i < ARRAY_SIZE(envs); i++)
+			assert_int_equal(vm_run(vm, program, &envs[i], args), cpus[i]);
+		assert_int_equal(vm_table_lookup(vm, 0, &first, values), 0);
+		assert_int_equal(values[0], 2); /* its own, and that of a lane that there is not */
+		assert_int_equal(values[1], 1);
+		assert_int_equal(values[2], 1);
+		vm_free(vm);
+		arena_free(arena);
+	}
+}
+
 /* docs/engine.md names every helper and every kind of table. */
 static void
 test_documented(void **state)
@@ -300,6 +337,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_helpers),
 		cmocka_unit_test(test_no_process),
+		cmocka_unit_test(test_lane),
 		cmocka_unit_test(test_documented),
 	};
 

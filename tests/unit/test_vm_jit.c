@@ -390,7 +390,7 @@ check_hash_lookup(enum table_kind kind, uint32_t key_size, const char *text)
 {
 	struct table table = { .name = "hash", .kind = kind, .key_size = key_size, .value_size = 16, .max_entries = 300 };
 	const struct vm_signature memory = { .args = { { VM_ARG_MEM_RDONLY, 24 } } };
-	const struct vm_env second = { .cpu = 1 };
+	const struct vm_env second = { .cpu = 1 }, lane_of_cpu_7 = { .cpu = 7, .lane = 2 }, first_lane = { .cpu = 1, .lane = 1 };
 	struct arena *arena = arena_new();
 	struct object *object = object_new(arena, "lookups", NULL);
 	struct text why = { 0 };
@@ -417,6 +417,8 @@ check_hash_lookup(enum table_kind kind, uint32_t key_size, const char *text)
 		assert_int_equal(vm_table_update(vm, 0, key, value, BPF_ANY), 0);
 		assert_int_equal(vm_run(vm, program, NULL, args), i + 1000);
 		assert_int_equal(vm_run(vm, program, &second, args), kind == TABLE_PERCPU_HASH ? i + 2000 : i + 1000);
+		assert_int_equal(vm_run(vm, program, &lane_of_cpu_7, args), kind == TABLE_PERCPU_HASH ? i + 2000 : i + 1000);
+		assert_int_equal(vm_run(vm, program, &first_lane, args), i + 1000);
 		if (i % 6)
 			continue;
 		assert_int_equal(vm_table_delete(vm, 0, key), 0);
