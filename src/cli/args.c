@@ -155,6 +155,13 @@ take_from(struct args *args, const char *value)
 }
 
 static const char *
+take_events(struct args *args, const char *value)
+{
+	args->events = value;
+	return NULL;
+}
+
+static const char *
 take_jobs(struct args *args, const char *value)
 {
 	uint64_t jobs;
@@ -261,6 +268,8 @@ const struct option_row option_rows[] = {
 	  .no_object = "its programs keep no account" },
 	{ "--from", "FILE", take_from, "run on the recording FILE (trace.dat, perf.data, text) instead of live events", .only = "FILE run list record",
 	  .no_object = "it runs on what happens live" },
+	{ "--events", "FILE", take_events, "compile for the events of a program that hosts scripts, which it wrote into FILE (libktap-script)",
+	  .only = "compile dump check" },
 	{ "--jobs", "N", take_jobs, "let up to N threads work on a recording; without it as many as there are CPUs", .only = "FILE run" },
 	{ "-q", .flag = offsetof(struct args, quiet), .doc = "no banner; losses are reported all the same" },
 	{ "--unsafe", .flag = offsetof(struct args, unsafe), .doc = "let the script start programs: system()", .only = "FILE run",

@@ -3,7 +3,7 @@
  * check: `ktap check [--json] FILE...` compiles scripts, shows objects of C compilers to the verifier (object.c), and says what is wrong with them.
  * Nothing runs, nothing is attached.
  *
- * The events that a script may name are those of the engine that would run it, on this machine.
+ * The events that a script may name are those of the engine that would run it, on this machine, or those of --events.
  */
 #include "cli/cli.h"
 
@@ -15,11 +15,14 @@ compile_one(const struct args *args, struct diag_list *list)
 	struct object *object;
 	struct script script;
 	struct diags diags;
+	struct events *events = NULL;
 	enum exit_status status = script_read(arena, args, &script);
 
-	if (status == STATUS_OK) {
+	if (status == STATUS_OK)
+		events = events_open(arena, args, args->events ? EVENTS_HOST : engine_choose(args->engine, NULL), &status);
+	if (events) {
 		diags_init(&diags, arena, &script);
-		object = script_compile(args, arena, &script, events_new(arena, engine_choose(args->engine, NULL)), &diags);
+		object = script_compile(args, arena, &script, events, &diags);
 		if (object)
 			check_answers(args, NULL, object, &diags);
 		status = diags.n_errors ? STATUS_SCRIPT : STATUS_OK;

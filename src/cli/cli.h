@@ -55,6 +55,7 @@ struct args {
 	const char *losses;     /* --losses */
 	uint32_t buffer;        /* --buffer, bytes; 0: as compiled */
 	const char *from;       /* --from: a recording; NULL: what happens live */
+	const char *events;     /* --events: those of a program that hosts scripts; NULL: the engine's */
 	uint32_t jobs;          /* --jobs: threads on a recording, at most; 0: as many as CPUs */
 	const char *btf;        /* --btf */
 	pid_t pid;              /* -p */
@@ -108,6 +109,10 @@ parse_number(const char *word, const char *units, uint64_t min, uint64_t max, ui
 extern const char *const engine_names[], *const exec_names[];
 
 /* ---- load.c ---- */
+
+/* The events that a script is compiled for, live ones or those of --events; NULL: that file cannot be used, and *status says how bad that is. Said on stderr. */
+struct events *
+events_open(struct arena *arena, const struct args *args, enum events_origin origin, enum exit_status *status);
 
 /* An object and what it came from. */
 struct load {
@@ -170,6 +175,10 @@ say_not_kernel(const struct load *load);
  */
 enum exit_status
 script_read(struct arena *arena, const struct args *args, struct script *script);
+
+/* Appends all of a file ("-": standard input) that has SCRIPT_MAX_LEN bytes at most; of a longer one, one byte more than that. 0 or -errno. */
+int
+file_text(const char *path, struct text *text);
 
 /*
  * Calls `one` for the text of -e and for each script that args->script_args names, as args->file. Returns the worst status; STATUS_USAGE

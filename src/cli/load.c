@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * load: from a file to an object whose events are those of this machine. The file is a script, which is compiled, or what `ktap compile` made
- * of one (its first bytes tell), which is read and bound to the events that there are.
+ * of one (its first bytes tell), which is read and bound to the events that there are. With --events they are those of another program, for
+ * which a script is compiled but cannot be run.
  *
  * The events that a script may name depend on the engine, so it is chosen before; whether it is needed at all is known after: a script without
  * probes touches neither the kernel nor a process.
@@ -14,6 +15,7 @@
 
 #include "cli/cli.h"
 #include "codegen/codegen.h"
+#include "source/host.h"
 #include "source/recording.h"
 
 /* ---- the engine --------------------------------------------------------- */
@@ -55,8 +57,39 @@ recording_load(struct arena *arena, const char *path, struct recording **recordi
 static enum exit_status
 choose_origin(struct load *load)
 {
+	if (load->args->events) {
+		load->origin = EVENTS_HOST;
+		return STATUS_OK;
+	}
 	load->origin = load->args->from ? EVENTS_RECORDED : engine_choose(load->args->engine, &load->not_kernel);
 	return load->args->from ? recording_load(load->arena, load->args->from, &load->recording) : STATUS_OK;
+}
+
+/* The events that a host wrote into a file. */
+static enum exit_status
+read_events(const char *path, struct events *events)
+{
+	struct text text = { 0 }, why = { 0 };
+	int err = file_text(path, &text), n = err;
+
+	if (err == 0 && text.len > SCRIPT_MAX_LEN)
+		n = err = -EFBIG;
+	if (err == 0)
+		n = events_add_formats(events, text.s ? text.s : "", text.len, &why);
+	if (n < 0)
+		complain("--events: '%s' %s: %s", path, err < 0 ? "cannot be read" : "does not describe events", err < 0 ? strerror(-err) : why.s);
+	text_fini(&text);
+	text_fini(&why);
+	return err < 0 ? STATUS_WORLD : n < 0 ? STATUS_SCRIPT : STATUS_OK;
+}
+
+struct events *
+events_open(struct arena *arena, const struct args *args, enum events_origin origin, enum exit_status *status)
+{
+	struct events *events = events_new(arena, origin);
+
+	*status = args->events ? read_events(args->events, events) : STATUS_OK;
+	return *status == STATUS_OK ? events : NULL;
 }
 
 void
@@ -64,6 +97,8 @@ check_answers(const struct args *args, const struct recording *recording, const 
 {
 	if (recording)
 		recording_check(recording, object, diags);
+	else if (args->events)
+		source_host_check(object, diags);
 	else if (args->engine == ENGINE_FTRACE)
 		source_ftrace_check(object, diags);
 }
@@ -184,7 +219,9 @@ load_open(struct load *load, const struct args *args)
 		status = check_needs(load);
 	if (status != STATUS_OK)
 		return status;
-	load->events = load->recording ? load->recording->events : events_new(load->arena, load->origin);
+	load->events = load->recording ? load->recording->events : events_open(load->arena, args, load->origin, &status);
+	if (!load->events)
+		return status;
 	status = is_object ? bind(load) : compile_script(load);
 	step_time(is_object ? "bind" : "compile", &load->time);
 	return status;

@@ -29,8 +29,8 @@ read_all(int fd, struct text *text)
 	return 0;
 }
 
-static int
-read_file(const char *path, struct text *text)
+int
+file_text(const char *path, struct text *text)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
@@ -81,7 +81,7 @@ script_read(struct arena *arena, const struct args *args, struct script *script)
 	if (args->text)
 		text_puts(&text, args->text);
 	else
-		err = read_file(args->file, &text);
+		err = file_text(args->file, &text);
 	status = check_text(args, &text, err);
 	if (status == STATUS_OK)
 		script_init(script, arena, shown_name(args), arena_strndup(arena, text.s ? text.s : "", text.len), (uint32_t)text.len);

@@ -383,7 +383,7 @@ static void
 format_other(struct events *events, const struct event *event, const struct bytes *record, struct text *out)
 {
 	text_printf(out, "%s: ", event->name);
-	if (events->origin == EVENTS_USER || !format_by_kernel(events, event, record, out))
+	if (events->origin == EVENTS_USER || events->origin == EVENTS_HOST || !format_by_kernel(events, event, record, out))
 		format_fields(event, record, out);
 	if (record->len < event->record_size)
 		text_puts(out, " ...");

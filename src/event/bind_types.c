@@ -55,9 +55,10 @@ bind_types(struct object *object, struct events *events, struct diags *diags)
 
 	if (!core_is_needed(object))
 		return;
-	if (events_origin(events) == EVENTS_USER) {
-		diag = diag_error(diags, first_use(object), "kernel-types", "the user engine cannot read structures of the kernel");
-		diag_help(diags, diag, "--engine=kernel can, as root");
+	if (events_origin(events) == EVENTS_USER || events_origin(events) == EVENTS_HOST) {
+		diag = diag_error(diags, first_use(object), "kernel-types", "%s no access to structures of the kernel",
+				  events_owner_has(events));
+		diag_help(diags, diag, "--engine=kernel has, as root");
 		return;
 	}
 	target = core_target_open(NULL, &why);

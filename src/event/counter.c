@@ -82,7 +82,8 @@ refuse(const struct request *r, const char *message, const char *help)
 static int
 refuse_engine(const struct request *r)
 {
-	struct diag *diag = diag_error(r->diags, r->span, "unsupported-event", "'%s': the user engine has no counters", r->pattern);
+	struct diag *diag = diag_error(r->diags, r->span, "unsupported-event", "'%s': %s no counters", r->pattern,
+				       events_owner_has(r->events));
 
 	diag_help(r->diags, diag, "the kernel engine has them (--engine=kernel, as root)");
 	return -EOPNOTSUPP;
@@ -142,7 +143,7 @@ events_perf(struct events *events, const char *pattern, struct span span, struct
 		i++;
 	if (i == ARRAY_SIZE(counters))
 		return refuse_name(&r);
-	if (events->origin == EVENTS_USER)
+	if (events->origin == EVENTS_USER || events->origin == EVENTS_HOST)
 		return refuse_engine(&r);
 	counter.type = counters[i].type;
 	counter.config = counters[i].config;
@@ -211,7 +212,7 @@ events_watch(struct events *events, const char *pattern, struct span span, struc
 	err = read_watch(&r, &counter);
 	if (err < 0)
 		return err;
-	if (events->origin == EVENTS_USER)
+	if (events->origin == EVENTS_USER || events->origin == EVENTS_HOST)
 		return refuse_engine(&r);
 	fn(make_event(events, "watch", strchr(pattern, ':') + 1, &counter), arg);
 	return 1;

@@ -143,6 +143,7 @@ enum events_origin {
 	EVENTS_KERNEL, /* system calls from our table, all others from tracefs (none of them where it can't be read) */
 	EVENTS_USER,   /* what the user engine makes: system calls, process fork/exec/exit, signals */
 	EVENTS_RECORDED, /* those of a recording, which who reads it adds (recorded.c) */
+	EVENTS_HOST,     /* those of a program that hosts scripts, which it adds (recorded.c) */
 };
 
 /* Never fails: where tracefs can't be read, tracepoints are unknown and events_tracefs_error says why. */
@@ -151,6 +152,10 @@ events_new(struct arena *arena, enum events_origin origin);
 
 enum events_origin
 events_origin(const struct events *events);
+
+/* "the user engine has": whose events these are, for messages that say what he has not. */
+const char *
+events_owner_has(const struct events *events);
 
 /* 0, or the -errno that reading tracefs gave (so that "unknown event" can say why). Tries to read it. */
 int
@@ -184,7 +189,7 @@ events_profile(struct events *events, uint64_t period_ns);
 struct event *
 events_moment(struct events *events, const char *name);
 
-/* ---- recorded.c: the events of a recording --------------------------------------------------------------------- */
+/* ---- recorded.c: the events of a recording or a host --------------------------------------------------------------------- */
 
 /*
  * Adds an event by the text of its `format` file (copied), with its number as id. System calls keep the fields of our own table where
@@ -199,6 +204,20 @@ events_add_format(struct events *events, const char *system, const char *format,
  */
 struct event *
 events_add_fields(struct events *events, const char *system, const char *name, const struct field *fields, uint32_t n);
+
+#define HOST_HEADER_SIZE  8              /* bytes of common_* before a host's struct in a record */
+#define HOST_POINTER_TYPE "const char *" /* of a field that holds the address of a text in the host's memory: FIELD_USER_STR */
+
+/*
+ * Adds the events of a host: format files, a line "system: NAME" before each, as events_write_formats writes them. How many, or -EINVAL with *why
+ * naming the line.
+ */
+int
+events_add_formats(struct events *events, const char *text, size_t len, struct text *why);
+
+/* Appends all tracepoints of a set whose fields are loaded, in that form. */
+void
+events_write_formats(struct events *events, struct text *out);
 
 /* Adds all that the user engine makes, with our own layouts: system calls, processes, signals. */
 void

@@ -39,6 +39,24 @@ events_origin(const struct events *events)
 	return events->origin;
 }
 
+const char *
+events_owner_has(const struct events *events)
+{
+	static const char *const owners[] = {
+		[EVENTS_KERNEL] = "the kernel engine has", [EVENTS_USER] = "the user engine has",
+		[EVENTS_RECORDED] = "recordings have",     [EVENTS_HOST] = "programs that host scripts have",
+	};
+
+	return owners[events->origin];
+}
+
+/* Is it empty but for what is added? */
+static bool
+is_given(const struct events *events)
+{
+	return events->origin == EVENTS_RECORDED || events->origin == EVENTS_HOST;
+}
+
 /* FNV-1a over the name without its system. */
 static uint32_t
 name_bucket(const char *name)
@@ -88,7 +106,7 @@ need_syscalls(struct events *events)
 	struct entry *entries;
 	int32_t number;
 
-	if (events->syscalls.n || (events->origin == EVENTS_RECORDED && !events->has_known))
+	if (events->syscalls.n || (is_given(events) && !events->has_known))
 		return;
 	entries = arena_alloc(events->arena, 2 * SYSCALLS_MAX * sizeof(*entries));
 	for (number = 0; number < SYSCALLS_MAX; number++) {
@@ -161,7 +179,7 @@ need_tracepoints(struct events *events)
 	char *text;
 	size_t len;
 
-	if (events->tracefs_read || events->origin == EVENTS_RECORDED)
+	if (events->tracefs_read || is_given(events))
 		return;
 	events->tracefs_read = true;
 	if (events->origin == EVENTS_USER) {

@@ -290,9 +290,9 @@ events_marker(struct events *events, const char *pattern, struct span span, stru
 
 	if (!split(&r))
 		return refuse_form(&r);
-	if (events->origin != EVENTS_USER)
+	if (events->origin != EVENTS_USER && events->origin != EVENTS_HOST)
 		return define(&r, fn, arg);
-	diag = diag_error(diags, span, "unsupported-event", "'%s': the user engine has no probes of programs", pattern);
+	diag = diag_error(diags, span, "unsupported-event", "'%s': %s no probes of programs", pattern, events_owner_has(events));
 	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
 	return -EOPNOTSUPP;
 }

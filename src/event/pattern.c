@@ -87,6 +87,25 @@ report_bad(struct events *events, const struct event_pattern *pattern, struct di
 }
 
 static void
+add_to_list(struct event *event, void *arg)
+{
+	struct text *list = arg;
+
+	text_printf(list, "%s%s:%s", list->len ? ", " : "", event->system, event->name);
+}
+
+/* A host's events are few: all are told. */
+static void
+help_with_all(struct events *events, struct diags *diags, struct diag *diag)
+{
+	struct text list = { 0 };
+
+	events_match(events, "*:*", add_to_list, &list);
+	diag_help(diags, diag, list.s ? "the host's events are: %s" : "the host has described no events%s", list.s ? list.s : "");
+	text_fini(&list);
+}
+
+static void
 report_unknown(struct events *events, const struct event_pattern *pattern, struct diags *diags)
 {
 	struct event *near = events_suggest(events, pattern->text);
@@ -105,7 +124,9 @@ report_unknown(struct events *events, const struct event_pattern *pattern, struc
 	}
 	if (near)
 		diag_help(diags, diag, "did you mean '%s:%s'?", near->system, near->name);
-	if (events_origin(events) == EVENTS_RECORDED)
+	if (events_origin(events) == EVENTS_HOST)
+		help_with_all(events, diags, diag);
+	else if (events_origin(events) == EVENTS_RECORDED)
 		diag_help(diags, diag, "the recording has no such event; `ktap list --from FILE` shows those that it has");
 	else if (events_origin(events) == EVENTS_USER)
 		diag_help(diags, diag, "the user engine has system calls, fork, exec, exit and signals; other events need the "

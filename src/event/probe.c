@@ -734,7 +734,7 @@ events_probe(struct events *events, const char *pattern, struct span span, struc
 		return err;
 	/* Last, so that what is wrong with the probe itself is told by either engine. */
 	diag = diag_error(diags, span, "unsupported-event", "'%s': %s no probes of functions", pattern,
-			  events->origin == EVENTS_USER ? "the user engine has" : "recordings have");
+			  events_owner_has(events));
 	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
 	return -EOPNOTSUPP;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The events of a recording. Whoever reads it adds them: by the text of their `format` files, which trace.dat and perf.data hold, or
+ * The events of a recording, or of a program that hosts scripts. Whoever reads it adds them: by the text of their `format` files, which trace.dat and perf.data hold, or
  * field by field. The layout of a recorded record always comes from the recording.
  *
  *     name: sched_wakeup
@@ -10,6 +10,8 @@
  *             ...
  *             field:char comm[16];  offset:8;  size:16;  signed:0;
  *     print fmt: "comm=%s ...", REC->comm
+ *
+ * Those of a host are written down so, too, a line "system: NAME" before one or more of them, for `ktap compile --events`.
  *
  * Formats are read here and not by libtraceevent, which trusts them; it is asked only for the text of a record (argstr.c).
  * Promises that every field lies within RECORD_MAX bytes.
@@ -305,4 +307,85 @@ events_add_fields(struct events *events, const char *system, const char *name, c
 	load_fields(events->arena, event, fields, n);
 	event->fields_loaded = true;
 	return event;
+}
+
+/* ---- the events of a host, written down ----------------------------------------------------------------------------- */
+
+/* A pointer to text is a number in a recording, but in a host what it points to can be read. */
+static void
+find_pointers(struct event *event)
+{
+	for (uint32_t i = 0; i < event->n_fields; i++) {
+		struct field *field = &event->fields[i];
+
+		if (field->kind == FIELD_INT && field->size == 8 && !strcmp(field->type, HOST_POINTER_TYPE))
+			field->kind = FIELD_USER_STR;
+	}
+}
+
+/* The next "system: NAME" line, and what stands behind it up to another. False: there is none. */
+static bool
+next_section(struct reading *text, struct reading *system, struct reading *section)
+{
+	struct reading line, rest = *text;
+
+	if (!next_line(text, system) || !take_word(system, "system: "))
+		return false;
+	*section = (struct reading){ text->at, text->at };
+	for (rest = *text; next_line(&rest, &line); section->end = text->at = rest.at) {
+		struct reading word = line;
+
+		if (take_word(&word, "system: "))
+			break;
+	}
+	if (section->end > text->end)
+		section->end = text->end;
+	return true;
+}
+
+static uint32_t
+line_number(const char *text, const char *at)
+{
+	uint32_t n = 1;
+
+	for (; text < at; text++)
+		n += *text == '\n';
+	return n;
+}
+
+int
+events_add_formats(struct events *events, const char *s, size_t len, struct text *why)
+{
+	struct reading text = { s, s + len }, system, section;
+	int n = 0;
+
+	for (; text.at < text.end; n++) {
+		const char *start = text.at;
+		struct event *event = NULL;
+
+		if (next_section(&text, &system, &section))
+			event = events_add_format(events, arena_strndup(events->arena, system.at, (size_t)(system.end - system.at)), section.at,
+						  (size_t)(section.end - section.at));
+		if (!event) {
+			text_printf(why, "line %u: no event's format begins here", line_number(s, start));
+			return -EINVAL;
+		}
+		find_pointers(event);
+	}
+	return n;
+}
+
+static void
+write_format(struct event *event, void *arg)
+{
+	struct text *out = arg;
+
+	text_printf(out, "system: %s\n", event->system);
+	event_format_file(event, out);
+}
+
+void
+events_write_formats(struct events *events, struct text *out)
+{
+	events_match(events, "*:*", write_format, out);
 }

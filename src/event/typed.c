@@ -446,7 +446,7 @@ events_typed(struct events *events, const char *pattern, struct span span, struc
 	if (events->origin == EVENTS_KERNEL)
 		return define(&r, fn, arg);
 	diag = diag_error(diags, span, "unsupported-event", "'%s': %s no probes of the kernel", pattern,
-			  events->origin == EVENTS_USER ? "the user engine has" : "recordings have");
+			  events_owner_has(events));
 	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
 	return -EOPNOTSUPP;
 }

@@ -8,14 +8,22 @@
 #include <pthread.h>
 
 #include "ktap.h"
+#include "event/event.h"
 #include "vm/vm.h"
 
 /* An event of the host. */
-struct host_event {
-	struct host_event *next;
+struct ktap_event {
+	struct ktap_event *next;
+	const struct ktap *engine;
 	char *name;
 	uint32_t size;
 	enum ktap_context context;
+	uint32_t number;       /* from 0, in the order in which they were added */
+	/* What scripts know of it (ktap-script.h); all lives in the arena. NULL: it was not described. */
+	struct arena *arena;
+	const char *system, *own_name;
+	struct field *fields;  /* as in a record: HOST_HEADER_SIZE bytes stand before the context */
+	uint32_t n_fields;
 };
 
 /*
@@ -24,7 +32,7 @@ struct host_event {
  */
 struct ktap {
 	pthread_mutex_t lock;
-	struct host_event *events; /* in order */
+	struct ktap_event *events; /* in order */
 };
 
 /* A table as the host sees it: of an object, or with a machine of its own. */
@@ -40,7 +48,7 @@ struct ktap_table {
 struct ktap_program {
 	struct ktap_object *object;
 	const struct func *func;
-	const struct host_event *event; /* NULL: init or fini */
+	const struct ktap_event *event; /* NULL: init or fini */
 	struct vm_program *run;
 };
 
@@ -73,7 +81,11 @@ host_table_is_shared(const struct table *table);
 const struct ktap_program *
 host_program(const struct ktap_object *object, const struct vm_program *run);
 
-const struct host_event *
+/* Who runs programs, this thread, and when: now. The thread as it was at its first run. */
+void
+host_env(struct vm_env *env);
+
+struct ktap_event *
 host_event_find(const struct ktap *engine, const char *name);
 
 #endif

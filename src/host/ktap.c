@@ -9,7 +9,7 @@
 #include "host/host_int.h"
 
 #define CONTEXT_MAX 65536
-#define MESSAGE_MAX 4096
+#define MESSAGE_MAX 16384 /* all diagnostics of a script, of which there are few dozen at most */
 
 static _Thread_local char message[MESSAGE_MAX];
 
@@ -63,12 +63,13 @@ ktap_new(struct ktap **engine)
 void
 ktap_free(struct ktap *engine)
 {
-	struct host_event *event;
+	struct ktap_event *event;
 
 	if (!engine)
 		return;
 	while ((event = engine->events)) {
 		engine->events = event->next;
+		arena_free(event->arena);
 		free(event->name);
 		free(event);
 	}
@@ -76,10 +77,10 @@ ktap_free(struct ktap *engine)
 	free(engine);
 }
 
-const struct host_event *
+struct ktap_event *
 host_event_find(const struct ktap *engine, const char *name)
 {
-	for (const struct host_event *event = engine->events; event; event = event->next)
+	for (struct ktap_event *event = engine->events; event; event = event->next)
 		if (strcmp(event->name, name) == 0)
 			return event;
 	return NULL;
@@ -88,7 +89,7 @@ host_event_find(const struct ktap *engine, const char *name)
 int
 ktap_add_event(struct ktap *engine, const char *name, size_t context_size, enum ktap_context context)
 {
-	struct host_event *event, **end = &engine->events;
+	struct ktap_event *event, **end = &engine->events;
 
 	if (!strchr(name, '/'))
 		return host_fail(-EINVAL, "event '%s': its name must hold a '/', as sections of programs do", name);
@@ -104,10 +105,11 @@ ktap_add_event(struct ktap *engine, const char *name, size_t context_size, enum 
 		free(event);
 		return host_fail(-ENOMEM, "no memory for event '%s'", name);
 	}
+	event->engine = engine;
 	event->size = (uint32_t)context_size;
 	event->context = context;
-	while (*end)
-		end = &(*end)->next;
+	for (; *end; end = &(*end)->next)
+		event->number++;
 	*end = event;
 	return 0;
 }

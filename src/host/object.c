@@ -36,16 +36,23 @@ this_thread(void)
 	return &self;
 }
 
+void
+host_env(struct vm_env *env)
+{
+	*env = *this_thread();
+	env->ktime_ns = clock_now();
+}
+
 /* 0 and *result, or -ETIME. */
 static int
 run(const struct ktap_program *program, void *context, void *host, uint64_t *result)
 {
 	const struct ktap_object *object = program->object;
 	const uint64_t args[5] = { (uintptr_t)context };
-	struct vm_env env = *this_thread();
+	struct vm_env env;
 	int err;
 
-	env.ktime_ns = clock_now();
+	host_env(&env);
 	env.arg = host;
 	if (object->print) {
 		env.print = print_line;
@@ -163,7 +170,7 @@ is_once(const char *section)
 static int
 load_program(struct ktap_object *object, const struct func *func, enum vm_callx callx)
 {
-	const struct host_event *event = host_event_find(object->engine, func->section);
+	const struct ktap_event *event = host_event_find(object->engine, func->section);
 	struct vm_signature signature = { .callx = callx, .args = { { .kind = VM_ARG_NONE } } };
 	struct ktap_program *program = &object->programs[object->n_programs];
 	struct text why = { 0 };
@@ -295,7 +302,7 @@ open_or_fail(struct ktap_object *object, struct text *why, const struct ktap_opt
 		return open_read(object, options, out);
 	}
 	if (object->object) { /* its handlers want records of the kernel's events and what their main makes, of which nothing is here */
-		text_printf(why, "%s is a compiled script, which 'ktap run' runs: a host runs objects of C compilers", object->object->name);
+		text_printf(why, "%s is a compiled script, which 'ktap run' runs, and ktap_script_open of libktap-script: this runs objects of C compilers", object->object->name);
 		err = -ENOTSUP;
 	}
 	arena_free(object->arena);

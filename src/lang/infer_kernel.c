@@ -16,6 +16,13 @@
 
 #define ANONYMOUS_MAX TYPEINFO_ANONYMOUS_MAX
 
+/* Do the programs run where nothing of the kernel can be read, and the script is compiled for that? */
+static bool
+is_outside(const struct events *events)
+{
+	return events_origin(events) == EVENTS_USER || events_origin(events) == EVENTS_HOST;
+}
+
 /* The kernel's types, NULL: there are none here, which is reported. */
 static const struct typeinfo *
 kernel_types(struct infer *infer, const struct node *node)
@@ -26,9 +33,10 @@ kernel_types(struct infer *infer, const struct node *node)
 	if (infer->types || infer->no_types)
 		return infer->types;
 	infer->no_types = true;
-	if (events_origin(infer->typed->events) == EVENTS_USER) {
-		diag = diag_error(infer->diags, node->span, "kernel-types", "the user engine cannot read structures of the kernel");
-		diag_help(infer->diags, diag, "--engine=kernel can, as root");
+	if (is_outside(infer->typed->events)) {
+		diag = diag_error(infer->diags, node->span, "kernel-types", "%s no access to structures of the kernel",
+				  events_owner_has(infer->typed->events));
+		diag_help(infer->diags, diag, "--engine=kernel has, as root");
 		return NULL;
 	}
 	infer->types = infer->kernel = typeinfo_open(CORE_KERNEL, NULL, &why);
@@ -477,8 +485,8 @@ infer_sock_addr(struct infer *infer, struct node *node, const char *name)
 struct type *
 infer_cgroup(struct infer *infer, struct node *node)
 {
-	if (events_origin(infer->typed->events) == EVENTS_USER && !infer->no_types) {
-		diag_error(infer->diags, node->span, "kernel-types", "the user engine does not know cgroups");
+	if (is_outside(infer->typed->events) && !infer->no_types) {
+		diag_error(infer->diags, node->span, "kernel-types", "%s no access to cgroups", events_owner_has(infer->typed->events));
 		infer->no_types = true;
 	}
 	return infer_settle(infer, node, infer_type(infer, TYPE_INT, node->span), false);

@@ -81,6 +81,21 @@ count_nested(const struct session *session, struct losses *losses)
 	free(nested);
 }
 
+static void
+count_timed_out(const struct session *session, struct losses *losses)
+{
+	const struct object *object = session->object;
+	uint64_t *n = mem_alloc((object->n_handlers + 1) * sizeof(*n));
+
+	if (n)
+		session->source->ops->timed_out(session->source, n);
+	for (uint32_t i = 0; n && losses->rows && i < object->n_handlers; i++)
+		if (n[i])
+			losses->rows[losses->n_rows++] =
+				(struct loss){ .kind = COUNTER_BUDGET_USED, .span = object->handlers[i]->span, .n = n[i] };
+	free(n);
+}
+
 void
 session_count(struct session *session, struct losses *losses)
 {
@@ -91,10 +106,12 @@ session_count(struct session *session, struct losses *losses)
 		losses->n_delivered += session->n_delivered[i];
 	if (!session->source)
 		return;
-	losses->rows = mem_alloc((session->object->n_counters + session->object->n_handlers + 1) * sizeof(*losses->rows));
+	losses->rows = mem_alloc((session->object->n_counters + 2 * session->object->n_handlers + 1) * sizeof(*losses->rows));
 	count_rows(session, session->source->ops->globals(session->source), losses);
 	if (session->source->ops->nested)
 		count_nested(session, losses);
+	if (session->source->ops->timed_out)
+		count_timed_out(session, losses);
 	if (losses->n_rows)
 		qsort(losses->rows, losses->n_rows, sizeof(*losses->rows), compare_rows);
 	session->source->ops->stats(session->source, &stats);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * source: where events come from. One small interface, and its implementations: the kernel (kernel.c), our own engine fed by
- * ptrace (ptrace.c) or by a recording (replay.c, recording.h).
+ * ptrace (ptrace.c), by a recording (replay.c, recording.h) or by a program that hosts scripts (host.c, host.h).
  *
  * Life: source_kernel_open or source_ptrace_open (makes the object's tables) -> attach... -> start -> pump... -> stop -> pump
  * the rest -> table access -> close.
@@ -116,6 +116,8 @@ struct source_ops {
 	 * NULL: programs never run inside others here.
 	 */
 	uint64_t (*nested)(struct source *source, struct nested *by_handler);
+	/* Adds to by_handler how many calls of each handler ended since their budget was used up. NULL: there are no budgets here. */
+	void (*timed_out)(struct source *source, uint64_t *by_handler);
 	/* What is known by now of the address spaces of traced processes, borrowed; NULL: the object takes no user stacks. */
 	struct spaces *(*spaces)(struct source *source);
 	void (*close)(struct source *source);

@@ -1,31 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * server [PORT]: a small server of names and values on 127.0.0.1 that fires an event of its own, "server/request", to eBPF programs, which come and
- * go while it runs. A thread a client; a line a request:
+ * server [PORT]: a small server of names and values on 127.0.0.1 that fires an event of its own, "server/request", to ktap scripts and to eBPF programs
+ * of C compilers, which come and go while it runs. A thread a client; a line a request:
  *
  *     SET KEY VALUE      GET KEY                  what it is for
- *     LOAD FILE.o        UNLOAD                   programs, from now on; none
+ *     TRACE SCRIPT       RUN FILE      STOP       a script, from now on; one from a file, as text or compiled; none
+ *     LOAD FILE.o        UNLOAD                   programs of a C compiler, from now on; none
  *     SHOW TABLE KEY     VAR NAME                 a number in a table or variable of theirs
+ *     EVENTS FILE                                 writes what `ktap compile --events FILE` wants to know
  *     QUIT                                        ends the server
+ *
+ * What scripts print goes to standard output.
  *
  * PORT 0 (or none): any that is free. The first line printed is "port N".
  *
- * Build: cc server.c -o server $(pkg-config --cflags --libs ktap) -lpthread
+ * Build: cc server.c -o server $(pkg-config --cflags --libs ktap-script) -lpthread
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <ktap.h>
+#include <ktap-script.h>
 
 #include "request.h"
 
 #define PAIRS_MAX 1024
+#define POLL_MS   20
 
 static struct pair {
 	char key[32], value[128];
@@ -33,10 +40,25 @@ static struct pair {
 static unsigned n_pairs;
 static pthread_mutex_t pairs_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Requests fire with the lock held for reading, so that no object goes away under them. */
+/* Requests fire with the lock held for reading, so that neither object nor script goes away under them. */
 static struct ktap *engine;
+static const struct ktap_event *event;
 static struct ktap_object *object;
+static struct ktap_script *script;
 static pthread_rwlock_t object_lock = PTHREAD_RWLOCK_INITIALIZER;
+
+/* The script's thread polls it, and closes it when it is over or shall stop. */
+static pthread_mutex_t script_lock = PTHREAD_MUTEX_INITIALIZER; /* of those who start and stop it */
+static pthread_t script_thread;
+static bool has_script_thread;
+static atomic_bool script_stops;
+
+static const struct ktap_field fields[] = {
+	KTAP_FIELD(struct request, verb, KTAP_FIELD_TEXT),
+	KTAP_FIELD(struct request, key, KTAP_FIELD_TEXT),
+	KTAP_FIELD(struct request, size, KTAP_FIELD_UNSIGNED),
+	KTAP_FIELD(struct request, client, KTAP_FIELD_UNSIGNED),
+};
 
 /* ---- programs -------------------------------------------------------------------------------------------------------------------- */
 
@@ -50,6 +72,8 @@ fire(const char *verb, const char *key, size_t size, unsigned client)
 	pthread_rwlock_rdlock(&object_lock);
 	if (object)
 		ktap_fire(object, "server/request", &request, NULL);
+	if (script)
+		ktap_script_fire(script, event, &request);
 	pthread_rwlock_unlock(&object_lock);
 }
 
@@ -106,6 +130,73 @@ show_variable(const char *name, FILE *out)
 	pthread_rwlock_unlock(&object_lock);
 }
 
+/* ---- scripts ----------------------------------------------------------------------------------------------------------------------- */
+
+static void *
+poll_script(void *arg)
+{
+	struct ktap_script *mine = arg;
+
+	while (!script_stops && ktap_script_poll(mine, POLL_MS) > 0)
+		;
+	pthread_rwlock_wrlock(&object_lock);
+	script = NULL;
+	pthread_rwlock_unlock(&object_lock);
+	ktap_script_close(mine);
+	return NULL;
+}
+
+/* Waits for the end of the script that runs. The script lock is held. */
+static void
+stop_script(void)
+{
+	script_stops = true;
+	if (has_script_thread)
+		pthread_join(script_thread, NULL);
+	has_script_thread = script_stops = false;
+}
+
+/* NULL: it could not be opened, which was said. Both NULL: there is none. */
+static struct ktap_script *
+open_script(const char *text, const char *path, FILE *out)
+{
+	struct ktap_script *new = NULL;
+	int err = text ? ktap_script_open(engine, "TRACE", text, strlen(text), NULL, &new) : ktap_script_open_file(engine, path, NULL, &new);
+
+	if (err < 0)
+		fprintf(out, "ERROR %s\n.\n", ktap_error()); /* of several lines */
+	return err < 0 ? NULL : new;
+}
+
+/* From now on the script with this text, or the one in this file; both NULL: none. */
+static void
+trace(const char *text, const char *path, FILE *out)
+{
+	struct ktap_script *new = text || path ? open_script(text, path, out) : NULL;
+
+	if (!new && (text || path))
+		return;
+	pthread_mutex_lock(&script_lock);
+	stop_script();
+	pthread_rwlock_wrlock(&object_lock);
+	script = new;
+	pthread_rwlock_unlock(&object_lock);
+	if (new && pthread_create(&script_thread, NULL, poll_script, new))
+		errx(1, "no thread for a script");
+	has_script_thread = new;
+	pthread_mutex_unlock(&script_lock);
+	fputs("OK\n", out);
+}
+
+static void
+write_events(const char *path, FILE *out)
+{
+	if (ktap_events_write(engine, path) < 0)
+		fprintf(out, "ERROR %s\n", ktap_error());
+	else
+		fputs("OK\n", out);
+}
+
 /* ---- names and values --------------------------------------------------------------------------------------------------------------- */
 
 /* The pair of that key, made where it is not; NULL: there is no room. The lock is held. */
@@ -137,29 +228,118 @@ serve(const char *key, const char *value, FILE *out)
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------------------- */
 
-static void
-handle(char *line, unsigned client, FILE *out)
-{
-	char *rest = line, *verb = strsep(&rest, " "), *key = rest ? strsep(&rest, " ") : NULL;
+/* A line on its way: what is left of it, whose it is, where the answer goes. */
+struct line {
+	char *rest;
+	unsigned client;
+	FILE *out;
+};
 
-	if (strcmp(verb, "QUIT") == 0)
-		exit(0);
-	if (strcmp(verb, "UNLOAD") == 0) {
-		load(NULL, out);
-	} else if (!key) {
+/* The next word; "" where there is none. */
+static char *
+word(struct line *line)
+{
+	char *next = strsep(&line->rest, " ");
+
+	return next ? next : "";
+}
+
+static void
+do_get(struct line *line)
+{
+	const char *key = word(line);
+
+	fire("GET", key, 0, line->client);
+	serve(key, NULL, line->out);
+}
+
+static void
+do_set(struct line *line)
+{
+	const char *key = word(line), *value = line->rest ? line->rest : "";
+
+	fire("SET", key, strlen(value), line->client);
+	serve(key, value, line->out);
+}
+
+static void
+do_trace(struct line *line)
+{
+	trace(line->rest ? line->rest : "", NULL, line->out);
+}
+
+static void
+do_run(struct line *line)
+{
+	trace(NULL, word(line), line->out);
+}
+
+static void
+do_stop(struct line *line)
+{
+	trace(NULL, NULL, line->out);
+}
+
+static void
+do_load(struct line *line)
+{
+	load(word(line), line->out);
+}
+
+static void
+do_unload(struct line *line)
+{
+	load(NULL, line->out);
+}
+
+static void
+do_show(struct line *line)
+{
+	const char *table = word(line);
+
+	show(table, word(line), line->out);
+}
+
+static void
+do_var(struct line *line)
+{
+	show_variable(word(line), line->out);
+}
+
+static void
+do_events(struct line *line)
+{
+	write_events(word(line), line->out);
+}
+
+static void
+do_quit(struct line *line)
+{
+	(void)line;
+	exit(0);
+}
+
+static const struct {
+	const char *verb;
+	void (*fn)(struct line *line);
+} verbs[] = {
+	{ "GET", do_get },   { "SET", do_set },       { "TRACE", do_trace }, { "RUN", do_run }, { "STOP", do_stop },     { "LOAD", do_load },
+	{ "SHOW", do_show }, { "UNLOAD", do_unload }, { "VAR", do_var },     { "QUIT", do_quit }, { "EVENTS", do_events },
+};
+
+static void
+handle(char *text, unsigned client, FILE *out)
+{
+	struct line line = { .rest = text, .client = client, .out = out };
+	const char *verb = word(&line);
+	size_t i = 0;
+
+	while (i < sizeof(verbs) / sizeof(verbs[0]) && strcmp(verbs[i].verb, verb) != 0)
+		i++;
+	if (i < sizeof(verbs) / sizeof(verbs[0]))
+		verbs[i].fn(&line);
+	else
 		fputs("ERROR what?\n", out);
-	} else if (strcmp(verb, "SET") == 0 || strcmp(verb, "GET") == 0) {
-		fire(verb, key, rest ? strlen(rest) : 0, client);
-		serve(key, *verb == 'S' ? rest : NULL, out);
-	} else if (strcmp(verb, "LOAD") == 0) {
-		load(key, out);
-	} else if (strcmp(verb, "SHOW") == 0 && rest) {
-		show(key, rest, out);
-	} else if (strcmp(verb, "VAR") == 0) {
-		show_variable(key, out);
-	} else {
-		fputs("ERROR what?\n", out);
-	}
 	fflush(out);
 }
 
@@ -170,7 +350,7 @@ client_thread(void *arg)
 	struct sockaddr_in peer = { 0 };
 	socklen_t len = sizeof(peer);
 	FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
-	char line[256];
+	char line[4096];
 
 	getpeername(fd, (struct sockaddr *)&peer, &len);
 	while (in && out && fgets(line, sizeof(line), in)) {
@@ -203,8 +383,10 @@ main(int argc, char **argv)
 {
 	int fd, client;
 
-	if (ktap_new(&engine) < 0 || ktap_add_event(engine, "server/request", sizeof(struct request), KTAP_CONTEXT_READ) < 0)
+	if (ktap_new(&engine) < 0 || ktap_add_event(engine, "server/request", sizeof(struct request), KTAP_CONTEXT_READ) < 0 ||
+	    ktap_add_fields(engine, "server/request", fields, sizeof(fields) / sizeof(fields[0])) < 0)
 		errx(1, "%s", ktap_error());
+	event = ktap_event_find(engine, "server/request");
 	fd = listen_on(argc > 1 ? (unsigned short)atoi(argv[1]) : 0);
 	while ((client = accept(fd, NULL, NULL)) >= 0) {
 		pthread_t thread;

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * libktap-script: libktap (ktap.h) and the ktap language. Your program fires events of its own to scripts that come and go while it runs.
+ *
+ *     static const struct ktap_field fields[] = {
+ *             KTAP_FIELD(struct request, verb, KTAP_FIELD_TEXT),
+ *             KTAP_FIELD(struct request, size, KTAP_FIELD_UNSIGNED),
+ *     };
+ *     const struct ktap_event *event;
+ *     struct ktap_script *script;
+ *
+ *     ktap_new(&engine);
+ *     ktap_add_event(engine, "server/request", sizeof(struct request), KTAP_CONTEXT_READ);
+ *     ktap_add_fields(engine, "server/request", fields, 2);
+ *     event = ktap_event_find(engine, "server/request");
+ *     if (ktap_script_open(engine, "top.kp", text, strlen(text), NULL, &script) < 0)
+ *             errx(1, "%s", ktap_error());
+ *     ktap_script_fire(script, event, &request);                      any thread, whenever it happens
+ *     while (ktap_script_poll(script, 1000) > 0) { }                  one thread: prints, ticks
+ *     ktap_script_close(script);
+ *
+ * and the script says, as it would of a tracepoint:
+ *
+ *     var sizes = {}
+ *     trace server:request /size > 0/ { sizes[args.verb] <<< args.size }
+ *     tick-10s { print_hist(sizes) }
+ *
+ * Scripts may use all of the language but what only a kernel has: probes of functions, profile-N, stacks, structures of the kernel. Signals
+ * stay yours. Commands are not started. A script can read any text in your memory (user_string); it writes to none but its own.
+ *
+ * Threads. An engine is set up by one thread. Then scripts are independent of each other. One script is opened, polled and closed by one thread
+ * at a time, while any number of threads fire events to it: from when ktap_script_open has returned until ktap_script_close is
+ * called. Handlers run in the thread that fires, at the same time as in others, and what they count is exact; nobody waits for a lock. Not from
+ * handlers of signals.
+ *
+ * Build with: cc host.c $(pkg-config --cflags --libs ktap-script). It holds all of libktap: link with one of the two, not with both.
+ */
+#ifndef KTAP_SCRIPT_H
+#define KTAP_SCRIPT_H
+
+#include <ktap.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- events with fields --------------------------------------------------------------------------------------------------------------- */
+
+enum ktap_field_kind {
+	KTAP_FIELD_SIGNED,       /* a number of 1, 2, 4 or 8 bytes */
+	KTAP_FIELD_UNSIGNED,
+	KTAP_FIELD_TEXT,         /* char x[N]: a text that ends with a NUL, of N - 1 bytes at most */
+	KTAP_FIELD_TEXT_POINTER, /* const char *x: of the text up to 255 bytes are read, at the moment when the handler reads it; argstr shows the address */
+	KTAP_FIELD_BYTES,        /* anything else: named, but not read */
+};
+
+struct ktap_field {
+	const char *name;        /* as scripts call it: args.name; in filters name alone */
+	enum ktap_field_kind kind;
+	size_t offset, size;     /* in the event's context */
+};
+
+/* A member of a struct. */
+#define KTAP_FIELD(type, member, kind) { #member, kind, offsetof(type, member), sizeof(((type *)NULL)->member) }
+
+/* An event of an engine; lives as long as that. */
+struct ktap_event;
+
+/*
+ * Describes an event that was added with ktap_add_event, once, before scripts are opened: "server/request" is server:request to scripts then. All is
+ * copied. The fields stand in the order in which arg0, arg1, ... name them. 0, -ENOENT, -EEXIST, -EINVAL (a name that is no word of letters,
+ * digits and '_', a field that is not within the context), -ENOSPC, -ENOMEM.
+ */
+int
+ktap_add_fields(struct ktap *engine, const char *event, const struct ktap_field *fields, size_t n_fields);
+
+/* NULL: there is none of that name. */
+const struct ktap_event *
+ktap_event_find(const struct ktap *engine, const char *name);
+
+/*
+ * Writes what is described into a file, for `ktap compile --events FILE`, which compiles scripts for this program where that is not. 0 or -errno.
+ */
+int
+ktap_events_write(const struct ktap *engine, const char *path);
+
+/* ---- scripts ---------------------------------------------------------------------------------------------------------------------------- */
+
+struct ktap_script;
+
+/* How a script is opened; all zero: the defaults. */
+struct ktap_script_options {
+	enum ktap_exec exec;
+	const char *const *args;  /* arg[1], arg[2], ... and options of the script, behind the last NULL; NULL: none */
+	/*
+	 * Takes what the script prints, whole prints each time, in the thread that opens, polls or closes it. NULL: standard output. `report`
+	 * takes what went wrong while it ran, a line each time; NULL: print does.
+	 */
+	void (*print)(void *arg, const char *text, size_t len);
+	void (*report)(void *arg, const char *text, size_t len);
+	void *arg;
+	/* What one call of a handler may use up, as in struct ktap_options; 0: no more than all loops of a handler may (100,000 rounds). */
+	uint32_t budget;
+	/* Steps that main, a tick or trace_end may take, counted by 100,000; 0: as many as it wants, which may be for ever. */
+	uint64_t steps_max;
+	uint32_t buffer;          /* bytes that wait for ktap_script_poll at most, a power of two from 4096 on; 0: 4 MiB. What does not fit is lost, and counted */
+	int hides_constants;      /* as in struct ktap_options */
+};
+
+/*
+ * Compiles a script, verifies its programs, runs its main chunk and, where that registers anything, begins to serve events. `text` is that of a
+ * script or what `ktap compile` made of one (both borrowed for the call); `name` stands for it in messages. `options` may be NULL. 0 and
+ * *script for the caller to close; -EINVAL: the script is wrong, ktap_error() has all messages with lines and carets; -ENOTSUP: it asks
+ * for what this library has not; -ENOMEM, ...
+ */
+int
+ktap_script_open(struct ktap *engine, const char *name, const void *text, size_t len, const struct ktap_script_options *options,
+		 struct ktap_script **script);
+
+/* The same from a file. */
+int
+ktap_script_open_file(struct ktap *engine, const char *path, const struct ktap_script_options *options, struct ktap_script **script);
+
+/* Runs the script's handlers of this event of its engine on a context. How many ran: 0 where it has none, or is over; -EINVAL: it is another engine's. */
+int
+ktap_script_fire(struct ktap_script *script, const struct ktap_event *event, const void *context);
+
+/*
+ * Waits until the script has something to do, `timeout_ms` at most (0: not at all, negative: as long as it takes), and lets it: prints what handlers
+ * sent, runs ticks. 1; 0: the script is over, since it called exit(), made a mistake in a tick, or registered nothing. It runs no
+ * handlers any more then, and is to be closed.
+ */
+int
+ktap_script_poll(struct ktap_script *script, int timeout_ms);
+
+/* A descriptor that can be read (poll, epoll) when ktap_script_poll has something to do; it is the script's. Or -errno. */
+int
+ktap_script_fd(struct ktap_script *script);
+
+/*
+ * Prints what is left, runs trace_end, reports what was lost and what went wrong in handlers, by line, and frees the script. 0; 1: something went
+ * wrong. NULL is allowed.
+ */
+int
+ktap_script_close(struct ktap_script *script);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

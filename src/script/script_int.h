@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * script_int: what the files of libktap-script share. As src/host, the room has no header of its own in src: what it offers is include/ktap-script.h.
+ */
+#ifndef KTAP_SCRIPT_INT_H
+#define KTAP_SCRIPT_INT_H
+
+#include "host/host_int.h"
+#include "ktap-script.h"
+#include "session/session.h"
+
+struct ktap_script {
+	struct ktap *engine;
+	struct arena *arena;
+	struct script text;
+	struct events *events;   /* of this script alone: it numbers them */
+	struct object *object;
+	struct source *source;   /* NULL: it has no handlers */
+	struct session *session;
+	struct session_options how;
+	struct ktap_script_options options;
+	FILE *messages;          /* what goes wrong: while the script is opened it comes together in `said`, later report gets it */
+	struct text said;
+	bool is_open;
+	bool is_over;
+	int epoll_fd;            /* -1 until it is asked for */
+};
+
+/* The described events of an engine, in `arena`. */
+struct events *
+script_events(const struct ktap *engine, struct arena *arena);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * host: the source of a program that hosts scripts and fires events by itself (host.c).
+ */
+#ifndef KTAP_SOURCE_HOST_H
+#define KTAP_SOURCE_HOST_H
+
+#include "source/source.h"
+
+#define HOST_EVENTS_MAX 1024 /* numbers of events (event->id) are below this */
+
+/*
+ * Makes the object's tables. Before attach source_set_exec and source_host_limit may be called. Returns 0 and a new source, or -errno with *why.
+ */
+int
+source_host_open(struct source **source, const struct object *object, struct events *events, struct text *why);
+
+/* What one call of a handler may use up (vm_set_budget), and how constants of programs are written. */
+void
+source_host_limit(struct source *source, uint32_t budget, enum vm_constants constants);
+
+/*
+ * Runs the handlers of the event with this number on a context, of which its description is true. Between start and close any number of
+ * threads may call this at once; after stop it does nothing. `who`: who fires, and when; memory reads are seen to. Returns how many ran.
+ */
+int
+source_host_fire(struct source *source, uint32_t number, const void *context, const struct vm_env *who);
+
+/* Reports what a script asks and no host can answer: stacks, timers on every CPU, what the kernel alone knows. */
+void
+source_host_check(const struct object *object, struct diags *diags);
+
+#endif
