@@ -167,8 +167,6 @@ place_of(const struct program_field *field, const struct event *event, uint32_t 
 	return found != NULL;
 }
 
-#define PLACE_MAX 16384 /* an instruction's offset has 15 bits, and some bytes behind the field are read, too; pack.c has room for no more */
-
 /* The places of all of a program's fields in an event, into `offsets`. */
 static bool
 places_of(const struct program *program, const struct event *event, uint32_t *offsets)

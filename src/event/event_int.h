@@ -228,6 +228,8 @@ argstr_show(const struct syscall *syscall, unsigned n);
 const struct typeinfo *
 event_kernel_types(struct text *why);
 
+#define PLACE_MAX 16384 /* of a field that is read: an instruction's offset has 15 bits, and some bytes behind it are read, too; pack.c has room for no more */
+
 /* ---- bind_needs.c, entry.c, bind_types.c, bind.c, entry_place.c ---- */
 
 /* Fills in object->needs: what it needs of a kernel. Needs bindings. */

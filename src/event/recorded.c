@@ -250,6 +250,7 @@ load_syscall(struct events *events, struct event *event, const struct format *fo
 
 /* ---- adding ------------------------------------------------------------------------------------------- */
 
+/* A field that no instruction reaches is known by name only. */
 static void
 load_fields(struct arena *arena, struct event *event, const struct field *fields, uint32_t n)
 {
@@ -260,6 +261,8 @@ load_fields(struct arena *arena, struct event *event, const struct field *fields
 		uint32_t end = fields[i].offset + fields[i].size;
 
 		event->fields[i] = fields[i];
+		if (fields[i].offset > PLACE_MAX)
+			event->fields[i].kind = FIELD_OTHER;
 		if (end > event->record_size)
 			event->record_size = end;
 	}
