@@ -103,6 +103,7 @@ struct ktap_script_options {
 	uint32_t budget;
 	/* Steps that main, a tick or trace_end may take, counted by 100,000; 0: as many as it wants, which may be for ever. */
 	uint64_t steps_max;
+	size_t memory_max;        /* bytes for values of the script outside of handlers; 0: as many as there are */
 	uint32_t buffer;          /* bytes that wait for ktap_script_poll at most, a power of two from 4096 on; 0: 4 MiB. What does not fit is lost, and counted */
 	int hides_constants;      /* as in struct ktap_options */
 };

@@ -189,7 +189,7 @@ begin(struct ktap_script *script)
 	script->how = (struct session_options){
 		.script_name = script->text.name, .script_args = copy_args(script->arena, options->args), .out_fd = STDOUT_FILENO,
 		.print = options->print, .print_arg = options->arg, .messages = script->messages, .quiet = true, .is_guest = true,
-		.steps_max = options->steps_max,
+		.steps_max = options->steps_max, .memory_max = options->memory_max,
 	};
 	script->session = session_new(script->object, script->events, script->source, &script->how);
 	if (!script->session)
@@ -327,7 +327,7 @@ ktap_script_fire(struct ktap_script *script, const struct ktap_event *event, con
 
 	if (event->engine != script->engine)
 		return host_fail(-EINVAL, "event '%s' is another engine's than script '%s'", event->name, script->text.name);
-	if (!script->source)
+	if (!script->source || !source_host_has(script->source, event->number))
 		return 0;
 	host_env(&env);
 	cpu = sched_getcpu();

@@ -300,6 +300,33 @@ alloc_buffers(struct control *control)
 	return control->key && control->next_key && control->value;
 }
 
+/* lua_Alloc, as Lua's own, but no more than memory_max. */
+static void *
+allocate(void *arg, void *old, size_t old_size, size_t size)
+{
+	struct control *control = arg;
+	size_t left, had = old ? old_size : 0; /* of new ones it says what they are for */
+	void *new = NULL;
+
+	left = control->memory - had < control->options->memory_max ? control->options->memory_max - (control->memory - had) : 0;
+	if (size && (size <= left || size <= had)) /* Lua relies on it that less is never refused */
+		new = realloc(old, size);
+	else if (!size)
+		free(old);
+	if (new || !size)
+		control->memory += size - had;
+	return new;
+}
+
+static void
+limit_memory(struct control *control)
+{
+	lua_State *L = control->L;
+
+	control->memory = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
+	lua_setallocf(L, allocate, control);
+}
+
 int
 control_open(struct control *control, struct text *why)
 {
@@ -310,6 +337,8 @@ control_open(struct control *control, struct text *why)
 		return -ENOMEM;
 	}
 	memcpy(lua_getextraspace(control->L), &control, sizeof(control));
+	if (control->options->memory_max)
+		limit_memory(control);
 	lua_pushcfunction(control->L, prepare);
 	if (lua_pcall(control->L, 0, 1, 0) == LUA_OK)
 		return 0;

@@ -48,6 +48,7 @@ struct session_options {
 	FILE *messages; /* takes all that is said of the run; NULL: stderr */
 	bool quiet;     /* no banner */
 	bool is_guest;  /* the process is another program's: its signals are left alone, and the script cannot handle them */
+	size_t memory_max; /* bytes that Lua may have; 0: as many as there are */
 	uint64_t steps_max; /* of Lua, about, that main, a tick or trace_end may take; 0: as many as it wants */
 	bool mangled;   /* --mangled: names of C++ and Rust functions as compilers write them */
 	bool unsafe;    /* --unsafe: scripts may start programs */

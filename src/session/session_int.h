@@ -119,6 +119,7 @@ struct control {
 	bool wants_help;     /* --help was given: nothing else is printed */
 	bool bad_usage;      /* a complaint was made about an option */
 	bool has_arg;        /* the table `arg` was made */
+	size_t memory;       /* bytes that Lua has, where they are counted */
 	uint64_t n_steps;    /* of the part that runs, counted by hundreds of thousands */
 	/* Scratch of built-ins, and what print_hist makes: stay allocated when an error unwinds them. */
 	struct text text, hist;

@@ -122,6 +122,12 @@ run_handlers(struct host *host, struct lane *lane, const struct target_event *ev
 	return n;
 }
 
+bool
+source_host_has(struct source *source, uint32_t number)
+{
+	return number < HOST_EVENTS_MAX && of(source)->events[number].hooks && !__atomic_load_n(&of(source)->stopped, __ATOMIC_RELAXED);
+}
+
 int
 source_host_fire(struct source *source, uint32_t number, const void *context, const struct vm_env *who)
 {
@@ -130,7 +136,7 @@ source_host_fire(struct source *source, uint32_t number, const void *context, co
 	struct lane *lane;
 	int n = 0;
 
-	if (number >= HOST_EVENTS_MAX || !event->hooks)
+	if (!source_host_has(source, number))
 		return 0;
 	lane = take_lane(host, who->cpu);
 	if (!__atomic_load_n(&host->stopped, __ATOMIC_SEQ_CST)) {

@@ -26,6 +26,10 @@ source_host_limit(struct source *source, uint32_t budget, enum vm_constants cons
 int
 source_host_fire(struct source *source, uint32_t number, const void *context, const struct vm_env *who);
 
+/* Has the event with this number handlers, for whom it is worth to find out who fires? */
+bool
+source_host_has(struct source *source, uint32_t number);
+
 /* Reports what a script asks and no host can answer: stacks, timers on every CPU, what the kernel alone knows. */
 void
 source_host_check(const struct object *object, struct diags *diags);

@@ -453,6 +453,8 @@ test_mistakes(void **state)
 	f->script = NULL;
 	assert_string_equal(f->printed, "whole\n");
 	assert_non_null(strstr(f->reported, "t.kp:2:1: error: the handler took too long, and its call was ended, 1 time [budget-used]"));
+	assert_int_equal(try_open(f, "var t = {}\nfor (i = 1, 1000000, 1) { t[i] = i }", &(struct ktap_script_options){ .memory_max = 1000000 }), -EINVAL);
+	assert_string_equal(ktap_error(), "t.kp: error: not enough memory");
 	open_script(f, "tick-1ms { while (true) { } }\ntrace_end { print(\"end\") }", &(struct ktap_script_options){ .steps_max = 300000 });
 	while (ktap_script_poll(f->script, -1) > 0)
 		;

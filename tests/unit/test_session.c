@@ -499,9 +499,11 @@ guests_have_bounds(void **state)
 		{ "\nK.signal('SIGUSR1', function() end)", "test.kp:2: error: SIGUSR1 belongs to the program that runs this script\n" },
 		{ "local n = 0\n\nwhile true do n = n + 1 end", "test.kp:3: error: this takes too long: about 1000000 steps are allowed at a time\n" },
 		{ "for i = 1, 200000 do end B.print('done')", "" }, /* a fifth of them */
+		{ "local t = {}\nfor i = 1, 1000000 do t[i] = i end", "test.kp: error: not enough memory\n" }, /* 16 MB */
+		{ "local t\nfor i = 1, 100 do t = {} for k = 1, 1000 do t[k] = k end end B.print('done')", "" }, /* 1.6 MB in all, 16 kB at a time */
 	};
 	struct session_options options = { .script_name = "test.kp", .out_fd = -1, .print = hear, .quiet = true, .is_guest = true,
-					   .steps_max = 1000000 };
+					   .steps_max = 1000000, .memory_max = 1 << 20 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct heard heard = { "" };
