@@ -53,6 +53,7 @@ bench: all static
 	@tests/bench/trace --static $(STATIC)/src/cli/ktap $(BUILD)/src/cli/ktap $(BUILD)/tests/progs
 	@tests/bench/vm $(BUILD)
 	@tests/bench/tables $(BUILD)
+	@tests/bench/script $(BUILD)
 	@tests/bench/compile $(BUILD)/src/cli/ktap
 	@if [ "$$(id -u)" = 0 ]; then tests/bench/replay $(BUILD)/src/cli/ktap $(BUILD)/tests/progs/calls; fi
 

@@ -30,8 +30,8 @@
  *
  * Threads. An engine is set up by one thread. Then scripts are independent of each other. One script is opened, polled and closed by one thread
  * at a time, while any number of threads fire events to it: from when ktap_script_open has returned until ktap_script_close is
- * called. Handlers run in the thread that fires, at the same time as in others, and what they count is exact; nobody waits for a lock. Not from
- * handlers of signals.
+ * called. Handlers run in the thread that fires, at the same time as in others, and what they count is exact: n += 1, t[key] += 1, s <<< x. They
+ * wait for each other only for the moment in which an entry of a table is made. Do not fire from handlers of signals.
  *
  * Build with: cc host.c $(pkg-config --cflags --libs ktap-script). It holds all of libktap: link with one of the two, not with both.
  */
