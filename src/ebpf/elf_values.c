@@ -217,6 +217,17 @@ compare_held(const void *a, const void *b)
 	return p->key < q->key ? -1 : p->key > q->key;
 }
 
+/* Brings the functions of a table in order: no handle stands in another one. */
+static int
+sort_functions(struct reader *r, struct table *table)
+{
+	qsort(table->held, table->n_held, sizeof(*table->held), compare_held);
+	for (uint32_t i = 1; i < table->n_held; i++)
+		if (table->held[i].key - table->held[i - 1].key < sizeof(uint64_t))
+			return elf_fail(r, "section %s: two relocations for byte %u", table->name, table->held[i].key);
+	return 0;
+}
+
 int
 elf_read_held(struct reader *r)
 {
@@ -240,6 +251,6 @@ elf_read_held(struct reader *r)
 	}
 	for (uint32_t i = 0; i < r->object->n_tables && !err; i++)
 		if (table_has_functions(r->object->tables[i]))
-			qsort(r->object->tables[i]->held, r->object->tables[i]->n_held, sizeof(struct held), compare_held);
+			err = sort_functions(r, r->object->tables[i]);
 	return err;
 }

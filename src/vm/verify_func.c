@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "vm/vm_int.h"
 
@@ -112,6 +113,23 @@ bad_immediate(const struct verifier *v, const struct bpf_insn *insn, const struc
 	return NULL;
 }
 
+/* Where the table says that a function's handle stands, it does, and is one of the object's: programs will call what they find there. */
+static bool
+functions_are_there(const struct object *object, const struct table *table)
+{
+	for (uint32_t i = 0; i < table->n_held; i++) {
+		const struct held *held = &table->held[i];
+		uint64_t handle;
+
+		if (held->index >= object->n_funcs || !table->init || !table->read_only || held->key > table->value_size - sizeof(handle))
+			return false;
+		memcpy(&handle, (const uint8_t *)table->init + held->key, sizeof(handle));
+		if (handle != func_handle(held->index) || (i && held->key < held[-1].key + sizeof(handle)))
+			return false;
+	}
+	return true;
+}
+
 /* The second word of ld_imm64, and what the first refers to. */
 static const char *
 bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
@@ -133,9 +151,8 @@ bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
 	if (reloc->index >= v->object->n_tables)
 		return "refers to a table that the object does not have";
 	table = v->object->tables[reloc->index];
-	for (uint32_t i = 0; table_has_functions(table) && i < table->n_held; i++)
-		if (table->held[i].index >= v->object->n_funcs)
-			return "refers to a table of functions that the object does not have";
+	if (table_has_functions(table) && !functions_are_there(v->object, table))
+		return "refers to a table of functions that the object does not have";
 	if (table_kind_holds_tables(table->kind) && !table->element)
 		return "refers to a table of tables of which nothing says what they are like";
 	if (reloc->kind == RELOC_TABLE)

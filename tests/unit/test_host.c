@@ -3,6 +3,7 @@
  * libktap, through its header alone and the shared library: what is refused and how that is said, contexts that are written, tables of the host's,
  * both ways to run, several threads. The programs are compiled here; without clang these tests are skipped.
  */
+#include <elf.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -527,6 +528,61 @@ test_callx(void **state)
 	}
 }
 
+/* The bytes of the object, for free; *rels its relocations of .rodata. */
+static uint8_t *
+read_object(const struct fixture *f, size_t *len, Elf64_Rel **rels)
+{
+	FILE *in = fopen(f->path, "r");
+	uint8_t *bytes = calloc(1, 1 << 20);
+	const Elf64_Ehdr *head = (const Elf64_Ehdr *)bytes;
+	const Elf64_Shdr *sections, *names;
+
+	assert_non_null(in);
+	*len = fread(bytes, 1, 1 << 20, in);
+	fclose(in);
+	sections = (const Elf64_Shdr *)(bytes + head->e_shoff);
+	names = &sections[head->e_shstrndx];
+	*rels = NULL;
+	for (int i = 0; i < head->e_shnum; i++)
+		if (strcmp((const char *)bytes + names->sh_offset + sections[i].sh_name, ".rel.rodata") == 0)
+			*rels = (Elf64_Rel *)(bytes + sections[i].sh_offset);
+	assert_non_null(*rels);
+	return bytes;
+}
+
+/* One handle in the place of another, or half in it, would be called as something that nobody verified. */
+static void
+test_damaged_functions(void **state)
+{
+	struct fixture *f = *state;
+	const struct ktap_options permitted = { .callx = 1 };
+	struct context context = { 1, 0 };
+	uint64_t result;
+	Elf64_Rel *rels;
+	uint8_t *bytes;
+	size_t len;
+
+	compile_c(f, "typedef unsigned long long u64;\n"
+		     "static __noinline u64 twice(u64 n) { return 2 * n; }\n"
+		     "static __noinline u64 plus_one(u64 n) { return n + 1; }\n"
+		     "static u64 (*const ops[])(u64) = { twice, plus_one };\n"
+		     "SEC(\"host/op\") int op(struct context *c) { return ops[c->in & 1](20); }\n");
+	assert_int_equal(ktap_add_event(f->engine, "host/op", sizeof(struct context), KTAP_CONTEXT_READ), 0);
+	open_object(f, &permitted);
+	assert_int_equal(ktap_run(ktap_program_find(f->object, "op"), &context, NULL, &result), 0);
+	assert_int_equal(result, 21);
+	ktap_object_close(f->object);
+	f->object = NULL;
+	bytes = read_object(f, &len, &rels);
+	for (int i = 0; i < 2; i++) {
+		rels[1].r_offset = rels[0].r_offset + (i ? 4 : 0);
+		assert_int_equal(ktap_object_open_memory(f->engine, "damaged", bytes, len, &permitted, &f->object), -EINVAL);
+		if (!strstr(ktap_error(), i ? "where no function begins" : "section .rodata: two relocations for byte 0"))
+			fail_msg("%s", ktap_error());
+	}
+	free(bytes);
+}
+
 int
 main(void)
 {
@@ -540,6 +596,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_callx, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_functions, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("host", tests, NULL, NULL);
