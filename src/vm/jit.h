@@ -261,6 +261,19 @@ jit_starts(const struct gen *g);
 uint64_t
 jit_callbacks(const struct gen *g);
 
+/* Are lookups in the hash table done in place? Those in any table without the way through the helper? */
+static inline bool
+jit_knows_hash(const struct vm_table *t)
+{
+	return t->ops == &hash_ops && (t->table->key_size == 4 || t->table->key_size == 8 || t->table->key_size == 16);
+}
+
+static inline bool
+jit_knows_lookup(const struct vm_table *t)
+{
+	return t->ops == &array_ops || t->n_cpus == 1 || jit_knows_hash(t);
+}
+
 /* Does the function keep the struct vm_run in JIT_RUN_REG? Before it is known whether its code needs it, it does. */
 bool
 jit_keeps_run(const struct gen *g);

@@ -636,6 +636,136 @@ emit_array_lookup(struct gen *g, const struct vm_table *t)
 	land_here(b, skip);
 }
 
+/* ---- lookups in hash tables: what find_entry and hash_key (hash.c) do ----------------------------------------------- */
+
+/* r1 to r5 are nobody's behind a call, x6 to x8 never anybody's. */
+#define ENTRY 0
+#define BUCKETS 1
+#define KEY_AT 2       /* address of the key: r2 */
+#define HASH 3
+#define WORD 4         /* of the key, the first 4 or 8 bytes */
+#define WORD2 5        /* the next 8 */
+#define FACTOR 6
+#define TABLE 7
+#define GENERATION 8
+
+/* HASH = (HASH ^ word) * FACTOR, folded. */
+static void
+put_mix(struct jit_buf *b, unsigned word)
+{
+	put_ddd(b, A64_SF, A64_EOR, HASH, HASH, word);
+	put_multiply(b, A64_SF, false, HASH, HASH, FACTOR, A64_ZR);
+	put_fold(b, HASH, HASH, HASH, 32);
+}
+
+static void
+put_hash(struct jit_buf *b, uint32_t key_size)
+{
+	put_access(b, key_size == 4 ? 2 : 3, A64_LD, WORD, KEY_AT, 0);
+	put_value(b, HASH, HASH_SEED ^ key_size);
+	put_value(b, FACTOR, HASH_FACTOR);
+	put_mix(b, WORD);
+	if (key_size == 16) {
+		put_access(b, 3, A64_LD, WORD2, KEY_AT, 8);
+		put_mix(b, WORD2);
+	}
+}
+
+/* Goes to where the skip that it returns lands if what stands at `off` of the entry is not (or, A64_EQ, is) what the register holds. */
+static uint32_t
+put_entry_check(struct jit_buf *b, unsigned size, uint32_t off, unsigned reg, enum a64_cc cc)
+{
+	put_access(b, size, A64_LD, SCRATCH, ENTRY, (int32_t)off);
+	put_ddd(b, size == 3 ? A64_SF : 0, A64_SUBS, A64_ZR, SCRATCH, reg);
+	return put_skip_word(b, A64_B_IF(cc));
+}
+
+/* ENTRY = the entry that has the key, or 0, along the chain of its bucket. Loads at addresses that were loaded come in order by themselves. */
+static void
+put_chain(struct jit_buf *b, const struct hash_layout *l, uint32_t key_size)
+{
+	uint32_t again, end, found, other[2], n_other = 0;
+
+	put_access(b, 2, A64_LD, SCRATCH, BUCKETS, (int32_t)l->n);
+	put_add_imm(b, 0, A64_SUB, SCRATCH, SCRATCH, 1);
+	put_ddd(b, 0, A64_AND, SCRATCH, SCRATCH, HASH);
+	put_add_imm(b, A64_SF, A64_ADD, BUCKETS, BUCKETS, l->heads);
+	put_access_indexed(b, 3, A64_LD, ENTRY, BUCKETS, SCRATCH, true);
+	again = b->n;
+	end = put_skip_word(b, A64_CBZ | A64_SF | ENTRY);
+	other[n_other++] = put_entry_check(b, 3, l->key_hash, HASH, A64_NE);
+	if (key_size == 16)
+		other[n_other++] = put_entry_check(b, 3, l->key + 8, WORD2, A64_NE);
+	found = put_entry_check(b, key_size == 4 ? 2 : 3, l->key, WORD, A64_EQ);
+	while (n_other)
+		land_here(b, other[--n_other]);
+	put_access(b, 3, A64_LD, ENTRY, ENTRY, (int32_t)l->chain);
+	put_back(b, A64_B, again);
+	land_here(b, found);
+	land_here(b, end);
+}
+
+/* x0 += distance of the value that a program sees from the entry. */
+static void
+put_value_of_entry(struct gen *g, const struct vm_table *t, const struct hash_layout *l)
+{
+	put_add_imm(g->b, A64_SF, A64_ADD, ENTRY, ENTRY, l->value);
+	if (t->n_cpus == 1)
+		return;
+	g->jit->uses_run = true;
+	put_access(g->b, 3, A64_LD, SCRATCH, RUN, offsetof(struct vm_run, cpu));
+	put_value(g->b, SCRATCH2, t->stride);
+	put_multiply(g->b, A64_SF, false, ENTRY, SCRATCH, SCRATCH2, ENTRY);
+}
+
+/* r0 = value of the entry whose key r2 points to, or 0. If an entry went away or all moved meanwhile, hash.c looks once more. */
+static void
+emit_hash_lookup(struct gen *g, const struct vm_table *t)
+{
+	static const struct operand one = { .is_imm = true, .imm = 1 };
+	const struct hash_layout l = hash_layout(t);
+	uint32_t changed, same, none;
+	struct jit_buf *b = g->b;
+
+	put_hash(b, t->table->key_size);
+	put_address(g, TABLE, (uintptr_t)l.hash);
+	put_add_imm(b, A64_SF, A64_ADD, SCRATCH, TABLE, l.generation);
+	put_load_acquire(b, GENERATION, SCRATCH);
+	put_access(b, 3, A64_LD, BUCKETS, TABLE, (int32_t)l.buckets);
+	put_chain(b, &l, t->table->key_size);
+	put_fence_loads(b);
+	put_access(b, 2, A64_LD, SCRATCH, TABLE, (int32_t)l.generation);
+	put_ddd(b, 0, A64_SUBS, A64_ZR, GENERATION, SCRATCH);
+	changed = put_skip_word(b, A64_B_IF(A64_NE));
+	put_logical(g, 0, A64_ANDS, A64_ZR, GENERATION, &one);
+	same = put_skip_word(b, A64_B_IF(A64_EQ));
+	land_here(b, changed);
+	put_address(g, 0, (uintptr_t)t);
+	put_move(b, A64_SF, 1, KEY_AT);
+	put_call(g, (uintptr_t)hash_find_entry);
+	land_here(b, same);
+	none = put_skip_word(b, A64_CBZ | A64_SF | ENTRY);
+	put_value_of_entry(g, t, &l);
+	land_here(b, none);
+}
+
+/* ---- calls of helpers ------------------------------------------------------------------------------------------------- */
+
+/* A lookup in a table that is known here: without the way through the helper and the table's operations. */
+static void
+emit_lookup(struct gen *g, const struct vm_table *t)
+{
+	if (t->ops == &array_ops) {
+		emit_array_lookup(g, t);
+	} else if (jit_knows_hash(t)) {
+		emit_hash_lookup(g, t);
+	} else {
+		put_address(g, 0, (uintptr_t)t);
+		put_move(g->b, A64_SF, 1, reg_of[2]);
+		put_call(g, (uintptr_t)t->ops->find);
+	}
+}
+
 static void
 emit_fetch(struct gen *g, const struct jit_fetch *fetch)
 {
@@ -654,14 +784,8 @@ emit_call(struct gen *g, uint32_t pc)
 	const struct bpf_insn *insn = &g->f->func->insns[pc];
 	const struct vm_table *t = g->known[1];
 
-	if (insn->imm == BPF_FUNC_map_lookup_elem && t && t->ops == &array_ops && !g->hides) {
-		emit_array_lookup(g, t);
-		return 1;
-	}
-	if (insn->imm == BPF_FUNC_map_lookup_elem && t && t->n_cpus == 1 && !g->hides) {
-		put_address(g, 0, (uintptr_t)t);
-		put_move(g->b, A64_SF, 1, reg_of[2]);
-		put_call(g, (uintptr_t)t->ops->find);
+	if (insn->imm == BPF_FUNC_map_lookup_elem && t && jit_knows_lookup(t) && !g->hides) {
+		emit_lookup(g, t);
 		return 1;
 	}
 	g->jit->uses_run = true;

@@ -43,6 +43,13 @@ put_ddd(struct jit_buf *b, uint32_t sf, enum a64_op op, unsigned d, unsigned n, 
 	put_word(b, sf | (uint32_t)op | m << 16 | n << 5 | d);
 }
 
+/* d = n ^ (m >> shift) */
+static inline void
+put_fold(struct jit_buf *b, unsigned d, unsigned n, unsigned m, unsigned shift)
+{
+	put_word(b, A64_SF | A64_EOR | 1u << 22 | m << 16 | shift << 10 | n << 5 | d);
+}
+
 /* d = n + (m << shift) */
 static inline void
 put_add_shifted(struct jit_buf *b, uint32_t sf, unsigned d, unsigned n, unsigned m, unsigned shift)
@@ -203,6 +210,19 @@ static inline void
 put_store_exclusive(struct jit_buf *b, uint32_t sf, unsigned s, unsigned t, unsigned n)
 {
 	put_word(b, (sf ? 0xc800fc00u : 0x8800fc00u) | s << 16 | n << 5 | t);
+}
+
+/* A load of 4 bytes at n before all that comes behind it; loads before this before those behind it. */
+static inline void
+put_load_acquire(struct jit_buf *b, unsigned t, unsigned n)
+{
+	put_word(b, 0x88dffc00u | n << 5 | t);
+}
+
+static inline void
+put_fence_loads(struct jit_buf *b)
+{
+	put_word(b, 0xd50339bfu); /* dmb ishld */
 }
 
 /* d = cc holds ? n : m */

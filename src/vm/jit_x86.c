@@ -422,12 +422,6 @@ emit_array_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 #define BUCKETS RSI
 #define GENERATION R11
 
-static bool
-is_inline_hash(const struct vm_table *t)
-{
-	return t->ops == &hash_ops && (t->table->key_size == 4 || t->table->key_size == 8 || t->table->key_size == 16);
-}
-
 /* HASH = (HASH ^ word) * FACTOR, folded. */
 static void
 put_mix(struct jit_buf *b, unsigned word)
@@ -541,7 +535,7 @@ emit_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 {
 	if (t->ops == &array_ops)
 		return emit_array_lookup(g, pc, t);
-	if (is_inline_hash(t))
+	if (jit_knows_hash(t))
 		return emit_hash_lookup(g, pc, t);
 	x86_address(g, RDI, (uintptr_t)t);
 	put_mov(g->b, OP_W, RSI, RDX);
@@ -569,7 +563,7 @@ emit_call(struct gen *g, uint32_t pc)
 	int32_t number = g->f->func->insns[pc].imm;
 	const struct vm_table *t = g->known[1];
 
-	if (number == BPF_FUNC_map_lookup_elem && t && !g->hides && (t->ops == &array_ops || t->n_cpus == 1 || is_inline_hash(t)))
+	if (number == BPF_FUNC_map_lookup_elem && t && jit_knows_lookup(t) && !g->hides)
 		return emit_lookup(g, pc, t);
 	g->jit->uses_run = true;
 	if (insn_calls_back(&g->f->func->insns[pc])) {
