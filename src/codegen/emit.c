@@ -139,7 +139,7 @@ parallel_moves(struct emit *emit, struct move *moves, unsigned n)
 	}
 }
 
-/* The parameters of the handler, from r1 to r4 to their places. Returns the number of instructions of IR consumed. */
+/* The parameters of the handler, from r1 to r5 to their places. Returns the number of instructions of IR consumed. */
 static uint32_t
 emit_params(struct emit *emit)
 {

@@ -22,7 +22,7 @@ init(struct ir *ir, struct arena *arena)
 	ir->vregs[FP_VREG] = (struct vreg){ .is_pointer = true, .place = PLACE_REG, .reg = BPF_REG_10 };
 	for (int i = 0; i < N_PARAMS; i++) {
 		ir->params[i] = i;
-		ir->vregs[ir->params[i]].is_pointer = i != PARAM_EVENT;
+		ir->vregs[ir->params[i]].is_pointer = i != PARAM_EVENT && i != PARAM_IDS;
 	}
 }
 

@@ -110,30 +110,25 @@ load_node(struct lowering *l, const struct node *node, uint32_t bytes)
 	return load_field(l, bytes, node->field->offset, node_field(l, node, bytes));
 }
 
-/* The low `bytes` bytes as a 64-bit number. */
+/* The low `bytes` bytes, whose highest bit is their sign, as a 64-bit number. */
 static int
-extend_number(struct lowering *l, int reg, uint32_t bytes, bool is_signed)
+extend_sign(struct lowering *l, int reg, uint32_t bytes)
 {
 	uint32_t shift = 64 - 8 * bytes;
 
-	if (bytes >= 8)
-		return reg;
-	if (bytes == 4 && !is_signed)
-		return ir_low(&l->ir, reg);
-	reg = ir_alu_imm(&l->ir, BPF_LSH, reg, shift);
-	return ir_alu_imm(&l->ir, is_signed ? BPF_ARSH : BPF_RSH, reg, shift);
+	return bytes >= 8 ? reg : ir_alu_imm(&l->ir, BPF_ARSH, ir_alu_imm(&l->ir, BPF_LSH, reg, shift), shift);
 }
 
 static struct val
 load_number(struct lowering *l, const struct node *node, const struct field *field)
 {
-	int reg = load_node(l, node, field->size);
+	/* argN is the whole word, as in 0.4; args.NAME has the bytes and the sign of its C type: the first ones, on the machines that we run on. */
+	bool is_part = node->kind != NODE_ARG && field->value_size && field->value_size < field->size;
+	uint32_t bytes = is_part ? field->value_size : field->size;
+	int reg = load_node(l, node, bytes);
 
-	/* argN is the whole word, as in 0.4; args.NAME has the bytes and the sign of its C type. */
-	if (node->kind != NODE_ARG && field->value_size && field->value_size < field->size)
-		reg = extend_number(l, reg, field->value_size, field->is_signed);
-	else if (field->is_signed)
-		reg = extend_number(l, reg, field->size, true);
+	if (field->is_signed)
+		reg = extend_sign(l, reg, bytes);
 	return val_number(TYPE_INT, reg);
 }
 
@@ -400,7 +395,7 @@ add_process(struct lowering *l, int id)
 	int process;
 
 	ir_branch_imm(ir, BPF_JSLT, id, 0, failed);
-	process = ir_alu_imm(ir, BPF_RSH, ir_call(ir, BPF_FUNC_get_current_pid_tgid, NULL, 0), 32);
+	process = ir_alu_imm(ir, BPF_RSH, ir->params[PARAM_IDS], 32);
 	ir_move(ir, id, ir_alu(ir, BPF_OR, id, ir_alu_imm(ir, BPF_LSH, process, 32)));
 	ir_bind(ir, failed);
 }

@@ -160,10 +160,10 @@ lower_builtin_value(struct lowering *l, struct node *node)
 
 	switch ((int)node->builtin->id) {
 	case BUILTIN_PID:
-		reg = ir_alu_imm(ir, BPF_RSH, helper_value(l, BPF_FUNC_get_current_pid_tgid), 32);
+		reg = ir_alu_imm(ir, BPF_RSH, ir->params[PARAM_IDS], 32);
 		return val_number(TYPE_INT, reg);
 	case BUILTIN_TID:
-		return val_number(TYPE_INT, ir_low(ir, helper_value(l, BPF_FUNC_get_current_pid_tgid)));
+		return val_number(TYPE_INT, ir_low(ir, ir->params[PARAM_IDS]));
 	case BUILTIN_UID:
 		return val_number(TYPE_INT, ir_low(ir, helper_value(l, BPF_FUNC_get_current_uid_gid)));
 	case BUILTIN_GID:

@@ -58,10 +58,24 @@ add_site(struct lowering *l, enum site_kind kind, const struct node *format, con
 	return site;
 }
 
-static void
-store_header(struct lowering *l, struct mem record, uint32_t site)
+static bool
+names_event(const struct site *site)
 {
-	ir_store_imm(&l->ir, BPF_W, record.base, record.off, site);
+	for (uint32_t i = 0; i < site->n_args; i++)
+		if (site->args[i].kind == VALUE_ARGSTR)
+			return true;
+	return false;
+}
+
+/* Only whoever reads an argstr needs the event: one store is cheaper than two and a register that keeps the number. */
+static void
+store_header(struct lowering *l, struct mem record, const struct site *site, uint32_t index)
+{
+	if (!names_event(site)) {
+		ir_store_imm(&l->ir, BPF_DW, record.base, record.off, index);
+		return;
+	}
+	ir_store_imm(&l->ir, BPF_W, record.base, record.off, index);
 	ir_store(&l->ir, BPF_W, record.base, record.off + 4, l->ir.params[PARAM_EVENT]);
 }
 
@@ -186,7 +200,7 @@ lower_output(struct lowering *l, enum site_kind kind, struct node *args)
 		room += is_long(&site->args[i]) ? (site->args[i].kind == VALUE_ARGSTR ? ARGSTR_MAX : LONG_ROOM) : 0;
 	record = memory_new(l, room);
 	tail = ir_const(&l->ir, fixed);
-	store_header(l, record, index);
+	store_header(l, record, site, index);
 	for (uint32_t i = 0; i < n; i++) {
 		store_arg(l, record, memory_at(record, off), tail, &site->args[i], &vals[i]);
 		off += (int32_t)cell_size(&site->args[i]);
@@ -200,12 +214,12 @@ lower_exit(struct lowering *l)
 	struct mem record = memory_new(l, RECORD_HEADER);
 	int flag = ir_pointer(&l->ir);
 	uint32_t index;
+	struct site *site = add_site(l, SITE_EXIT, NULL, NULL, 0, &index);
 
-	add_site(l, SITE_EXIT, NULL, NULL, 0, &index);
 	ir_add(&l->ir, (struct ir_insn){ .op = IR_GLOBAL, .dst = flag, .a = NO_VREG, .b = NO_VREG,
 					 .imm = l->object->exit_flag_off });
 	ir_store_imm(&l->ir, BPF_DW, flag, 0, 1);
-	store_header(l, record, index);
+	store_header(l, record, site, index);
 	send(l, record, ir_const(&l->ir, RECORD_HEADER));
 	ir_jump(&l->ir, l->end);
 }

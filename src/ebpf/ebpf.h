@@ -587,7 +587,7 @@ func_handle(uint32_t index)
  *     | site   | event   | cell 0 | cell 1 |        | last cell  | long values
  *     +--------+---------+--------+--------+-- ... -+------------+----------------
  *
- * `site` indexes object.sites, `event` object.events. One cell a value, in order, per the site's shapes: a nullable value is
+ * `site` indexes object.sites, `event` object.events where a value is a VALUE_ARGSTR, else it is 0. One cell a value, in order, per the site's shapes: a nullable value is
  * preceded by its presence cell; numbers, events and stacks are 8 bytes; a VALUE_STR of at most RECORD_SHORT_STR bytes
  * stands in place, `size` bytes. A longer VALUE_STR and a VALUE_ARGSTR are an 8-byte length whose bytes stand in the tail, in
  * order, without padding (a string with its NUL; length 0 for a nil one).
@@ -696,17 +696,18 @@ struct program_field {
 /*
  * One handler compiled for one layout of its events: an eBPF function
  *
- *     u64 handler(const void *record, void *context, u64 event, void *scratch)
+ *     u64 handler(const void *record, void *context, u64 event, u64 ids, void *scratch)
  *
  * r1: the record of the event as ftrace lays it out, readable for record_size bytes (record_size 0: not used, may be 0).
  *     A source whose context *is* that record (a perf tracepoint) passes the context.
  * r2: the raw context of the attachment, for helpers that need one (uses_context), else not used.
  * r3: index of the event in object.events.
- * r4: scratch_size bytes to write, private to this run of the handler; scratch_size 0: not used.
+ * r4: process and thread, as bpf_get_current_pid_tgid gives them: who decides whether the process is traced knows them already.
+ * r5: scratch_size bytes to write, private to this run of the handler; scratch_size 0: not used.
  *
  * The function, with those that helpers call back for its loops, keeps within stack_size bytes of stack.
  */
-enum program_param { PARAM_RECORD, PARAM_CONTEXT, PARAM_EVENT, PARAM_SCRATCH, N_PARAMS };
+enum program_param { PARAM_RECORD, PARAM_CONTEXT, PARAM_EVENT, PARAM_IDS, PARAM_SCRATCH, N_PARAMS };
 
 struct program {
 	enum program_shape shape;
@@ -749,7 +750,7 @@ struct handler {
 
 #define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
 
-#define OBJECT_VERSION 6 /* of what object_pack writes; goes up with every change that an older reader would misread */
+#define OBJECT_VERSION 7 /* of what object_pack writes; goes up with every change that an older reader would misread */
 
 /* Texts of events that programs look up by their numbers. */
 enum event_text { EVENT_TEXT_NAME, EVENT_TEXT_FUNCTION, N_EVENT_TEXTS };

@@ -13,7 +13,7 @@
  *
  *     entry: r1 the context
  *         scratch memory: an element of table `.scratch`, of its own: one program may interrupt another, and handlers' programs have several
- *         call handler(record, context, event, scratch): of these what it reads
+ *         call handler(record, context, event, ids, scratch): of these what it reads
  *         return 1 (tp: perf sees the event, too), 0
  *
  * Nothing is filtered: every process is traced. What `ktap run` makes at load time instead (source/kernel_stub.c) is faster and follows a command.
@@ -111,6 +111,16 @@ emit_scratch(struct entry_maker *m, uint32_t out)
 	code_emit(code, insn_mov(8, 0));
 }
 
+/* r7 = process and thread. */
+static void
+emit_ids(struct entry_maker *m)
+{
+	if (!wants(m->program, PARAM_IDS))
+		return;
+	code_emit(&m->code, insn_call(BPF_FUNC_get_current_pid_tgid));
+	code_emit(&m->code, insn_mov(7, 0));
+}
+
 /* A system call's record with six arguments, of which the context has only those that there are. r1 = its address. */
 static void
 emit_copy(struct entry_maker *m)
@@ -152,13 +162,16 @@ add_entry(struct entry_maker *m, const char *section)
 	out = code_label(code);
 	code_emit(code, insn_mov(6, 1));
 	emit_scratch(m, out);
+	emit_ids(m);
 	emit_record(m);
 	if (wants(m->program, PARAM_CONTEXT))
 		code_emit(code, insn_mov(2, 6));
 	if (wants(m->program, PARAM_EVENT))
 		code_const(code, 3, m->event->index);
+	if (wants(m->program, PARAM_IDS))
+		code_emit(code, insn_mov(4, 7));
 	if (wants(m->program, PARAM_SCRATCH))
-		code_emit(code, insn_mov(4, 8));
+		code_emit(code, insn_mov(5, 8));
 	code_call_func(code, m->func);
 	code_bind(code, out);
 	code_emit(code, insn_mov_imm(0, strncmp(section, "tp/", 3) == 0));

@@ -147,7 +147,7 @@ engine_load(struct engine *engine, const struct program *program, struct text *w
 void
 engine_run(struct engine *engine, const struct loaded *loaded, const struct event *event, const void *record)
 {
-	const uint64_t args[5] = { (uintptr_t)record, 0, event->index, (uintptr_t)loaded->scratch, 0 };
+	const uint64_t args[5] = { (uintptr_t)record, 0, event->index, vm_env_ids(&engine->env), (uintptr_t)loaded->scratch };
 	uint64_t result = vm_run(engine->vm, loaded->run, &engine->env, args);
 
 	engine->n_events++;

@@ -84,7 +84,7 @@ is_call_of(const struct bpf_insn *insn, int32_t helper)
 /* A function of ours that handlers call in place of a helper, laid behind all others. */
 struct stand_in {
 	int32_t helper;
-	uint32_t first;          /* in functions from this one on; the stub, 0, asks for ids itself, and has no handler in it where that matters */
+	uint32_t first, end;     /* in the stub calls from the first of these instructions to before the other; in other functions all */
 	const struct func *func; /* NULL: the helper does */
 	uint32_t start;
 };
@@ -92,20 +92,28 @@ struct stand_in {
 enum { STAND_IN_STACKS, STAND_IN_IDS, N_STAND_INS }; /* the first may call the second */
 
 static const struct stand_in helpers_replaced[N_STAND_INS] = {
-	[STAND_IN_STACKS] = { .helper = BPF_FUNC_get_stackid }, [STAND_IN_IDS] = { .helper = BPF_FUNC_get_current_pid_tgid, .first = 1 },
+	[STAND_IN_STACKS] = { .helper = BPF_FUNC_get_stackid, .end = UINT32_MAX }, [STAND_IN_IDS] = { .helper = BPF_FUNC_get_current_pid_tgid },
 };
+
+/* Does function i of the image, at its instruction pc, call what the stand-in is for? */
+static bool
+is_replaced(const struct image *image, uint32_t i, uint32_t pc, const struct stand_in *stand_in)
+{
+	return is_call_of(&image->funcs[i]->insns[pc], stand_in->helper) && (i > 0 || (pc >= stand_in->first && pc < stand_in->end));
+}
 
 /* Not in itself: there the helper is meant. */
 static void
-redirect(const struct func *func, struct bpf_insn *image, uint32_t start, const struct stand_in *stand_in)
+redirect(const struct image *image, uint32_t i, uint32_t start, const struct stand_in *stand_in)
 {
-	uint32_t pc;
+	struct bpf_insn *insn;
 
-	for (pc = start; stand_in->func && func != stand_in->func && pc < start + func->n_insns; pc++) {
-		if (!is_call_of(&image[pc], stand_in->helper))
+	for (uint32_t pc = 0; stand_in->func && image->funcs[i] != stand_in->func && pc < image->funcs[i]->n_insns; pc++) {
+		insn = &image->insns[start + pc];
+		if (!is_replaced(image, i, pc, stand_in))
 			continue;
-		image[pc].src_reg = BPF_PSEUDO_CALL;
-		image[pc].imm = (int32_t)(stand_in->start - pc - 1);
+		insn->src_reg = BPF_PSEUDO_CALL;
+		insn->imm = (int32_t)(stand_in->start - (start + pc) - 1);
 	}
 }
 
@@ -138,9 +146,9 @@ is_called(const struct image *image, const struct stand_in *stand_in)
 {
 	uint32_t i, pc;
 
-	for (i = stand_in->first; i < image->n_funcs; i++)
+	for (i = 0; i < image->n_funcs; i++)
 		for (pc = 0; pc < image->funcs[i]->n_insns; pc++)
-			if (is_call_of(&image->funcs[i]->insns[pc], stand_in->helper))
+			if (is_replaced(image, i, pc, stand_in))
 				return true;
 	return false;
 }
@@ -195,19 +203,21 @@ kernel_image(const struct kernel *kernel, const struct unit *unit, struct arena 
 {
 	struct stand_in stand_ins[N_STAND_INS];
 	uint32_t i, n, start = 0, *starts = arena_alloc(arena, (kernel->object->n_funcs + 1) * sizeof(*starts));
-	const struct program *in_place;
-	const struct func *stub = kernel_stub(kernel, unit, arena, &in_place, why);
+	struct stub_parts parts;
+	const struct func *stub = kernel_stub(kernel, unit, arena, &parts, why);
 	int err = 0;
 
 	*image = (struct image){ 0 };
 	if (!stub)
 		return -ERANGE;
 	for (i = 0; i < unit->n_slots && err == 0; i++)
-		err = check_stack(kernel, unit->slots[i], unit->slots[i] == in_place, why);
+		err = check_stack(kernel, unit->slots[i], unit->slots[i] == parts.in_place, why);
 	if (err < 0)
 		return err;
 	collect(kernel, stub, arena, image, starts);
 	memcpy(stand_ins, helpers_replaced, sizeof(stand_ins));
+	stand_ins[STAND_IN_IDS].first = parts.scripts;
+	stand_ins[STAND_IN_IDS].end = parts.scripts_end;
 	err = collect_stand_ins(kernel, unit, arena, image, stand_ins);
 	if (err < 0)
 		return err;
@@ -217,8 +227,7 @@ kernel_image(const struct kernel *kernel, const struct unit *unit, struct arena 
 		       image->funcs[i]->n_insns * sizeof(*image->insns));
 		resolve(kernel, image->funcs[i], image->insns, start, starts);
 		for (n = 0; n < N_STAND_INS; n++)
-			if (i >= stand_ins[n].first)
-				redirect(image->funcs[i], image->insns, start, &stand_ins[n]);
+			redirect(image, i, start, &stand_ins[n]);
 		start += image->funcs[i]->n_insns;
 	}
 	return 0;

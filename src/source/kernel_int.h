@@ -367,12 +367,14 @@ kernel_direct_revert(struct unit *unit, int err);
 #define STUB_RECORD_MAX (24 + 8 * (PROBE_ARGS_MAX + 1)) /* of a probe at a function's return; a system call's is shorter */
 #define STUB_STACK      (32 + STUB_RECORD_MAX)          /* bytes of the stub's part of a frame */
 
-/*
- * The entry stub of a unit, in `arena`; NULL with *why set. *in_place: the program whose code is in it, in the same frame; NULL: all
- * are called.
- */
+struct stub_parts {
+	const struct program *in_place; /* the program whose code is in it, in the same frame; NULL: all are called */
+	uint32_t scripts, scripts_end;  /* between these instructions process ids are asked for as the script means them, elsewhere as the filter does */
+};
+
+/* The entry stub of a unit, in `arena`; NULL with *why set. */
 const struct func *
-kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, const struct program **in_place, struct text *why);
+kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct stub_parts *parts, struct text *why);
 
 /* ---- kernel_image.c -------------------------------------------------------------------------- */
 

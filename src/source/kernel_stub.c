@@ -7,13 +7,16 @@
  *                                     r9 what serves it; where one handler follows, only what is used
  *       is this call, this process traced?  no: return
  *       build the record on the stack: the words that are read
- *       for each program of the event: handler(record, context, event, scratch); what it does not read is not set
+ *       for each program of the event: handler(record, context, event, ids, scratch); what it does not read is not set
  *
  * The stub of a system call, which runs most, asks first what costs least: two loads say whether the call
  * is of interest at all (where only one call is traced: one, and its number is in the code), then one whether it came through the
  * 32-bit table (with BTF such calls are counted, for which the others are asked it, too), only then a helper and a bit whether the process is. Measured on a call of 117 ns: entering the program adds 73 ns,
  * the filter 6, counting by event in an array 20. With the kernel's type information (BTF) registers are plain loads;
  * without, each is a helper call: 20 ns more, 180 for a whole record.
+ *
+ * A handler that stands in the stub of a system call and reads nothing but fields reads them where they are, in the registers of the process:
+ * these are its record, and the places in its loads are theirs.
  *
  *     frame   of the handler that is in place, if any   -8 key   -16 value read   -24 scratch   -32 guard   -128..-33 record
  */
@@ -36,6 +39,10 @@
 #define OFF_RECORD  (OFF_GUARD - STUB_RECORD_MAX)
 _Static_assert(STUB_STACK == -OFF_RECORD, "the record is the last");
 
+/* Registers of the ids: the handler's own parameter, where no helper is called between the filter and the handler. */
+#define KEPT_IDS  (PARAM_IDS + 1)
+#define ASKED_IDS 8
+
 #define INLINE_MAX 30000 /* instructions of a handler in place of its call: jumps over it stay within their distance */
 
 #define COMPAT_CS 0x23       /* __USER32_CS: the call has the numbers and arguments of 32-bit x86 */
@@ -52,6 +59,9 @@ struct stub {
 	const struct unit *unit;
 	const struct program *inlined; /* the only handler, in place of a call; NULL: they are called */
 	int16_t frame;                 /* bytes of its frame, a multiple of 8 */
+	bool in_regs;                  /* its record is struct pt_regs, r7 */
+	uint8_t ids;                   /* register of the process's and the thread's id, for handlers that want them */
+	uint32_t scripts, scripts_end; /* instructions between these ask for ids on behalf of the script */
 	struct code code;
 	uint32_t out;                  /* label of the return */
 	uint32_t leave;                /* where the handler in place goes to at its end, when there is more to do */
@@ -86,16 +96,23 @@ emit_own_table(struct stub *stub, uint8_t dst, int fd, uint8_t pseudo)
 	emit(stub, insn_make(0, 0, 0, 0, 0));
 }
 
-/* dst = the value of `size` at src + off, read by a helper. Clobbers r0 to r5. */
-static void
-emit_read_by(struct stub *stub, int32_t helper, uint8_t size, uint8_t dst, uint8_t src, int32_t off)
+/* Bytes of an access of the size BPF_x. */
+static uint32_t
+bytes_of(uint8_t size)
 {
 	static const uint8_t bytes[] = {
 		[BPF_B >> 3] = 1, [BPF_H >> 3] = 2, [BPF_W >> 3] = 4, [BPF_DW >> 3] = 8
 	};
 
+	return bytes[size >> 3];
+}
+
+/* dst = the value of `size` at src + off, read by a helper. Clobbers r0 to r5. */
+static void
+emit_read_by(struct stub *stub, int32_t helper, uint8_t size, uint8_t dst, uint8_t src, int32_t off)
+{
 	emit_place(stub, 1, OFF_READ);
-	emit(stub, insn_mov_imm(2, bytes[size >> 3]));
+	emit(stub, insn_mov_imm(2, (int32_t)bytes_of(size)));
 	emit(stub, insn_mov(3, src));
 	emit(stub, insn_alu_imm(BPF_ADD, 3, off));
 	emit(stub, insn_call(helper));
@@ -167,6 +184,8 @@ emit_filter(struct stub *stub)
 {
 	emit_where(stub);
 	emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
+	if (stub->ids == KEPT_IDS)
+		emit(stub, insn_mov(KEPT_IDS, 0));
 	emit(stub, insn_alu_imm(BPF_RSH, 0, 32));
 	if (!stub->kernel->has_target) {
 		code_branch_imm(&stub->code, BPF_JEQ, 0, (int32_t)stub->kernel->pids.self, stub->out);
@@ -336,61 +355,14 @@ emit_return(struct stub *stub)
 	emit(stub, insn_exit());
 }
 
-/* ---- calling handlers ------------------------------------------------------------------------ */
+/* ---- what handlers read ---------------------------------------------------------------------- */
 
-/* Does the handler that follows read this parameter? */
+/* Does the handler read this parameter? */
 static bool
 wants(const struct program *program, enum program_param param)
 {
 	return program->params >> param & 1;
 }
-
-/* What the handler returns is the stub's result. Its end is also where the stub goes that has nothing to do. */
-static void
-end_inlined(struct stub *stub, uint32_t end)
-{
-	struct code *code = &stub->code;
-
-	assert(code->insns[end - 1].code == (BPF_ALU64 | BPF_MOV | BPF_K) && code->insns[end - 1].dst_reg == 0);
-	if (has_end(stub)) {
-		code_make_jump(code, end, stub->leave);
-		return;
-	}
-	code->insns[end - 1].imm = result(stub);
-	if (code->labels[stub->out] == UINT32_MAX)
-		code_bind_at(code, stub->out, end - 1);
-}
-
-static void
-emit_inlined(struct stub *stub, const struct program *program)
-{
-	const struct func *func = stub->kernel->object->funcs[program->func];
-	uint32_t pc = code_append(&stub->code, func);
-
-	for (; pc < stub->code.n; pc++) {
-		if (insn_is_wide(&stub->code.insns[pc]))
-			pc++;
-		else if (stub->code.insns[pc].code == (BPF_JMP | BPF_EXIT))
-			end_inlined(stub, pc);
-	}
-	code_bind(&stub->code, stub->leave);
-}
-
-/* Runs one handler; of its parameters r3, the event, is set by the caller, r1, the record, too. */
-static void
-emit_handler(struct stub *stub, const struct program *program)
-{
-	if (wants(program, PARAM_CONTEXT))
-		emit(stub, insn_mov(2, 6));
-	if (wants(program, PARAM_SCRATCH))
-		emit(stub, insn_load(BPF_DW, 4, 10, place(stub, OFF_SCRATCH)));
-	if (stub->inlined)
-		emit_inlined(stub, program);
-	else
-		code_call_func(&stub->code, program->func);
-}
-
-/* ---- system calls ---------------------------------------------------------------------------- */
 
 /* Is word n of the record, bytes 8n to 8n + 7, read by a program of the unit? */
 static bool
@@ -425,6 +397,158 @@ wants_record(const struct unit *unit)
 			return true;
 	return false;
 }
+
+/* What the handler returns is the stub's result. Its end is also where the stub goes that has nothing to do. */
+static void
+end_inlined(struct stub *stub, uint32_t end)
+{
+	struct code *code = &stub->code;
+
+	assert(code->insns[end - 1].code == (BPF_ALU64 | BPF_MOV | BPF_K) && code->insns[end - 1].dst_reg == 0);
+	if (has_end(stub)) {
+		code_make_jump(code, end, stub->leave);
+		return;
+	}
+	code->insns[end - 1].imm = result(stub);
+	if (code->labels[stub->out] == UINT32_MAX)
+		code_bind_at(code, stub->out, end - 1);
+}
+
+/* ---- records that are registers -------------------------------------------------------------- */
+
+static bool
+is_syscall(const struct unit *unit)
+{
+	return unit->kind == UNIT_SYS_ENTER || unit->kind == UNIT_SYS_EXIT;
+}
+
+/* Where struct pt_regs has the `size` bytes at `off` of a system call's record; -1: nowhere. Of the number only the lower half is its. */
+static int
+place_in_regs(const struct unit *unit, uint32_t off, uint32_t size)
+{
+	uint32_t word = off / 8, byte = off % 8;
+
+	if (word == 1 && byte + size <= 4)
+		return (int)(offsetof(struct pt_regs, orig_rax) + byte);
+	if (word == 2 && unit->kind == UNIT_SYS_EXIT)
+		return (int)(offsetof(struct pt_regs, rax) + byte);
+	if (word >= 2 && word < 8 && unit->kind == UNIT_SYS_ENTER)
+		return arg_regs[word - 2] + (int)byte;
+	return -1;
+}
+
+/* A function with callbacks may read fields in these, too. */
+static bool
+has_callbacks(const struct func *func)
+{
+	for (uint32_t i = 0; i < func->n_relocs; i++)
+		if (func->relocs[i].kind == RELOC_FUNC_ADDR)
+			return true;
+	return false;
+}
+
+/* Does the program read its record by loads of fields that the registers have, and in no other way? */
+static bool
+fits_regs(const struct unit *unit, const struct program *program, const struct func *func)
+{
+	uint64_t words = 0;
+
+	if (program->uses_dynamic || program->fixed_size || has_callbacks(func))
+		return false;
+	for (uint32_t i = 0; i < func->n_patches; i++) {
+		const struct bpf_insn *insn = &func->insns[func->patches[i].pc];
+
+		if (BPF_CLASS(insn->code) != BPF_LDX || place_in_regs(unit, (uint32_t)insn->off, bytes_of(BPF_SIZE(insn->code))) < 0)
+			return false;
+		words |= 1ull << insn->off / 8;
+	}
+	return words && words == program->record_words;
+}
+
+static void
+read_regs(struct stub *stub, const struct func *func, uint32_t start)
+{
+	for (uint32_t i = 0; i < func->n_patches; i++) {
+		struct bpf_insn *insn = &stub->code.insns[start + func->patches[i].pc];
+
+		insn->off = (int16_t)place_in_regs(stub->unit, (uint32_t)insn->off, bytes_of(BPF_SIZE(insn->code)));
+	}
+}
+
+/* ---- calling handlers ------------------------------------------------------------------------ */
+
+static void
+emit_inlined(struct stub *stub, const struct program *program)
+{
+	const struct func *func = stub->kernel->object->funcs[program->func];
+	uint32_t pc = code_append(&stub->code, func);
+
+	if (stub->in_regs)
+		read_regs(stub, func, pc);
+	for (; pc < stub->code.n; pc++) {
+		if (insn_is_wide(&stub->code.insns[pc]))
+			pc++;
+		else if (stub->code.insns[pc].code == (BPF_JMP | BPF_EXIT))
+			end_inlined(stub, pc);
+	}
+	code_bind(&stub->code, stub->leave);
+}
+
+/* Does anything between the filter and the only handler call a helper, by which r1 to r5 are lost? */
+static bool
+calls_behind_filter(const struct kernel *kernel, const struct unit *unit)
+{
+	return unit->n_scratch || kernel->guarded || unit->by_cookie ||
+	       (is_syscall(unit) ? wants_record(unit) && !unit->btf_id : event_is_probe(unit->events[0]) && unit->slots[0]->record_words);
+}
+
+/*
+ * The filter has the ids in its hands; a single handler that comes soon gets them from there. Not so in a pid namespace: a script means
+ * other numbers (kernel_pids.c).
+ */
+static uint8_t
+register_of_ids(const struct kernel *kernel, const struct unit *unit)
+{
+	bool is_filtered = unit->kind != UNIT_INIT && unit->kind != UNIT_FINI;
+	bool kept = is_filtered && unit->n_slots == 1 && wants(unit->slots[0], PARAM_IDS) && !kernel->pids.is_inner &&
+		    !calls_behind_filter(kernel, unit);
+
+	return kept ? KEPT_IDS : ASKED_IDS;
+}
+
+/* The ids where the filter's are not kept. What comes behind calls handlers only, and r8 is free. */
+static void
+emit_ids(struct stub *stub)
+{
+	bool wanted = false;
+
+	stub->scripts = stub->code.n;
+	for (uint32_t i = 0; i < stub->unit->n_slots; i++)
+		wanted |= wants(stub->unit->slots[i], PARAM_IDS);
+	if (!wanted || stub->ids == KEPT_IDS)
+		return;
+	emit(stub, insn_call(BPF_FUNC_get_current_pid_tgid));
+	emit(stub, insn_mov(stub->ids, 0));
+}
+
+/* Runs one handler; of its parameters r3, the event, is set by the caller, r1, the record, too. */
+static void
+emit_handler(struct stub *stub, const struct program *program)
+{
+	if (wants(program, PARAM_IDS) && stub->ids != KEPT_IDS)
+		emit(stub, insn_mov(KEPT_IDS, stub->ids));
+	if (wants(program, PARAM_CONTEXT))
+		emit(stub, insn_mov(2, 6));
+	if (wants(program, PARAM_SCRATCH))
+		emit(stub, insn_load(BPF_DW, 5, 10, place(stub, OFF_SCRATCH)));
+	if (stub->inlined)
+		emit_inlined(stub, program);
+	else
+		code_call_func(&stub->code, program->func);
+	stub->scripts_end = stub->code.n;
+}
+
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 static void
 emit_store_record(struct stub *stub, int off, uint8_t reg)
@@ -485,7 +609,9 @@ emit_slot(struct stub *stub, uint32_t slot, const struct syscall_entry *only)
 		emit(stub, insn_mov_imm(3, (int32_t)only->event));
 	else if (wants(program, PARAM_EVENT))
 		emit(stub, insn_load(BPF_W, 3, 9, offsetof(struct syscall_entry, event)));
-	if (wants(program, PARAM_RECORD))
+	if (stub->in_regs)
+		emit(stub, insn_mov(1, 7));
+	else if (wants(program, PARAM_RECORD))
 		emit_record_address(stub);
 	emit_handler(stub, program);
 	code_bind(&stub->code, next);
@@ -526,6 +652,7 @@ emit_foreign(struct stub *stub, uint32_t other, uint32_t foreign)
 	emit_check_compat(stub, foreign);
 	code_jump(&stub->code, stub->out);
 	code_bind(&stub->code, foreign);
+	stub->ids = ASKED_IDS; /* no handler follows */
 	emit_filter(stub);
 	emit_own_table(stub, 1, stub->kernel->foreign_fd, BPF_PSEUDO_MAP_VALUE);
 	emit(stub, insn_mov_imm(2, 1));
@@ -543,7 +670,7 @@ stub_syscall(struct stub *stub)
 	uint32_t i, other = stub->unit->counts_foreign ? code_label(code) : stub->out,
 		    foreign = stub->unit->counts_foreign ? code_label(code) : stub->out;
 
-	if (wants_context(stub->unit) || (!enter && wants_word(stub->unit, 2)))
+	if (wants_context(stub->unit) || (!enter && wants_word(stub->unit, 2) && !stub->in_regs))
 		emit(stub, insn_mov(6, 1));
 	if (enter)
 		emit(stub, insn_load(BPF_DW, 8, 1, 8));
@@ -558,8 +685,9 @@ stub_syscall(struct stub *stub)
 	emit_filter(stub);
 	emit_scratch(stub);
 	emit_guard(stub);
-	if (wants_record(stub->unit))
+	if (wants_record(stub->unit) && !stub->in_regs)
 		emit_record(stub, number);
+	emit_ids(stub);
 	for (i = 0; i < stub->unit->n_slots; i++)
 		emit_slot(stub, i, number < 0 ? NULL : &stub->unit->syscalls[number]);
 	emit_end(stub);
@@ -701,6 +829,7 @@ stub_event(struct stub *stub)
 	emit_guard(stub);
 	if (has_record)
 		emit_probe_record(stub, stub->unit->events[0]);
+	emit_ids(stub);
 	if (wants(program, PARAM_EVENT))
 		emit_event_number(stub);
 	if (wants(program, PARAM_RECORD) && stub->unit->kind == UNIT_TRACEPOINT)
@@ -723,6 +852,7 @@ stub_moment(struct stub *stub)
 	if (wants(program, PARAM_CONTEXT))
 		emit(stub, insn_mov(6, 1));
 	emit_scratch(stub);
+	emit_ids(stub);
 	if (wants(program, PARAM_EVENT))
 		emit_event_number(stub);
 	emit_handler(stub, program);
@@ -829,22 +959,19 @@ is_idle(const struct kernel *kernel, const struct unit *unit)
 	return unit->n_slots > 0;
 }
 
-/*
- * The only handler of a unit, if it can stand in place of its call. In a pid namespace its questions for process ids go elsewhere than the
- * stub's (kernel_image.c): they stay apart there.
- */
+/* The only handler of a unit, if it can stand in place of its call. */
 static const struct program *
 inlined(const struct kernel *kernel, const struct unit *unit)
 {
-	if (unit->n_slots != 1 || kernel->pids.is_inner || kernel->object->funcs[unit->slots[0]->func]->n_insns > INLINE_MAX)
+	if (unit->n_slots != 1 || kernel->object->funcs[unit->slots[0]->func]->n_insns > INLINE_MAX)
 		return NULL;
 	return unit->slots[0];
 }
 
 const struct func *
-kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, const struct program **in_place, struct text *why)
+kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *arena, struct stub_parts *parts, struct text *why)
 {
-	struct stub stub = { .kernel = kernel, .unit = unit };
+	struct stub stub = { .kernel = kernel, .unit = unit, .ids = register_of_ids(kernel, unit) };
 
 	code_init(&stub.code, arena);
 	stub.out = code_label(&stub.code);
@@ -857,9 +984,11 @@ kernel_stub(const struct kernel *kernel, const struct unit *unit, struct arena *
 		stub.inlined = inlined(kernel, unit);
 		if (stub.inlined)
 			stub.frame = (int16_t)round_up(stub.inlined->frame_size, 8);
+		stub.in_regs = stub.inlined && is_syscall(unit) && unit->btf_id &&
+			       fits_regs(unit, stub.inlined, kernel->object->funcs[stub.inlined->func]);
 		stubs[unit->kind](&stub);
 	}
-	*in_place = stub.inlined;
+	*parts = (struct stub_parts){ .in_place = stub.inlined, .scripts = stub.scripts, .scripts_end = stub.scripts_end };
 	if (code_finish(&stub.code) < 0) {
 		text_puts(why, "too many handlers for one event");
 		return NULL;

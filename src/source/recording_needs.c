@@ -205,9 +205,18 @@ object_calls(const struct object *object, int32_t helper)
 }
 
 bool
+object_asks_ids(const struct object *object)
+{
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		if (object->programs[i]->params >> PARAM_IDS & 1)
+			return true;
+	return object_calls(object, BPF_FUNC_get_current_pid_tgid);
+}
+
+bool
 recording_remark(const struct recording *recording, const struct object *object, struct text *remark)
 {
-	if (recording->holds & HOLDS_PIDS || !object_calls(object, BPF_FUNC_get_current_pid_tgid))
+	if (recording->holds & HOLDS_PIDS || !object_asks_ids(object))
 		return false;
 	text_printf(remark, "recording '%s' does not say which threads form a process: pid is the thread's id where that is not known",
 		    recording->path);

@@ -100,7 +100,7 @@ names_threads(const struct source *source)
 {
 	const struct object *object = source->object;
 
-	return object_calls(object, BPF_FUNC_get_current_comm) || object_calls(object, BPF_FUNC_get_current_pid_tgid) ||
+	return object_calls(object, BPF_FUNC_get_current_comm) || object_asks_ids(object) ||
 	       object_calls(object, BPF_FUNC_trace_printk) || debug_on(DEBUG_VM);
 }
 

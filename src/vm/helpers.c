@@ -188,7 +188,7 @@ HELPER_FN(get_smp_processor_id)
 
 HELPER_FN(get_current_pid_tgid)
 {
-	return run->env ? (uint64_t)run->env->pid << 32 | run->env->tid : 0;
+	return run->env ? vm_env_ids(run->env) : 0;
 }
 
 HELPER_FN(get_current_uid_gid)

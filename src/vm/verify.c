@@ -879,6 +879,7 @@ vm_handler_signature(const struct program *program)
 		{ .kind = VM_ARG_MEM_RDONLY, .size = program->record_size },
 		{ .kind = program->uses_context ? VM_ARG_CTX : VM_ARG_NONE },
 		{ .kind = VM_ARG_SCALAR },
+		{ .kind = VM_ARG_SCALAR },
 		{ .kind = program->scratch_size ? VM_ARG_MEM : VM_ARG_NONE, .size = program->scratch_size },
 	} };
 

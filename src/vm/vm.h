@@ -40,6 +40,13 @@ struct vm_env {
 	void *print_arg;
 };
 
+/* The value of bpf_get_current_pid_tgid. */
+static inline uint64_t
+vm_env_ids(const struct vm_env *env)
+{
+	return (uint64_t)env->pid << 32 | env->tid;
+}
+
 /* ---- table.c: the tables, by the kernel's semantics of bpf(2) and of the helpers ----------------------------- */
 
 /*

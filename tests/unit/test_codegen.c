@@ -186,7 +186,7 @@ run_once(uint64_t seed, uint32_t n_values, uint32_t n_insns)
 	if (!loaded)
 		fail_msg("refused: %s", why.s);
 	memory = calloc(1, scratch_size);
-	vm_run(vm, loaded, &env, (uint64_t[5]){ 0, 0, 0, (uint64_t)(uintptr_t)memory, 0 });
+	vm_run(vm, loaded, &env, (uint64_t[5]){ 0, 0, 0, 0, (uint64_t)(uintptr_t)memory });
 	assert_memory_equal(memory, expected, 8 * n_values);
 	vm_free(vm);
 	free(memory);

@@ -240,12 +240,12 @@ sending_program(struct run *run, uint32_t size)
 	int16_t off;
 
 	begin(run);
-	emit(run, insn_store_imm(BPF_DW, 4, 0, 0));
+	emit(run, insn_store_imm(BPF_DW, 5, 0, 0));
 	for (off = 8; off < (int16_t)size; off += 4) {
-		emit(run, insn_load(BPF_W, 5, 1, off));
-		emit(run, insn_store(BPF_W, 4, 5, off));
+		emit(run, insn_load(BPF_W, 4, 1, off));
+		emit(run, insn_store(BPF_W, 5, 4, off));
 	}
-	emit(run, insn_mov(2, 4));
+	emit(run, insn_mov(2, 5));
 	code_table(&run->code, 1, RECORDS);
 	emit(run, insn_mov_imm(3, (int32_t)size));
 	emit(run, insn_mov_imm(4, 0));
@@ -695,13 +695,13 @@ refusal_names_the_cause(void **state)
 	open_source(run, "true");
 	begin(run);
 	run->code.span = (struct span){ (uint32_t)(strstr(text, "the_line") - text), 8 };
-	emit(run, insn_load(BPF_DW, 0, 5, 0)); /* r5 was never written */
+	emit(run, insn_load(BPF_DW, 0, 9, 0)); /* r9 was never written */
 	program = end(run, HANDLER_TRACE, 0);
 	attach(run, program, "syscalls:sys_enter_getppid");
 	assert_true(run->source->ops->start(run->source, &run->why) < 0);
 	assert_non_null(strstr(run->why.s, "at test.kp:3: the_line_that_is_wrong\n"));
 	assert_non_null(strstr(run->why.s, "the kernel says:"));
-	assert_non_null(strstr(run->why.s, "R5 !read_ok"));
+	assert_non_null(strstr(run->why.s, "R9 !read_ok"));
 }
 
 static void
