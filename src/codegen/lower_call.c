@@ -151,6 +151,12 @@ lower_call(struct lowering *l, struct node *node)
 		return lower_format(l, node);
 	case BUILTIN_STRING_SUB:
 		return lower_sub(l, node);
+	case BUILTIN_STRING_UPPER:
+		return lower_case(l, node, 'a');
+	case BUILTIN_STRING_LOWER:
+		return lower_case(l, node, 'A');
+	case BUILTIN_STRING_FIND:
+		return lower_find(l, node);
 	case BUILTIN_GETTIMEOFDAY_NS:
 		return lower_wall_clock(l, 1);
 	case BUILTIN_GETTIMEOFDAY_US:

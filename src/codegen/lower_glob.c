@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * s ~ "pattern" in the probe half: a shell's pattern, as glob_match (base) has it, unfolded into comparisons.
+ * s ~ "pattern" in the probe half: a shell's pattern, as glob_match (base) has it, unfolded into comparisons; and the search for a text, which
+ * is a piece of such a pattern.
  *
  * The pattern's stars cut it into pieces. The first piece stands at the text's start and the last one at its end, unless a star is
  * there; one between stars is looked for from where the one before it ended, and the first place where it fits will do. Where a piece
@@ -165,4 +166,31 @@ lower_glob(struct lowering *l, struct node *node, uint32_t target, bool when)
 	if (when)
 		ir_jump(&l->ir, target);
 	ir_bind(&l->ir, through);
+}
+
+/* The text as a pattern that only it fits. */
+static const char *
+quoted(struct arena *arena, const struct val *text)
+{
+	char *pattern = arena_alloc(arena, 2 * text->literal_len + 1);
+
+	for (uint32_t i = 0; i < text->literal_len; i++) {
+		pattern[2 * i] = '\\';
+		pattern[2 * i + 1] = text->literal[i];
+	}
+	return pattern;
+}
+
+void
+glob_find(struct lowering *l, const struct val *val, const struct val *literal, int position, uint32_t fails)
+{
+	struct glob glob = { .l = l, .val = val, .text = memory_scratch(l, TEXT_ROOM), .fails = fails };
+	const char *pattern = quoted(l->arena, literal);
+
+	if (literal->literal_len >= val->str_size || memchr(literal->literal, 0, literal->literal_len)) {
+		ir_jump(&l->ir, fails);
+		return;
+	}
+	string_store(l, glob.text, (uint32_t)round_up(val->str_size, 8), val);
+	find_piece(&glob, pattern, pattern + 2 * literal->literal_len, literal->literal_len, position);
 }

@@ -465,6 +465,13 @@ lower_format(struct lowering *l, struct node *node);
 struct val
 lower_sub(struct lowering *l, struct node *node);
 
+/* string.upper, string.lower: the letters from `first` on, 'a' or 'A', change their case. */
+struct val
+lower_case(struct lowering *l, struct node *node, uint8_t first);
+
+struct val
+lower_find(struct lowering *l, struct node *node);
+
 /* net.format_ip_addr(n) */
 struct val
 lower_ip_address(struct lowering *l, struct node *node);
@@ -480,6 +487,10 @@ lower_sample(struct lowering *l, struct node *node);
 /* Goes to `target` when it is `when` that s ~ "pattern", else falls through. */
 void
 lower_glob(struct lowering *l, struct node *node, uint32_t target, bool when);
+
+/* Moves `position` (bytes from 0, of a variable of its own) behind the first place of val, from there on, where the literal stands; or goes to `fails`. */
+void
+glob_find(struct lowering *l, const struct val *val, const struct val *literal, int position, uint32_t fails);
 
 /* ---- lower_kernel.c ---- */
 

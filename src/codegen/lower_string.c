@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The string library in the probe half: string.sub, string.format, stringof.
+ * The string library in the probe half: string.sub, upper, lower, find, format, and stringof.
  *
  * A number becomes text from its last digit to its first, in scratch memory, of which the verifiers do not follow the contents:
  *
@@ -278,5 +278,96 @@ lower_sub(struct lowering *l, struct node *node)
 	at = ir_alu(ir, BPF_ADD, memory_address(l, source), ir_alu_imm(ir, BPF_AND, ir_alu_imm(ir, BPF_SUB, first, 1), STR_SIZE_MAX - 1));
 	ir_call(ir, BPF_FUNC_probe_read_kernel,
 		(int[]){ memory_address(l, val.mem), ir_alu_imm(ir, BPF_AND, n, STR_SIZE_MAX - 1), at }, 3);
+	return val;
+}
+
+/* ---- string.find ---- */
+
+/* Leaves for `fails` where the search would begin behind the text. */
+static void
+begin_search(struct lowering *l, int position, struct node *init, const struct val *text, uint32_t fails)
+{
+	struct ir *ir = &l->ir;
+	int len, first;
+
+	if (!init) {
+		ir_move(ir, position, number_hidden(l, 0));
+		return;
+	}
+	first = lower_number(l, init);
+	len = string_len(l, text);
+	first = place_in(l, first, len);
+	hold_within(l, BPF_JSGE, first, number_hidden(l, 1));
+	ir_move(ir, position, ir_alu_imm(ir, BPF_SUB, first, 1));
+	ir_branch(ir, BPF_JSGT, position, len, fails);
+}
+
+/* The place where the text begins, or nil. */
+struct val
+lower_find(struct lowering *l, struct node *node)
+{
+	struct node *wanted = node->b->next;
+	struct val text = lower_exp(l, node->b), piece = literal(wanted->s, wanted->len);
+	struct ir *ir = &l->ir;
+	struct val val = { .kind = TYPE_INT, .reg = ir_vreg(ir), .present = ir_vreg(ir) };
+	uint32_t fails = ir_label(ir), done = ir_label(ir);
+	int position = ir_vreg(ir);
+
+	val_require(l, &text, COUNTER_NIL_VALUE);
+	begin_search(l, position, wanted->next, &text, fails);
+	glob_find(l, &text, &piece, position, fails);
+	ir_move(ir, val.reg, ir_alu_imm(ir, BPF_SUB, position, (int64_t)wanted->len - 1));
+	number_set(l, val.present, 1);
+	ir_jump(ir, done);
+	ir_bind(ir, fails);
+	number_set(l, val.present, 0);
+	number_set(l, val.reg, 0);
+	ir_bind(ir, done);
+	return val;
+}
+
+/* ---- string.upper, string.lower ---- */
+
+#define EACH_BYTE 0x0101010101010101ull
+
+/*
+ * Eight bytes, of which the letters from `first` on change their case. Of bytes below 128 the sums have their highest bits set where a byte is
+ * `first` or more, and where it is behind the last letter; 0x20 is what capitals and small letters differ in.
+ */
+static int
+change_case(struct lowering *l, int word, uint8_t first)
+{
+	struct ir *ir = &l->ir;
+	int low = ir_alu(ir, BPF_AND, word, ir_const(ir, (int64_t)(EACH_BYTE * 0x7f)));
+	int from = ir_alu(ir, BPF_ADD, low, ir_const(ir, (int64_t)(EACH_BYTE * (0x80u - first))));
+	int behind = ir_alu(ir, BPF_ADD, low, ir_const(ir, (int64_t)(EACH_BYTE * (0x80u - first - 26))));
+	int letters = ir_alu(ir, BPF_AND, ir_alu(ir, BPF_XOR, from, behind), ir_alu_imm(ir, BPF_XOR, word, -1));
+
+	letters = ir_alu(ir, BPF_AND, letters, ir_const(ir, (int64_t)(EACH_BYTE * 0x80)));
+	return ir_alu(ir, BPF_XOR, word, ir_alu_imm(ir, BPF_RSH, letters, 2));
+}
+
+/* A loop that the verifiers follow, 32 rounds at most. Behind the text all is zeros. */
+struct val
+lower_case(struct lowering *l, struct node *node, uint8_t first)
+{
+	struct val text = lower_exp(l, node->b);
+	struct val val = { .kind = TYPE_STR, .present = NO_VREG, .reg = NO_VREG, .str_size = text.str_size };
+	struct ir *ir = &l->ir;
+	uint32_t top = ir_label(ir), done = ir_label(ir);
+	int off, at, word;
+
+	val_require(l, &text, COUNTER_NIL_VALUE);
+	val.mem = memory_new(l, val.str_size);
+	string_store(l, val.mem, val.str_size, &text);
+	off = ir_const(ir, 0);
+	ir_bind(ir, top);
+	at = ir_alu(ir, BPF_ADD, memory_address(l, val.mem), off);
+	word = ir_load(ir, BPF_DW, at, 0);
+	ir_branch_imm(ir, BPF_JEQ, word, 0, done);
+	ir_store(ir, BPF_DW, at, 0, change_case(l, word, first));
+	ir_update_imm(ir, BPF_ADD, off, 8);
+	ir_branch_imm(ir, BPF_JLT, off, val.str_size, top);
+	ir_bind(ir, done);
 	return val;
 }

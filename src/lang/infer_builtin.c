@@ -171,16 +171,56 @@ check_string_format(struct infer *infer, struct node *node)
 	}
 }
 
+static const char *
+argument_of(struct infer *infer, const struct node *call)
+{
+	return arena_printf(infer->arena, "argument of %s()", call->builtin->name);
+}
+
+/* string.sub, string.upper, string.lower: a text no longer than the one they are given. */
 static struct type *
-infer_string_sub(struct infer *infer, struct node *node)
+infer_part(struct infer *infer, struct node *node)
 {
 	struct type *type = infer_type(infer, TYPE_STR, node->span);
 
-	infer_require(infer, node->b, TYPE_STR, "argument of string.sub()");
+	infer_require(infer, node->b, TYPE_STR, argument_of(infer, node));
 	for (struct node *place = node->b->next; place; place = place->next)
 		infer_require(infer, place, TYPE_INT, "place in a string");
 	type->str_size = type_find(node->b->type)->str_size;
 	return infer_settle(infer, node, type, false);
+}
+
+/* Is the text one for string.find to look for as it is? The `plain` argument says so, or that there is nothing in it that means more to Lua. */
+static bool
+is_plain(const struct node *text)
+{
+	const struct node *plain = text->next ? text->next->next : NULL;
+
+	if (plain)
+		return plain->kind == NODE_TRUE;
+	for (uint32_t i = 0; i < text->len; i++)
+		if (text->s[i] && strchr("^$*+?.([%-", text->s[i]))
+			return false;
+	return true;
+}
+
+/* Lua's patterns are not for probes: what is looked for is a text, and known when the probe is compiled. */
+static void
+infer_find(struct infer *infer, struct node *node)
+{
+	struct node *text = node->b->next;
+	struct diag *diag;
+
+	infer_require(infer, node->b, TYPE_STR, argument_of(infer, node));
+	if (text->next)
+		infer_require(infer, text->next, TYPE_INT, "place in a string");
+	if (text->kind != NODE_STR) {
+		diag = diag_error(infer->diags, text->span, "find-in-probe", "what string.find() looks for in a probe must be a text that is written out");
+		diag_help(infer->diags, diag, "tick and trace_end search for any: keep both texts in a table until then");
+	} else if (!is_plain(text)) {
+		diag = diag_error(infer->diags, text->span, "find-in-probe", "patterns of Lua are for the control half only");
+		diag_help(infer->diags, diag, "string.find(s, text, 1, true) looks for the text as it is, s ~ \"*[0-9].c\" compares with a shell's pattern");
+	}
 }
 
 /* Of a string, or of a table: what is not known yet a later walk sees. */
@@ -257,7 +297,12 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 		infer_delete(infer, node);
 		break;
 	case BUILTIN_STRING_SUB:
-		return infer_string_sub(infer, node);
+	case BUILTIN_STRING_UPPER:
+	case BUILTIN_STRING_LOWER:
+		return infer_part(infer, node);
+	case BUILTIN_STRING_FIND:
+		infer_find(infer, node);
+		return infer_settle(infer, node, infer_builtin_type(infer, builtin, node->span), true);
 	case BUILTIN_PAIRS:
 		diag = diag_error(infer->diags, node->span, "for-in-probe", "pairs() is not a value in a probe");
 		diag_help(infer->diags, diag, "it stands in a loop: for (k, v in pairs(t))");
