@@ -115,6 +115,14 @@ walk_assign(struct loops *loops, struct node *node)
 	walk_parts(loops, (struct node *[]){ node->a, node->b }, 2);
 }
 
+/* A variable of this loop; whether functions capture it comes out behind, in each form of the loops anew. */
+static void
+declare(struct variable *var, const struct node *home)
+{
+	var->home = home;
+	var->captured = false;
+}
+
 static void
 walk_call(struct loops *loops, struct node *call)
 {
@@ -127,7 +135,8 @@ walk_call(struct loops *loops, struct node *call)
 	if (!inlined)
 		return;
 	for (uint32_t i = 0; i < inlined->n_params; i++)
-		inlined->params[i]->home = loops->home;
+		declare(inlined->params[i], loops->home);
+	inlined->result_captured = false;
 	loops->inlined = inlined;
 	loops->inlined_home = loops->home;
 	walk(loops, inlined->body);
@@ -142,7 +151,7 @@ walk_node(struct loops *loops, struct node *node)
 	case NODE_VAR:
 		walk(loops, node->b);
 		for (struct node *name = node->a; name; name = name->next)
-			name->var->home = loops->home;
+			declare(name->var, loops->home);
 		return;
 	case NODE_NAME:
 		if (node->var && node->var->home != loops->home)
@@ -165,7 +174,7 @@ walk_node(struct loops *loops, struct node *node)
 	case NODE_FOR_RANGE:
 		walk(loops, node->a->next);
 		node->called_back = !stays(loops, node);
-		node->a->var->home = node->called_back ? node : loops->home;
+		declare(node->a->var, node->called_back ? node : loops->home);
 		walk_repeated(loops, node, &node->b, 1);
 		return;
 	case NODE_FOR_STEP:
@@ -175,7 +184,7 @@ walk_node(struct loops *loops, struct node *node)
 	case NODE_FOR_IN:
 		walk(loops, node->b->b);
 		for (struct node *name = node->a; name; name = name->next)
-			name->var->home = node;
+			declare(name->var, node);
 		walk_repeated(loops, node, &node->c, 1);
 		return;
 	default: /* the rest are walked */

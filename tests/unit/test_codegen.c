@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * What is computed once, register allocation and emission, against an interpreter of the intermediate code written here: random code with more live values
- * than there are registers and stack slots must leave the same values in memory, and the verifier must accept it.
+ * than there are registers and stack slots must leave the same values in memory, and the verifier must accept it. And loops as kernels without
+ * bpf_loop get them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "codegen/codegen.h"
 #include "codegen/codegen_int.h"
 #include "vm/vm.h"
 
@@ -216,6 +218,76 @@ scratch_slots(void **state)
 		run_once(seed, 60 + (uint32_t)(seed % 40), 400);
 }
 
+/* ---- loops where the kernel has no helper for them ------------------------------------------------------------ */
+
+static bool
+has_no_loop(int32_t helper)
+{
+	return helper != BPF_FUNC_loop;
+}
+
+static struct object *
+compile_without_loop(struct arena *arena, const char *text)
+{
+	struct script *script = arena_alloc(arena, sizeof(*script));
+	struct diags diags;
+	struct object *object;
+
+	script_init(script, arena, "t.kp", text, (uint32_t)strlen(text));
+	diags_init(&diags, arena, script);
+	object = compile_for(arena, script, events_new(arena, EVENTS_USER), has_no_loop, &diags);
+	diags_print(&diags, stderr);
+	assert_non_null(object);
+	return object;
+}
+
+/* Runs the only handler of a script and returns what its only shared variable holds then. */
+static int64_t
+run_without_loop(const char *text)
+{
+	struct arena *arena = arena_new();
+	struct object *object = compile_without_loop(arena, text);
+	const struct program *program = object->programs[0];
+	const struct vm_signature signature = vm_handler_signature(program);
+	uint64_t *scratch = calloc(1, program->scratch_size + 8);
+	const struct vm_env env = { .pid = 1 };
+	struct text why = { 0 };
+	struct vm *vm = vm_new(object, 1, &why);
+	struct vm_program *loaded;
+	int64_t result;
+	int err = 0;
+
+	assert_non_null(vm);
+	loaded = vm_load(vm, object->funcs[program->func], &signature, &why, &err);
+	if (!loaded)
+		fail_msg("refused: %s", why.s);
+	vm_run(vm, loaded, &env, (uint64_t[5]){ 0, 0, 0, 0, (uintptr_t)scratch });
+	memcpy(&result, (char *)vm_table_find(vm, object->table_globals, &(uint32_t){ 0 }) + object->globals[0]->off, sizeof(result));
+	vm_free(vm);
+	free(scratch);
+	text_fini(&why);
+	arena_free(arena);
+	return result;
+}
+
+/* The verifiers follow each round by the values of its variables: these must not be kept where they do not look. */
+static void
+loops_without_helper(void **state)
+{
+	static const struct { const char *text; int64_t result; } scripts[] = {
+		/* Of the right-angled triangles with whole sides up to 20: 3 4 5, 5 12 13, 6 8 10, 8 15 17, 9 12 15, 12 16 20. */
+		{ "var n = 0  trace syscalls:sys_enter_getppid { for (a = 1, 20) { for (b = a, 20) { for (c = b, 20) {"
+		  " if (a * a + b * b == c * c) { n += 1 }  if (a * a + b * b < c * c) { break } } } } }  trace_end { print(n) }", 6 },
+		{ "var n = 0  function root(x) { for (i = 1, 100) { if (i * i >= x) { return i } }  return 0 }"
+		  " trace syscalls:sys_enter_getppid { n = root(50) * 10 + root(10000) }  trace_end { print(n) }", 180 },
+		{ "var n = 0  trace syscalls:sys_enter_getppid { var x = 27  while (x != 1) { if (x % 2 == 0) { x /= 2 } else { x = 3 * x + 1 }"
+		  " n += 1 } }  trace_end { print(n) }", 111 }, /* steps of Collatz's sequence: OEIS A006577 */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++)
+		assert_int_equal(run_without_loop(scripts[i].text), scripts[i].result);
+}
+
 int
 main(void)
 {
@@ -223,6 +295,7 @@ main(void)
 		cmocka_unit_test(few_values),
 		cmocka_unit_test(stack_slots),
 		cmocka_unit_test(scratch_slots),
+		cmocka_unit_test(loops_without_helper),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
