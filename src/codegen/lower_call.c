@@ -69,6 +69,14 @@ lower_string_at(struct lowering *l, struct node *node, int32_t helper)
 }
 
 static struct val
+lower_user_int(struct lowering *l, struct node *node)
+{
+	int size = ir_const(&l->ir, node->b->next ? node->b->next->number : 8);
+
+	return val_number(TYPE_INT, number_read(l, BPF_FUNC_probe_read_user, lower_number(l, node->b), size));
+}
+
+static struct val
 lower_len(struct lowering *l, struct node *node)
 {
 	struct val val;
@@ -126,6 +134,8 @@ lower_call(struct lowering *l, struct node *node)
 		return lower_stack(l, node);
 	case BUILTIN_KERNEL_STRING:
 		return lower_string_at(l, node, BPF_FUNC_probe_read_kernel_str);
+	case BUILTIN_USER_INT:
+		return lower_user_int(l, node);
 	case BUILTIN_USER_STRING:
 		return lower_string_at(l, node, BPF_FUNC_probe_read_user_str);
 	case BUILTIN_LEN:

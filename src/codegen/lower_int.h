@@ -322,6 +322,10 @@ string_order(struct lowering *l, const struct val *a, const struct val *b, uint8
 struct val
 string_read(struct lowering *l, int32_t helper, int addr, uint32_t size);
 
+/* A number of `size` bytes (a vreg: 1, 2, 4 or 8) at an address, read by helper (probe_read_kernel, probe_read_user); unreadable: 0, and counted. */
+int
+number_read(struct lowering *l, int32_t helper, int addr, int size);
+
 struct val
 string_concat(struct lowering *l, const struct val *a, const struct val *b, uint32_t size);
 

@@ -78,23 +78,13 @@ extend_sign(struct lowering *l, const struct member *member, int reg)
 	return core_alu(l, BPF_ARSH, reg, BPF_CORE_FIELD_RSHIFT_U64, member->path, shift);
 }
 
-/* The bytes come into a cell of zeros, where the number is as long as it is on the kernel where this runs. */
+/* The number is as long as it is on the kernel where this runs. */
 static int
 read_number(struct lowering *l, const struct member *member, int address)
 {
-	struct mem copy = memory_new(l, 8);
-	uint32_t readable = ir_label(&l->ir);
-	struct ir *ir = &l->ir;
-	int size, result;
+	int size = is_fixed(member) ? ir_const(&l->ir, member->size) : core_const(l, BPF_CORE_FIELD_BYTE_SIZE, member->path, member->size);
+	int result = number_read(l, BPF_FUNC_probe_read_kernel, address, size);
 
-	ir_store_imm(ir, BPF_DW, copy.base, copy.off, 0);
-	size = is_fixed(member) ? ir_const(ir, member->size) : core_const(l, BPF_CORE_FIELD_BYTE_SIZE, member->path, member->size);
-	result = ir_call(ir, BPF_FUNC_probe_read_kernel, (int[]){ memory_address(l, copy), size, address }, 3);
-	ir_branch_imm(ir, BPF_JEQ, result, 0, readable);
-	ir_store_imm(ir, BPF_DW, copy.base, copy.off, 0);
-	lower_count(l, COUNTER_READ_FAULT);
-	ir_bind(ir, readable);
-	result = ir_load(ir, BPF_DW, copy.base, copy.off);
 	if (member->bits)
 		return extract_bits(l, member, result);
 	return member->is_signed ? extend_sign(l, member, result) : result;
@@ -191,17 +181,9 @@ struct val
 lower_taskinfo(struct lowering *l, struct node *node)
 {
 	struct ir *ir = &l->ir;
-	int64_t size = node->b->next ? node->b->next->number : 4;
 	int task = ir_call(ir, BPF_FUNC_get_current_task, NULL, 0), offset = lower_number(l, node->b);
-	struct mem mem = memory_new(l, 8);
-	uint32_t readable = ir_label(ir);
-	int result;
+	int size = ir_const(ir, node->b->next ? node->b->next->number : 4);
 
 	l->object->kernel_offsets = true;
-	memory_zero(l, mem, 8);
-	result = ir_call(ir, BPF_FUNC_probe_read_kernel, (int[]){ memory_address(l, mem), ir_const(ir, size), ir_alu(ir, BPF_ADD, task, offset) }, 3);
-	ir_branch32_imm(ir, BPF_JEQ, result, 0, readable);
-	lower_count(l, COUNTER_READ_FAULT);
-	ir_bind(ir, readable);
-	return val_number(TYPE_INT, ir_load(ir, BPF_DW, mem.base, mem.off));
+	return val_number(TYPE_INT, number_read(l, BPF_FUNC_probe_read_kernel, ir_alu(ir, BPF_ADD, task, offset), size));
 }

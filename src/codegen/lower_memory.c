@@ -258,6 +258,23 @@ string_read(struct lowering *l, int32_t helper, int addr, uint32_t size)
 	return val;
 }
 
+int
+number_read(struct lowering *l, int32_t helper, int addr, int size)
+{
+	struct mem cell = memory_new(l, 8);
+	uint32_t readable = ir_label(&l->ir);
+	struct ir *ir = &l->ir;
+	int result;
+
+	ir_store_imm(ir, BPF_DW, cell.base, cell.off, 0);
+	result = ir_call(ir, helper, (int[]){ memory_address(l, cell), size, addr }, 3);
+	ir_branch_imm(ir, BPF_JEQ, result, 0, readable);
+	ir_store_imm(ir, BPF_DW, cell.base, cell.off, 0);
+	lower_count(l, COUNTER_READ_FAULT);
+	ir_bind(ir, readable);
+	return ir_load(ir, BPF_DW, cell.base, cell.off);
+}
+
 struct mem
 string_memory(struct lowering *l, const struct val *val)
 {

@@ -42,6 +42,31 @@ sign_field(struct text *text, const struct field *field)
 		text_puts(text, "-;");
 }
 
+const char *
+event_points_to(const struct event *event, const struct field *field)
+{
+	const char *type = field->type;
+
+	if (event->kind != EVENT_FENTRY && event->kind != EVENT_FEXIT && event->kind != EVENT_RAWTP)
+		return NULL;
+	if (strncmp(type, "const ", 6) == 0)
+		type += 6;
+	return (strncmp(type, "struct ", 7) == 0 || strncmp(type, "union ", 6) == 0) && strchr(type, '*') == strrchr(type, '*') && strchr(type, '*') ?
+		       type : NULL;
+}
+
+/* Fields by name, of which members may be read. */
+static void
+sign_name(struct text *text, const struct event *event, const char *name)
+{
+	const struct field *field = event_field(event, name);
+	const char *type = field ? event_points_to(event, field) : NULL;
+
+	sign_field(text, field);
+	if (type)
+		text_printf(text, "%s;", type);
+}
+
 static void
 sign_argstr(struct text *text, const struct event *event)
 {
@@ -67,7 +92,7 @@ event_signature(struct arena *arena, const struct event *event, const struct eve
 			sign_field(&text, event_arg(event, use, n));
 	}
 	for (uint32_t i = 0; use && i < use->n_names; i++)
-		sign_field(&text, event_field(event, use->names[i].name));
+		sign_name(&text, event, use->names[i].name);
 	if (use && use->retval)
 		text_printf(&text, "r%d;", event->kind);
 	if (use && use->argstr)

@@ -291,6 +291,10 @@ kernel_function_like(struct arena *arena, const char *name);
 int
 event_load_fields(struct events *events, struct event *event);
 
+/* A typed event's argument that is a pointer to a structure or a union: its type, "struct sock *"; NULL: it is none. */
+const char *
+event_points_to(const struct event *event, const struct field *field);
+
 /* Field by name, or NULL. Needs loaded fields. */
 const struct field *
 event_field(const struct event *event, const char *name);

@@ -247,6 +247,10 @@ bind_entries(struct object *object);
 void
 bind_types(struct object *object, struct events *events, struct diags *diags);
 
+/* Four bytes as addresses of IPv4 are declared, `__u8 saddr[4]`: a number as it lies in memory, as net.format_ip_addr wants it. */
+bool
+event_type_is_ipv4(const char *type);
+
 struct program;
 
 /* Where a field is that a program reads, in the record of one event; `path`: what says so on other kernels (struct core_number). */

@@ -257,6 +257,12 @@ events_tep_event(struct events *events, const struct event *event)
 	return parsed;
 }
 
+bool
+event_type_is_ipv4(const char *type)
+{
+	return strcmp(type, "__u8[4]") == 0 || strcmp(type, "u8[4]") == 0;
+}
+
 static bool
 is_char_type(const char *type)
 {
@@ -277,6 +283,8 @@ field_kind(const struct tep_format_field *from)
 			       ? FIELD_DATA_LOC
 			       : FIELD_OTHER;
 	}
+	if (event_type_is_ipv4(type))
+		return FIELD_INT;
 	if (from->flags & TEP_FIELD_IS_ARRAY)
 		return is_char_type(type) && !strchr(type, '*') ? FIELD_CHARS : FIELD_OTHER;
 	if (from->size == 1 || from->size == 2 || from->size == 4 || from->size == 8)

@@ -79,6 +79,11 @@ put_print(struct text *format, struct text *args, const struct event *event, con
 	text_printf(format, "%s%s%s", format->len ? (is_syscall ? ", " : " ") : "", field->name, is_syscall ? ": " : "=");
 	switch (field->kind) {
 	case FIELD_INT:
+		if (event_type_is_ipv4(field->type)) {
+			text_puts(format, "%pI4");
+			text_printf(args, ", REC->%s", field->name);
+			return;
+		}
 		text_puts(format, is_syscall ? "0x%08lx" : field->size < 8 ? "%d" : field->is_signed ? "%lld" : "0x%llx");
 		text_printf(args, is_syscall ? ", ((unsigned long)(REC->%s))" : ", REC->%s", field->name);
 		return;

@@ -115,6 +115,8 @@ kind_of(const struct field *field)
 
 	if (strcmp(type, "__data_loc char[]") == 0)
 		return field->size == 4 ? FIELD_DATA_LOC : FIELD_OTHER;
+	if (event_type_is_ipv4(type))
+		return FIELD_INT;
 	if (strchr(type, '['))
 		return starts_with(type, "char[") ? FIELD_CHARS : FIELD_OTHER;
 	if (field->size == 1 || field->size == 2 || field->size == 4 || field->size == 8)

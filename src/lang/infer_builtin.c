@@ -252,6 +252,17 @@ infer_delete(struct infer *infer, struct node *node)
 		table->probe_sets = true;
 }
 
+/* The size is written out, as the code depends on it. */
+static void
+infer_user_int(struct infer *infer, struct node *node)
+{
+	const struct node *size = node->b->next;
+
+	infer_require(infer, node->b, TYPE_INT, argument_of(infer, node));
+	if (size && (size->kind != NODE_INT || (size->number != 1 && size->number != 2 && size->number != 4 && size->number != 8)))
+		diag_error(infer->diags, size->span, "number-size", "user_int() reads 1, 2, 4 or 8 bytes");
+}
+
 struct type *
 infer_builtin_call(struct infer *infer, struct node *node, const struct builtin *builtin)
 {
@@ -285,6 +296,9 @@ infer_builtin_call(struct infer *infer, struct node *node, const struct builtin 
 		return infer_cast(infer, node);
 	case BUILTIN_CURTASK:
 		return infer_curtask(infer, node);
+	case BUILTIN_USER_INT:
+		infer_user_int(infer, node);
+		break;
 	case BUILTIN_CURR_TASKINFO:
 		return infer_taskinfo(infer, node);
 	case BUILTIN_IN_IOWAIT:

@@ -150,6 +150,10 @@ infer_sock_addr(struct infer *infer, struct node *node, const char *name);
 struct type *
 infer_taskinfo(struct infer *infer, struct node *node);
 
+/* What a member is asked of: args.sk of a typed event is from here on cast("struct sock *", args.sk). */
+void
+infer_follow(struct infer *infer, struct node *node);
+
 /* NAME of ppid, of cgroup. */
 struct type *
 infer_ppid(struct infer *infer, struct node *node);

@@ -435,6 +435,21 @@ infer_instead(struct infer *infer, struct node *node, const struct node *meaning
 	return infer_exp(infer, node);
 }
 
+void
+infer_follow(struct infer *infer, struct node *node)
+{
+	bool is_field = node->kind == NODE_INDEX && node->a->kind == NODE_ARGS && node->b->kind == NODE_STR && infer->layout;
+	const struct field *field = is_field ? event_field(infer->layout, node->b->s) : NULL;
+	const char *type = field ? event_points_to(infer->layout, field) : NULL;
+	struct node *args;
+
+	if (!type)
+		return;
+	args = new_node(infer, (struct node){ .kind = NODE_STR, .span = node->span, .s = type, .len = (uint32_t)strlen(type) });
+	args->next = node_clone(infer->arena, node);
+	infer_instead(infer, node, call_of(infer, BUILTIN_CAST, args, node->span));
+}
+
 /* ppid is curtask().real_parent.tgid where ktap is in no pid namespace; what it is elsewhere the source knows (ebpf.h, FUNC_PPID). */
 struct type *
 infer_ppid(struct infer *infer, struct node *node)

@@ -110,6 +110,7 @@ infer_index(struct infer *infer, struct node *node, enum access access)
 
 	if (node->a->kind == NODE_ARGS)
 		return infer_args_name(infer, node);
+	infer_follow(infer, node->a);
 	table = used_as_table(infer, node->a);
 	if (table->kind == TYPE_KERNEL)
 		return infer_member(infer, node);

@@ -45,7 +45,7 @@ static const struct {
 	{ BPF_FUNC_get_stackid, NEED_STACKS, "stacks of the kernel (stack)" },
 	{ BPF_FUNC_get_stack, NEED_STACKS, "stacks of the kernel (stack)" },
 	{ BPF_FUNC_probe_read_user_str, NEED_STRINGS, "the texts that arguments of system calls point to" },
-	{ BPF_FUNC_probe_read_user, NEED_STRINGS, "memory of the process" },
+	{ BPF_FUNC_probe_read_user, NEED_NEVER, "memory of the process (user_int)" },
 };
 
 struct check {
