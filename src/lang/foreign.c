@@ -35,6 +35,12 @@ foreign_name(const char *name)
 	return NULL;
 }
 
+bool
+foreign_is_constant(const char *name)
+{
+	return name[0] && name[1] && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(name);
+}
+
 const char *
 foreign_call(const struct builtin *builtin)
 {

@@ -3,6 +3,7 @@
  * Types of expressions of the probe half.
  */
 #include "lang/infer_int.h"
+#include "lang/lex.h"
 
 static struct type *
 infer_name(struct infer *infer, struct node *node)
@@ -20,7 +21,10 @@ report_word(struct infer *infer, const struct node *word, const struct type *lef
 	struct diag *diag = diag_error(infer->diags, word->span, "filter-word", "'%s' is neither a variable nor a field of these events, so it is text, "
 				       "but it is compared with %s", word->s, type_name(left));
 
-	diag_help(infer->diags, diag, "a number is compared with a number; a text with what is one, as in comm == %s", word->s);
+	if (foreign_is_constant(word->s))
+		diag_help(infer->diags, diag, FOREIGN_CONSTANT, word->s);
+	else
+		diag_help(infer->diags, diag, "a number is compared with a number; a text with what is one, as in comm == %s", word->s);
 }
 
 /* == and !=: values of different types are unequal; a literal name meets an event. */

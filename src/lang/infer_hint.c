@@ -111,7 +111,7 @@ hint_element(struct infer *infer, struct type *table, const struct node *keys, c
 	if (!table->value)
 		table->value = infer_type(infer, TYPE_UNKNOWN, value->span);
 	if (!infer_is_event((struct node *)value, table->value))
-		infer_unify(infer, table->value, literal, value->span, "table element");
+		infer_unify_element(infer, table->value, literal, value->span);
 	if (value->kind == NODE_TABLE)
 		hint_fields(infer, table->value, value);
 }
@@ -144,7 +144,7 @@ hinted_table(struct infer *infer, const struct node *node)
 	hint_keys(infer, table, node->b);
 	if (!table->value)
 		table->value = infer_type(infer, TYPE_UNKNOWN, node->span);
-	if (infer_unify(infer, table->value, infer_type(infer, TYPE_TABLE, node->span), node->span, "table element"))
+	if (infer_unify_element(infer, table->value, infer_type(infer, TYPE_TABLE, node->span), node->span))
 		return type_find(table->value);
 	return NULL;
 }

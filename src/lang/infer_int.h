@@ -41,6 +41,10 @@ infer_note_origin(struct infer *infer, struct diag *diag, const struct type *typ
 bool
 infer_unify(struct infer *infer, struct type *a, struct type *b, struct span span, const char *what);
 
+/* The same for the type of a table's elements and that of one more. */
+bool
+infer_unify_element(struct infer *infer, struct type *element, struct type *type, struct span span);
+
 /* Infers expression `node`, which must have this kind; reports it, naming `what`, when it has another. */
 void
 infer_require(struct infer *infer, struct node *node, enum type_kind kind, const char *what);

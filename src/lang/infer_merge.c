@@ -17,14 +17,11 @@ infer_note_origin(struct infer *infer, struct diag *diag, const struct type *typ
 		diag_note(infer->diags, diag, type->span, "%s because of this", type_name(type));
 }
 
-bool
-infer_unify(struct infer *infer, struct type *a, struct type *b, struct span span, const char *what)
+static struct diag *
+report_conflict(struct infer *infer, const struct type *left, const struct type *right, struct span span, const char *what)
 {
-	struct type *left, *right;
 	struct diag *diag;
 
-	if (type_unify(a, b, &left, &right))
-		return true;
 	if (left->kind == TYPE_TABLE && right->kind == TYPE_TABLE) {
 		diag = diag_error(infer->diags, span, "key-count", "%s: a table has %u keys here and %u there", what,
 				  left->n_keys, right->n_keys);
@@ -41,6 +38,38 @@ infer_unify(struct infer *infer, struct type *a, struct type *b, struct span spa
 	}
 	infer_note_origin(infer, diag, left, span);
 	infer_note_origin(infer, diag, right, span);
+	return diag;
+}
+
+bool
+infer_unify(struct infer *infer, struct type *a, struct type *b, struct span span, const char *what)
+{
+	struct type *left, *right;
+
+	if (type_unify(a, b, &left, &right))
+		return true;
+	report_conflict(infer, left, right, span, what);
+	return false;
+}
+
+static bool
+is_number_or_text(const struct type *type)
+{
+	return type->kind == TYPE_INT || type->kind == TYPE_STR || type->kind == TYPE_BOOL;
+}
+
+bool
+infer_unify_element(struct infer *infer, struct type *element, struct type *type, struct span span)
+{
+	struct type *left, *right;
+	struct diag *diag;
+
+	if (type_unify(element, type, &left, &right))
+		return true;
+	diag = report_conflict(infer, left, right, span, "table element");
+	if (is_number_or_text(left) && is_number_or_text(right))
+		diag_help(infer->diags, diag, "all elements of a table, and of tables in it, have one type: keep the others in a table of their own, "
+					      "names[pid] = execname");
 	return false;
 }
 

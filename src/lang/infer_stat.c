@@ -30,7 +30,7 @@ infer_element(struct infer *infer, struct type *type, struct node *value)
 	if (kind == TYPE_ARGSTR) {
 		diag_error(infer->diags, value->span, "element-type", "a probe cannot put argstr into a table");
 	} else if (kind != TYPE_TABLE || value->kind == NODE_NIL) {
-		infer_unify(infer, type, value->type, value->span, "table element");
+		infer_unify_element(infer, type, value->type, value->span);
 	} else {
 		diag = diag_error(infer->diags, value->span, "element-type", "a probe cannot put a table into a table");
 		diag_help(infer->diags, diag, "assign the elements: t[a][b] = v; the table t[a] needs no making. t[a] = nil empties it");

@@ -93,6 +93,12 @@ signal_refusal(const char *name);
 const char *
 foreign_name(const char *name);
 
+/* Does a name look like one of C's constants, O_CREAT? FOREIGN_CONSTANT says of it what to do. */
+bool
+foreign_is_constant(const char *name);
+
+#define FOREIGN_CONSTANT "names of C's constants are not known here: write the number, or declare the name, var %s = ..."
+
 /* For a call without arguments. */
 const char *
 foreign_call(const struct builtin *builtin);

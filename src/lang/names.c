@@ -255,6 +255,10 @@ report_unknown(struct names *names, const struct node *node)
 		diag_help(names->diags, diag, "%s", instead);
 	else if (near)
 		diag_help(names->diags, diag, "did you mean '%s'?", near);
+	else if (foreign_is_constant(node->s))
+		diag_help(names->diags, diag, FOREIGN_CONSTANT, node->s);
+	else if (names->function->kind == FUNCTION_TRACE)
+		diag_help(names->diags, diag, "variables are declared with var before they are used; a field of the event is args.%s", node->s);
 	else
 		diag_help(names->diags, diag, "variables are declared with var before they are used");
 }
@@ -378,7 +382,7 @@ resolve_filter_suffix(struct names *names, struct node *node)
 		node->b = key->b;
 	} else if (!strcmp(key->s, "function")) {
 		diag = diag_error(names->diags, node->span, "no-operator", "'.function' is not part of a filter here");
-		diag_help(names->diags, diag, "print the field by printf(\"%%p\", args.%s) and look for the name", node->a->b->s);
+		diag_help(names->diags, diag, "ipof(args.%s) is printed as the name of the function, also as the key of a table", node->a->b->s);
 	}
 }
 
