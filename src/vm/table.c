@@ -191,6 +191,8 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 		return bad_table(table, why, "this engine does not know the kind");
 	if (!table->max_entries)
 		return bad_table(table, why, "max_entries is 0");
+	if (table->has_lock && !can_have_lock(table))
+		return bad_table(table, why, "only values of hash tables and arrays that programs may read and write have a lock, inside, at a multiple of 4");
 	if (table->kind == TABLE_RINGBUF) {
 		if (table->max_entries & (table->max_entries - 1) || table->max_entries < 4096)
 			return bad_table(table, why, "its size must be a power of two of at least 4096 bytes");
@@ -212,8 +214,6 @@ check_table(const struct table *table, uint32_t n_cpus, struct text *why)
 		return bad_table(table, why, "keys of an array must have 4 bytes");
 	if (table->kind == TABLE_PROGRAMS && table->value_size != 4)
 		return bad_table(table, why, "values of a table of programs must have 4 bytes");
-	if (table->has_lock && !can_have_lock(table))
-		return bad_table(table, why, "only values of hash tables and arrays that programs may read and write have a lock, inside, at a multiple of 4");
 	if (table_bytes(table, n_cpus) > VM_TABLE_BYTES_MAX)
 		return bad_table(table, why, "it would take more than a gigabyte; make it smaller");
 	return 0;

@@ -540,6 +540,9 @@ test_impossible(void **state)
 		{ { .name = "t", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .has_lock = true }, "have a lock" },
 		{ { .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .has_lock = true, .lock_off = 8 }, "have a lock" },
 		{ { .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .has_lock = true, .lock_off = 2 }, "have a lock" },
+		{ { .name = "t", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8, .max_entries = 1, .has_lock = true, .lock_off = 1 << 20 },
+		  "have a lock" },
+		{ { .name = "t", .kind = TABLE_RINGBUF, .max_entries = 4096, .has_lock = true }, "have a lock" },
 		{ { .name = "t", .kind = N_TABLE_KINDS, .max_entries = 5000 }, "does not know" },
 	};
 
