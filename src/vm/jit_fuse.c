@@ -157,6 +157,13 @@ take_jump_over_one(struct cursor *c)
 	return cond;
 }
 
+/* Is the shift by a constant that need not be masked? The RFC permits others. */
+static bool
+is_below_width(const struct bpf_insn *shift)
+{
+	return shift->imm >= 0 && shift->imm < (is_64(shift) ? 64 : 32);
+}
+
 /* Half of a rotation: a register shifted by a constant, in place or of a copy. */
 struct half {
 	uint8_t reg, of; /* reg = of << or >> count */
@@ -169,7 +176,7 @@ take_half(struct cursor *c, struct half *half)
 {
 	const struct bpf_insn *copy = take_copy(c), *shift = peek(c);
 
-	if (!is_alu(shift, BPF_LSH, BPF_K) && !is_alu(shift, BPF_RSH, BPF_K))
+	if ((!is_alu(shift, BPF_LSH, BPF_K) && !is_alu(shift, BPF_RSH, BPF_K)) || !is_below_width(shift))
 		return false;
 	if (copy && (copy->dst_reg != shift->dst_reg || (is_64(shift) && !is_64(copy))))
 		return false;
@@ -198,7 +205,7 @@ match_rotate(struct cursor c, struct jit_op *op)
 
 	if (!take_half(&c, &first) || first.reg == first.of || !take_half(&c, &second) || second.of != first.of ||
 	    second.reg == first.reg || first.left == second.left || first.is_64 != second.is_64 ||
-	    first.count + second.count != (first.is_64 ? 64 : 32))
+	    first.count + second.count != (first.is_64 ? 64 : 32) || !first.count || !second.count)
 		return 0;
 	join = peek(&c);
 	if ((!is_alu(join, BPF_OR, BPF_X) && !is_alu(join, BPF_ADD, BPF_X) && !is_alu(join, BPF_XOR, BPF_X)) ||
@@ -262,7 +269,7 @@ match_multiply_add(struct cursor c, struct jit_op *op)
 
 	if (is_alu(insn, BPF_MUL, BPF_K) && insn->imm)
 		op->imm = insn->imm;
-	else if (is_alu(insn, BPF_LSH, BPF_K) && insn->imm < 31)
+	else if (is_alu(insn, BPF_LSH, BPF_K) && is_below_width(insn) && insn->imm < 31)
 		op->imm = 1 << insn->imm;
 	else
 		return 0;

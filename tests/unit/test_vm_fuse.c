@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Instructions that become one in machine code (jit_fuse.c), jumps that go elsewhere, addresses that stay in registers and what the verifier saw (jit_look.c):
- * each pattern is found where it may be, and not where somebody still reads what would be left out; and either way the machine code leaves in all registers and in memory what the interpreter
- * leaves, for operands at the edges.
+ * Instructions that become one in machine code (jit_fuse.c), jumps that go elsewhere, addresses that stay in registers and what the verifier saw
+ * (jit_look.c): each pattern is found where it may be, and not where somebody still reads what would be left out; and either way the machine code
+ * leaves in all registers and in memory what the interpreter leaves, for operands at the edges.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,8 @@ static const uint64_t edges[] = { 0, 1, 2, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x80
 
 #define NOT_FUSED (-1)
 
-static const struct vm_signature signature = { .args = {
+/* By the rules of the RFC, which permit shifts by any constant. */
+static const struct vm_signature signature = { .policy = VM_POLICY_RFC, .args = {
 	{ VM_ARG_SCALAR, 0 }, { VM_ARG_SCALAR, 0 }, { VM_ARG_NONE, 0 }, { VM_ARG_MEM, SCRATCH_SIZE },
 } };
 
@@ -47,6 +48,8 @@ static const struct pattern {
 	{ "r5 = r1\n w5 >>= 19\n w1 <<= 13\n r1 |= r5\n", 0x6, JIT_ROTATE, 4 },
 	{ "r5 = r1\n r5 >>= 19\n w1 <<= 13\n w1 |= w5\n", 0x6, JIT_THREE, 2 },
 	{ "w5 = w1\n r5 >>= 51\n r1 <<= 13\n r1 |= r5\n", 0x6, NOT_FUSED, 0 },
+	{ "r5 = r1\n r5 >>= 65\n r1 <<= -1\n r1 |= r5\n", 0x6, JIT_THREE, 2 },
+	{ "w5 = w1\n w5 >>= 32\n w1 <<= 0\n w1 |= w5\n", 0x6, JIT_THREE, 2 },
 	/* the low bits */
 	{ "r0 = r1\n r0 <<= 32\n r0 >>= 32\n", 0x3, JIT_ZERO_EXTEND, 3 },
 	{ "r1 <<= 32\n r1 >>= 32\n", 0x2, JIT_ZERO_EXTEND, 2 },
@@ -93,6 +96,8 @@ static const struct pattern {
 	{ "r1 *= 1\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
 	{ "r1 *= -3\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
 	{ "r1 *= 7\n r1 += r2\n", 0x6, JIT_MULTIPLY_ADD, 2 },
+	{ "r1 <<= -1\n r1 += r2\n", 0x6, NOT_FUSED, 0 },
+	{ "w1 <<= -32\n w1 += w2\n", 0x6, NOT_FUSED, 0 },
 	{ "r1 *= 10\n r1 += r1\n", 0x6, NOT_FUSED, 0 },
 	{ "w1 *= 10\n r1 += r2\n", 0x6, NOT_FUSED, 0 },
 	/* a condition as a number */
