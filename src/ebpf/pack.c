@@ -510,35 +510,63 @@ check_table(const struct table *table)
 	return size == table->key_size && is_shape(&table->value) && shape_size(&table->value) == table->value_size;
 }
 
-/* Fields that are patched into a function and those that it leads to; `seen` marks functions that were met. */
-static bool
-check_patches(const struct object *object, uint32_t index, uint32_t n_fields, bool *seen)
-{
-	const struct func *func = object->funcs[index];
+#define WALK_MAX (1u << 27) /* relocations that are looked at, of all programs together: about a second */
 
-	seen[index] = true;
+/* A walk over the functions that a program leads to. */
+struct walk {
+	const struct object *object;
+	uint32_t n_fields;      /* of the program */
+	uint32_t *seen, stamp;  /* by function: the stamp of the program that led there last */
+	uint64_t n_steps;
+};
+
+/* Fields that are patched into a function and into those that it leads to are fields of the program. */
+static bool
+check_patches(struct walk *walk, uint32_t index)
+{
+	const struct func *func = walk->object->funcs[index];
+
+	walk->seen[index] = walk->stamp;
+	walk->n_steps += func->n_patches + func->n_relocs + 1;
+	if (walk->n_steps > WALK_MAX)
+		return false;
 	for (uint32_t i = 0; i < func->n_patches; i++)
-		if (func->patches[i].field >= n_fields)
+		if (func->patches[i].field >= walk->n_fields)
 			return false;
 	for (uint32_t i = 0; i < func->n_relocs; i++) {
 		const struct reloc *reloc = &func->relocs[i];
 
-		if ((reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR) && reloc->index < object->n_funcs && !seen[reloc->index] &&
-		    !check_patches(object, reloc->index, n_fields, seen))
+		if ((reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR) && reloc->index < walk->object->n_funcs &&
+		    walk->seen[reloc->index] != walk->stamp && !check_patches(walk, reloc->index))
 			return false;
 	}
 	return true;
 }
 
 static bool
-check_program(const struct object *object, const struct program *program)
+check_program(struct walk *walk, const struct program *program)
 {
+	const struct object *object = walk->object;
+
 	if (program->func >= object->n_funcs || program->handler >= object->n_handlers || program->n_fields > PROGRAM_FIELDS_MAX)
 		return false;
-	if (!check_patches(object, program->func, program->n_fields, arena_alloc(object->arena, object->n_funcs)))
+	walk->n_fields = program->n_fields;
+	walk->stamp++;
+	if (!check_patches(walk, program->func))
 		return false;
 	return program->record_size <= PROGRAM_RECORD_MAX && program->scratch_size <= PROGRAM_SCRATCH_MAX && program->stack_size <= PROGRAM_STACK_MAX &&
 	       program->frame_size <= program->stack_size;
+}
+
+static bool
+check_programs(const struct object *object)
+{
+	struct walk walk = { .object = object, .seen = arena_alloc(object->arena, object->n_funcs * sizeof(*walk.seen)) };
+
+	for (uint32_t i = 0; i < object->n_programs; i++)
+		if (!check_program(&walk, object->programs[i]))
+			return false;
+	return true;
 }
 
 static bool
@@ -588,24 +616,25 @@ check_globals(const struct object *object)
 	       (object->wall_offset_off == UINT32_MAX || is_global(object, object->wall_offset_off, 8));
 }
 
+/* No table, or one of the script's own, of that kind. */
 static bool
 is_kind(const struct object *object, uint32_t table, enum table_kind kind)
 {
-	return table == UINT32_MAX || object->tables[table]->kind == kind;
+	return table == UINT32_MAX || (table < object->n_tables && object->tables[table]->kind == kind);
 }
 
 static bool
 check_object(const struct object *object)
 {
 	bool ok = check_globals(object) && is_kind(object, object->table_records, TABLE_RINGBUF) &&
-		  is_kind(object, object->table_stacks, TABLE_STACK_TRACE) && is_kind(object, object->table_event_info, TABLE_ARRAY);
+		  is_kind(object, object->table_stacks, TABLE_STACK_TRACE) && is_kind(object, object->table_ustacks, TABLE_STACK_TRACE) &&
+		  is_kind(object, object->table_event_info, TABLE_ARRAY);
 
 	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
 		ok = ok && is_kind(object, object->table_event_text[text], TABLE_ARRAY);
 	for (uint32_t i = 0; ok && i < object->n_tables; i++)
 		ok = check_table(object->tables[i]);
-	for (uint32_t i = 0; ok && i < object->n_programs; i++)
-		ok = check_program(object, object->programs[i]);
+	ok = ok && check_programs(object);
 	for (uint32_t i = 0; ok && i < object->n_handlers; i++)
 		ok = check_handler(object, object->handlers[i]);
 	for (uint32_t i = 0; ok && i < object->n_sites; i++)

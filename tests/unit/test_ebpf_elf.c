@@ -628,6 +628,51 @@ test_long_lines(void **state)
 	}
 }
 
+/* An object of a script whose `n_programs` programs all lead through the same long chain of functions. */
+static void
+make_chain(struct fixture *fixture, uint32_t n_programs)
+{
+	enum { N_FUNCS = 8000 };
+	struct handler *handler = arena_alloc(fixture->arena, sizeof(*handler));
+	struct object *object;
+
+	fixture->object = object = object_new(fixture->arena, "chain", &fixture->script);
+	for (int i = 0; i < N_FUNCS; i++) {
+		struct text source = { 0 };
+
+		if (i + 1 < N_FUNCS)
+			text_printf(&source, "call function %d\n", i + 1);
+		text_puts(&source, "r0 = 0\n exit\n");
+		add_func(fixture, arena_printf(fixture->arena, "f%d", i), i ? ".text" : "raw_tp/sys_enter", source.s, 0);
+		text_fini(&source);
+	}
+	handler->any_program = UINT32_MAX;
+	object_add_handler(object, handler);
+	for (uint32_t i = 0; i < n_programs; i++)
+		object_add_program(object, arena_alloc(fixture->arena, sizeof(struct program)));
+	object->is_script = true;
+	object->n_own_funcs = object->n_funcs;
+}
+
+/* What is checked of a compiled script takes about as long as its file is, however often it says one thing. */
+static void
+test_many_programs(void **state)
+{
+	static const struct {
+		uint32_t n;
+		bool is_read;
+	} cases[] = { { 10, true }, { 20000, false } };
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		make_chain(fixture, cases[i].n);
+		write_it(fixture);
+		text_clear(&fixture->why);
+		assert_int_equal(elf_read(fixture->arena, fixture->path, &fixture->why) != NULL, cases[i].is_read);
+	}
+	assert_non_null(strstr(fixture->why.s, "does not fit together"));
+}
+
 /* Every length, and every byte changed: no crash (this runs under sanitizers too), and a message with each refusal. */
 static void
 test_damaged(void **state)
@@ -673,6 +718,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_clang_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_programs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 	};
 
