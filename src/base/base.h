@@ -114,7 +114,10 @@ text_fini(struct text *text);
 bool
 glob_match(const char *pattern, const char *s);
 
-/* Edit distance for "did you mean": the number of insertions, deletions, changes and swaps; at most `limit` + 1. */
+/*
+ * Edit distance for "did you mean": the number of insertions, deletions, changes and swaps; at most `limit` + 1, which words of more than 64 bytes
+ * always have.
+ */
 unsigned
 text_distance(const char *a, const char *b, unsigned limit);
 
@@ -266,6 +269,10 @@ script_print_place(const struct script *script, struct span span, FILE *out);
 /* The line of a span with its number and, below it, a caret and tildes. Long lines are cut around the span. */
 void
 script_print_quote(const struct script *script, struct span span, FILE *out);
+
+/* Text of a script: bytes that a terminal could take as a command are shown as '.'; tabs stay, so that a line below can copy them. */
+void
+script_print_text(const char *s, uint32_t len, FILE *out);
 
 /* ---- debug.c: -d STAGE[,STAGE] ------------------------------------------------------------------ */
 

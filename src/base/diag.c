@@ -28,26 +28,24 @@ format_message(struct arena *arena, const char *format, va_list args)
 	return message;
 }
 
-static struct diag *
-find_same(const struct diags *diags, struct span span, const char *slug)
+static bool
+is_said(const struct diags *diags, struct span span, const char *slug)
 {
-	for (struct diag *diag = diags->first; diag; diag = diag->next) {
+	for (const struct diag *diag = diags->first; diag; diag = diag->next)
 		if (diag->span.off == span.off && !strcmp(diag->slug, slug))
-			return diag;
-	}
-	return NULL;
+			return true;
+	return false;
 }
 
 struct diag *
 diag_error(struct diags *diags, struct span span, const char *slug, const char *format, ...)
 {
-	struct diag *diag = find_same(diags, span, slug);
+	struct diag *diag = arena_alloc(diags->arena, sizeof(*diag));
 	va_list args;
 
-	/* The repeated error gets a struct too, so that its notes go nowhere. */
-	if (diag)
-		return arena_alloc(diags->arena, sizeof(*diag));
-	diag = arena_alloc(diags->arena, sizeof(*diag));
+	/* The repeated error gets a struct, too, but no place for remarks, so that its notes go nowhere. */
+	if (is_said(diags, span, slug))
+		return diag;
 	diag->last_remark = &diag->remarks;
 	if (diags->n_errors++ >= DIAGS_MAX) {
 		diags->n_dropped++;
@@ -94,15 +92,34 @@ diag_help(struct diags *diags, struct diag *diag, const char *format, ...)
 	va_end(args);
 }
 
-/* Script text, in quotes and in messages. Bytes that a terminal could take as a command are shown as '.'; tabs stay, so that the caret line can copy them. */
-static void
-print_quoted(FILE *out, const char *s, uint32_t len)
+void
+script_print_text(const char *s, uint32_t len, FILE *out)
 {
 	for (uint32_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
 
 		putc(c == '\t' || (c >= 0x20 && c != 0x7f) ? c : '.', out);
 	}
+}
+
+/* A byte of a character in UTF-8 that is not its first: it takes no column of its own. */
+static bool
+is_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* What stands below a quoted line: blanks (and the line's own tabs) up to `column`, a caret, tildes below the rest of the `under` bytes. */
+static void
+print_caret(const char *s, uint32_t column, uint32_t under, FILE *out)
+{
+	for (uint32_t i = 0; i < column; i++)
+		if (!is_continuation(s[i]))
+			putc(s[i] == '\t' ? '\t' : ' ', out);
+	putc('^', out);
+	for (uint32_t i = 1; i < under; i++)
+		if (!is_continuation(s[column + i]))
+			putc('~', out);
 }
 
 void
@@ -116,11 +133,10 @@ script_print_quote(const struct script *script, struct span span, FILE *out)
 		column = len;
 	if (column > QUOTE_MAX / 2) {
 		skip = column - QUOTE_MAX / 2;
-		while (skip < column && ((unsigned char)s[skip] & 0xc0) == 0x80)
+		while (skip < column && is_continuation(s[skip]))
 			skip++;
 	}
-	if (under > len - column)
-		under = len > column ? len - column : 1;
+	s += skip;
 	len -= skip;
 	column -= skip;
 	if (len > QUOTE_MAX)
@@ -128,13 +144,9 @@ script_print_quote(const struct script *script, struct span span, FILE *out)
 	if (under > len - column)
 		under = len > column ? len - column : 1;
 	fprintf(out, "%5u | ", line);
-	print_quoted(out, s + skip, len);
+	script_print_text(s, len, out);
 	fputs("\n      | ", out);
-	for (uint32_t i = 0; i < column; i++)
-		putc(s[skip + i] == '\t' ? '\t' : ' ', out);
-	putc('^', out);
-	for (uint32_t i = 1; i < under; i++)
-		putc('~', out);
+	print_caret(s, column, under, out);
 	putc('\n', out);
 }
 
@@ -145,18 +157,12 @@ script_print_place(const struct script *script, struct span span, FILE *out)
 }
 
 static void
-print_message(FILE *out, const char *message)
-{
-	print_quoted(out, message, (uint32_t)strlen(message));
-}
-
-static void
 print_diag(const struct script *script, const struct diag *diag, FILE *out)
 {
 	if (script)
 		script_print_place(script, diag->span, out);
 	fputs("error: ", out);
-	print_message(out, diag->message);
+	script_print_text(diag->message, (uint32_t)strlen(diag->message), out);
 	fprintf(out, " [%s]\n", diag->slug);
 	if (script)
 		script_print_quote(script, diag->span, out);
@@ -164,7 +170,7 @@ print_diag(const struct script *script, const struct diag *diag, FILE *out)
 		if (script && remark->has_span)
 			script_print_place(script, remark->span, out);
 		fprintf(out, "%s: ", remark->kind);
-		print_message(out, remark->message);
+		script_print_text(remark->message, (uint32_t)strlen(remark->message), out);
 		putc('\n', out);
 		if (script && remark->has_span)
 			script_print_quote(script, remark->span, out);

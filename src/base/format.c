@@ -31,6 +31,8 @@ spec_flag(struct format_spec *spec, char c)
 	return NULL;
 }
 
+#define N_FLAGS 5
+
 /* At most two digits. Returns where reading goes on; *n is 0 without digits. */
 static const char *
 parse_number(const char *at, const char *end, unsigned *n)
@@ -60,7 +62,7 @@ format_parse(const char *at, const char *end, struct format_spec *spec, struct t
 	*spec = (struct format_spec){ .precision = -1 };
 	for (; at < end && (flag = spec_flag(spec, *at)); at++)
 		*flag = true;
-	if (at - flags > 5) {
+	if (at - flags > N_FLAGS) { /* as Lua's string.format counts them */
 		text_puts(why, "invalid format (repeated flags)");
 		return NULL;
 	}

@@ -108,9 +108,7 @@ text_quoted(struct text *text, const char *s, size_t len)
 void
 text_clear(struct text *text)
 {
-	text->len = 0;
-	if (text->s)
-		text->s[0] = 0;
+	text_cut(text, 0);
 }
 
 void
@@ -122,7 +120,7 @@ text_fini(struct text *text)
 
 /* Matches one `[...]` against c; *pattern stands behind '[' and is moved behind ']'. An unclosed class matches nothing. */
 static bool
-class_match(const char **pattern, char c)
+class_match(const char **pattern, unsigned char c)
 {
 	const char *p = *pattern;
 	bool negated = *p == '!' || *p == '^', found = false;
@@ -130,10 +128,10 @@ class_match(const char **pattern, char c)
 	if (negated)
 		p++;
 	for (bool first = true; *p && (first || *p != ']'); first = false) {
-		char low = *p++, high = low;
+		unsigned char low = (unsigned char)*p++, high = low;
 
 		if (*p == '-' && p[1] && p[1] != ']') {
-			high = p[1];
+			high = (unsigned char)p[1];
 			p += 2;
 		}
 		if (c >= low && c <= high)
@@ -169,7 +167,7 @@ glob_match(const char *pattern, const char *s)
 			pattern++;
 		} else if (*pattern == '[') {
 			pattern++;
-			ok = class_match(&pattern, *s);
+			ok = class_match(&pattern, (unsigned char)*s);
 		} else {
 			if (*pattern == '\\' && pattern[1])
 				pattern++;

@@ -81,7 +81,7 @@ reloc_at(const struct func *func, uint32_t pc)
 	return NULL;
 }
 
-/* "; 12: text of the line", with what a terminal could take amiss replaced. */
+/* "; 12: text of the line" */
 static void
 print_script_line(const struct script *script, uint32_t line, FILE *out)
 {
@@ -89,8 +89,7 @@ print_script_line(const struct script *script, uint32_t line, FILE *out)
 	const char *s = script_line_text(script, line, &len);
 
 	fprintf(out, "; %u: ", line);
-	for (uint32_t i = 0; i < len; i++)
-		fputc((unsigned char)s[i] < ' ' && s[i] != '\t' ? '?' : s[i], out);
+	script_print_text(s, len, out);
 	fputc('\n', out);
 }
 
