@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ebpf/ebpf.h"
+#include "ebpf/ebpf_int.h"
 
 static const struct reloc_form {
 	enum reloc_kind kind;
@@ -387,10 +387,7 @@ emit_reloc(struct assembler *as, const struct reloc_form *form, struct match *m)
 	apply_row(&m->insn, insn_info_of(form->insn));
 	m->insn.imm = form->imm;
 	m->next_imm = (int32_t)m->addend;
-	code->relocs = arena_grow(code->arena, code->relocs, code->n_relocs, &code->cap_relocs,
-				  sizeof(*code->relocs));
-	code->relocs[code->n_relocs++] =
-		(struct reloc){ .pc = code->n, .kind = form->kind, .index = m->index, .addend = m->addend };
+	code_add_reloc(code, (struct reloc){ .pc = code->n, .kind = form->kind, .index = m->index, .addend = m->addend });
 	emit_match(as, m);
 }
 

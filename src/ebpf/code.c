@@ -41,10 +41,9 @@ code_const(struct code *code, uint8_t dst, int64_t value)
 		emit_wide(code, dst, 0, (uint32_t)value, (uint32_t)((uint64_t)value >> 32));
 }
 
-static void
-add_reloc(struct code *code, struct reloc reloc)
+void
+code_add_reloc(struct code *code, struct reloc reloc)
 {
-	reloc.pc = code->n;
 	code->relocs = arena_grow(code->arena, code->relocs, code->n_relocs, &code->cap_relocs, sizeof(*code->relocs));
 	code->relocs[code->n_relocs++] = reloc;
 }
@@ -52,28 +51,28 @@ add_reloc(struct code *code, struct reloc reloc)
 void
 code_table(struct code *code, uint8_t dst, uint32_t table)
 {
-	add_reloc(code, (struct reloc){ .kind = RELOC_TABLE, .index = table });
+	code_add_reloc(code, (struct reloc){ .pc = code->n, .kind = RELOC_TABLE, .index = table });
 	emit_wide(code, dst, BPF_PSEUDO_MAP_FD, 0, 0);
 }
 
 void
 code_table_value(struct code *code, uint8_t dst, uint32_t table, uint32_t addend)
 {
-	add_reloc(code, (struct reloc){ .kind = RELOC_TABLE_VALUE, .index = table, .addend = addend });
+	code_add_reloc(code, (struct reloc){ .pc = code->n, .kind = RELOC_TABLE_VALUE, .index = table, .addend = addend });
 	emit_wide(code, dst, BPF_PSEUDO_MAP_VALUE, 0, addend);
 }
 
 void
 code_call_func(struct code *code, uint32_t func)
 {
-	add_reloc(code, (struct reloc){ .kind = RELOC_FUNC, .index = func });
+	code_add_reloc(code, (struct reloc){ .pc = code->n, .kind = RELOC_FUNC, .index = func });
 	code_emit(code, insn_make(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, -1));
 }
 
 void
 code_func_addr(struct code *code, uint8_t dst, uint32_t func)
 {
-	add_reloc(code, (struct reloc){ .kind = RELOC_FUNC_ADDR, .index = func });
+	code_add_reloc(code, (struct reloc){ .pc = code->n, .kind = RELOC_FUNC_ADDR, .index = func });
 	emit_wide(code, dst, BPF_PSEUDO_FUNC, UINT32_MAX, 0);
 }
 
@@ -166,8 +165,7 @@ code_append(struct code *code, const struct func *func)
 		struct reloc reloc = func->relocs[i];
 
 		reloc.pc += first;
-		code->relocs = arena_grow(code->arena, code->relocs, code->n_relocs, &code->cap_relocs, sizeof(*code->relocs));
-		code->relocs[code->n_relocs++] = reloc;
+		code_add_reloc(code, reloc);
 	}
 	for (uint32_t i = 0; i < func->n_insns; i++) {
 		if (func->spans)

@@ -97,9 +97,6 @@ insn_is_wide(const struct bpf_insn *insn)
 	return insn->code == (BPF_LD | BPF_IMM | BPF_DW);
 }
 
-/* Values of src_reg in ld_imm64 and call (RFC 9669 section 5.4 and 4.3.1); as in <linux/bpf.h>. */
-/* BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, BPF_PSEUDO_FUNC, BPF_PSEUDO_CALL */
-
 /* Constructors. Registers are 0..10; `size` is BPF_B, BPF_H, BPF_W or BPF_DW; `op` is BPF_ADD..., `cmp` BPF_JEQ... */
 static inline struct bpf_insn
 insn_make(uint8_t code, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
@@ -265,8 +262,9 @@ void
 code_branch32_imm(struct code *code, uint8_t cmp, uint8_t dst, int32_t imm, uint32_t label);
 
 /*
- * Appends the instructions of a function, with its places in the script and its references. They end as that function does. Returns the pc of the
- * first.
+ * Appends the instructions of a function, with its places in the script and its relocations. They end as that function does. What names fields
+ * (patches) and types of the kernel (cores) is left behind: in a function that is put together to be loaded those numbers are right already.
+ * Returns the pc of the first.
  */
 uint32_t
 code_append(struct code *code, const struct func *func);
@@ -368,7 +366,7 @@ stat_bucket(const struct stat_layout *layout, enum stat_part part, uint32_t buck
 
 /* ---- object.c: what a script (or a C file) becomes -------------------------------------------------- */
 
-/* Kinds of value as they stand in tables, records and globals; shape.def: id, name, what it is. */
+/* Kinds of value as they stand in tables, records and globals. */
 enum value_kind {
 	VALUE_NONE,    /* not a value: unused slot */
 	VALUE_INT,     /* 8 bytes, signed */
@@ -608,7 +606,6 @@ enum site_kind {
 	SITE_PRINT,      /* print(...) */
 	SITE_PRINTF,     /* printf(format, ...) */
 	SITE_EXIT,       /* exit(): the run ends */
-	SITE_PRINT_HIST, /* not sent by probes; reserved */
 	N_SITE_KINDS
 };
 
@@ -1136,7 +1133,7 @@ func_core_reloc(const struct func *func, uint32_t pc);
 
 /* ---- btf.c, elf_write.c, elf_read.c ----------------------------------------------------------------------- */
 
-/* BTF and BTF.ext of functions and tables; see btf.c. Owned by the caller, freed by btf_info_free. */
+/* BTF and BTF.ext of functions and tables; see btf.c. Owned by the caller, freed by btf_info_fini. */
 struct btf_info {
 	void *btf;             /* .BTF section */
 	uint32_t btf_len;

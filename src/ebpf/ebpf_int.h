@@ -14,8 +14,24 @@ struct btf;
 /* What a leading '.' (our own tables) becomes in the names of an ELF file, so that they are C identifiers. */
 #define OWN_PREFIX "ktap_"
 
-/* The section of pack.c. */
+/* The section of pack.c, and those with the first contents of tables, behind which their names stand. */
 #define PACK_SECTION ".ktap"
+#define INIT_PREFIX  ".ktap.init."
+
+/* What e_ident says of files in this machine's byte order, the only one that is read and written. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define OWN_ORDER ELFDATA2LSB
+#else
+#define OWN_ORDER ELFDATA2MSB
+#endif
+
+/* Begins the section .BTF.ext (Documentation/bpf/btf.rst of the kernel); core_* is there if header_len reaches that far. Offsets are from its end. */
+struct ext_header {
+	uint16_t magic;
+	uint8_t version, flags;
+	uint32_t header_len;
+	uint32_t func_off, func_len, line_off, line_len, core_off, core_len;
+};
 
 /* The sections of types and of what refers to them, over which the checksum in `.ktap` goes, in the order of the file. */
 static inline bool
@@ -45,6 +61,10 @@ line_info_count(const struct func *func);
  */
 int
 line_info_fill(struct btf *btf, const struct script *script, const struct func *func, uint32_t start, struct bpf_line_info *out);
+
+/* code.c: adds a relocation, at reloc.pc. */
+void
+code_add_reloc(struct code *code, struct reloc reloc);
 
 /* islands.c: finishes code with jumps that are too far. Returns 0, or -ERANGE. */
 int

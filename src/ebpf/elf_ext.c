@@ -16,14 +16,6 @@
 
 #define RECORDS_MAX (1u << 20) /* in a list, of one section */
 
-/* As in the file; core_* is there if header_len reaches that far. */
-struct ext_header {
-	uint16_t magic;
-	uint8_t version, flags;
-	uint32_t header_len;
-	uint32_t func_off, func_len, line_off, line_len, core_off, core_len;
-};
-
 /* One of the lists, while it is read. */
 struct ext_list {
 	const char *what; /* for messages */

@@ -15,6 +15,8 @@
 
 #include "ebpf/elf_int.h"
 
+#define MEMORY_MAX (1 << 28) /* bytes that an argument may point to: half of what the verifier lets an offset be */
+
 /* What the kernel calls contexts of programs that trace. */
 static const char *const contexts[] = { "bpf_raw_tracepoint_args", "pt_regs", "user_pt_regs", "bpf_user_pt_regs_t", "bpf_perf_event_data" };
 
@@ -75,7 +77,7 @@ argument_of(struct reader *r, uint32_t func, uint32_t parameter, uint32_t id)
 	if (is_context(r, type->type) || has_tag(r, func, parameter, "arg:ctx"))
 		return (struct func_arg){ .kind = FUNC_ARG_CONTEXT };
 	size = typeinfo_size(r->types, type->type);
-	if (size <= 0 || size > 1 << 28)
+	if (size <= 0 || size > MEMORY_MAX)
 		return (struct func_arg){ .kind = FUNC_ARG_UNKNOWN };
 	return (struct func_arg){ .kind = FUNC_ARG_MEMORY, .size = (uint32_t)size, .read_only = is_const(r, type->type),
 				  .nullable = !has_tag(r, func, parameter, "arg:nonnull") };
@@ -98,7 +100,7 @@ read_proto(struct reader *r, struct func *func)
 		func->args[FUNC_ARGS_MAX - 1].kind = FUNC_ARG_UNKNOWN;
 }
 
-/* Every symbol of the function is hidden. */
+/* Is the function's symbol one that other files do not see? It has one only: functions do not overlap. */
 static bool
 is_hidden(struct reader *r, uint32_t func)
 {

@@ -33,12 +33,6 @@
 #define SYMBOLS_MAX  (1u << 18)
 #define NAME_LEN_MAX 1023
 
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define OWN_ORDER ELFDATA2LSB
-#else
-#define OWN_ORDER ELFDATA2MSB
-#endif
-
 int
 elf_fail(struct reader *r, const char *format, ...)
 {

@@ -12,7 +12,6 @@
 #define CONTENTS_MAX (16u << 20) /* bytes of a data section; .bss takes none in the file */
 #define ENTRY_MAX    (1u << 20)  /* bytes of a key or value */
 #define TABLES_MAX   4096
-#define INIT_PREFIX  ".ktap.init."
 
 static bool
 starts_with(const char *s, const char *prefix)

@@ -36,12 +36,6 @@
 #define LICENSE   "Dual BSD/GPL"
 #define FUNCS_MAX 8192 /* two sections for each of them, and ELF numbers sections in 16 bits */
 
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define OWN_ORDER ELFDATA2LSB
-#else
-#define OWN_ORDER ELFDATA2MSB
-#endif
-
 /* Relocation types of eBPF (LLVM's R_BPF_64_64 and R_BPF_64_32). */
 enum { R_LD64 = 1, R_CALL = 10 };
 
@@ -302,8 +296,8 @@ type_of_table(struct writer *w, const struct table *table, int int_type, uint32_
 		{ "key_size", table->key_size },
 		{ "value_size", table->value_size },
 		{ "max_entries", table->max_entries },
-		{ "map_flags",
-		  (table->mappable ? BPF_F_MMAPABLE : 0u) | (table->read_only ? BPF_F_RDONLY_PROG : 0u) },
+		{ "map_flags", (table->mappable ? BPF_F_MMAPABLE : 0u) | (table->read_only ? BPF_F_RDONLY_PROG : 0u) |
+				       (table->write_only ? BPF_F_WRONLY_PROG : 0u) },
 	};
 	int types[ARRAY_SIZE(fields)], id, err;
 	uint32_t n = 0;
@@ -345,7 +339,7 @@ put_map(struct writer *w, const struct table *table, struct placed *placed, uint
 	while (data->len < placed->off + placed->len)
 		text_putc(data, '\0');
 	if (table->init)
-		put_contents(w, table, arena_printf(w->arena, ".ktap.init.%s", placed->name), 0);
+		put_contents(w, table, arena_printf(w->arena, INIT_PREFIX "%s", placed->name), 0);
 	return 0;
 }
 

@@ -12,16 +12,7 @@
 
 #include "ebpf/elf_write.h"
 
-/* <linux/btf.h> has no name for these. */
-struct ext_header {
-	uint16_t magic;
-	uint8_t version, flags;
-	uint32_t hdr_len;
-	uint32_t func_info_off, func_info_len; /* from the end of the header */
-	uint32_t line_info_off, line_info_len;
-	uint32_t core_relo_off, core_relo_len;
-};
-
+/* Precedes the records of one section; <linux/btf.h> has no name for it. */
 struct ext_section {
 	uint32_t name_off;
 	uint32_t n_records;
@@ -123,15 +114,6 @@ put_list(struct writer *w, uint32_t record_size, put_records_fn *put, struct cor
 
 /* ---- names of the kernel's types ------------------------------------------------------------------------------------------------- */
 
-static bool
-has_cores(const struct object *object)
-{
-	for (uint32_t i = 0; i < object->n_funcs; i++)
-		if (object->funcs[i]->n_cores)
-			return true;
-	return false;
-}
-
 /* Notes all that instructions refer to. */
 static int
 note_names(struct writer *w, struct core_names *names)
@@ -157,18 +139,18 @@ static int
 put_ext(struct writer *w, struct core_names *names)
 {
 	struct text lists[3] = { { 0 }, { 0 }, { 0 } }, ext = { 0 };
-	struct ext_header header = { .magic = 0xeb9f, .version = 1, .hdr_len = sizeof(header) };
+	struct ext_header header = { .magic = BTF_MAGIC, .version = BTF_VERSION, .header_len = sizeof(header) };
 	int err = put_list(w, sizeof(struct bpf_func_info), put_func_info, names, &lists[0]);
 
 	if (!err && w->object->script)
 		err = put_list(w, sizeof(struct bpf_line_info), put_line_infos, names, &lists[1]);
 	if (!err && names)
 		err = put_list(w, sizeof(struct bpf_core_relo), put_core_relos, names, &lists[2]);
-	header.func_info_len = (uint32_t)lists[0].len;
-	header.line_info_off = (uint32_t)lists[0].len;
-	header.line_info_len = (uint32_t)lists[1].len;
-	header.core_relo_off = (uint32_t)(lists[0].len + lists[1].len);
-	header.core_relo_len = (uint32_t)lists[2].len;
+	header.func_len = (uint32_t)lists[0].len;
+	header.line_off = (uint32_t)lists[0].len;
+	header.line_len = (uint32_t)lists[1].len;
+	header.core_off = (uint32_t)(lists[0].len + lists[1].len);
+	header.core_len = (uint32_t)lists[2].len;
 	text_add(&ext, (const char *)&header, sizeof(header));
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		text_add(&ext, lists[i].s, lists[i].len);
@@ -223,7 +205,7 @@ put_fitted(struct writer *w)
 int
 elf_write_types(struct writer *w)
 {
-	int err = has_cores(w->object) ? put_fitted(w) : put_ext(w, NULL);
+	int err = core_is_needed(w->object) ? put_fitted(w) : put_ext(w, NULL);
 	const void *raw;
 	uint32_t len;
 

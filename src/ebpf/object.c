@@ -33,7 +33,7 @@ static const char *const value_kinds[] = {
 };
 
 static const char *const site_kinds[] = {
-	[SITE_PRINT] = "print", [SITE_PRINTF] = "printf", [SITE_EXIT] = "exit", [SITE_PRINT_HIST] = "print_hist",
+	[SITE_PRINT] = "print", [SITE_PRINTF] = "printf", [SITE_EXIT] = "exit",
 };
 
 const char *
@@ -214,8 +214,10 @@ print_table(const struct table *table, uint32_t index, FILE *out)
 		fputs(!i ? " [" : table->inner >> i & 1 ? "][" : ", ", out);
 		print_shape(&table->key[i], out);
 	}
-	if (table->n_key_parts)
-		fputs("] -> ", out), print_shape(&table->value, out);
+	if (table->n_key_parts) {
+		fputs("] -> ", out);
+		print_shape(&table->value, out);
+	}
 	putc('\n', out);
 }
 

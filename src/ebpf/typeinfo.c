@@ -25,6 +25,7 @@
 #define MEMBERS_MAX (1u << 20) /* that are looked at for one, in structures without a name in each other */
 #define STEPS_MAX   64  /* typedefs and qualifiers before a type, arrays in arrays */
 #define SYSFS_BLOCK (8u << 20) /* read at once from a file that does not tell its size */
+#define POINTER_SIZE 8         /* of eBPF and of the kernels that have it */
 
 struct typeinfo {
 	const struct typeinfo *base; /* what it continues; NULL: nothing */
@@ -158,7 +159,7 @@ typeinfo_size(const struct typeinfo *info, uint32_t id)
 			size = type->size;
 			break;
 		case BTF_KIND_PTR:
-			size = sizeof(void *);
+			size = POINTER_SIZE;
 			break;
 		case BTF_KIND_VAR:
 			id = type->type;
@@ -478,7 +479,7 @@ read_file(int fd, size_t *len)
 
 	for (*len = 0;; *len += (size_t)n) {
 		if (*len == cap) {
-			uint8_t *more = cap < BYTES_MAX ? mem_realloc(buf, cap += SYSFS_BLOCK) : NULL;
+			uint8_t *more = cap < BYTES_MAX ? mem_realloc(buf, cap + SYSFS_BLOCK) : NULL;
 
 			if (!more) {
 				free(buf);
@@ -486,6 +487,7 @@ read_file(int fd, size_t *len)
 				return NULL;
 			}
 			buf = more;
+			cap += SYSFS_BLOCK;
 		}
 		do
 			n = read(fd, buf + *len, cap - *len);

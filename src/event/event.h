@@ -7,7 +7,6 @@
 
 #include "base/base.h"
 
-/* kinds.def: EVENT_KIND(id, "system as the script writes it", "what it is") */
 enum event_kind {
 	EVENT_SYSCALL_ENTER, /* syscalls:sys_enter_NAME */
 	EVENT_SYSCALL_EXIT,  /* syscalls:sys_exit_NAME */
@@ -20,7 +19,7 @@ enum event_kind {
 	EVENT_FEXIT,         /* fexit:FUNCTION: its return */
 	EVENT_RAWTP,         /* rawtp:NAME: a tracepoint with its arguments as they are passed */
 	/* From here on: without a record. */
-	EVENT_COUNTER,       /* perf:NAME, watch:ADDRESS: a counter on every CPU, without a record */
+	EVENT_COUNTER,       /* perf:NAME, watch:ADDRESS: a counter on every CPU */
 	EVENT_PROFILE,       /* profile-N: a timer on every CPU */
 	EVENT_INIT,          /* init: before the first event, once */
 	EVENT_FINI,          /* fini: after the last, once */
