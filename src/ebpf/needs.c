@@ -15,24 +15,39 @@ static const char *const helper_names[] = {
 #undef NAME
 };
 
-/* Linux that brought them, where that is later than 4.9. */
+/* Linux that brought them, where that is later than 4.9: of what our own programs call and the user engine has (vm/helpers.def). */
 static const struct {
 	int32_t helper;
 	const char *since;
 } helper_versions[] = {
-	{ BPF_FUNC_probe_read_str, "4.11" },        { BPF_FUNC_get_stack, "4.18" },
-	{ BPF_FUNC_get_current_cgroup_id, "4.18" }, { BPF_FUNC_probe_read_user, "5.5" },
+	{ BPF_FUNC_get_numa_node_id, "4.10" },      { BPF_FUNC_probe_read_str, "4.11" },
+	{ BPF_FUNC_get_stack, "4.18" },             { BPF_FUNC_get_current_cgroup_id, "4.18" },
+	{ BPF_FUNC_map_push_elem, "4.20" },         { BPF_FUNC_map_pop_elem, "4.20" },
+	{ BPF_FUNC_map_peek_elem, "4.20" },         { BPF_FUNC_spin_lock, "5.1" },
+	{ BPF_FUNC_spin_unlock, "5.1" },            { BPF_FUNC_strtol, "5.2" },
+	{ BPF_FUNC_strtoul, "5.2" },                { BPF_FUNC_probe_read_user, "5.5" },
 	{ BPF_FUNC_probe_read_kernel, "5.5" },      { BPF_FUNC_probe_read_user_str, "5.5" },
-	{ BPF_FUNC_probe_read_kernel_str, "5.5" },  { BPF_FUNC_ktime_get_boot_ns, "5.8" },
-	{ BPF_FUNC_ringbuf_output, "5.8" },         { BPF_FUNC_ringbuf_reserve, "5.8" },
-	{ BPF_FUNC_ringbuf_submit, "5.8" },         { BPF_FUNC_ringbuf_discard, "5.8" },
-	{ BPF_FUNC_ringbuf_query, "5.8" },          { BPF_FUNC_get_current_task_btf, "5.11" },
-	{ BPF_FUNC_for_each_map_elem, "5.13" },     { BPF_FUNC_snprintf, "5.13" },
-	{ BPF_FUNC_get_func_ip, "5.15" },           { BPF_FUNC_get_attach_cookie, "5.15" },
-	{ BPF_FUNC_loop, "5.17" },                  { BPF_FUNC_strncmp, "5.17" },
+	{ BPF_FUNC_probe_read_kernel_str, "5.5" },  { BPF_FUNC_get_ns_current_pid_tgid, "5.7" },
+	{ BPF_FUNC_ktime_get_boot_ns, "5.8" },      { BPF_FUNC_ringbuf_output, "5.8" },
+	{ BPF_FUNC_ringbuf_reserve, "5.8" },        { BPF_FUNC_ringbuf_submit, "5.8" },
+	{ BPF_FUNC_ringbuf_discard, "5.8" },        { BPF_FUNC_ringbuf_query, "5.8" },
+	{ BPF_FUNC_copy_from_user, "5.10" },        { BPF_FUNC_get_current_task_btf, "5.11" },
+	{ BPF_FUNC_ktime_get_coarse_ns, "5.11" },   { BPF_FUNC_for_each_map_elem, "5.13" },
+	{ BPF_FUNC_snprintf, "5.13" },              { BPF_FUNC_get_func_ip, "5.15" },
+	{ BPF_FUNC_get_attach_cookie, "5.15" },     { BPF_FUNC_task_pt_regs, "5.15" },
+	{ BPF_FUNC_trace_vprintk, "5.16" },         { BPF_FUNC_loop, "5.17" },
+	{ BPF_FUNC_strncmp, "5.17" },               { BPF_FUNC_map_lookup_percpu_elem, "5.19" },
+	{ BPF_FUNC_dynptr_from_mem, "5.19" },       { BPF_FUNC_ringbuf_reserve_dynptr, "5.19" },
+	{ BPF_FUNC_ringbuf_submit_dynptr, "5.19" }, { BPF_FUNC_ringbuf_discard_dynptr, "5.19" },
+	{ BPF_FUNC_dynptr_read, "5.19" },           { BPF_FUNC_dynptr_write, "5.19" },
+	{ BPF_FUNC_dynptr_data, "5.19" },           { BPF_FUNC_ktime_get_tai_ns, "6.1" },
 };
 
-static const char *const table_versions[N_TABLE_KINDS] = { [TABLE_RINGBUF] = "5.8", [TABLE_BLOOM] = "5.16" };
+static const char *const table_versions[N_TABLE_KINDS] = {
+	[TABLE_LRU_HASH] = "4.10",        [TABLE_LRU_PERCPU_HASH] = "4.10", [TABLE_LPM_TRIE] = "4.11", [TABLE_ARRAY_OF_TABLES] = "4.12",
+	[TABLE_HASH_OF_TABLES] = "4.12",  [TABLE_QUEUE] = "4.20",           [TABLE_STACK] = "4.20",    [TABLE_RINGBUF] = "5.8",
+	[TABLE_BLOOM] = "5.16",
+};
 
 const char *
 helper_name(int32_t helper)
