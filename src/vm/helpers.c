@@ -13,24 +13,17 @@
 #include "vm/lock.h"
 #include "vm/vm_int.h"
 
-#define ERRNO(e) ((uint64_t)(int64_t)-(e))
-
-static void *
-ptr(uint64_t value)
-{
-	return (void *)(uintptr_t)value;
-}
-
 static struct vm_table *
 table_of(uint64_t value)
 {
 	return ptr(value);
 }
 
+/* The index into per-CPU tables. */
 static uint32_t
 run_cpu(const struct vm_run *run)
 {
-	return run->env ? env_index(run->env, run->vm->n_cpus) : 0;
+	return (uint32_t)run->cpu;
 }
 
 /* Every helper takes five numbers, most look at fewer. */
@@ -130,7 +123,7 @@ HELPER_FN(copy_from_user)
 static bool
 means_user(const struct vm_run *run, uint64_t addr)
 {
-	return run->env && run->env->read_user && !memory_is_known(run, addr, 1);
+	return run->env->read_user && !memory_is_known(run, addr, 1);
 }
 
 HELPER_FN(probe_read)
@@ -156,7 +149,7 @@ HELPER_FN(strncmp)
 
 HELPER_FN(ktime_get_ns)
 {
-	return run->env ? run->env->ktime_ns : 0;
+	return run->env->ktime_ns;
 }
 
 HELPER_FN(ktime_get_boot_ns)
@@ -183,17 +176,17 @@ HELPER_FN(get_prandom_u32)
 
 HELPER_FN(get_smp_processor_id)
 {
-	return run->env ? run->env->cpu : 0;
+	return run->env->cpu;
 }
 
 HELPER_FN(get_current_pid_tgid)
 {
-	return run->env ? vm_env_ids(run->env) : 0;
+	return vm_env_ids(run->env);
 }
 
 HELPER_FN(get_current_uid_gid)
 {
-	return run->env ? (uint64_t)run->env->gid << 32 | run->env->uid : 0;
+	return (uint64_t)run->env->gid << 32 | run->env->uid;
 }
 
 HELPER_FN(get_current_comm)
@@ -204,14 +197,13 @@ HELPER_FN(get_current_comm)
 	memset(dst, 0, r2);
 	if (n > sizeof(run->env->comm))
 		n = sizeof(run->env->comm);
-	if (run->env)
-		memcpy(dst, run->env->comm, strnlen(run->env->comm, n));
+	memcpy(dst, run->env->comm, strnlen(run->env->comm, n));
 	return 0;
 }
 
 HELPER_FN(get_attach_cookie)
 {
-	return run->env ? run->env->cookie : 0;
+	return run->env->cookie;
 }
 
 /* As a machine of one node. */
@@ -234,10 +226,9 @@ static int64_t
 unwind(const struct vm_run *run, uint64_t flags, uint64_t *frames, uint32_t max)
 {
 	uint64_t all[UNWIND_MAX], skip = flags & BPF_F_SKIP_FIELD_MASK;
-	int64_t (*frames_of)(void *arg, uint64_t *addrs, uint32_t max) = NULL, n;
+	int64_t (*frames_of)(void *arg, uint64_t *addrs, uint32_t max) = flags & BPF_F_USER_STACK ? run->env->unwind : run->env->unwind_kernel;
+	int64_t n;
 
-	if (run->env)
-		frames_of = flags & BPF_F_USER_STACK ? run->env->unwind : run->env->unwind_kernel;
 	if (!frames_of)
 		return -EOPNOTSUPP;
 	n = frames_of(run->env->arg, all, (uint32_t)skip + max);

@@ -9,7 +9,6 @@
 
 #include "vm/vm_int.h"
 
-#define ERRNO(e) ((uint64_t)(int64_t)-(e))
 #define DYNPTR_BYTES_MAX ((1u << 24) - 1)
 
 /* In 16 bytes of the program's stack. */
@@ -23,13 +22,7 @@ _Static_assert(sizeof(struct dynptr) == 16, "as the kernel's, and as the verifie
 static struct dynptr *
 dynptr_of(uint64_t value)
 {
-	return (struct dynptr *)(uintptr_t)value;
-}
-
-static void *
-ptr(uint64_t value)
-{
-	return (void *)(uintptr_t)value;
+	return ptr(value);
 }
 
 /* -EINVAL or -E2BIG where the dynptr does not hold `len` bytes at `off`. */
@@ -66,7 +59,7 @@ helper_ringbuf_reserve_dynptr(struct vm_run *run, uint64_t r1, uint64_t r2, uint
 		return ERRNO(EINVAL);
 	if (size > DYNPTR_BYTES_MAX)
 		return ERRNO(E2BIG);
-	dynptr->data = (char *)(uintptr_t)helper_ringbuf_reserve(run, r1, size, 0, 0, 0);
+	dynptr->data = ptr(helper_ringbuf_reserve(run, r1, size, 0, 0, 0));
 	if (!dynptr->data)
 		return ERRNO(EINVAL);
 	dynptr->size = size;

@@ -12,15 +12,8 @@
 
 #include "vm/vm_int.h"
 
-#define ERRNO(e) ((uint64_t)(int64_t)-(e))
 #define WIDTH_MAX 1024
 #define STRING_MAX 512 /* bytes of a %s */
-
-static void *
-ptr(uint64_t value)
-{
-	return (void *)(uintptr_t)value;
-}
 
 /* ---- formats ------------------------------------------------------------------------------------------------------ */
 

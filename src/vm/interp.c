@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * The interpreter, and the way to it: vm_load and vm_run, which prefer machine code (jit.c). A program is verified, then decoded
- * once: wide instructions become one, jumps count decoded instructions, tables and helpers become addresses. Running is a chain of computed jumps from the code of one instruction to that of the
- * next; that code is made from the rows of insn.def, so that what an instruction does is said in one place.
+ * once: wide instructions become one, jumps count decoded instructions, tables and helpers become addresses. Running is a chain of
+ * computed jumps from the code of one instruction to that of the next; that code is made from the rows of insn.def, so that what an
+ * instruction does is said in one place.
  *
  * Relies on the verifier: nothing is checked while running. Every frame has VM_STACK_SIZE bytes of stack.
  */

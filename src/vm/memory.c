@@ -37,23 +37,16 @@ memory_is_known(const struct vm_run *run, uint64_t addr, size_t len)
 	return false;
 }
 
-/* The address as a pointer, for a range that is known or for the operating system to judge. */
-static void *
-pointer(uint64_t addr)
-{
-	return (void *)(uintptr_t)addr;
-}
-
 int
 memory_read_own(const struct vm_run *run, void *dst, uint64_t addr, size_t len)
 {
 	struct iovec local = { .iov_base = dst, .iov_len = len };
-	struct iovec remote = { .iov_base = pointer(addr), .iov_len = len };
+	struct iovec remote = { .iov_base = ptr(addr), .iov_len = len };
 
 	if (!len)
 		return 0;
 	if (memory_is_known(run, addr, len)) {
-		memmove(dst, pointer(addr), len);
+		memmove(dst, ptr(addr), len);
 		return 0;
 	}
 	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)len ? 0 : -EFAULT;
@@ -66,7 +59,7 @@ memory_read_user(const struct vm_run *run, void *dst, uint64_t addr, size_t len)
 
 	if (!len)
 		return 0;
-	if (!env || !env->read_user)
+	if (!env->read_user)
 		return -EFAULT;
 	return env->read_user(env->arg, addr, dst, len) == (int64_t)len ? 0 : -EFAULT;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "vm/lock.h"
 #include "vm/vm_int.h"
@@ -35,8 +36,9 @@ programs_read(struct vm_table *t, const void *key, void *value, size_t len)
 static int
 programs_remove(struct vm_table *t, const void *key)
 {
-	uint32_t place = *(const uint32_t *)key;
+	uint32_t place;
 
+	memcpy(&place, key, sizeof(place));
 	if (place >= t->table->max_entries)
 		return -E2BIG;
 	return __atomic_exchange_n(&t->programs->places[place], NULL, __ATOMIC_ACQ_REL) ? 0 : -ENOENT;

@@ -289,7 +289,7 @@ struct vm_run {
 	const void *const *functions;
 	uint64_t called;               /* by machine code through helper_by_number: the helper's number */
 	const struct vm_env *env;      /* of vm_run, never NULL */
-	uint64_t cpu;                  /* index into per-CPU tables: env's, 0 where the machine has not as many */
+	uint64_t cpu;                  /* index into per-CPU tables: env's, 0 where the machine has not as many (64 bits: machine code loads it whole) */
 	uint64_t processor;            /* env's, as programs are told */
 	/* Memory of the engine that this run knows to be readable: stack, record, scratch. The rest is read by system call. */
 	struct vm_range { const void *base; size_t len; } ranges[6];
@@ -334,8 +334,8 @@ struct jit_code {
 struct vm_facts;
 
 /*
- * Compiles a verified function and all that it calls; of the facts that the verifier found, some may be missing. 0 and *code for jit_free, or -EOPNOTSUPP (not for this machine), -ENOMEM or
- * what the system says to executable memory, with *why set.
+ * Compiles a verified function and all that it calls; of the facts that the verifier found, some may be missing. 0 and *code for jit_free, or
+ * -EOPNOTSUPP (not for this machine), -ENOMEM or what the system says to executable memory, with *why set.
  */
 int
 jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *signature, const struct vm_facts *facts, struct jit_code **code,
@@ -370,6 +370,15 @@ bool
 memory_is_known(const struct vm_run *run, uint64_t addr, size_t len);
 
 /* ---- helpers.c ------------------------------------------------------------------------------------------- */
+
+/* A helper's result that is an error, and an argument of its that is an address. */
+#define ERRNO(e) ((uint64_t)(int64_t)-(e))
+
+static inline void *
+ptr(uint64_t value)
+{
+	return (void *)(uintptr_t)value;
+}
 
 /* What a helper takes in one of r1 to r5. */
 enum helper_arg {

@@ -695,7 +695,7 @@ static inline uint64_t
 reference_run_slow(struct reference *ref, struct reference_world *slow, uint64_t r3)
 {
 	reference_world_fill(ref, slow, r3);
-	ref->run = (struct vm_run){ .vm = slow->vm, .env = &reference_env, .call_back = reference_call_back };
+	ref->run = (struct vm_run){ .vm = slow->vm, .env = &reference_env, .cpu = reference_env.cpu, .processor = reference_env.cpu, .call_back = reference_call_back };
 	memset(ref->reg, 0, sizeof(ref->reg));
 	memcpy(ref->args, (uint64_t[]){ (uintptr_t)slow->record, 0, r3, (uintptr_t)slow->scratch, 0 }, sizeof(ref->args));
 	memcpy(&ref->reg[1], ref->args, sizeof(ref->args));
