@@ -97,7 +97,7 @@ typedef uint64_t ktap_helper_fn(struct ktap_run *run, uint64_t arg1, uint64_t ar
  *     static long (*load)(void *ctx, unsigned off, void *to, unsigned size) = (void *)65536;
  *
  * What `args` says is true of every call. `name` is copied. To be called before objects are opened, by one thread. 0, -EINVAL,
- * -EEXIST, -ENOSPC.
+ * -EEXIST, -ENOSPC (KTAP_HELPERS_MAX are there), -ENOMEM.
  */
 int
 ktap_add_helper(uint32_t number, const char *name, ktap_helper_fn *fn, const enum ktap_arg args[5]);

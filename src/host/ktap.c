@@ -126,8 +126,9 @@ ktap_add_helper(uint32_t number, const char *name, ktap_helper_fn *fn, const enu
 	struct text why = { 0 };
 	int err;
 
+	_Static_assert(KTAP_HELPERS_MAX == VM_HOST_HELPERS_MAX, "what the header promises is what there is room for");
 	if (number < KTAP_HELPER_FIRST || number > INT32_MAX)
-		return host_fail(-EINVAL, "helper '%s': its number %u is below %d", name, number, KTAP_HELPER_FIRST);
+		return host_fail(-EINVAL, "helper '%s': its number is %u: %d to %d", name, number, KTAP_HELPER_FIRST, INT32_MAX);
 	for (int i = 0; i < 5; i++) {
 		if ((unsigned)args[i] >= ARRAY_SIZE(kinds))
 			return host_fail(-EINVAL, "helper '%s': argument %d is of no known kind", name, i + 1);

@@ -23,13 +23,29 @@ print_line(void *arg, const struct vm_env *env, const char *line, size_t len)
 	object->print(object->print_arg, line, len);
 }
 
-/* This thread, as it was at its first run. */
+static _Thread_local struct vm_env self; /* tid 0: not known yet */
+
+/* In the child of fork(2), whose one thread is the one that called it: it has other numbers there. */
+static void
+forget_thread(void)
+{
+	self.tid = 0;
+}
+
+static void
+watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, forget_thread); /* without memory for it, a child shows its parent's numbers */
+}
+
+/* This thread, as it was at its first run in this process. */
 static const struct vm_env *
 this_thread(void)
 {
-	static _Thread_local struct vm_env self;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	if (!self.tid) {
+		pthread_once(&once, watch_forks);
 		self = (struct vm_env){ .pid = (uint32_t)getpid(), .tid = (uint32_t)syscall(SYS_gettid), .uid = getuid(), .gid = getgid() };
 		prctl(PR_GET_NAME, self.comm);
 	}
@@ -147,7 +163,7 @@ make_tables(struct ktap_object *object, const struct ktap_options *options)
 
 	object->vm = vm_new(object->object, 1, &why);
 	if (!object->vm)
-		return host_fail_text(-ENOMEM, &why);
+		return host_fail_text(-errno, &why);
 	for (size_t i = 0; i < options->n_tables && err == 0; i++)
 		err = share(object, options->tables[i]);
 	object->tables = arena_alloc(object->arena, (object->object->n_tables + 1) * sizeof(*object->tables));

@@ -40,9 +40,11 @@ ktap_table_new(struct ktap *engine, const char *name, enum ktap_table_kind kind,
 	table->arena = arena_new();
 	table->vm = vm_new(object_of_table(table->arena, name, kind == KTAP_TABLE_HASH ? TABLE_HASH : TABLE_ARRAY, sizes), 1, &why);
 	if (!table->vm) {
+		int err = -errno;
+
 		arena_free(table->arena);
 		free(table);
-		return host_fail_text(-ENOMEM, &why);
+		return host_fail_text(err, &why);
 	}
 	table->table = vm_table_of(table->vm, 0);
 	vm_set_host(table->vm, table);

@@ -281,13 +281,27 @@ clock_minus_monotonic(clockid_t clock)
 	return (there.tv_sec - here.tv_sec) * 1000000000ll + there.tv_nsec - here.tv_nsec;
 }
 
+static int
+init_tables(struct vm *vm, struct text *why)
+{
+	int err = check_all_tables(vm->object, vm->n_cpus, why);
+
+	for (uint32_t i = 0; i < vm->object->n_tables && !err; i++) {
+		err = init_table(&vm->tables[i], vm->object->tables[i], vm->n_cpus, why);
+		vm->tables[i].vm = vm;
+	}
+	return err ? err : put_held(vm, why);
+}
+
 struct vm *
 vm_new(const struct object *object, uint32_t n_cpus, struct text *why)
 {
 	struct vm *vm;
+	int err;
 
 	if (!n_cpus || n_cpus > 65536) {
 		text_printf(why, "a machine with %" PRIu32 " CPUs: there must be 1 to 65536", n_cpus);
+		errno = EINVAL;
 		return NULL;
 	}
 	vm = mem_alloc(sizeof(*vm));
@@ -296,6 +310,7 @@ vm_new(const struct object *object, uint32_t n_cpus, struct text *why)
 	if (!vm || !vm->tables) {
 		text_puts(why, "out of memory for the tables of the user engine");
 		free(vm);
+		errno = ENOMEM;
 		return NULL;
 	}
 	vm->object = object;
@@ -304,22 +319,12 @@ vm_new(const struct object *object, uint32_t n_cpus, struct text *why)
 		vm->random = 88172645463325252u;
 	vm->boot_minus_monotonic = clock_minus_monotonic(CLOCK_BOOTTIME);
 	vm->tai_minus_monotonic = clock_minus_monotonic(CLOCK_TAI);
-	if (check_all_tables(object, n_cpus, why)) {
-		vm_free(vm);
-		return NULL;
-	}
-	for (uint32_t i = 0; i < object->n_tables; i++) {
-		if (init_table(&vm->tables[i], object->tables[i], n_cpus, why)) {
-			vm_free(vm);
-			return NULL;
-		}
-		vm->tables[i].vm = vm;
-	}
-	if (put_held(vm, why)) {
-		vm_free(vm);
-		return NULL;
-	}
-	return vm;
+	err = init_tables(vm, why);
+	if (!err)
+		return vm;
+	vm_free(vm);
+	errno = -err;
+	return NULL;
 }
 
 void

@@ -72,7 +72,7 @@ vm_env_ids(const struct vm_env *env)
  *
  * Where the kernel's tables do it another way, docs/engine.md ("Threads") says how.
  *
- * Returns NULL with *why set on failure (memory, limits).
+ * Returns NULL on failure, with *why and errno set: ENOMEM, or EINVAL (limits, a description that no table can have).
  */
 struct vm *
 vm_new(const struct object *object, uint32_t n_cpus, struct text *why);

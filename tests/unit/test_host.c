@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -106,6 +107,8 @@ test_refused(void **state)
 	assert_int_equal(ktap_add_helper(70000, "half", NULL, half), -EINVAL);
 	assert_string_equal(ktap_error(), "helper 'half': memory is followed by its size, and nothing else is; no argument stands behind none");
 	assert_int_equal(ktap_table_new(f->engine, "t", KTAP_TABLE_ARRAY, 8, 8, 1, &table), -EINVAL);
+	assert_int_equal(ktap_table_new(f->engine, "t", KTAP_TABLE_HASH, 513, 8, 1, &table), -EINVAL);
+	assert_non_null(strstr(ktap_error(), "keys must have 1 to 512 bytes"));
 	assert_int_equal(ktap_object_open(f->engine, "/nonexistent/x.o", NULL, &f->object), -ENOENT);
 	assert_string_equal(ktap_error(), "cannot read /nonexistent/x.o: No such file or directory");
 	assert_int_equal(ktap_object_open_memory(f->engine, "bytes", "not ELF", 7, NULL, &f->object), -EINVAL);
@@ -272,6 +275,35 @@ test_run(void **state)
 	assert_non_null(strstr(ktap_error(), "table \"shared\""));
 	ktap_table_free(wrong);
 	f->object = NULL;
+}
+
+static uint64_t
+tgid_seen_by_program(struct fixture *f)
+{
+	struct context context = { 0 };
+
+	assert_int_equal(ktap_run(ktap_program_find(f->object, "who"), &context, NULL, NULL), 0);
+	return context.out >> 32;
+}
+
+/* A process that forks after its first run is itself, and its child is another. */
+static void
+test_fork(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t child;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, "SEC(\"my/event\") int who(struct context *c) { c->out = bpf_get_current_pid_tgid(); return 0; }\n");
+	open_object(f, NULL);
+	assert_int_equal(tgid_seen_by_program(f), getpid());
+	child = fork();
+	if (!child)
+		_exit(tgid_seen_by_program(f) != (uint64_t)getpid());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(tgid_seen_by_program(f), getpid());
 }
 
 /* 100 rounds cost 99 or 100 jumps back, as clang turns the loop; no less, no more. */
@@ -590,6 +622,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_programs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fork, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thread_kinds, setup, teardown),
