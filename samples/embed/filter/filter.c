@@ -92,7 +92,8 @@ filter(const struct ktap_program *keep, FILE *in, FILE *out)
 		uint64_t verdict;
 
 		memcpy(packet.head, bytes.data, bytes.len < PACKET_HEAD ? bytes.len : PACKET_HEAD);
-		ktap_run(keep, &packet, &bytes, &verdict);
+		if (ktap_run(keep, &packet, &bytes, &verdict) < 0)
+			errx(1, "%s", ktap_error());
 		if (!verdict)
 			continue;
 		n_kept++;

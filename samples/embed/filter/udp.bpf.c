@@ -2,7 +2,7 @@
 /*
  * Keeps UDP over IPv4 whose payload begins with "ktap", and counts UDP packets by destination port.
  *
- * Build: clang -target bpf -O2 -g -c udp.bpf.c -o udp.o
+ * Build: clang -target bpf -O2 -g -I/usr/include/x86_64-linux-gnu -c udp.bpf.c -o udp.o
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

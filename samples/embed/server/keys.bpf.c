@@ -2,7 +2,7 @@
 /*
  * For the server: how often each key was asked for, and bytes that were stored.
  *
- * Build: clang -target bpf -O2 -g -c keys.bpf.c -o keys.o
+ * Build: clang -target bpf -O2 -g -I/usr/include/x86_64-linux-gnu -c keys.bpf.c -o keys.o
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -19,6 +19,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -343,13 +344,23 @@ handle(char *text, unsigned client, FILE *out)
 	fflush(out);
 }
 
+/* The stream; where there is none, its descriptor (-1: neither). */
+static void
+close_either(FILE *stream, int fd)
+{
+	if (stream)
+		fclose(stream);
+	else if (fd >= 0)
+		close(fd);
+}
+
 static void *
 client_thread(void *arg)
 {
-	int fd = (int)(intptr_t)arg;
+	int fd = (int)(intptr_t)arg, copy = dup(fd);
 	struct sockaddr_in peer = { 0 };
 	socklen_t len = sizeof(peer);
-	FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
+	FILE *in = fdopen(fd, "r"), *out = copy < 0 ? NULL : fdopen(copy, "w");
 	char line[4096];
 
 	getpeername(fd, (struct sockaddr *)&peer, &len);
@@ -357,10 +368,8 @@ client_thread(void *arg)
 		line[strcspn(line, "\r\n")] = '\0';
 		handle(line, ntohs(peer.sin_port), out);
 	}
-	if (in)
-		fclose(in);
-	if (out)
-		fclose(out);
+	close_either(in, fd);
+	close_either(out, copy);
 	return NULL;
 }
 
@@ -387,6 +396,7 @@ main(int argc, char **argv)
 	    ktap_add_fields(engine, "server/request", fields, sizeof(fields) / sizeof(fields[0])) < 0)
 		errx(1, "%s", ktap_error());
 	event = ktap_event_find(engine, "server/request");
+	signal(SIGPIPE, SIG_IGN); /* a client that goes away before its answer is no reason to end */
 	fd = listen_on(argc > 1 ? (unsigned short)atoi(argv[1]) : 0);
 	while ((client = accept(fd, NULL, NULL)) >= 0) {
 		pthread_t thread;
@@ -396,5 +406,5 @@ main(int argc, char **argv)
 		else
 			close(client);
 	}
-	return 1;
+	err(1, "accept");
 }
