@@ -39,8 +39,6 @@ struct label {
 	uint32_t pc;
 };
 
-#define UNBOUND UINT32_MAX
-
 /* A jump to a label, to be set when all labels are known. */
 struct jump {
 	uint32_t pc;

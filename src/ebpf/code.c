@@ -7,8 +7,6 @@
 
 #include "ebpf/ebpf_int.h"
 
-#define UNBOUND UINT32_MAX
-
 void
 code_init(struct code *code, struct arena *arena)
 {

@@ -144,27 +144,14 @@ path_field(struct core_path *path, const char *access)
 }
 
 static bool
-is_enum(const struct btf_type *type)
-{
-	return BTF_INFO_KIND(type->info) == BTF_KIND_ENUM || BTF_INFO_KIND(type->info) == BTF_KIND_ENUM64;
-}
-
-static const char *
-enumerator_name(const struct typeinfo *types, const struct btf_type *type, uint32_t i)
-{
-	return typeinfo_string(types, BTF_INFO_KIND(type->info) == BTF_KIND_ENUM ? type_enums(type)[i].name_off :
-										   type_enums64(type)[i].name_off);
-}
-
-static bool
 path_enumerator(struct core_path *path, const char *access)
 {
 	uint32_t index, plain;
 	const struct btf_type *type = typeinfo_plain(path->root.types, path->root.id, &plain);
 
-	if (!type || !is_enum(type) || !next_number(&access, &index) || *access || index >= BTF_INFO_VLEN(type->info))
+	if (!type || !type_is_enum(type) || !next_number(&access, &index) || *access || index >= BTF_INFO_VLEN(type->info))
 		return false;
-	return path_add(path, (struct core_step){ .within = plain, .index = index, .name = enumerator_name(path->root.types, type, index) });
+	return path_add(path, (struct core_step){ .within = plain, .index = index, .name = type_enumerator_name(path->root.types, type, index) });
 }
 
 bool
@@ -265,10 +252,10 @@ match_enumerator(const struct core_path *local, struct core_path *out, uint32_t 
 	uint32_t plain, len = core_name_len(name);
 	const struct btf_type *type = typeinfo_plain(out->root.types, out->root.id, &plain);
 
-	if (!type || !is_enum(type))
+	if (!type || !type_is_enum(type))
 		return CORE_DIFFERS;
 	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
-		const char *other = enumerator_name(out->root.types, type, i);
+		const char *other = type_enumerator_name(out->root.types, type, i);
 
 		if (*budget == 0)
 			return CORE_TOO_DEEP;
@@ -328,7 +315,7 @@ is_signed(const struct core_path *path)
 {
 	const struct btf_type *type = typeinfo_plain(path->root.types, path->type, NULL);
 
-	if (type && is_enum(type))
+	if (type && type_is_enum(type))
 		return BTF_INFO_KFLAG(type->info);
 	return type && BTF_INFO_KIND(type->info) == BTF_KIND_INT && (BTF_INT_ENCODING(type_int(type)) & BTF_INT_SIGNED);
 }

@@ -32,12 +32,6 @@ names_agree(const char *a, const char *b)
 }
 
 static bool
-is_enum(uint32_t kind)
-{
-	return kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64;
-}
-
-static bool
 is_composite(uint32_t kind)
 {
 	return kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION;
@@ -46,7 +40,7 @@ is_composite(uint32_t kind)
 bool
 core_kinds_agree(uint32_t local, uint32_t target)
 {
-	return local == target || (is_enum(local) && is_enum(target));
+	return local == target || (kind_is_enum(local) && kind_is_enum(target));
 }
 
 static enum core_verdict
@@ -181,21 +175,13 @@ core_types_agree(struct type_ref local, struct type_ref target, uint32_t *budget
 
 /* ---- whole types ------------------------------------------------------------------------------------------------------------ */
 
-static const char *
-enumerator_name(const struct typeinfo *types, const struct btf_type *type, uint32_t i)
-{
-	bool wide = BTF_INFO_KIND(type->info) == BTF_KIND_ENUM64;
-
-	return typeinfo_string(types, wide ? type_enums64(type)[i].name_off : type_enums(type)[i].name_off);
-}
-
 static bool
 has_enumerator(struct type_ref in, const char *name)
 {
 	const struct btf_type *type = typeinfo_type(in.types, in.id);
 
 	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++)
-		if (names_agree(name, enumerator_name(in.types, type, i)))
+		if (names_agree(name, type_enumerator_name(in.types, type, i)))
 			return true;
 	return false;
 }
@@ -212,7 +198,7 @@ enums_match(struct type_ref local, struct type_ref target, uint32_t *budget)
 		return CORE_TOO_DEEP;
 	*budget -= n * BTF_INFO_VLEN(t->info);
 	for (uint32_t i = 0; i < n; i++)
-		if (!has_enumerator(target, enumerator_name(local.types, l, i)))
+		if (!has_enumerator(target, type_enumerator_name(local.types, l, i)))
 			return CORE_DIFFERS;
 	return CORE_AGREES;
 }

@@ -11,6 +11,8 @@
 
 struct btf;
 
+#define UNBOUND UINT32_MAX /* the pc of a label that stands nowhere yet */
+
 /* What a leading '.' (our own tables) becomes in the names of an ELF file, so that they are C identifiers. */
 #define OWN_PREFIX "ktap_"
 
@@ -69,6 +71,27 @@ code_add_reloc(struct code *code, struct reloc reloc);
 /* islands.c: finishes code with jumps that are too far. Returns 0, or -ERANGE. */
 int
 code_add_islands(struct code *code);
+
+/* ---- kinds of types ---------------------------------------------------------------------------------------------------- */
+
+static inline bool
+kind_is_enum(uint32_t kind)
+{
+	return kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64;
+}
+
+static inline bool
+type_is_enum(const struct btf_type *type)
+{
+	return kind_is_enum(BTF_INFO_KIND(type->info));
+}
+
+/* The name of constant `i` of an enumeration, of either width. */
+static inline const char *
+type_enumerator_name(const struct typeinfo *types, const struct btf_type *type, uint32_t i)
+{
+	return typeinfo_string(types, BTF_INFO_KIND(type->info) == BTF_KIND_ENUM64 ? type_enums64(type)[i].name_off : type_enums(type)[i].name_off);
+}
 
 /* ---- core.c, core_types.c: CO-RE relocations ------------------------------------------------------------------------------ */
 

@@ -105,6 +105,7 @@ root_of(struct core_names *names, const char *path, const char **rest)
 	static const struct { const char *word; uint32_t kind; } words[] = {
 		{ "struct ", BTF_KIND_STRUCT }, { "union ", BTF_KIND_UNION }, { "", BTF_KIND_TYPEDEF }
 	};
+	const struct btf_type *type;
 	size_t i = 0, len;
 	uint32_t id;
 
@@ -114,7 +115,8 @@ root_of(struct core_names *names, const char *path, const char **rest)
 	len = strcspn(path, ".[");
 	id = typeinfo_find(names->kernel, arena_strndup(names->arena, path, len), words[i].kind);
 	*rest = path + len;
-	if (id && type_has_members(typeinfo_plain(names->kernel, id, NULL)))
+	type = id ? typeinfo_plain(names->kernel, id, NULL) : NULL;
+	if (type && type_has_members(type))
 		use_type(names, id);
 	return id;
 }

@@ -227,7 +227,7 @@ move_places(struct islands *all)
 	for (uint32_t i = 0; i < code->n_cores; i++)
 		code->cores[i].pc = new_pc(all, code->cores[i].pc);
 	for (uint32_t i = 0; i < code->n_labels; i++)
-		if (code->labels[i] != UINT32_MAX)
+		if (code->labels[i] != UNBOUND)
 			code->labels[i] = new_pc(all, code->labels[i]);
 }
 
