@@ -177,7 +177,7 @@ jump_stop(struct islands *all, const struct fixup *fixup)
 	return next_stop(all, new_pc(all, fixup->pc), islands_before(all, fixup->pc), fixup->label);
 }
 
-/* Makes all entries. Each makes islands longer and others farther, so that some may be made in vain; these lead somewhere, too. */
+/* Makes all entries. Each lengthens its island and moves what stands behind it, so that in the end some may not be needed; these lead on, too. */
 static int
 route_all(struct islands *all)
 {

@@ -505,7 +505,7 @@ interp_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const ui
 	uint64_t reg[11] = { [10] = frame + VM_STACK_SIZE };
 
 	if (!run_may_call_back(run))
-		return 1; /* whoever loops stops */
+		return 1; /* ends the helper's loop */
 	memcpy(&reg[1], args, VM_CALLBACK_ARGS * sizeof(reg[1]));
 	return execute(run, f->ops, reg);
 }
@@ -525,7 +525,7 @@ run_enter(struct vm_run *run, const struct vm_program *program)
 	run->functions = program->functions; /* machine code sets its own where it calls such a helper */
 }
 
-/* What helpers see of a run. Of whom nobody knows anything, everything is 0. */
+/* What helpers see of a run. Without an env, all that they are asked for is 0. */
 static void
 run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, const struct vm_env *env, const uint64_t args[5],
 	 char *stack)

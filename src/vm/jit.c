@@ -118,7 +118,7 @@ uint64_t
 jit_call_back(struct vm_run *run, uint64_t function, uint64_t frame, const uint64_t args[VM_CALLBACK_ARGS])
 {
 	if (!run_may_call_back(run))
-		return 1; /* whoever loops stops */
+		return 1; /* ends the helper's loop */
 	return ((jit_callback *)(uintptr_t)run->functions[(uint32_t)function])(run, frame + VM_STACK_SIZE, args[0], args[1], args[2], args[3]);
 }
 

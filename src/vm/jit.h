@@ -23,10 +23,10 @@ struct jit_insn {
 	uint32_t off;      /* of its code, in the pass before or, up to where this pass has come, in this one */
 	uint32_t fix;      /* end of a displacement that is to be filled in, 0: none */
 	bool fix_is_short; /* it has one byte, not four */
-	uint8_t target;    /* so many jumps arrive here, or more */
-	uint8_t ahead;     /* a conditional jump: so many moves where it goes are done before it, and it goes to `to`, behind them */
+	uint8_t target;    /* how many jumps arrive here, 255: or more */
+	uint8_t ahead;     /* a conditional jump: how many moves at its target are done before it, which then goes to `to`, behind them */
 	bool never, always; /* a conditional jump that is never taken, or each time */
-	bool unseen;       /* nobody ever comes here */
+	bool unseen;       /* unreachable, as the verifier saw */
 	uint8_t pin;       /* ld_imm64: the register that holds the address all the time, 0: none */
 	uint32_t to;       /* of a jump: where it goes, jumps to jumps followed */
 	uint32_t loop_end; /* jumps backward arrive here, the last from the instruction before that; 0: none */
@@ -55,7 +55,7 @@ struct jit_func {
 	bool uses_stack;        /* it, or what it calls, touches r10 */
 	bool calls;             /* its code has calls in it: after the first pass it is known */
 	bool memory_operands;   /* the machine's arithmetic and comparisons take numbers from memory */
-	bool drops;             /* a jump that is never taken was found after who reads what */
+	bool drops;             /* a jump that is never taken was found after liveness */
 	uint8_t n_pins;
 	struct jit_pin pins[JIT_PINS_MAX];
 };
@@ -149,11 +149,11 @@ extern const struct jit_backend jit_x86;
 extern const struct jit_backend jit_arm64;
 #endif
 
-/* Bit n: the instruction (or, of a call, whoever is called) writes register n. */
+/* Bit n: the instruction, or what it calls, writes register n. */
 uint32_t
 jit_writes(const struct bpf_insn *insn, const struct insn_info *info);
 
-/* Bit n: the instruction (or, of a call, whoever is called) may read register n. */
+/* Bit n: the instruction, or what it calls, may read register n. */
 uint16_t
 jit_reads(const struct bpf_insn *insn, const struct insn_info *info);
 
@@ -177,7 +177,7 @@ uint16_t
 jit_live_after(const struct jit_func *f, uint32_t pc);
 
 enum jit_op_kind {
-	JIT_NOTHING,      /* all that it sets is read by nobody */
+	JIT_NOTHING,      /* its result is dead */
 	JIT_THREE,        /* dst = a alu b, or imm where has_imm */
 	JIT_MULTIPLY_ADD, /* dst = dst * imm + b; imm is not 0 */
 	JIT_ROTATE,       /* dst = a rotated left by imm, 1 to 31 or 63 */

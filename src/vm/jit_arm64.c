@@ -310,7 +310,7 @@ put_back(struct jit_buf *b, uint32_t word, uint32_t to)
 	put_word(b, with_distance(word, (int64_t)to - b->n));
 }
 
-/* Load, change, store, until nobody came between. The address goes to SCRATCH. */
+/* Load exclusive, change, store exclusive, until no other thread came between. The address goes to SCRATCH. */
 static void
 emit_atomic(struct gen *g, const struct bpf_insn *insn)
 {
@@ -918,7 +918,7 @@ emit_address(struct gen *g, unsigned reg, uint64_t address)
 	put_address(g, reg_of[reg], address);
 }
 
-/* Put together from two that nobody knows. */
+/* From two random halves: key and number ^ key. */
 static void
 emit_hidden(struct gen *g, unsigned to, uint64_t number)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * What several instructions of eBPF are together. Its two-operand instructions make compilers write in three or five steps what a
- * machine does in one: a rotation, a sum that goes to a third register, an indexed load, a comparison as a number. Whether a step's
- * own result may be left out depends on whether anybody reads it, so liveness comes first.
+ * Peephole fusion: what several instructions of eBPF are together. Its two-operand instructions make compilers write in three or five
+ * steps what a machine does in one: a rotation, a sum that goes to a third register, an indexed load, a comparison as a number. Whether
+ * a step's own result may be left out depends on whether the register is dead afterwards, so liveness comes first.
  *
- * Relies on the function being verified: nothing is read that was not set, and no load of a result that nobody reads could have
- * faulted. Looks at neighbours only, and never across a place where jumps arrive. Says nothing of machines: both backends ask here.
+ * Relies on the function being verified: nothing is read that was not set, and no load whose result is dead could have faulted. Looks
+ * at neighbours only, and never across a jump target. Knows nothing of machines: both backends ask here.
  */
 #include "vm/jit_fuse.h"
 
-/* ---- who reads what ------------------------------------------------------------------------------------ */
+/* ---- liveness ------------------------------------------------------------------------------------------ */
 
-/* Rounds over a function before it counts as hopeless. Each settles one more level of loops. */
+/* Rounds over a function before all counts as live. Each settles one more level of loops. */
 #define LIVE_ROUNDS_MAX 16
 
 #define ALL_REGS 0x7ffu
@@ -101,7 +101,7 @@ jit_live_after(const struct jit_func *f, uint32_t pc)
 	return f->insns[pc + 1 + insn_is_wide(insn)].live;
 }
 
-/* Does it leave nothing behind but a register? */
+/* Has it no effect but on a register? */
 static bool
 only_sets(const struct insn_info *info)
 {
@@ -123,7 +123,7 @@ live_round(struct jit_func *f)
 			continue;
 		info = insn_info(insn);
 		live = jit_live_after(f, pc);
-		/* What only makes something that nobody reads, reads nothing either. */
+		/* What only computes a dead result reads nothing either. */
 		if (!only_sets(info) || live >> insn->dst_reg & 1)
 			live = (uint16_t)((live & ~jit_writes(insn, info)) | f->insns[pc].reads);
 		changed |= live != f->insns[pc].live;
@@ -138,7 +138,7 @@ jit_find_live(struct jit_func *f)
 	for (int round = 0; round < LIVE_ROUNDS_MAX; round++)
 		if (!live_round(f))
 			return;
-	/* Too deep: whoever asks hears that everything is read. */
+	/* Loops too deep: all is taken to be live. */
 	for (uint32_t pc = 0; pc <= f->func->n_insns; pc++)
 		f->insns[pc].live = ALL_REGS;
 }
@@ -195,7 +195,7 @@ take_half(struct cursor *c, struct half *half)
  *      d <<= n                         x |= t
  *      d |= t
  *
- * and the same with left and right exchanged, or on 32 bits. Nobody may read t afterwards.
+ * and the same with left and right exchanged, or on 32 bits. t must be dead afterwards.
  */
 static uint32_t
 match_rotate(struct cursor c, struct jit_op *op)
@@ -331,7 +331,7 @@ match_select(struct cursor c, struct jit_op *op)
 	return matched(&c, op, JIT_SELECT);
 }
 
-/* The low 8 bits of a register that nobody reads afterwards, compared. */
+/* The low 8 bits of a register that is dead afterwards, compared. */
 static uint32_t
 match_jump_byte(struct cursor c, struct jit_op *op)
 {
@@ -362,7 +362,7 @@ match_jump_over(struct cursor c, struct jit_op *op)
 	return matched(&c, op, JIT_JUMP_UNLESS);
 }
 
-/* Only leaves behind a register that nobody reads. */
+/* A dead result. */
 static uint32_t
 match_nothing(struct cursor c, struct jit_op *op)
 {

@@ -7,7 +7,7 @@
 
 /* ---- addresses ---------------------------------------------------------------------------------------------- */
 
-/* Index of an address: a register, perhaps shifted in place or as a copy, which then nobody may read. */
+/* Index of an address: a register, perhaps shifted in place or as a copy, which must be dead then. */
 struct index {
 	uint8_t reg, temp;
 	uint8_t scale;
@@ -86,7 +86,7 @@ is_access(const struct bpf_insn *insn, uint8_t base)
 	return false;
 }
 
-/* Does nobody read what the register would have held after the access at pc? */
+/* Is what the register would have held dead after the access at pc? */
 static bool
 is_spare(const struct jit_func *f, uint32_t pc, uint8_t reg)
 {
@@ -181,7 +181,7 @@ has_width(const struct bpf_insn *load, bool is_64)
 	return BPF_SIZE(load->code) == BPF_DW || (BPF_SIZE(load->code) == BPF_W && !is_64);
 }
 
-/* t = load; d += t; and nobody reads t: d += what is in memory. */
+/* t = load; d += t; t is dead: d += what is in memory. */
 static uint32_t
 match_load_alu(struct cursor c, struct jit_op *op)
 {
@@ -210,7 +210,7 @@ compares_imm(const struct bpf_insn *load, const struct bpf_insn *cond)
 	}
 }
 
-/* t = load; if t < 10 goto; and nobody reads t: what is in memory is compared. */
+/* t = load; if t < 10 goto; t is dead: what is in memory is compared. */
 static uint32_t
 match_load_jump(struct cursor c, struct jit_op *op)
 {
@@ -227,7 +227,7 @@ match_load_jump(struct cursor c, struct jit_op *op)
 	return matched(&c, op, JIT_LOAD_JUMP);
 }
 
-/* t = load; t += 1; store t where it came from, through register `base`; and nobody reads t: memory += 1. */
+/* t = load; t += 1; store t where it came from, through register `base`; t is dead: memory += 1. */
 static uint32_t
 match_update(struct cursor c, struct jit_op *op, uint8_t base)
 {

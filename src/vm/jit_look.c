@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * What is found out about a function before its code is made, by machines alike: which functions it calls, where jumps arrive and
- * where they go in the end, which registers are read, and which addresses a loop should not have to put together each time.
+ * What is found out about a function before its code is made, the same for all machines: which functions it calls, which instructions are
+ * jump targets, where jumps to jumps go in the end (jump threading), which registers are live, and which addresses a loop should not have to
+ * put together each time.
  *
  * Relies on the function being verified. Takes one walk over the instructions for each of these, and no memory beside what
  * struct jit_insn has for each.
@@ -55,8 +56,8 @@ is_move(const struct bpf_insn *insn)
  *      r2 = r4                                 if r1 > 9 goto B
  *      B:                                      ...
  *
- * where nobody reads r2 if the first jump is not taken: it is set anew. How many moves the jump at pc takes along so; *to: where it
- * then goes.
+ * where r2 is dead if the first jump is not taken: it is set anew. Returns how many moves the jump at pc takes along; *to: where it then
+ * goes.
  */
 static uint32_t
 moves_ahead(const struct jit *jit, const struct jit_func *f, uint32_t pc, uint32_t *to)
@@ -85,8 +86,8 @@ arrive(struct jit_func *f, uint32_t pc)
 }
 
 /*
- * The jump at pc takes moves along, to behind the jump at `same`, which has the same condition. Where nobody else comes to that but who
- * was not sent off by the first, it is never taken.
+ * The jump at pc takes moves along, to behind the jump at `same`, which has the same condition. Where all paths to that one come from the
+ * first, not taken, it is never taken.
  */
 static void
 drop_repeated(struct jit_func *f, uint32_t pc, uint32_t same)
@@ -272,7 +273,7 @@ look_at(struct jit *jit, struct jit_func *f)
 		f->writes |= (uint16_t)jit_writes(insn, info);
 		f->insns[pc].reads = jit_reads(insn, info);
 		used |= f->insns[pc].reads;
-		if (insn->dst_reg == 10 || insn->src_reg == 10 || insn_is_tail_call(insn)) /* whoever goes on gets the frame */
+		if (insn->dst_reg == 10 || insn->src_reg == 10 || insn_is_tail_call(insn)) /* the program that goes on gets the frame */
 			f->uses_stack = true;
 		use_facts(f, facts, pc, info);
 		if ((info->shape == SHAPE_JUMP || info->shape == SHAPE_COND) && !f->insns[pc].unseen && !f->insns[pc].never)

@@ -412,7 +412,7 @@ emit_array_lookup(struct gen *g, uint32_t pc, const struct vm_table *t)
 
 /* ---- lookups in hash tables: what find_entry and hash_key (hash.c) do ----------------------------------------------- */
 
-/* r1 to r5 are nobody's behind a call. */
+/* The machine's registers of r1 to r5, which are dead behind a call, and some that are free. */
 #define KEY_AT RDX     /* address of the key: r2 */
 #define HASH R8
 #define WORD RCX       /* of the key, the first 4 or 8 bytes */
@@ -614,7 +614,7 @@ emit_address(struct gen *g, unsigned reg, uint64_t address)
 	x86_address(g, x86_reg_of[reg], address);
 }
 
-/* 32 bits with their sign, put together from two that nobody knows. Always as long. */
+/* 32 bits with their sign, from two random halves: key and imm ^ key. Always of the same length. */
 static void
 emit_hidden_imm(struct gen *g, int32_t imm)
 {

@@ -469,7 +469,7 @@ x86_store(struct gen *g, const struct bpf_insn *insn)
 	x86_put_stored(g->b, insn);
 }
 
-/* and, or, xor that give back what was there: the machine has no such instruction, so try until nobody came between. */
+/* and, or, xor that give back what was there: the machine has no such instruction, so compare and exchange until no other thread came between. */
 static void
 emit_fetch(struct gen *g, const struct bpf_insn *insn, enum x86_group group)
 {

@@ -6,7 +6,7 @@
  * The trie holds one node an entry, and one without a value where two entries part. Below a node are the keys that begin with its
  * prefix; its two children tell by the bit behind it.
  *
- *            10/8                       n nodes with values need at most n - 1 without: memory for all is taken by and by, in
+ *            10/8                       n nodes with values need at most n - 1 without: memory is taken as it is needed, in
  *           /    \                      slabs that are given back with the table, so that the value which a lookup returned stays
  *     10.0/16    10.128/9 (no value)    memory of this table whatever happens to its entry
  *                 /      \

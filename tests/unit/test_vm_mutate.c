@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Programs that our compiler made of scripts, and random programs (vm_random.h), with a few instructions changed by chance. Most
+ * Programs that our compiler made of scripts, and random programs (vm_random.h), with a few instructions changed at random. Most
  * become wrong, in ways close to what is right, which is where a verifier errs. What it still accepts is run with all the checks of
  * vm_reference.h. KTAP_MUTATE_PROGRAMS and KTAP_MUTATE_SEED change how many and which.
  */
