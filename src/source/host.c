@@ -113,7 +113,7 @@ run_handlers(struct host *host, struct lane *lane, const struct target_event *ev
 	env.lane = lane->number + 1;
 	env.read_user = read_own;
 	for (const struct hook *hook = event->hooks; hook && !engine_exited(&host->engine); hook = hook->next, n++) {
-		const uint64_t args[5] = { (uintptr_t)lane->record, 0, hook->event->index, (uintptr_t)lane->scratch, 0 };
+		const uint64_t args[5] = { (uintptr_t)lane->record, 0, hook->event->index, vm_env_ids(&env), (uintptr_t)lane->scratch };
 
 		if (vm_run_bounded(host->engine.vm, hook->loaded->run, &env, args, &result) == -ETIME)
 			__atomic_fetch_add(&host->n_timed_out[hook->loaded->program->handler], 1, __ATOMIC_RELAXED);
