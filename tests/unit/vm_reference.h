@@ -54,7 +54,7 @@ struct foreseen {
 struct reference_program {
 	struct object *object;
 	const struct func *entry;
-	const struct vm_signature *signature; /* r1 a record, r4 scratch memory or nothing, as a handler's */
+	const struct vm_signature *signature; /* r1 a record, r3 a number, scratch memory or nothing behind, as a handler's */
 	uint64_t seed; /* of a program of chance, which alone gives it again, and the way it is tried */
 };
 
@@ -158,10 +158,24 @@ reference_record_size(const struct reference *ref)
 	return ref->program.signature->args[0].size;
 }
 
+/* Which argument is scratch memory: the one behind the numbers. */
+static inline unsigned
+reference_scratch_arg(const struct reference *ref)
+{
+	return ref->program.signature->args[3].kind == VM_ARG_SCALAR ? 4 : 3;
+}
+
 static inline uint32_t
 reference_scratch_size(const struct reference *ref)
 {
-	return ref->program.signature->args[3].size;
+	return ref->program.signature->args[reference_scratch_arg(ref)].size;
+}
+
+/* Where scratch memory is in this run. */
+static inline uint64_t
+reference_scratch(const struct reference *ref)
+{
+	return ref->args[reference_scratch_arg(ref)];
 }
 
 static inline uint32_t
@@ -330,13 +344,13 @@ reference_memory(struct reference *ref, const struct func *func, uint32_t pc, ui
 	uint64_t stack = (uintptr_t)ref->stack;
 
 	if (reference_holds(stack, (ref->depth + 1) * VM_STACK_SIZE, addr, len) || reference_holds(ref->args[0], reference_record_size(ref), addr, len) ||
-	    reference_holds(ref->args[3], reference_scratch_size(ref), addr, len))
+	    reference_holds(reference_scratch(ref), reference_scratch_size(ref), addr, len))
 		return (void *)(uintptr_t)addr;
 	if (reference_holds(stack - 8, VM_FRAMES_MAX * VM_STACK_SIZE + 16, addr, len))
 		reference_fail(ref, func, pc, "touches stack that it does not have");
 	if (reference_holds(ref->args[0] - 8, reference_record_size(ref) + 16, addr, len))
 		reference_fail(ref, func, pc, "touches what is beside the record");
-	if (reference_holds(ref->args[3] - 8, reference_scratch_size(ref) + 16, addr, len))
+	if (reference_holds(reference_scratch(ref) - 8, reference_scratch_size(ref) + 16, addr, len))
 		reference_fail(ref, func, pc, "touches what is beside scratch");
 	if (addr < 4096)
 		reference_fail(ref, func, pc, "touches null");
@@ -690,6 +704,15 @@ reference_compare_tables(const struct reference *ref, const struct reference_wor
 
 static const struct vm_env reference_env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "reference", .ktime_ns = 5 };
 
+static inline void
+reference_fill_args(const struct reference *ref, const struct reference_world *w, uint64_t r3, uint64_t args[5])
+{
+	const uint64_t numbers[5] = { (uintptr_t)w->record, 0, r3, vm_env_ids(&reference_env), 0 };
+
+	memcpy(args, numbers, sizeof(numbers));
+	args[reference_scratch_arg(ref)] = (uintptr_t)w->scratch;
+}
+
 /* What this interpreter returns. */
 static inline uint64_t
 reference_run_slow(struct reference *ref, struct reference_world *slow, uint64_t r3)
@@ -697,7 +720,7 @@ reference_run_slow(struct reference *ref, struct reference_world *slow, uint64_t
 	reference_world_fill(ref, slow, r3);
 	ref->run = (struct vm_run){ .vm = slow->vm, .env = &reference_env, .cpu = reference_env.cpu, .processor = reference_env.cpu, .call_back = reference_call_back };
 	memset(ref->reg, 0, sizeof(ref->reg));
-	memcpy(ref->args, (uint64_t[]){ (uintptr_t)slow->record, 0, r3, (uintptr_t)slow->scratch, 0 }, sizeof(ref->args));
+	reference_fill_args(ref, slow, r3, ref->args);
 	memcpy(&ref->reg[1], ref->args, sizeof(ref->args));
 	memset(ref->stack, 0, VM_STACK_SIZE);
 	memset(ref->stack_set, 0, VM_STACK_SIZE);
@@ -710,9 +733,10 @@ reference_run_slow(struct reference *ref, struct reference_world *slow, uint64_t
 static inline void
 reference_run_fast(const struct reference *ref, const struct reference_world *slow, struct reference_world *fast, uint64_t r3, uint64_t expected)
 {
-	uint64_t args[5] = { (uintptr_t)fast->record, 0, r3, (uintptr_t)fast->scratch, 0 }, r0;
+	uint64_t args[5], r0;
 
 	reference_world_fill(ref, fast, r3);
+	reference_fill_args(ref, fast, r3, args);
 	r0 = vm_run(fast->vm, fast->program, &reference_env, args);
 	if (!ref->depends_on_address && (r0 != expected || memcmp(slow->scratch, fast->scratch, reference_scratch_size(ref))))
 		reference_fail(ref, ref->program.entry, 0, fast->vm->exec == VM_EXEC_INTERP ? "the interpreter gets another result" :
