@@ -70,6 +70,9 @@ open_tables(struct shared *shared, struct arena *arena, struct table *list, size
 		object_add_table(object, &list[i]);
 	shared->vm = vm_new(object, N_THREADS, &why);
 	assert_non_null(shared->vm);
+#ifdef __SANITIZE_THREAD__
+	vm_set_exec(shared->vm, VM_EXEC_INTERP); /* that machine code found an entry after it was published, the thread sanitizer does not see */
+#endif
 	if (!text)
 		return;
 	shared->program = vm_load(shared->vm, fixture_func(object, "program", text), &(struct vm_signature){ .args = { { VM_ARG_SCALAR, 0 } } },
