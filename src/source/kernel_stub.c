@@ -648,7 +648,7 @@ emit_foreign(struct stub *stub, uint32_t other, uint32_t foreign)
 	if (!stub->unit->counts_foreign)
 		return;
 	code_bind(&stub->code, other);
-	code_branch_imm(&stub->code, BPF_JSET, 8, X32_BIT, foreign);
+	code_branch_imm(&stub->code, BPF_JSGE, 8, X32_BIT, foreign); /* -1: a return from a signal handler; no call at all */
 	emit_check_compat(stub, foreign);
 	code_jump(&stub->code, stub->out);
 	code_bind(&stub->code, foreign);

@@ -22,6 +22,13 @@
 #define COMPAT_CS 0x23       /* __USER32_CS, arch/x86/include/asm/segment.h */
 #define INT_80    0x80cd     /* int $0x80, as a number */
 
+/* The number of a call of x32; a negative one is of no call in any table. */
+static bool
+is_x32(uint64_t number)
+{
+	return (int32_t)number >= (int32_t)X32_BIT;
+}
+
 /* ---- the kernel tells -------------------------------------------------------------------------- */
 
 /* The structure that the kernel fills, PTRACE_GET_SYSCALL_INFO in ptrace(2). */
@@ -44,7 +51,7 @@ take_info(const struct __ptrace_syscall_info *info, struct call_stop *stop)
 	default:
 		return false;
 	}
-	stop->is_foreign = info->arch != AUDIT_ARCH_X86_64 || (!stop->is_exit && stop->number & X32_BIT);
+	stop->is_foreign = info->arch != AUDIT_ARCH_X86_64 || (!stop->is_exit && is_x32(stop->number));
 	return true;
 }
 
@@ -76,7 +83,7 @@ take_registers(struct task *task, bool by_filter, struct call_stop *stop)
 	} else {
 		stop->number = r.orig_rax;
 		memcpy(stop->args, (const uint64_t[]){ r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9 }, sizeof(stop->args));
-		stop->is_foreign |= !!(stop->number & X32_BIT);
+		stop->is_foreign |= is_x32(stop->number);
 	}
 	return true;
 }
