@@ -90,11 +90,9 @@ callback_enter(struct verifier *v)
 static const struct checkpoint *
 round_before(const struct verifier *v)
 {
-	const struct frame *top = v->state.frames[v->state.n_frames - 1];
 	const struct checkpoint *cp = v->state.parent;
 
-	while (cp && (cp->state.pc != v->state.pc || cp->state.n_frames != v->state.n_frames ||
-		      cp->state.frames[v->state.n_frames - 1]->func != top->func))
+	while (cp && !checkpoint_is_here(v, cp))
 		cp = cp->state.parent;
 	return cp;
 }
@@ -152,6 +150,7 @@ callback_return(struct verifier *v)
 	if (!check_no_lock(v, "the function that is called back ends"))
 		return false;
 	v->state.pc = callee->return_pc;
+	v->state.came_back = true;
 	frame_pop(v);
 	before = round_before(v);
 	for (uint32_t f = 0; before && f < v->state.n_frames; f++)

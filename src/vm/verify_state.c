@@ -484,13 +484,34 @@ checkpoint_drop(struct verifier *v, struct checkpoint **link)
 		kept_drop(v, &cp->state);
 }
 
+bool
+checkpoint_is_here(const struct verifier *v, const struct checkpoint *cp)
+{
+	uint32_t n = v->state.n_frames;
+
+	return cp->state.pc == v->state.pc && cp->state.n_frames == n && cp->state.frames[n - 1]->func == v->state.frames[n - 1]->func;
+}
+
+/* Does the checkpoint stand before a round of the helper's call that this path is in, not of one that it came through before? */
+static bool
+is_of_this_call(const struct verifier *v, const struct checkpoint *cp)
+{
+	for (const struct checkpoint *up = v->state.parent; up; up = up->state.parent) {
+		if (up == cp)
+			return true;
+		if (up->begins_call && checkpoint_is_here(v, up))
+			return false;
+	}
+	return false;
+}
+
 /* An unfinished checkpoint: the paths that are being followed came through it. 1, 0, -1 as state_visit. */
 static int
-visit_unfinished(struct verifier *v, struct checkpoint *cp, bool calls_back)
+visit_unfinished(struct verifier *v, struct checkpoint *cp, bool came_back)
 {
 	if (!state_covers(&cp->state, &v->state, DEPTH_ALL))
 		return 0;
-	if (calls_back) {
+	if (came_back && is_of_this_call(v, cp)) {
 		/* A helper ends by itself, however often it calls back, and what it may find the next time was seen. */
 		inherit_all_reads(v, &cp->state);
 		rely_on_all(v, &cp->state);
@@ -522,12 +543,13 @@ state_visit(struct verifier *v)
 	struct func_info *info = frame_top(v)->info;
 	struct checkpoint **list = &info->checkpoints[v->state.pc];
 	uint32_t distance = v->watch->distance ? v->watch->distance : CHECKPOINT_DISTANCE;
-	bool calls_back = info->marks[v->state.pc] & MARK_CALLS_BACK;
+	bool calls_back = info->marks[v->state.pc] & MARK_CALLS_BACK, came_back = v->state.came_back;
 
+	v->state.came_back = false;
 	if (v->watch->pruning == PRUNE_NONE && !calls_back)
 		return 0;
 	for (struct checkpoint **link = list, *cp; (cp = *link);) {
-		int known = cp->n_paths ? visit_unfinished(v, cp, calls_back) : visit_finished(v, cp);
+		int known = cp->n_paths ? visit_unfinished(v, cp, came_back) : visit_finished(v, cp);
 
 		if (known)
 			return known;
@@ -539,5 +561,8 @@ state_visit(struct verifier *v)
 	}
 	if (!calls_back && v->n_insns - v->n_insns_checkpoint < distance)
 		return 0;
-	return checkpoint_add(v, list) ? 0 : -1;
+	if (!checkpoint_add(v, list))
+		return -1;
+	(*list)->begins_call = calls_back && !came_back;
+	return 0;
 }

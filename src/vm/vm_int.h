@@ -616,6 +616,7 @@ struct state {
 	struct checkpoint *parent;  /* the last one passed on this path */
 	struct branch *path;        /* the last branch */
 	uint32_t trail;             /* what was computed from what: the last step's place (verify_precise.c); 0: none */
+	bool came_back;             /* from a function that a helper called back to the helper's call; until it is looked at */
 };
 
 /* A branch of a path: the way it went. */
@@ -634,6 +635,7 @@ struct checkpoint {
 	uint32_t n_paths;         /* below it, not yet followed to their end */
 	uint32_t hits, misses;
 	bool dropped;             /* not in the list at the instruction any more */
+	bool begins_call;         /* of a helper that calls back: no round came before */
 };
 
 /* What the verifier knows of a function that it has seen. */
@@ -798,6 +800,10 @@ state_pop(struct verifier *v);
 /* At a jump target. 1: a path that covers this state was followed before; 0: go on; negative: refused. */
 int
 state_visit(struct verifier *v);
+
+/* Is it of the instruction where this path is, in the same function, as deep? */
+bool
+checkpoint_is_here(const struct verifier *v, const struct checkpoint *cp);
 
 /* The path ends here. */
 void

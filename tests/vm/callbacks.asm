@@ -315,3 +315,38 @@ exit
 -- function 1
 r0 = r6
 exit
+
+== a loop around a helper that calls back, which nothing ends
+refuse: a loop that never ends
+stricter: 6.18 takes the way back to the call for one more round of it, and accepts a program that never ends
+*(u64 *)(r10 - 8) = 0
+again: r1 = 10
+r2 = function 1 ll
+r3 = r10
+r3 += -8
+r4 = 0
+call 181
+if r0 != 77 goto again
+r0 = 0
+exit
+-- function 1
+r0 = 0
+exit
+
+== a loop around a helper that calls back, of three rounds
+accept
+*(u64 *)(r10 - 8) = 0
+r6 = 0
+again: r1 = 10
+r2 = function 1 ll
+r3 = r10
+r3 += -8
+r4 = 0
+call 181
+r6 += 1
+if r6 < 3 goto again
+r0 = r6
+exit
+-- function 1
+r0 = 0
+exit
