@@ -45,9 +45,6 @@ _Static_assert(STUB_STACK == -OFF_RECORD, "the record is the last");
 
 #define INLINE_MAX 30000 /* instructions of a handler in place of its call: jumps over it stay within their distance */
 
-#define COMPAT_CS 0x23       /* __USER32_CS: the call has the numbers and arguments of 32-bit x86 */
-#define X32_BIT   0x40000000 /* __X32_SYSCALL_BIT, in the number: those of x32 */
-
 /* struct pt_regs, in which raw sys_enter and sys_exit pass the process's registers. */
 static const int16_t arg_regs[6] = {
 	offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, rsi), offsetof(struct pt_regs, rdx),

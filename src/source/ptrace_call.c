@@ -19,14 +19,13 @@
 
 #include "source/ptrace_int.h"
 
-#define COMPAT_CS 0x23       /* __USER32_CS, arch/x86/include/asm/segment.h */
-#define INT_80    0x80cd     /* int $0x80, as a number */
+#define INT_80 0x80cd /* int $0x80, as a number */
 
 /* The number of a call of x32; a negative one is of no call in any table. */
 static bool
 is_x32(uint64_t number)
 {
-	return (int32_t)number >= (int32_t)X32_BIT;
+	return (int32_t)number >= X32_BIT;
 }
 
 /* ---- the kernel tells -------------------------------------------------------------------------- */

@@ -152,8 +152,6 @@ task_read_memory(void *arg, uint64_t addr, void *dst, size_t len);
 
 /* ---- ptrace_call.c ------------------------------------------------------------------------------------ */
 
-#define X32_BIT 0x40000000u /* of the number of a call of x32, __X32_SYSCALL_BIT */
-
 struct call_stop {
 	bool is_exit;
 	bool is_foreign;      /* of another table than x86-64's own */

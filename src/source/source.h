@@ -45,6 +45,10 @@ struct target {
 	uint32_t stack_bytes; /* UNWIND_DWARF in the kernel engine: how much of a stack is copied at most, whole pages; 0: STACK_BYTES_DEFAULT */
 };
 
+/* How x86-64 tells the system calls of other tables: both engines leave them out, and count them. */
+#define COMPAT_CS 0x23       /* __USER32_CS, arch/x86/include/asm/segment.h: the caller has the numbers and arguments of i386 */
+#define X32_BIT   0x40000000 /* __X32_SYSCALL_BIT, in the number: those of x32 */
+
 struct source_stats {
 	uint64_t n_events;    /* handled, where the source knows; else 0 */
 	uint64_t n_maps_lost; /* reports of what processes loaded that were lost: names may be missing in user stacks */
