@@ -249,7 +249,10 @@ ktap_table_put_program(struct ktap_table *table, uint32_t place, const struct kt
 const struct ktap_program *
 ktap_table_program(struct ktap_table *table, uint32_t place);
 
-/* Hands all records that wait in a ring buffer to fn, in order. How many, or -EINVAL: it is no ring buffer. */
+/*
+ * Hands all records that wait in a ring buffer to fn, in order. How many; -EINVAL: it is no ring buffer. Of several threads one does so at a time, the
+ * others wait for it. fn may run programs and use all tables, but for taking records of this one: -EDEADLK.
+ */
 int
 ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *record, size_t len), void *arg);
 

@@ -43,6 +43,7 @@ struct ktap_table {
 	const struct table *table;
 	struct ktap_object *object; /* NULL: it is one of the host's */
 	struct arena *arena; /* of a table of the host's; NULL: the object owns it */
+	pthread_mutex_t reader; /* of a ring buffer: held by the one thread that consumes */
 };
 
 struct ktap_program {
@@ -76,6 +77,13 @@ host_fail_text(int err, struct text *why);
 /* May many threads use such a table at once? (The one value that a per-CPU table has here is not for several.) */
 bool
 host_table_is_shared(const struct table *table);
+
+/* What an object's table needs of its own, beside what the machine has. */
+void
+host_table_init(struct ktap_table *table, struct ktap_object *object, uint32_t index);
+
+void
+host_table_fini(struct ktap_table *table);
 
 /* The object's program that was loaded so; NULL: none. */
 const struct ktap_program *

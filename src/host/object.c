@@ -169,10 +169,10 @@ make_tables(struct ktap_object *object, const struct ktap_options *options)
 	object->tables = arena_alloc(object->arena, (object->object->n_tables + 1) * sizeof(*object->tables));
 	vm_set_host(object->vm, object->tables);
 	for (uint32_t i = 0; i < object->object->n_tables; i++) {
-		object->is_serial |= !host_table_is_shared(object->object->tables[i]);
-		object->tables[i] = (struct ktap_table){
-			.engine = object->engine, .object = object, .vm = object->vm, .index = i, .table = object->object->tables[i],
-		};
+		const struct table *table = object->object->tables[i];
+
+		object->is_serial |= !host_table_is_shared(table);
+		host_table_init(&object->tables[i], object, i);
 	}
 	return err;
 }
@@ -266,6 +266,16 @@ host_program(const struct ktap_object *object, const struct vm_program *run)
 	return NULL;
 }
 
+static void
+free_object(struct ktap_object *object)
+{
+	for (uint32_t i = 0; object->tables && i < object->object->n_tables; i++)
+		host_table_fini(&object->tables[i]);
+	vm_free(object->vm);
+	arena_free(object->arena);
+	free(object);
+}
+
 /* Makes an object of one that was read into its arena; frees both on failure. */
 static int
 open_read(struct ktap_object *object, const struct ktap_options *options, struct ktap_object **out)
@@ -285,9 +295,7 @@ open_read(struct ktap_object *object, const struct ktap_options *options, struct
 	if (err == 0)
 		err = put_programs(object);
 	if (err < 0) {
-		vm_free(object->vm);
-		arena_free(object->arena);
-		free(object);
+		free_object(object);
 		return err;
 	}
 	run_once(object, "init");
@@ -364,9 +372,7 @@ ktap_object_close(struct ktap_object *object)
 	if (!object)
 		return;
 	run_once(object, "fini");
-	vm_free(object->vm);
-	arena_free(object->arena);
-	free(object);
+	free_object(object);
 }
 
 /* ---- asking --------------------------------------------------------------------------------------------------------------------------- */

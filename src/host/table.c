@@ -90,6 +90,29 @@ host_table_is_shared(const struct table *table)
 	return !table_kind_is_per_cpu(table->kind);
 }
 
+void
+host_table_init(struct ktap_table *table, struct ktap_object *object, uint32_t index)
+{
+	pthread_mutexattr_t attributes;
+
+	*table = (struct ktap_table){
+		.engine = object->engine, .object = object, .vm = object->vm, .index = index, .table = object->object->tables[index],
+	};
+	if (table->table->kind != TABLE_RINGBUF)
+		return;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&table->reader, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+}
+
+void
+host_table_fini(struct ktap_table *table)
+{
+	if (table->table->kind == TABLE_RINGBUF)
+		pthread_mutex_destroy(&table->reader);
+}
+
 static void
 enter(const struct ktap_table *table)
 {
@@ -180,16 +203,23 @@ ktap_table_program(struct ktap_table *table, uint32_t place)
 	return program ? host_program(tables->object, program) : NULL;
 }
 
+/*
+ * One thread reads a ring buffer at a time, and only that one is locked: what fn does with other tables, waits for or runs is not in the way of
+ * who holds the engine's lock. A record that is handed out is still in the buffer, so that fn would be given it again.
+ */
 int
 ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *record, size_t len), void *arg)
 {
-	int n = -EINVAL;
+	int n;
 
-	pthread_mutex_lock(&table->engine->lock); /* one reader at a time */
-	if (table->table->kind == TABLE_RINGBUF)
-		n = vm_ringbuf_consume(table->vm, table->index, fn, arg);
-	pthread_mutex_unlock(&table->engine->lock);
-	return n < 0 ? host_fail(n, "table '%s' is no ring buffer", table->table->name) : n;
+	if (table->table->kind != TABLE_RINGBUF)
+		return host_fail(-EINVAL, "table '%s' is no ring buffer", table->table->name);
+	if (pthread_mutex_lock(&table->reader) == EDEADLK)
+		return host_fail(-EDEADLK, "table '%s': this thread is handing out its records: what takes them cannot ask for them, too",
+				 table->table->name);
+	n = vm_ringbuf_consume(table->vm, table->index, fn, arg);
+	pthread_mutex_unlock(&table->reader);
+	return n;
 }
 
 void *

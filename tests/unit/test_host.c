@@ -483,6 +483,79 @@ test_nested(void **state)
 	ktap_table_free(wrong);
 }
 
+/* ---- records ---- */
+
+static const char sender[] = "struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } ring SEC(\".maps\");\n"
+			     "struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } other SEC(\".maps\");\n"
+			     "struct { __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); __uint(max_entries, 1); __type(key, int); __type(value, long); }\n"
+			     "cells SEC(\".maps\");\n"
+			     "SEC(\"my/event\") int work(struct context *c)\n"
+			     "{ int zero = 0; long *cell = bpf_map_lookup_elem(&cells, &zero); if (cell) ++*cell;\n"
+			     "  if (c->in) bpf_ringbuf_output(&ring, &c->in, 8, 0); else bpf_ringbuf_output(&other, &zero, 4, 0); return 0; }\n"
+			     "char _license[] SEC(\"license\") = \"GPL\";\n";
+
+struct taking {
+	struct fixture *f;
+	uint64_t sum;
+	unsigned n_refused, n_others;
+};
+
+static void
+count_record(void *arg, const void *record, size_t len)
+{
+	++*(unsigned *)arg;
+}
+
+static void *
+work_once(void *arg)
+{
+	_Alignas(8) struct context context = { .in = 0 };
+
+	return (void *)(intptr_t)ktap_run(ktap_program_find(((struct fixture *)arg)->object, "work"), &context, NULL, NULL);
+}
+
+/* All that a taker of records may do, and what it may not. */
+static void
+take_and_use(void *arg, const void *record, size_t len)
+{
+	struct taking *taking = arg;
+	struct ktap_object *object = taking->f->object;
+	uint64_t value;
+	pthread_t thread;
+	void *err;
+
+	memcpy(&value, record, sizeof(value));
+	taking->sum += value;
+	/* The programs of the object run one behind the other, and this other thread's must not wait for us, who wait for it. */
+	assert_int_equal(pthread_create(&thread, NULL, work_once, taking->f), 0);
+	pthread_join(thread, &err);
+	assert_null(err);
+	assert_int_equal(ktap_table_lookup(ktap_table_find(object, "cells"), &(uint32_t){ 0 }, &value), 0);
+	assert_int_equal(ktap_table_consume(ktap_table_find(object, "other"), count_record, &taking->n_others), 1);
+	taking->n_refused += ktap_table_consume(ktap_table_find(object, "ring"), take_and_use, taking) == -EDEADLK;
+	assert_string_equal(ktap_error(), "table 'ring': this thread is handing out its records: what takes them cannot ask for them, too");
+}
+
+static void
+test_consume(void **state)
+{
+	struct fixture *f = *state;
+	struct taking taking = { .f = f };
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_READ);
+	compile_c(f, sender);
+	open_object(f, NULL);
+	work_on(f, 40);
+	work_on(f, 2);
+	assert_int_equal(ktap_table_consume(ktap_table_find(f->object, "ring"), take_and_use, &taking), 2);
+	assert_int_equal(taking.sum, 42);
+	assert_int_equal(taking.n_refused, 2);
+	assert_int_equal(taking.n_others, 2);
+	assert_int_equal(ktap_table_consume(ktap_table_find(f->object, "ring"), take_and_use, &taking), 0);
+	assert_int_equal(ktap_table_consume(ktap_table_find(f->object, "cells"), take_and_use, &taking), -EINVAL);
+	assert_string_equal(ktap_error(), "table 'cells' is no ring buffer");
+}
+
 static const char tails[] = "int last(struct context *c);\n"
 			    "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 4); __uint(key_size, 4); __array(values, int (void *)); }\n"
 			    "programs SEC(\".maps\") = { .values = { [1] = (void *)&last } };\n"
@@ -627,6 +700,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thread_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_consume, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_callx, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_functions, setup, teardown),
