@@ -171,7 +171,7 @@ make_tables(struct ktap_object *object, const struct ktap_options *options)
 	for (uint32_t i = 0; i < object->object->n_tables; i++) {
 		const struct table *table = object->object->tables[i];
 
-		object->is_serial |= !host_table_is_shared(table);
+		object->is_serial |= !host_table_is_shared(table) || (table->element && !host_table_is_shared(table->element));
 		host_table_init(&object->tables[i], object, i);
 	}
 	return err;
