@@ -68,7 +68,7 @@ address_spaces(void *arg)
 {
 	struct session *session = arg;
 
-	return session->source ? session->source->ops->spaces(session->source) : NULL;
+	return session->source && session->source->ops->spaces ? session->source->ops->spaces(session->source) : NULL;
 }
 
 static int

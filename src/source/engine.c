@@ -250,6 +250,27 @@ engine_drain(struct engine *engine, struct sink *sink)
 			sink->n += vm_ringbuf_consume(engine->vm, i, sink->fn, sink->arg);
 }
 
+/* Scripts have one ring buffer. */
+int
+engine_poll_fds(struct source *source, int *fds, int max)
+{
+	uint32_t records = source->object->table_records;
+
+	if (records == UINT32_MAX || max < 1)
+		return 0;
+	fds[0] = vm_ringbuf_fd(of(source)->vm, records);
+	return fds[0] >= 0;
+}
+
+int
+engine_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg)
+{
+	struct sink sink = { fn, arg, 0 };
+
+	engine_drain(of(source), &sink);
+	return sink.n;
+}
+
 int
 engine_lookup(struct source *source, uint32_t table, const void *key, void *value)
 {

@@ -6,6 +6,7 @@
  *     engine.c      this interface
  *     ptrace*.c     events of a command, while it runs
  *     replay*.c     events of a recording
+ *     host.c        events that a program fires by itself
  *
  * A source embeds a struct engine as its first member, so that the operations on tables serve all of them as they are.
  */
@@ -95,6 +96,13 @@ void
 engine_drain(struct engine *engine, struct sink *sink);
 
 /* ---- operations of struct source_ops, as they are ---------------------------------------------------- */
+
+/* Where programs run by themselves, and no events wait: records do. */
+int
+engine_poll_fds(struct source *source, int *fds, int max);
+
+int
+engine_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg);
 
 int
 engine_lookup(struct source *source, uint32_t table, const void *key, void *value);

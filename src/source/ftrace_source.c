@@ -283,7 +283,6 @@ static const struct source_ops ftrace_ops = {
 	.poll_fds = ftrace_poll_fds,
 	.pump = ftrace_pump,
 	.ended = ftrace_ended,
-	.spaces = replay_spaces,
 	.stop = ftrace_stop,
 	.finish = engine_finish,
 	.lookup = engine_lookup,

@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "source/calls.h"
 #include "source/engine.h"
 #include "source/host.h"
 
@@ -227,26 +228,6 @@ host_start(struct source *source, struct text *why)
 	return 0;
 }
 
-static int
-host_poll_fds(struct source *source, int *fds, int max)
-{
-	uint32_t records = source->object->table_records;
-
-	if (records == UINT32_MAX || max < 1)
-		return 0;
-	fds[0] = vm_ringbuf_fd(of(source)->engine.vm, records);
-	return fds[0] >= 0;
-}
-
-static int
-host_pump(struct source *source, void (*fn)(void *arg, const void *record, size_t len), void *arg)
-{
-	struct sink sink = { fn, arg, 0 };
-
-	engine_drain(&of(source)->engine, &sink);
-	return sink.n;
-}
-
 static bool
 host_ended(struct source *source)
 {
@@ -282,13 +263,6 @@ host_timed_out(struct source *source, uint64_t *by_handler)
 		by_handler[i] += __atomic_load_n(&of(source)->n_timed_out[i], __ATOMIC_RELAXED);
 }
 
-static struct spaces *
-host_spaces(struct source *source)
-{
-	(void)source;
-	return NULL; /* no stacks are taken */
-}
-
 static void
 host_close(struct source *source)
 {
@@ -313,8 +287,8 @@ static const struct source_ops host_ops = {
 	.start = host_start,
 	.put = engine_put,
 	.once = engine_once,
-	.poll_fds = host_poll_fds,
-	.pump = host_pump,
+	.poll_fds = engine_poll_fds,
+	.pump = engine_pump,
 	.ended = host_ended,
 	.stop = host_stop,
 	.finish = engine_finish,
@@ -325,7 +299,6 @@ static const struct source_ops host_ops = {
 	.globals = engine_globals,
 	.stats = host_stats,
 	.timed_out = host_timed_out,
-	.spaces = host_spaces,
 	.close = host_close,
 };
 
@@ -381,16 +354,11 @@ static const struct {
 };
 
 static void
-check_func(const struct func *func, struct diags *diags)
+check_call(void *arg, const struct call *call)
 {
-	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
-		const struct bpf_insn *insn = &func->insns[pc];
-
-		for (size_t i = 0; i < ARRAY_SIZE(lacks); i++)
-			if (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 && insn->imm == lacks[i].helper)
-				diag_error(diags, func->spans ? func->spans[pc] : (struct span){ 0 }, "not-in-host",
-					   "programs that host scripts have no %s", lacks[i].what);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(lacks); i++)
+		if (call->helper == lacks[i].helper)
+			diag_error(arg, call_span(call->func, call->pc), "not-in-host", "programs that host scripts have no %s", lacks[i].what);
 }
 
 void
@@ -404,6 +372,5 @@ source_host_check(const struct object *object, struct diags *diags)
 		diag = diag_error(diags, object->handlers[i]->span, "not-in-host", "programs that host scripts have no timer on every CPU");
 		diag_help(diags, diag, "tick-N runs in the program's own loop");
 	}
-	for (uint32_t i = 0; i < object->n_funcs; i++) /* bodies of loops, too */
-		check_func(object->funcs[i], diags);
+	calls_each(object, check_call, diags);
 }

@@ -307,14 +307,6 @@ stream_lost(struct recording *recording, uint32_t stream, uint64_t n);
 void
 recording_check(const struct recording *recording, const struct object *object, struct diags *diags);
 
-/* Does a program of the object call this helper? */
-bool
-object_calls(const struct object *object, int32_t helper);
-
-/* Does a program of the object ask which process or thread it is that an event is of? */
-bool
-object_asks_ids(const struct object *object);
-
 /* Says what it is but no error: one line for complain, or false. */
 bool
 recording_remark(const struct recording *recording, const struct object *object, struct text *remark);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * What programs ask and a recording cannot answer, found before the run: a zero would look like an answer. A program can ask only by
- * calling helpers, so the calls in its instructions are looked at; their spans lead to the script.
+ * What programs ask and a recording cannot answer, found before the run: a zero would look like an answer.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "source/calls.h"
 #include "source/recording.h"
 
 enum need {
@@ -50,23 +50,20 @@ static const struct {
 
 struct check {
 	const struct recording *recording;
-	const struct object *object;
-	const struct program *program;
-	uint32_t program_index;
-	const struct func *func;
 	struct diags *diags;
 };
 
 /* The first event of the program that has a string which was not recorded, or NULL. */
 static const struct event *
-event_without_strings(const struct check *check)
+event_without_strings(const struct call *call)
 {
-	const struct handler *handler = check->object->handlers[check->program->handler];
+	const struct object *object = call->object;
+	const struct handler *handler = object->handlers[object->programs[call->program]->handler];
 
 	for (uint32_t i = 0; i < handler->n_bindings; i++) {
-		const struct event *event = check->object->events[handler->bindings[i].event];
+		const struct event *event = object->events[handler->bindings[i].event];
 
-		if (handler->bindings[i].program != check->program_index)
+		if (handler->bindings[i].program != call->program)
 			continue;
 		for (uint32_t n = 0; n < event->n_fields; n++)
 			if (event->fields[n].kind == FIELD_USER_STR && !event->fields[n].text_offset)
@@ -75,26 +72,20 @@ event_without_strings(const struct check *check)
 	return NULL;
 }
 
-static struct span
-span_at(const struct func *func, uint32_t pc)
-{
-	return func->spans ? func->spans[pc] : (struct span){ 0 };
-}
-
 /*
  * argstr asks the table of events first whether there are strings (event_string_args says no where they were not recorded), so the
  * calls at its place are never made in vain.
  */
 static bool
-is_argstr(const struct check *check, uint32_t pc)
+is_argstr(const struct call *call)
 {
-	struct span place = span_at(check->func, pc);
+	struct span place = call_span(call->func, call->pc);
 
-	for (uint32_t i = 0; i < check->func->n_relocs; i++) {
-		const struct reloc *reloc = &check->func->relocs[i];
-		struct span span = span_at(check->func, reloc->pc);
+	for (uint32_t i = 0; i < call->func->n_relocs; i++) {
+		const struct reloc *reloc = &call->func->relocs[i];
+		struct span span = call_span(call->func, reloc->pc);
 
-		if (reloc->kind == RELOC_TABLE && reloc->index == check->object->table_event_info && span.off == place.off &&
+		if (reloc->kind == RELOC_TABLE && reloc->index == call->object->table_event_info && span.off == place.off &&
 		    span.len == place.len)
 			return true;
 	}
@@ -102,54 +93,45 @@ is_argstr(const struct check *check, uint32_t pc)
 }
 
 static void
-report(const struct check *check, uint32_t pc, const char *what)
+report(const struct check *check, const struct call *call, const char *what)
 {
-	diag_error(check->diags, span_at(check->func, pc), "not-recorded", "recording '%s' does not hold %s", check->recording->path,
+	diag_error(check->diags, call_span(call->func, call->pc), "not-recorded", "recording '%s' does not hold %s", check->recording->path,
 		   what);
 }
 
-/* The flags of get_stackid are a constant in r3, loaded last before the call. */
-static bool
-asks_user_stack(const struct func *func, uint32_t pc)
-{
-	while (pc-- > 0)
-		if (func->insns[pc].code == (BPF_ALU64 | BPF_MOV | BPF_K) && func->insns[pc].dst_reg == BPF_REG_3)
-			return func->insns[pc].imm & BPF_F_USER_STACK;
-	return false;
-}
-
 static void
-check_call(const struct check *check, uint32_t pc)
+check_call(void *arg, const struct call *call)
 {
+	const struct check *check = arg;
 	const struct event *event;
 	struct diag *diag;
 	size_t i = 0;
 
-	while (i < ARRAY_SIZE(needs) && needs[i].helper != check->func->insns[pc].imm)
+	while (i < ARRAY_SIZE(needs) && needs[i].helper != call->helper)
 		i++;
 	if (i == ARRAY_SIZE(needs)) {
-		report(check, pc, "what is asked here: only the live kernel knows it");
+		report(check, call, "what is asked here: only the live kernel knows it");
 		return;
 	}
 	switch (needs[i].need) {
 	case NEED_NOTHING:
 		return;
 	case NEED_NEVER:
-		report(check, pc, needs[i].what);
+		report(check, call, needs[i].what);
 		return;
 	case NEED_STACKS:
-		if (asks_user_stack(check->func, pc)) {
+		if (call_asks_user_stack(call)) {
 			if (!(check->recording->holds & HOLDS_USTACKS))
-				report(check, pc, "stacks of processes (ustack)");
+				report(check, call, "stacks of processes (ustack)");
 		} else if (!(check->recording->holds & HOLDS_STACKS)) {
-			report(check, pc, needs[i].what);
+			report(check, call, needs[i].what);
 		}
 		return;
 	case NEED_STRINGS:
-		event = event_without_strings(check);
-		if (!event || is_argstr(check, pc))
+		event = event_without_strings(call);
+		if (!event || is_argstr(call))
 			return;
-		diag = diag_error(check->diags, span_at(check->func, pc), "not-recorded", "recording '%s' does not hold %s (%s:%s)",
+		diag = diag_error(check->diags, call_span(call->func, call->pc), "not-recorded", "recording '%s' does not hold %s (%s:%s)",
 				  check->recording->path, needs[i].what, event->system, event->name);
 		diag_help(check->diags, diag, "the address alone is there, as argN; Linux before 6.19 records no more, `ktap record "
 					      "--engine=user` does");
@@ -157,60 +139,12 @@ check_call(const struct check *check, uint32_t pc)
 	}
 }
 
-static bool
-is_helper_call(const struct bpf_insn *insn)
-{
-	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0;
-}
-
-/* A function and those that it calls, or has helpers call back: bodies of loops. `seen` marks those that were looked at. */
-static void
-check_func(struct check *check, uint32_t index, bool *seen)
-{
-	const struct func *func = check->object->funcs[index];
-
-	seen[index] = true;
-	check->func = func;
-	for (uint32_t pc = 0; pc < func->n_insns; pc++)
-		if (is_helper_call(&func->insns[pc]))
-			check_call(check, pc);
-	for (uint32_t i = 0; i < func->n_relocs; i++) {
-		const struct reloc *reloc = &func->relocs[i];
-
-		if ((reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR) && reloc->index < check->object->n_funcs && !seen[reloc->index])
-			check_func(check, reloc->index, seen);
-	}
-}
-
 void
 recording_check(const struct recording *recording, const struct object *object, struct diags *diags)
 {
-	struct check check = { .recording = recording, .object = object, .diags = diags };
+	struct check check = { .recording = recording, .diags = diags };
 
-	for (uint32_t i = 0; i < object->n_programs; i++) {
-		check.program = object->programs[i];
-		check.program_index = i;
-		check_func(&check, check.program->func, arena_alloc(object->arena, object->n_funcs));
-	}
-}
-
-bool
-object_calls(const struct object *object, int32_t helper)
-{
-	for (uint32_t i = 0; i < object->n_funcs; i++)
-		for (uint32_t pc = 0; pc < object->funcs[i]->n_insns; pc++)
-			if (is_helper_call(&object->funcs[i]->insns[pc]) && object->funcs[i]->insns[pc].imm == helper)
-				return true;
-	return false;
-}
-
-bool
-object_asks_ids(const struct object *object)
-{
-	for (uint32_t i = 0; i < object->n_programs; i++)
-		if (object->programs[i]->params >> PARAM_IDS & 1)
-			return true;
-	return object_calls(object, BPF_FUNC_get_current_pid_tgid);
+	calls_each(object, check_call, &check);
 }
 
 bool

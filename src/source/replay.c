@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "source/calls.h"
 #include "source/replay_int.h"
 
 #define EVENTS_A_PUMP  4096  /* then the session looks at Ctrl-C */
@@ -285,12 +286,6 @@ replay_time(struct source *source)
 	return of(source)->player.now;
 }
 
-struct spaces *
-replay_spaces(struct source *source)
-{
-	return NULL;
-}
-
 static void
 replay_stop(struct source *source)
 {
@@ -342,7 +337,6 @@ static const struct source_ops replay_ops = {
 	.pump = replay_pump,
 	.ended = replay_ended,
 	.time = replay_time,
-	.spaces = replay_spaces,
 	.stop = replay_stop,
 	.finish = engine_finish,
 	.lookup = engine_lookup,

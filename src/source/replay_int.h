@@ -103,10 +103,6 @@ replay_events(struct replay *replay, uint64_t until, uint32_t max, struct sink *
 
 /* ---- operations of struct source_ops, as they are ---- */
 
-/* Which files processes had mapped is not known: frames of programs are shown as addresses. */
-struct spaces *
-replay_spaces(struct source *source);
-
 void
 replay_stats(struct source *source, struct source_stats *stats);
 

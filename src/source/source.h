@@ -122,7 +122,10 @@ struct source_ops {
 	uint64_t (*nested)(struct source *source, struct nested *by_handler);
 	/* Adds to by_handler how many calls of each handler ended since their budget was used up. NULL: there are no budgets here. */
 	void (*timed_out)(struct source *source, uint64_t *by_handler);
-	/* What is known by now of the address spaces of traced processes, borrowed; NULL: the object takes no user stacks. */
+	/*
+	 * What is known by now of the address spaces of traced processes, borrowed; NULL: the object takes no user stacks. The operation NULL: nothing
+	 * is known here, and frames of programs are shown as addresses.
+	 */
 	struct spaces *(*spaces)(struct source *source);
 	void (*close)(struct source *source);
 };
