@@ -360,6 +360,16 @@ stat_max(const struct stat_layout *layout, const uint64_t *cell, int64_t *max);
 uint64_t
 stat_stddev(const struct stat_layout *layout, const uint64_t *cell);
 
+/* What is asked of a statistic, and the part that it takes. */
+enum stat_reader { READ_COUNT, READ_SUM, READ_AVG, READ_MIN, READ_MAX, READ_STDDEV, N_STAT_READERS };
+
+enum stat_part
+stat_part_read(enum stat_reader reader);
+
+/* The answer: 0 and *number; -ENODATA: there is none without samples; -ENOTSUP: the part is not kept, nor, for the count, a histogram. */
+int
+stat_read(const struct stat_layout *layout, const uint64_t *cell, enum stat_reader reader, int64_t *number);
+
 /* The values that a bucket of LOG2 or LINEAR counts: from *first to *last. (Of the one below lo = INT64_MIN, which counts none, they mean nothing.) */
 void
 stat_bucket(const struct stat_layout *layout, enum stat_part part, uint32_t bucket, int64_t *first, int64_t *last);

@@ -7,6 +7,8 @@
  *     | count | sum | min | max | squares, three | log2 buckets, 65 | linear buckets, n |   only the parts that are kept
  *     +-------+-----+-----+-----+----------------+------------------+-------------------+
  */
+#include <errno.h>
+
 #include "ebpf/ebpf.h"
 
 enum merge { MERGE_ADD, MERGE_MAX };
@@ -207,6 +209,49 @@ stat_stddev(const struct stat_layout *layout, const uint64_t *cell)
 	mean = (unsigned __int128)(sum < 0 ? -sum : sum);
 	mean = mean * mean / n;
 	return squares > mean ? square_root((squares - mean) / n) : 0;
+}
+
+enum stat_part
+stat_part_read(enum stat_reader reader)
+{
+	static const enum stat_part parts[N_STAT_READERS] = {
+		[READ_COUNT] = STAT_COUNT, [READ_SUM] = STAT_SUM, [READ_AVG] = STAT_SUM,
+		[READ_MIN] = STAT_MIN, [READ_MAX] = STAT_MAX, [READ_STDDEV] = STAT_SQUARES,
+	};
+
+	return parts[reader];
+}
+
+static bool
+keeps_count(const struct stat_layout *layout)
+{
+	return stat_keeps(layout, STAT_COUNT) || stat_keeps(layout, STAT_LOG2) || stat_keeps(layout, STAT_LINEAR);
+}
+
+int
+stat_read(const struct stat_layout *layout, const uint64_t *cell, enum stat_reader reader, int64_t *number)
+{
+	int64_t n = keeps_count(layout) ? (int64_t)stat_count(layout, cell) : 0;
+	bool exists = true;
+
+	if (reader == READ_COUNT ? !keeps_count(layout) : !stat_keeps(layout, stat_part_read(reader)))
+		return -ENOTSUP;
+	switch (reader) {
+	case READ_COUNT: *number = n; break;
+	case READ_SUM: *number = stat_sum(layout, cell); break;
+	case READ_AVG:
+		exists = n > 0; /* a program that is not of our compiler may have written a count of -1, by which INT64_MIN cannot be divided */
+		*number = exists ? stat_sum(layout, cell) / n : 0;
+		break;
+	case READ_MIN: exists = stat_min(layout, cell, number); break;
+	case READ_MAX: exists = stat_max(layout, cell, number); break;
+	case READ_STDDEV:
+		exists = n != 0; /* it divides without sign */
+		*number = (int64_t)stat_stddev(layout, cell);
+		break;
+	case N_STAT_READERS: break;
+	}
+	return exists ? 0 : -ENODATA;
 }
 
 /* Where the n-th step of LINEAR begins. Unsigned: from lo to hi it may be farther than an int64_t can tell. */

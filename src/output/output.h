@@ -81,6 +81,10 @@ struct value_names {
 struct value
 value_load(const struct shape *shape, const void *bytes);
 
+/* The reverse, of a value that is not nil, of the shape's kind. False: the text does not fit, and nothing is stored. */
+bool
+value_store(const struct shape *shape, const struct value *value, void *bytes);
+
 /* The form print uses: numbers in decimal, true/false, nil, strings as they are, event names, stacks as lines of symbols. */
 void
 value_text(const struct value_names *names, const struct value *value, const struct event *event, struct text *out);
@@ -95,6 +99,40 @@ record_text(const struct value_names *names, const void *record, size_t len, str
 /* The number of the record's site; UINT32_MAX: the object has no such site, or the record is no record. */
 uint32_t
 record_site(const struct object *object, const void *record, size_t len);
+
+/* ---- entry.c ------------------------------------------------------------------------------------------------ */
+
+/* Bytes that a source's lookup gives of a table: the values of all CPUs, where the kind has one for each. */
+size_t
+entry_size(const struct source *source, const struct table *table);
+
+/*
+ * The value in these bytes, in which those of all CPUs become one: numbers are summed, statistics merged. VALUE_NONE: the entry is absent, as one of an
+ * array is that only counts and has not. A text or statistic is borrowed from the bytes.
+ */
+struct value
+entry_value(const struct source *source, const struct table *table, void *bytes);
+
+/* Is the key not laid out by shapes, but an array's 4 bytes, the number of the event or the index that is its one part? */
+bool
+entry_has_index(const struct table *table);
+
+/* Bytes of the first parts of a key that is laid out by shapes. */
+uint32_t
+entry_parts_size(const struct table *table, uint32_t n_parts);
+
+/* A part of a key, counted from 0; a text is borrowed from it. */
+struct value
+entry_part(const struct table *table, const void *key, uint32_t part);
+
+#define VARIABLE_WORDS_MAX (1 + VALUE_STR_MAX / 8)
+
+/*
+ * A variable in the source's memory of globals, while programs may write it: each of its words of 8 bytes is old or new. A text is borrowed from
+ * `copy`, which has room for all of it.
+ */
+struct value
+variable_value(const struct global *global, const void *memory, uint64_t copy[VARIABLE_WORDS_MAX]);
 
 /* ---- printf.c ------------------------------------------------------------------------------------------------ */
 

@@ -45,6 +45,25 @@ value_load(const struct shape *shape, const void *bytes)
 	return value;
 }
 
+bool
+value_store(const struct shape *shape, const struct value *value, void *bytes)
+{
+	char *at = bytes;
+
+	if (shape->kind == VALUE_STR && value->len >= shape->size)
+		return false;
+	memset(at, 0, shape_size(shape));
+	if (shape->nullable) {
+		memcpy(at, &(uint64_t){ 1 }, 8);
+		at += 8;
+	}
+	if (shape->kind != VALUE_STR)
+		memcpy(at, &value->number, shape->size < sizeof(value->number) ? shape->size : sizeof(value->number));
+	else if (value->len)
+		memcpy(at, value->s, value->len);
+	return true;
+}
+
 /* ---- text --------------------------------------------------------------- */
 
 /* By hand: records of many numbers spend most of their time here. */

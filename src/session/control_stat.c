@@ -2,6 +2,7 @@
 /*
  * control_stat: statistics as Lua values (struct stat).
  */
+#include <errno.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -154,59 +155,24 @@ control_linear(lua_State *L, int index, int form)
 
 /* ---- readers ------------------------------------------------------------ */
 
-static const enum stat_part needed[] = {
-	[READ_COUNT] = STAT_COUNT, [READ_SUM] = STAT_SUM, [READ_AVG] = STAT_SUM,
-	[READ_MIN] = STAT_MIN, [READ_MAX] = STAT_MAX, [READ_STDDEV] = STAT_SQUARES,
-};
-
-/* Pushes a number that exists. */
-static bool
-push_number(lua_State *L, int64_t number, bool exists)
-{
-	if (exists)
-		lua_pushinteger(L, number);
-	else
-		lua_pushnil(L);
-	return exists;
-}
-
-static void
-push_reading(lua_State *L, const struct stat *stat, enum stat_reader what)
-{
-	const struct stat_layout *layout = &stat->layout;
-	int64_t n = what == READ_MIN || what == READ_MAX || what == READ_SUM ? 0 : (int64_t)stat_count(layout, stat->cell), number;
-	bool exists;
-
-	switch (what) {
-	case READ_COUNT: push_number(L, n, true); break;
-	case READ_SUM: push_number(L, stat_sum(layout, stat->cell), true); break;
-	case READ_AVG: push_number(L, n ? stat_sum(layout, stat->cell) / n : 0, n != 0); break;
-	case READ_MIN:
-		exists = stat_min(layout, stat->cell, &number);
-		push_number(L, number, exists);
-		break;
-	case READ_MAX:
-		exists = stat_max(layout, stat->cell, &number);
-		push_number(L, number, exists);
-		break;
-	case READ_STDDEV: push_number(L, n ? (int64_t)stat_stddev(layout, stat->cell) : 0, n != 0); break;
-	}
-}
-
 int
 control_read_stat(lua_State *L, enum stat_reader what)
 {
 	const struct stat *stat = control_stat(L, 1);
+	int64_t number = 0;
+	int err = what == READ_COUNT || what == READ_SUM ? 0 : -ENODATA;
 
-	if (lua_isnil(L, 1)) {
-		push_number(L, 0, what == READ_COUNT || what == READ_SUM);
-		return 1;
+	if (!lua_isnil(L, 1)) {
+		if (!stat)
+			luaL_error(L, "a statistic is needed, not a %s", luaL_typename(L, 1));
+		err = stat_read(&stat->layout, stat->cell, what, &number);
 	}
-	if (!stat)
-		luaL_error(L, "a statistic is needed, not a %s", luaL_typename(L, 1));
-	if (!stat_keeps(&stat->layout, needed[what]) && !(what == READ_COUNT && stat_size(&stat->layout)))
-		luaL_error(L, "this statistic keeps no %s: call the reader by its name, with the statistic", stat_part_name(needed[what]));
-	push_reading(L, stat, what);
+	if (err == -ENOTSUP)
+		luaL_error(L, "this statistic keeps no %s: call the reader by its name, with the statistic", stat_part_name(stat_part_read(what)));
+	if (err == -ENODATA)
+		lua_pushnil(L);
+	else
+		lua_pushinteger(L, number);
 	return 1;
 }
 

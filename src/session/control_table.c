@@ -82,7 +82,7 @@ store_key(lua_State *L, const struct shared *shared, int first, int n, char *key
 
 	if ((uint32_t)n != end - part)
 		luaL_error(L, "the keys of '%s' have %d parts, not %d", table->name, (int)(end - part), n);
-	if (table_kind_is_array(table->kind) && table->key_size == 4) {
+	if (entry_has_index(table)) {
 		worst = store_array_key(L, table, first, key, what);
 		lua_pop(L, 1);
 		return worst;
@@ -102,73 +102,23 @@ store_key(lua_State *L, const struct shared *shared, int first, int n, char *key
 	return worst;
 }
 
-/* Pushes what a key has behind the parts of `shared`, up to an inner table's, as one Lua value. Returns where that begins. */
-static const char *
+/* Pushes what a key has behind the parts of `shared`, up to an inner table's, as one Lua value. */
+static void
 push_key(lua_State *L, const struct shared *shared, const char *key)
 {
 	const struct table *table = table_at(L, shared->table);
-	uint32_t end = key_end(L, shared), at;
-	struct value value;
+	uint32_t end = key_end(L, shared);
 
 	luaL_checkstack(L, TABLE_KEY_PARTS_MAX + 4, "key of too many parts");
-	if (table_kind_is_array(table->kind) && table->key_size == 4) {
-		memcpy(&at, key, sizeof(at));
-		value = (struct value){ .kind = table->key[0].kind, .number = at };
-		control_push_value(L, &value);
-		return key + sizeof(at);
-	}
-	key += shared->prefix_size;
 	for (uint32_t i = shared->n_parts; i < end; i++) {
-		value = value_load(&table->key[i], key);
+		struct value value = entry_part(table, key, i);
+
 		control_push_value(L, &value);
-		key += shape_size(&table->key[i]);
 	}
 	box_tuple(L, (int)(end - shared->n_parts));
-	return key;
 }
 
 /* ---- entries ------------------------------------------------------------ */
-
-static size_t
-cpu_stride(const struct table *table)
-{
-	return round_up(table->value_size, 8);
-}
-
-/* The cells of all CPUs become one, the first. */
-static struct value
-merge_cells(const struct table *table, char *bytes, uint32_t n_cpus)
-{
-	struct value value = value_load(&table->value, bytes);
-
-	for (uint32_t cpu = 1; cpu < n_cpus; cpu++)
-		stat_merge(&table->stat, (uint64_t *)(void *)bytes, (uint64_t *)(void *)(bytes + cpu * cpu_stride(table)));
-	if (table_kind_is_array(table->kind) && mem_is_zero(bytes, value.len))
-		value.kind = VALUE_NONE;
-	return value;
-}
-
-/* The value of an entry as lookup gave it; VALUE_NONE: absent. Per-CPU numbers are summed. */
-static struct value
-entry_value(const struct control *control, const struct table *table, char *bytes)
-{
-	uint32_t n_cpus = table_kind_is_per_cpu(table->kind) ? control->source->n_cpus : 1;
-	struct value sum = value_load(&table->value, bytes);
-
-	if (sum.kind == VALUE_STAT)
-		return merge_cells(table, bytes, n_cpus);
-	for (uint32_t cpu = 1; cpu < n_cpus; cpu++) {
-		struct value value = value_load(&table->value, bytes + cpu * cpu_stride(table));
-
-		if (sum.kind == VALUE_NONE)
-			sum = value;
-		else if (value.kind == VALUE_INT)
-			sum.number = (int64_t)((uint64_t)sum.number + (uint64_t)value.number);
-	}
-	if (table->counter && table_kind_is_array(table->kind) && sum.kind == VALUE_INT && sum.number == 0)
-		sum.kind = VALUE_NONE;
-	return sum;
-}
 
 /* The entry of control->key; VALUE_NONE: there is none. Strings of the value live until the next call. */
 static struct value
@@ -182,7 +132,7 @@ lookup(lua_State *L, uint32_t index)
 		return (struct value){ .kind = VALUE_NONE };
 	if (err < 0)
 		luaL_error(L, "table '%s' cannot be read: %s", table->name, strerror(-err));
-	return entry_value(control, table, control->value);
+	return entry_value(control->source, table, control->value);
 }
 
 static void
@@ -208,23 +158,13 @@ push_shared(lua_State *L, uint32_t table, uint32_t n_parts, const char *prefix, 
 	return shared;
 }
 
-static uint32_t
-parts_size(const struct table *table, uint32_t n_parts)
-{
-	uint32_t size = 0;
-
-	for (uint32_t i = 0; i < n_parts; i++)
-		size += shape_size(&table->key[i]);
-	return size;
-}
-
 /* Pushes the table in a table that the key in control->key leads to. */
 static const struct shared *
 push_inner(lua_State *L, const struct shared *outer)
 {
 	uint32_t end = key_end(L, outer);
 
-	return push_shared(L, outer->table, end, control_of(L)->key, parts_size(table_at(L, outer->table), end));
+	return push_shared(L, outer->table, end, control_of(L)->key, entry_parts_size(table_at(L, outer->table), end));
 }
 
 static void
@@ -268,9 +208,7 @@ erase(lua_State *L, uint32_t index)
 	int err;
 
 	if (table_kind_is_array(table->kind)) {
-		uint32_t n_cpus = table_kind_is_per_cpu(table->kind) ? control->source->n_cpus : 1;
-
-		memset(control->value, 0, cpu_stride(table) * n_cpus);
+		memset(control->value, 0, entry_size(control->source, table));
 		update(L, index);
 		return;
 	}
@@ -360,7 +298,6 @@ shared_set(lua_State *L, const struct shared *shared, int first, int n, int valu
 	struct control *control = control_of(L);
 	uint32_t index = shared->table;
 	const struct table *table = table_at(L, index);
-	uint32_t n_cpus = table_kind_is_per_cpu(table->kind) ? control->source->n_cpus : 1;
 	const char *what;
 
 	store_own_key(L, shared, first, n);
@@ -373,7 +310,7 @@ shared_set(lua_State *L, const struct shared *shared, int first, int n, int valu
 		return;
 	}
 	what = lua_pushfstring(L, "the value of '%s'", table->name);
-	memset(control->value, 0, cpu_stride(table) * n_cpus);
+	memset(control->value, 0, entry_size(control->source, table));
 	if (control_store_value(L, value, &table->value, control->value, what) == STORED_TOO_LONG)
 		luaL_error(L, "%s is too long, it can have %d bytes", what, (int)table->value.size - 1);
 	lua_pop(L, 1);
@@ -394,7 +331,7 @@ sample(lua_State *L, uint32_t index, int64_t number)
 	int err = control->source->ops->lookup(control->source, index, control->key, control->value);
 
 	if (err == -ENOENT)
-		memset(control->value, 0, cpu_stride(table) * control->source->n_cpus);
+		memset(control->value, 0, entry_size(control->source, table));
 	else if (err < 0)
 		luaL_error(L, "table '%s' cannot be read: %s", table->name, strerror(-err));
 	stat_add(&table->stat, (uint64_t *)(void *)control->value, number);
@@ -701,32 +638,33 @@ control_table_reset(lua_State *L)
 
 /* ---- globals ------------------------------------------------------------ */
 
-#define GLOBAL_SIZE_MAX 512
-
+/* The variable, and in *memory where all are. */
 static const struct global *
-check_global(lua_State *L, lua_Integer number, uint64_t **words)
+check_global(lua_State *L, lua_Integer number, char **memory)
 {
 	struct control *control = control_of(L);
 	const struct object *object = control->object;
-	char *memory = control->source ? control->source->ops->globals(control->source) : NULL;
 
-	if (!memory || number < 0 || number >= object->n_globals ||
-	    shape_size(&object->globals[number]->shape) > GLOBAL_SIZE_MAX)
+	*memory = control->source ? control->source->ops->globals(control->source) : NULL;
+	if (!*memory || number < 0 || number >= object->n_globals)
 		luaL_error(L, "global %d does not exist", (int)number);
-	*words = (uint64_t *)(void *)(memory + object->globals[number]->off);
 	return object->globals[number];
+}
+
+static uint64_t *
+words_of(const struct global *global, char *memory)
+{
+	return (uint64_t *)(void *)(memory + global->off);
 }
 
 static int
 globals_index(lua_State *L)
 {
-	uint64_t *words, copy[GLOBAL_SIZE_MAX / 8];
-	const struct global *global = check_global(L, luaL_checkinteger(L, 2), &words);
-	struct value value;
+	char *memory;
+	const struct global *global = check_global(L, luaL_checkinteger(L, 2), &memory);
+	uint64_t copy[VARIABLE_WORDS_MAX];
+	struct value value = variable_value(global, memory, copy);
 
-	for (uint32_t i = 0; i < shape_size(&global->shape) / 8; i++)
-		copy[i] = __atomic_load_n(&words[i], __ATOMIC_ACQUIRE);
-	value = value_load(&global->shape, copy);
 	control_push_value(L, &value);
 	return 1;
 }
@@ -735,8 +673,9 @@ globals_index(lua_State *L)
 static int
 globals_newindex(lua_State *L)
 {
-	uint64_t *words, copy[GLOBAL_SIZE_MAX / 8];
-	const struct global *global = check_global(L, luaL_checkinteger(L, 2), &words);
+	char *memory;
+	const struct global *global = check_global(L, luaL_checkinteger(L, 2), &memory);
+	uint64_t *words = words_of(global, memory), copy[VARIABLE_WORDS_MAX];
 	const char *what = lua_pushfstring(L, "'%s'", global->name);
 
 	switch (control_store_value(L, 3, &global->shape, (char *)copy, what)) {
@@ -759,8 +698,9 @@ globals_newindex(lua_State *L)
 void
 shared_add_global(lua_State *L, int64_t number, int64_t delta)
 {
-	uint64_t *words;
-	const struct global *global = check_global(L, number, &words);
+	char *memory;
+	const struct global *global = check_global(L, number, &memory);
+	uint64_t *words = words_of(global, memory);
 
 	if (global->shape.kind != VALUE_INT)
 		luaL_error(L, "'+=' on '%s', which is %s", global->name, control_kind_name(global->shape.kind));

@@ -101,12 +101,6 @@ event_number(lua_State *L, int index)
 	return number;
 }
 
-static void
-store64(char *bytes, int64_t number)
-{
-	memcpy(bytes, &number, sizeof(number));
-}
-
 bool
 control_to_number(lua_State *L, int index, enum value_kind kind, int64_t *number)
 {
@@ -138,27 +132,19 @@ control_to_number(lua_State *L, int index, enum value_kind kind, int64_t *number
 enum stored
 control_store_value(lua_State *L, int index, const struct shape *shape, char *bytes, const char *what)
 {
-	int64_t number;
+	struct value value = { .kind = shape->kind };
 	size_t len;
-	const char *s;
 
-	memset(bytes, 0, shape_size(shape));
-	if (lua_isnil(L, index))
+	if (lua_isnil(L, index)) {
+		memset(bytes, 0, shape_size(shape));
 		return STORED_NIL;
-	if (shape->nullable) {
-		store64(bytes, 1);
-		bytes += 8;
 	}
 	if (shape->kind == VALUE_STR && lua_type(L, index) == LUA_TSTRING) {
-		s = lua_tolstring(L, index, &len);
-		if (len >= shape->size)
-			return STORED_TOO_LONG;
-		memcpy(bytes, s, len);
-	} else if (control_to_number(L, index, shape->kind, &number)) {
-		store64(bytes, number);
-	} else {
+		value.s = lua_tolstring(L, index, &len);
+		value.len = len < shape->size ? (uint32_t)len : shape->size;
+	} else if (!control_to_number(L, index, shape->kind, &value.number)) {
 		luaL_error(L, "%s is %s in the probes, not a %s", what, control_kind_name(shape->kind),
 			   luaL_typename(L, index));
 	}
-	return STORED;
+	return value_store(shape, &value, bytes) ? STORED : STORED_TOO_LONG;
 }

@@ -349,8 +349,6 @@ control_k_sample(struct lua_State *L);
 int
 control_hist_linear(struct lua_State *L);
 
-enum stat_reader { READ_COUNT, READ_SUM, READ_AVG, READ_MIN, READ_MAX, READ_STDDEV };
-
 /* Pushes what a reader gives for the statistic at 1; nil has no samples. Returns 1. */
 int
 control_read_stat(struct lua_State *L, enum stat_reader what);

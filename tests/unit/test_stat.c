@@ -2,6 +2,7 @@
 /*
  * Statistics (ebpf/stat.c) against sums over the samples themselves, and against the definition of a bucket.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -120,6 +121,52 @@ test_empty(void **state)
 	assert_int_equal(stat_stddev(&all, cell), 0);
 }
 
+/* What each reader says of no samples, of -2, 3 and 8, and where its part is not kept. */
+static void
+test_read(void **state)
+{
+	static const struct {
+		enum stat_reader reader;
+		int empty;
+		int64_t number;
+	} rows[] = {
+		{ READ_COUNT, 0, 3 }, { READ_SUM, 0, 9 }, { READ_AVG, -ENODATA, 3 }, { READ_MIN, -ENODATA, -2 }, { READ_MAX, -ENODATA, 8 },
+		{ READ_STDDEV, -ENODATA, 4 }, /* sqrt((25 + 0 + 25) / 3) = 4.08 */
+	};
+	const struct stat_layout log2 = { .keep = 1u << STAT_LOG2 }, sum_only = { .keep = 1u << STAT_SUM };
+	uint64_t empty[256] = { 0 }, cell[256] = { 0 }, buckets[256] = { 0 };
+
+	for (int64_t sample = -2; sample <= 8; sample += 5) {
+		stat_add(&all, cell, sample);
+		stat_add(&log2, buckets, sample);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int64_t number = 0;
+
+		assert_int_equal(stat_read(&all, empty, rows[i].reader, &number), rows[i].empty);
+		assert_int_equal(stat_read(&all, cell, rows[i].reader, &number), 0);
+		assert_int_equal(number, rows[i].number);
+		number = 0;
+		assert_int_equal(stat_read(&log2, buckets, rows[i].reader, &number), rows[i].reader == READ_COUNT ? 0 : -ENOTSUP);
+		assert_int_equal(number, rows[i].reader == READ_COUNT ? 3 : 0);
+		assert_int_equal(stat_read(&sum_only, cell, rows[i].reader, &number),
+				 rows[i].reader == READ_SUM ? 0 : rows[i].reader == READ_AVG ? -ENODATA : -ENOTSUP);
+	}
+}
+
+/* What no samples make, a program that is not of our compiler can: a division that has no result. */
+static void
+test_forged(void **state)
+{
+	uint64_t cell[256] = { UINT64_MAX, 1ull << 63 };
+	int64_t number;
+
+	assert_int_equal(stat_word(&all, STAT_COUNT), 0);
+	assert_int_equal(stat_word(&all, STAT_SUM), 1);
+	assert_int_equal(stat_read(&all, cell, READ_AVG, &number), -ENODATA);
+	assert_int_equal(stat_read(&all, cell, READ_STDDEV, &number), 0);
+}
+
 int
 main(void)
 {
@@ -128,6 +175,8 @@ main(void)
 		cmocka_unit_test(test_widest),
 		cmocka_unit_test(test_deviation),
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_forged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
