@@ -397,32 +397,30 @@ HELPER_FN(loop)
 	return i;
 }
 
-/*
- * The function gets a copy of the key: the entry may go away under it. It may add entries, which come last: there is a limit to those that
- * it can see.
- */
+/* A walk that calls a program back: what the helper was called with. */
+struct walker {
+	struct vm_run *run;
+	uint64_t table, fn, arg, frame;
+	size_t cpu_off; /* of the value that it sees */
+};
+
+static bool
+call_walker(void *arg, const void *key, char *value)
+{
+	const struct walker *walker = arg;
+	const uint64_t args[VM_CALLBACK_ARGS] = { walker->table, (uintptr_t)key, (uintptr_t)(value + walker->cpu_off), walker->arg };
+
+	return walker->run->call_back(walker->run, walker->fn, walker->frame, args);
+}
+
 HELPER_FN(for_each_map_elem)
 {
 	struct vm_table *t = table_of(r1);
-	_Alignas(8) char key[VM_KEY_MAX];
-	struct table_walk walk = { 0 };
-	uint64_t frame = run->frame;
-	uint32_t n = 0;
-	char *value;
+	struct walker walker = {
+		.run = run, .table = r1, .fn = r2, .arg = r3, .frame = run->frame, .cpu_off = (t->n_cpus > 1 ? run_cpu(run) : 0) * (size_t)t->stride,
+	};
 
-	if (r4)
-		return ERRNO(EINVAL);
-	if (t->ops->walk_begin)
-		t->ops->walk_begin(t, &walk);
-	while (n < t->table->max_entries && (value = t->ops->walk_next(t, &walk, key))) {
-		n++;
-		value += (t->n_cpus > 1 ? run_cpu(run) : 0) * (size_t)t->stride;
-		if (run->call_back(run, r2, frame, (const uint64_t[VM_CALLBACK_ARGS]){ r1, (uintptr_t)key, (uintptr_t)value, r3 }))
-			break;
-	}
-	if (t->ops->walk_end)
-		t->ops->walk_end(t, &walk);
-	return n;
+	return r4 ? ERRNO(EINVAL) : table_each(t, call_walker, &walker);
 }
 
 /* Comes back only where the program goes on: the interpreter has an instruction of its own for what happens else (interp.c). */

@@ -443,6 +443,24 @@ table_remove(struct vm_table *t, const void *key)
 	return t->ops->remove(t, key);
 }
 
+uint32_t
+table_each(struct vm_table *t, bool (*fn)(void *arg, const void *key, char *value), void *arg)
+{
+	_Alignas(8) char key[VM_KEY_MAX];
+	struct table_walk walk = { 0 };
+	bool ends = false;
+	uint32_t n = 0;
+	char *value;
+
+	if (t->ops->walk_begin)
+		t->ops->walk_begin(t, &walk);
+	for (; !ends && n < t->table->max_entries && (value = t->ops->walk_next(t, &walk, key)); n++)
+		ends = fn(arg, key, value);
+	if (t->ops->walk_end)
+		t->ops->walk_end(t, &walk);
+	return n;
+}
+
 /* ---- as user space sees it ----------------------------------------------------------------------------------- */
 
 /* Bytes of a value as user space sees it: those of all CPUs. */
@@ -475,6 +493,35 @@ vm_table_find(struct vm *vm, uint32_t table, const void *key)
 	struct vm_table *t = &vm->tables[table];
 
 	return t->ops->find(t, key);
+}
+
+/* What vm_table_each was called with, and what its fn said last. */
+struct each {
+	int (*fn)(void *arg, const void *key);
+	void *arg;
+	int result;
+};
+
+static bool
+give_key(void *arg, const void *key, char *value)
+{
+	struct each *each = arg;
+
+	(void)value;
+	each->result = each->fn(each->arg, key);
+	return each->result;
+}
+
+int
+vm_table_each(struct vm *vm, uint32_t table, int (*fn)(void *arg, const void *key), void *arg)
+{
+	struct vm_table *t = &vm->tables[table];
+	struct each each = { .fn = fn, .arg = arg };
+
+	if (!t->ops->walk_next)
+		return -EINVAL;
+	table_each(t, give_key, &each);
+	return each.result;
 }
 
 /* Constants: the verifier has looked into them (strings for strncmp), so they stay as they are, like a frozen map. */

@@ -65,7 +65,7 @@ vm_env_ids(const struct vm_env *env)
  *     arrays and per-CPU tables, as of addresses, each word is.
  *   - The address of a value whose key was deleted, or went to make room, stays memory of the table. Another key's value may stand there at
  *     once. A lock in it stays one: nobody is given a value whose lock is held.
- *   - A walk (for_each_map_elem) meets each entry that is there from its beginning to its end, once; others once or not, each as often as it
+ *   - A walk (for_each_map_elem, vm_table_each) meets each entry that is there from its beginning to its end, once; others once or not, each as often as it
  *     is made. vm_table_next is for one thread at a time where keys are deleted meanwhile: else it may begin anew.
  *   - Who changes a value through its address, a program or vm_table_find's caller, does so as threads do: what is to be exact takes atomic
  *     instructions, or a per-CPU table and one thread a CPU (env.cpu) or lane (env.lane), or a lock in the value.
@@ -124,6 +124,13 @@ vm_table_delete(struct vm *vm, uint32_t table, const void *key);
  */
 int
 vm_table_next(struct vm *vm, uint32_t table, const void *key, void *next);
+
+/*
+ * Gives fn the keys of a hash table or an array, as for_each_map_elem does: see "Threads", a walk. fn may do with the table what it wants, and must
+ * return; not 0 ends the walk. Returns 0, what fn returned, or -EINVAL: such a kind is not walked.
+ */
+int
+vm_table_each(struct vm *vm, uint32_t table, int (*fn)(void *arg, const void *key), void *arg);
 
 /*
  * Tables that hold tables (array_of_maps, hash_of_maps): puts table `inner` of machine `from`, which must live as long, into the place of a key.

@@ -134,6 +134,13 @@ hash_find_entry(struct vm_table *t, const void *key);
 void *
 table_find(struct vm_table *t, const void *key, uint32_t cpu);
 
+/*
+ * Walks over a table of a kind that has walk_next. fn gets a copy of the key, as the entry may go away under it, and the value (of CPU 0); true
+ * ends the walk. fn may add entries, which come last: it is given no more than there can be at a time. Returns how many.
+ */
+uint32_t
+table_each(struct vm_table *t, bool (*fn)(void *arg, const void *key, char *value), void *arg);
+
 int
 table_update(struct vm_table *t, const void *key, const void *value, uint64_t flags, uint32_t cpu);
 

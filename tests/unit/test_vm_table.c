@@ -201,6 +201,59 @@ test_hash_walk(void **state)
 	t->ops->walk_end(t, &second);
 }
 
+struct visit {
+	struct vm *vm;
+	uint64_t met[16]; /* how often, by key */
+	uint32_t n;
+};
+
+/* Of 1 to 8: takes 2 out when it is met, 5 before it is; puts 9 in; another walk, by vm_table_next, is at another place each time. */
+static int
+visit(void *arg, const void *key)
+{
+	struct visit *visit = arg;
+	uint64_t number, gone, other;
+
+	memcpy(&number, key, sizeof(number));
+	visit->met[number]++;
+	visit->n++;
+	gone = number == 2 ? 2 : 5;
+	if (number == 2 || number == 4)
+		assert_int_equal(vm_table_delete(visit->vm, HASH, &gone), 0);
+	if (number == 3)
+		assert_int_equal(put(visit->vm, 9, 9, BPF_NOEXIST), 0);
+	assert_int_equal(vm_table_next(visit->vm, HASH, &(uint64_t){ 7 }, &other), 0);
+	return number == 9 ? 77 : 0;
+}
+
+static int
+count_indexes(void *arg, const void *key)
+{
+	uint32_t *n = arg, index;
+
+	memcpy(&index, key, sizeof(index));
+	assert_int_equal(index, (*n)++);
+	return 0;
+}
+
+static void
+test_each(void **state)
+{
+	struct fixture *f = *state;
+	struct visit seen = { .vm = f->vm };
+	uint32_t n = 0;
+
+	for (uint64_t key = 1; key <= 8; key++)
+		assert_int_equal(put(f->vm, key, key, BPF_ANY), 0);
+	assert_int_equal(vm_table_each(f->vm, HASH, visit, &seen), 77);
+	for (uint64_t key = 1; key <= 9; key++)
+		assert_int_equal(seen.met[key], key != 5);
+	assert_int_equal(seen.n, 8);
+	assert_int_equal(vm_table_each(f->vm, ARRAY, count_indexes, &n), 0);
+	assert_int_equal(n, vm_table_of(f->vm, ARRAY)->max_entries);
+	assert_int_equal(vm_table_each(f->vm, RECORDS, count_indexes, &n), -EINVAL);
+}
+
 /* Evictions move entries to the end of the list, where a walk does not meet them once more. */
 static void
 test_lru_walk(void **state)
@@ -585,6 +638,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_hash_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash_walk, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_each, setup, teardown),
 		cmocka_unit_test(test_lru_walk),
 		cmocka_unit_test(test_hash_large),
 		cmocka_unit_test_setup_teardown(test_array, setup, teardown),
