@@ -3,6 +3,7 @@
 
 BUILD  ?= build
 ASAN   ?= build-asan
+TSAN   ?= build-tsan
 STATIC ?= build-static
 PREFIX ?= /usr/local
 MESON  := meson
@@ -26,18 +27,23 @@ $(ASAN)/build.ninja: | setup
 	@$(MESON) setup $(ASAN) -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false >/dev/null || \
 		{ grep ERROR $(ASAN)/meson-logs/meson-log.txt; exit 1; }
 
+$(TSAN)/build.ninja: | setup
+	@$(MESON) setup $(TSAN) -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false >/dev/null || \
+		{ grep ERROR $(TSAN)/meson-logs/meson-log.txt; exit 1; }
+
 $(STATIC)/build.ninja: | setup
 	@$(MESON) setup $(STATIC) -Dstatic=true -Doptimization=2 -Dtests=false -Ddwarf=disabled >/dev/null || { grep ERROR $(STATIC)/meson-logs/meson-log.txt; exit 1; }
 
 demo: all
 	@tools/demo $(BUILD)/src/cli/ktap
 
-# Everything: unit tests and cases, released and sanitized, here and in a stock kernel in QEMU.
-test: setup-tests $(BUILD)/build.ninja $(ASAN)/build.ninja $(STATIC)/build.ninja
+# Everything: unit tests and cases, released and sanitized, here and in a stock kernel in QEMU. The thread sanitizer's build makes what has threads.
+test: setup-tests $(BUILD)/build.ninja $(ASAN)/build.ninja $(TSAN)/build.ninja $(STATIC)/build.ninja
 	@$(NINJA) -C $(BUILD) --quiet
 	@$(NINJA) -C $(ASAN) --quiet
+	@$(NINJA) -C $(TSAN) --quiet races
 	@$(NINJA) -C $(STATIC) --quiet
-	@tests/suite $(BUILD) $(ASAN) $(STATIC)
+	@tests/suite $(BUILD) $(ASAN) $(TSAN) $(STATIC)
 
 asan: $(ASAN)/build.ninja
 	@$(NINJA) -C $(ASAN) --quiet
@@ -64,6 +70,6 @@ install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) $(ASAN) $(STATIC)
+	rm -rf $(BUILD) $(ASAN) $(TSAN) $(STATIC)
 
 .PHONY: all setup setup-tests demo test asan static bench install clean
