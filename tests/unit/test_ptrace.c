@@ -525,7 +525,7 @@ test_process(void **state)
 	usleep(100000);
 	start_run(&run, &target, patterns);
 	/* However slow the machine is. */
-	for (int i = 0; i < 200 && count_of(&run, "syscalls", "sys_enter_getpgid") <= 100; i++)
+	for (int i = 0; i < 200 && (count_of(&run, "syscalls", "sys_exit_getppid") <= 100 || count_of(&run, "syscalls", "sys_enter_getpgid") <= 100); i++)
 		pump_for(&run, 100);
 	stop_run(&run);
 	assert_true(count_of(&run, "syscalls", "sys_enter_getppid") > 100);
