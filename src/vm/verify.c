@@ -69,41 +69,32 @@ check_moves(struct verifier *v, uint32_t regno, const struct reg *reg)
 	return true;
 }
 
-/* A constant that is added to an address or taken from it. */
-static bool
-move_constant(struct verifier *v, const struct bpf_insn *insn, struct reg *pointer, int64_t by)
-{
-	int64_t off = pointer->off + (BPF_OP(insn->code) == BPF_SUB ? -by : by);
-
-	if (off <= -VM_OFFSET_MAX || off >= VM_OFFSET_MAX)
-		return refuse(v, -EACCES, "moves an address further than any memory reaches");
-	pointer->off = (int32_t)off;
-	return true;
-}
-
-static bool
-move_variable(struct verifier *v, const struct bpf_insn *insn, struct reg *pointer, const struct scalar *by)
-{
-	pointer->s = scalar_alu(insn, &pointer->s, by);
-	if (by->r64.smin == INT64_MIN || pointer->s.r64.smin <= -VM_OFFSET_MAX || pointer->s.r64.smin >= VM_OFFSET_MAX)
-		return refuse(v, -EACCES, "moves an address by a number that is not bounded; compare it with limits first");
-	return true;
-}
-
-/* pointer += number, pointer -= number. */
+/*
+ * pointer += number, pointer -= number. A number of a register may lead out of all memory as long as nothing is accessed there, for a range of numbers
+ * that reaches so far and begins nearer is not refused here either (the kernel refuses the one and not the other): what is
+ * accepted may not hang on how much is known. Ranges so wide that they might wrap around are.
+ */
 static bool
 move_pointer(struct verifier *v, const struct bpf_insn *insn, uint32_t regno, const struct reg *pointer, const struct scalar *by)
 {
 	struct reg result = *pointer;
-	int64_t constant = (int64_t)by->bits.value;
-	bool is_small = scalar_is_const(by) && constant > -VM_OFFSET_MAX && constant < VM_OFFSET_MAX;
+	bool is_sub = BPF_OP(insn->code) == BPF_SUB;
+	int64_t constant = (int64_t)by->bits.value, off = (int64_t)((uint64_t)pointer->off + (uint64_t)(is_sub ? -constant : constant));
+	bool is_small = scalar_is_const(by) && constant > -VM_OFFSET_MAX && constant < VM_OFFSET_MAX && off > -VM_OFFSET_MAX && off < VM_OFFSET_MAX;
 
 	if (!check_moves(v, regno, pointer))
 		return false;
-	if (pointer->kind == REG_STACK && BPF_OP(insn->code) == BPF_SUB)
+	if (pointer->kind == REG_STACK && is_sub)
 		return refuse_reg(v, (int)regno, "subtracts from an address of the stack; add a negative number instead");
-	if (!(is_small ? move_constant(v, insn, &result, constant) : move_variable(v, insn, &result, by)))
-		return false;
+	if (!is_small && BPF_SRC(insn->code) == BPF_K)
+		return refuse(v, -EACCES, "moves an address further than any memory reaches");
+	if (is_small) {
+		result.off = (int32_t)off;
+	} else {
+		result.s = scalar_alu(insn, &pointer->s, by);
+		if (by->r64.smin == INT64_MIN || result.s.r64.smin <= -VM_OFFSET_MAX)
+			return refuse(v, -EACCES, "moves an address by a number that is not bounded; compare it with limits first");
+	}
 	*reg_write(v, insn->dst_reg) = result;
 	return true;
 }

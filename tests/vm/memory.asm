@@ -55,6 +55,55 @@ r4 += r3
 out: r0 = 0
 exit
 
+== moved beyond all memory by a range of numbers, and not used there
+accept
+r5 = *(u32 *)(r1 + 0)
+r4 += r5
+r0 = 0
+exit
+
+== moved beyond all memory by a known number, and not used there
+accept
+weaker: a range that begins nearer and reaches as far is accepted there, too; knowing more must not change the verdict
+r5 = 4294967295 ll
+r4 += r5
+r0 = 0
+exit
+
+== what is known of the number depends on the path
+accept
+weaker: of r5 on one of the paths only one number is left
+r5 = *(u32 *)(r1 + 0)
+if w3 != -2 goto join
+join: if r3 >= r5 goto out
+r4 += r5
+out: r0 = 0
+exit
+
+== moved beyond all memory by a known number, and used there
+refuse: not bounded
+r5 = 4294967295 ll
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+exit
+
+== moved beyond all memory, and back
+result: 7
+weaker: it is refused where it leaves
+*(u8 *)(r4 + 0) = 7
+r5 = 4294967295 ll
+r4 += r5
+r5 = -4294967295 ll
+r4 += r5
+r0 = *(u8 *)(r4 + 0)
+exit
+
+== moved beyond all memory by a constant
+refuse: further than any memory reaches
+r4 += 536870912
+r0 = 0
+exit
+
 == number as an address
 refuse: not the address of memory
 r0 = *(u64 *)(r3 + 0)
