@@ -481,6 +481,24 @@ is_shape(const struct shape *shape)
 	return shape->kind == VALUE_STR ? shape->size > 0 && shape->size <= VALUE_STR_MAX : shape->size == 8 || shape->size == 4;
 }
 
+/* As it stands in tables and globals: in whole words, which are read and written as such. */
+static bool
+is_cell(const struct shape *shape)
+{
+	return is_shape(shape) && shape->size % 8 == 0;
+}
+
+/* A part of a key is never nil; an array's key is an index. */
+static bool
+is_key_part(const struct table *table, const struct shape *shape)
+{
+	if (shape->nullable)
+		return false;
+	if (table_kind_is_array(table->kind))
+		return shape->size == 4 && (shape->kind == VALUE_INT || shape->kind == VALUE_EVENT);
+	return is_cell(shape);
+}
+
 /* Cells are as large as their layout says, and the layout has a size. */
 static bool
 is_stat(const struct table *table)
@@ -490,7 +508,7 @@ is_stat(const struct table *table)
 	if (stat_keeps(stat, STAT_LINEAR) &&
 	    (stat->step <= 0 || stat->hi <= stat->lo || ((uint64_t)stat->hi - (uint64_t)stat->lo - 1) / (uint64_t)stat->step >= STAT_BUCKETS_MAX))
 		return false;
-	return stat_size(stat) == table->value_size && table->value.size == table->value_size;
+	return stat_size(stat) == table->value_size && table->value.size == table->value_size && !table->value.nullable;
 }
 
 static bool
@@ -499,7 +517,7 @@ check_table(const struct table *table)
 	uint32_t size = 0;
 
 	for (uint32_t i = 0; i < table->n_key_parts; i++) {
-		if (!is_shape(&table->key[i]))
+		if (!is_key_part(table, &table->key[i]))
 			return false;
 		size += table->key[i].size;
 	}
@@ -507,7 +525,7 @@ check_table(const struct table *table)
 		return table->value.kind != VALUE_STAT || is_stat(table);
 	if (table->value.kind == VALUE_STAT)
 		return size == table->key_size && is_stat(table);
-	return size == table->key_size && is_shape(&table->value) && shape_size(&table->value) == table->value_size;
+	return size == table->key_size && is_cell(&table->value) && shape_size(&table->value) == table->value_size;
 }
 
 #define WALK_MAX (1u << 27) /* relocations that are looked at, of all programs together: about a second */
@@ -609,7 +627,7 @@ check_globals(const struct object *object)
 		if (!is_global(object, object->counters[i]->off, 8))
 			return false;
 	for (uint32_t i = 0; i < object->n_globals; i++)
-		if (!is_shape(&object->globals[i]->shape) ||
+		if (!is_cell(&object->globals[i]->shape) ||
 		    !is_global(object, object->globals[i]->off, shape_size(&object->globals[i]->shape)))
 			return false;
 	return (object->exit_flag_off == UINT32_MAX || is_global(object, object->exit_flag_off, 8)) &&
