@@ -4,13 +4,15 @@
  *
  * A statistic keeps what the script reads of it, no more. Only the control half reads: by count(s), avg(t[k]), print_hist(t) and the
  * like, where the argument's text names the statistic or a variable that a walk, `for (k, s in pairs(t))`, or `var s = t[k]` gave it. One
- * that is handed on in another way keeps whatever is read anywhere of what is not known by name.
+ * that is handed on in another way keeps whatever is read anywhere of what is not known by name. One that is read nowhere is there for others: who hosts
+ * the script, or looks at its pinned tables.
  *
  * Needs: the types of the probe half. Leaves: `stat` in all types of kind STAT.
  */
 #include "lang/infer_int.h"
 
 #define KEEP(part) (1u << STAT_##part)
+#define KEEP_NUMBERS (KEEP(COUNT) | KEEP(SUM) | KEEP(MIN) | KEEP(MAX)) /* what costs a word each */
 
 /* ---- s <<< value ---- */
 
@@ -121,7 +123,7 @@ parts_read_by(const struct builtin *builtin)
 		return KEEP(LOG2);
 	case BUILTIN_PRINT:
 	case BUILTIN_STRINGOF:
-		return KEEP(COUNT) | KEEP(SUM) | KEEP(MIN) | KEEP(MAX);
+		return KEEP_NUMBERS;
 	default: /* the others read nothing of a statistic */
 		return 0;
 	}
@@ -322,13 +324,12 @@ static void
 settle_layout(struct reading *reading, struct type *type)
 {
 	if (type->stat_escapes) {
-		type->stat.keep |= reading->unknown.keep & ~KEEP(LINEAR);
-		type->stat.keep |= KEEP(COUNT) | KEEP(SUM) | KEEP(MIN) | KEEP(MAX);
+		type->stat.keep |= (reading->unknown.keep & ~KEEP(LINEAR)) | KEEP_NUMBERS;
 		if (stat_keeps(&reading->unknown, STAT_LINEAR))
 			keep_linear(reading->infer, &type->stat, &reading->unknown, type->span);
 	}
 	if (!type->stat.keep)
-		type->stat.keep = KEEP(COUNT);
+		type->stat.keep = KEEP_NUMBERS;
 }
 
 void
