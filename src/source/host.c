@@ -204,9 +204,10 @@ make_lanes(struct host *host)
 	uint32_t n = host->engine.source.n_cpus;
 	size_t record = round_up(host->record_size, CACHE_LINE), scratch = round_up(host->scratch_size, CACHE_LINE);
 
-	host->lanes = aligned_alloc(CACHE_LINE, n * sizeof(*host->lanes));
 	host->memory = mem_alloc(n * (record + scratch) + CACHE_LINE); /* not 0 */
-	if (!host->lanes || !host->memory)
+	if (host->memory)
+		host->lanes = aligned_alloc(CACHE_LINE, n * sizeof(*host->lanes));
+	if (!host->lanes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
 		host->lanes[i] = (struct lane){ .number = i, .record = host->memory + i * (record + scratch) };
