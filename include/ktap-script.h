@@ -29,7 +29,7 @@
  * stay yours. Commands are not started. A script can read any text in your memory (user_string); it writes to none but its own.
  *
  * Threads. An engine is set up by one thread. Then scripts are independent of each other. One script is opened, polled and closed by one thread
- * at a time, while any number of threads fire events to it: from when ktap_script_open has returned until ktap_script_close is
+ * at a time, while any number of threads fire events to it, and look at its variables (ktap_script_walk): from when ktap_script_open has returned until ktap_script_close is
  * called. Handlers run in the thread that fires, at the same time as in others, and what they count is exact: n += 1, t[key] += 1, s <<< x. They
  * wait for each other only for the moment in which an entry of a table is made. Do not fire from handlers of signals.
  *
@@ -133,6 +133,78 @@ ktap_script_fire(struct ktap_script *script, const struct ktap_event *event, con
  */
 int
 ktap_script_poll(struct ktap_script *script, int timeout_ms);
+
+/* ---- what scripts hold ------------------------------------------------------------------------------------------------------------------ */
+
+enum ktap_value_kind {
+	KTAP_VALUE_NIL,
+	KTAP_VALUE_INT,
+	KTAP_VALUE_BOOL,
+	KTAP_VALUE_TEXT,  /* a string, or the name of an event */
+	KTAP_VALUE_STAT,  /* what <<< adds samples to */
+};
+
+/* A statistic, as it was when it was read. */
+struct ktap_stat;
+
+/* All that it points to is good until the function returns that was given it. */
+struct ktap_value {
+	enum ktap_value_kind kind;
+	int64_t number;               /* INT; BOOL: 0 or 1 */
+	const char *text;             /* TEXT: `len` bytes, a NUL behind them; NULL else */
+	size_t len;
+	const struct ktap_stat *stat; /* STAT; NULL else */
+};
+
+/*
+ * Takes an entry of a table: the parts of its key (of t[1, "a"] two, and also of t[1]["a"], a table in a table) and its value. Of a variable that is no
+ * table: no parts. 0: goes on; else the walk ends. It must return, may fire events and walk, and not close the script.
+ */
+typedef int ktap_entry_fn(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value);
+
+/*
+ * Gives fn the entries of a script's table whose keys begin with the n_parts parts in `key`: with 0 all, with all parts that one, which is looked up
+ * without a walk. A key's parts have the kinds of the table's; in a TEXT text and len count. Or gives it the value of a variable: n_parts is 0.
+ * Those of the main chunk that its handlers use can be asked for; the others are the script's own. Of several of one name the first is meant.
+ *
+ * From when ktap_script_open has returned until ktap_script_close is called any thread may do so, whoever fires or polls; also when the script is over. An
+ * entry that is there from the beginning of the walk to its end is met once; one that comes or goes meanwhile once or not. They come in the order in
+ * which they were made. A value of a table is what it was at one moment, but for sums and statistics, to which others may add while they are
+ * read: each number in them is one that it had, but they may differ by a sample. So is a text in a variable, which may be part old, part new.
+ *
+ * How many entries fn was given; -ENOENT: there is no such variable; -EINVAL: the key does not fit the table; -ENOMEM.
+ */
+int
+ktap_script_walk(struct ktap_script *script, const char *name, const struct ktap_value *key, size_t n_parts, ktap_entry_fn *fn, void *arg);
+
+/* The name of the n-th variable that can be walked, from 0, in the order of the script's text; NULL: there are no more. It is the script's. */
+const char *
+ktap_script_variable(const struct ktap_script *script, size_t n);
+
+enum ktap_reader { KTAP_COUNT, KTAP_SUM, KTAP_AVG, KTAP_MIN, KTAP_MAX, KTAP_STDDEV };
+
+/*
+ * What count(), sum(), ... of the language say. 0 and *number; -ENODATA: there are no samples; -ENOTSUP: the script does not keep it. It keeps what it
+ * reads itself, by such calls; of a statistic that it reads nowhere count, sum, least and largest, so all but KTAP_STDDEV.
+ */
+int
+ktap_stat_read(const struct ktap_stat *stat, enum ktap_reader what, int64_t *number);
+
+enum ktap_histogram {
+	KTAP_LOG2,   /* by powers of two: print_hist(s) */
+	KTAP_LINEAR, /* print_hist(s, hist_linear(lo, hi, step)); the first and last bucket are for what is outside */
+};
+
+struct ktap_bucket {
+	int64_t first, last; /* the samples that it counts */
+	uint64_t count;
+};
+
+/* The n-th bucket, from 0, the lowest. 0; -ENOENT: there are no more; -ENOTSUP: the script does not keep this histogram, since it prints none. */
+int
+ktap_stat_bucket(const struct ktap_stat *stat, enum ktap_histogram histogram, size_t n, struct ktap_bucket *bucket);
+
+/* ---- waiting and the end -------------------------------------------------------------------------------------------------------------------- */
 
 /* A descriptor that can be read (poll, epoll) when ktap_script_poll has something to do; it is the script's. Or -errno. */
 int

@@ -61,6 +61,10 @@ struct value {
 	uint32_t len;
 };
 
+/* "a number", "a string" */
+const char *
+value_kind_name(enum value_kind kind);
+
 /* What turning values into text needs to look up. */
 struct value_names {
 	const struct object *object;  /* events by index */

@@ -22,6 +22,24 @@ load64(const void *bytes)
 	return number;
 }
 
+const char *
+value_kind_name(enum value_kind kind)
+{
+	switch (kind) {
+	case VALUE_INT: return "a number";
+	case VALUE_BOOL: return "a boolean";
+	case VALUE_STR: return "a string";
+	case VALUE_EVENT: return "an event's name";
+	case VALUE_STACK:
+	case VALUE_USTACK: return "a stack";
+	case VALUE_KSYM: return "a kernel address";
+	case VALUE_STAT: return "a statistic";
+	case VALUE_NONE:
+	case VALUE_ARGSTR: break;
+	}
+	return "nothing";
+}
+
 struct value
 value_load(const struct shape *shape, const void *bytes)
 {

@@ -267,6 +267,7 @@ ktap_script_open(struct ktap *engine, const char *name, const void *text, size_t
 		script_free(script);
 		return err;
 	}
+	script_list_variables(script);
 	fflush(script->messages);
 	script->is_open = true;
 	if (script->said.len)

@@ -9,6 +9,14 @@
 #include "ktap-script.h"
 #include "session/session.h"
 
+/* A variable that the script's handlers use: a table, or one in the memory of globals. */
+struct script_variable {
+	const struct global *global; /* NULL: table number `table` */
+	uint32_t table;
+	const char *name;
+	uint32_t off;                /* in the script's text */
+};
+
 struct ktap_script {
 	struct ktap *engine;
 	struct arena *arena;
@@ -23,11 +31,17 @@ struct ktap_script {
 	struct text said;
 	bool is_open;
 	bool is_over;
+	struct script_variable *variables; /* in the order of the text */
+	uint32_t n_variables;
 	int epoll_fd;            /* -1 until it is asked for */
 };
 
 /* The described events of an engine, in `arena`. */
 struct events *
 script_events(const struct ktap *engine, struct arena *arena);
+
+/* Finds the variables of a script with a source. */
+void
+script_list_variables(struct ktap_script *script);
 
 #endif

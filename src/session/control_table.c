@@ -36,7 +36,7 @@ store_index(lua_State *L, const struct table *table, int index, char *key, const
 	uint32_t at;
 
 	if (!control_to_number(L, index, table->key[0].kind, &number))
-		luaL_error(L, "%s is %s in the probes, not a %s", what, control_kind_name(table->key[0].kind),
+		luaL_error(L, "%s is %s in the probes, not a %s", what, value_kind_name(table->key[0].kind),
 			   luaL_typename(L, index));
 	if (number < 0 || number >= table->max_entries)
 		return false;
@@ -346,7 +346,7 @@ shared_sample(lua_State *L, const struct shared *shared, int first, int n, int v
 	if (holds_tables(L, shared))
 		luaL_error(L, "the elements of '%s' are tables in the probes, not statistics", table->name);
 	if (table->value.kind != VALUE_STAT)
-		luaL_error(L, "the elements of '%s' are %s in the probes, not a statistic", table->name, control_kind_name(table->value.kind));
+		luaL_error(L, "the elements of '%s' are %s in the probes, not a statistic", table->name, value_kind_name(table->value.kind));
 	store_own_key(L, shared, first, n);
 	sample(L, shared->table, control_operand(L, value));
 }
@@ -683,7 +683,7 @@ globals_newindex(lua_State *L)
 	case STORED_NIL:
 		if (!global->shape.nullable)
 			luaL_error(L, "%s is %s in the probes and cannot become nil", what,
-				   control_kind_name(global->shape.kind));
+				   value_kind_name(global->shape.kind));
 		break;
 	case STORED_TOO_LONG:
 		luaL_error(L, "the text for %s is too long, it can have %d bytes", what,
@@ -703,7 +703,7 @@ shared_add_global(lua_State *L, int64_t number, int64_t delta)
 	uint64_t *words = words_of(global, memory);
 
 	if (global->shape.kind != VALUE_INT)
-		luaL_error(L, "'+=' on '%s', which is %s", global->name, control_kind_name(global->shape.kind));
+		luaL_error(L, "'+=' on '%s', which is %s", global->name, value_kind_name(global->shape.kind));
 	if (global->shape.nullable && __atomic_load_n(words, __ATOMIC_ACQUIRE) == 0)
 		luaL_error(L, "'+=' on '%s', which is nil", global->name);
 	__atomic_fetch_add(&words[global->shape.nullable], (uint64_t)delta, __ATOMIC_RELAXED);

@@ -40,24 +40,6 @@ control_push_value(lua_State *L, const struct value *value)
 
 /* ---- Lua -> values ------------------------------------------------------ */
 
-const char *
-control_kind_name(enum value_kind kind)
-{
-	switch (kind) {
-	case VALUE_INT: return "a number";
-	case VALUE_BOOL: return "a boolean";
-	case VALUE_STR: return "a string";
-	case VALUE_EVENT: return "an event's name";
-	case VALUE_STACK:
-	case VALUE_USTACK: return "a stack";
-	case VALUE_KSYM: return "a kernel address";
-	case VALUE_STAT: return "a statistic";
-	case VALUE_NONE:
-	case VALUE_ARGSTR: break;
-	}
-	return "nothing";
-}
-
 /*
  * Pushes the table that maps names of the object's events to their numbers. [0] holds how many events it
  * knows.
@@ -143,7 +125,7 @@ control_store_value(lua_State *L, int index, const struct shape *shape, char *by
 		value.s = lua_tolstring(L, index, &len);
 		value.len = len < shape->size ? (uint32_t)len : shape->size;
 	} else if (!control_to_number(L, index, shape->kind, &value.number)) {
-		luaL_error(L, "%s is %s in the probes, not a %s", what, control_kind_name(shape->kind),
+		luaL_error(L, "%s is %s in the probes, not a %s", what, value_kind_name(shape->kind),
 			   luaL_typename(L, index));
 	}
 	return value_store(shape, &value, bytes) ? STORED : STORED_TOO_LONG;

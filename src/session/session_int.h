@@ -224,10 +224,6 @@ control_value(struct lua_State *L, int index, struct value *value);
 void
 control_push_value(struct lua_State *L, const struct value *value);
 
-/* "a number", "a string" */
-const char *
-control_kind_name(enum value_kind kind);
-
 /* The number that a cell of this kind holds for the Lua value; false: the value is of another type. */
 bool
 control_to_number(struct lua_State *L, int index, enum value_kind kind, int64_t *number);

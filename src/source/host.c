@@ -341,6 +341,12 @@ source_host_limit(struct source *source, uint32_t budget, enum vm_constants cons
 	vm_set_constants(of(source)->engine.vm, constants);
 }
 
+int
+source_host_each(struct source *source, uint32_t table, int (*fn)(void *arg, const void *key), void *arg)
+{
+	return vm_table_each(of(source)->engine.vm, table, fn, arg);
+}
+
 /* ---- what no host can answer -------------------------------------------------------------------------------------- */
 
 static const struct {

@@ -30,6 +30,10 @@ source_host_fire(struct source *source, uint32_t number, const void *context, co
 bool
 source_host_has(struct source *source, uint32_t number);
 
+/* Gives fn the keys of a table (vm_table_each), at any time between open and close, in any thread. lookup and globals can be asked so, too. */
+int
+source_host_each(struct source *source, uint32_t table, int (*fn)(void *arg, const void *key), void *arg);
+
 /* Reports what a script asks and no host can answer: stacks, timers on every CPU, what the kernel alone knows. */
 void
 source_host_check(const struct object *object, struct diags *diags);

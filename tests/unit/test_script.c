@@ -384,6 +384,374 @@ test_control(void **state)
 	close_script(f, 0, "hello\n", "");
 }
 
+/* ---- what scripts hold ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Writes a value as the tests expect it: "nil", 5, true, "text", of a statistic count, sum, avg, min and max. */
+static void
+write_value(FILE *out, const struct ktap_value *value)
+{
+	int64_t number;
+
+	switch (value->kind) {
+	case KTAP_VALUE_NIL: fputs("nil", out); break;
+	case KTAP_VALUE_INT: fprintf(out, "%lld", (long long)value->number); break;
+	case KTAP_VALUE_BOOL: fputs(value->number ? "true" : "false", out); break;
+	case KTAP_VALUE_TEXT:
+		assert_int_equal(strlen(value->text), value->len);
+		fprintf(out, "\"%s\"", value->text);
+		break;
+	case KTAP_VALUE_STAT:
+		for (int what = KTAP_COUNT; what <= KTAP_MAX; what++)
+			if (ktap_stat_read(value->stat, what, &number) == 0)
+				fprintf(out, "%s%lld", what ? " " : "<", (long long)number);
+			else
+				fputs(" -", out);
+		fputc('>', out);
+	}
+}
+
+static int
+write_entry(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value)
+{
+	for (size_t i = 0; i < n_parts; i++) {
+		write_value(arg, &key[i]);
+		fputs(i + 1 < n_parts ? "," : "=", arg);
+	}
+	write_value(arg, value);
+	fputc('\n', arg);
+	return 0;
+}
+
+static void
+check_walk_from(struct fixture *f, const char *name, const struct ktap_value *key, size_t n_parts, int n, const char *expected)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(ktap_script_walk(f->script, name, key, n_parts, write_entry, out), n);
+	fclose(out);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void
+check_walk(struct fixture *f, const char *name, int n, const char *expected)
+{
+	check_walk_from(f, name, NULL, 0, n, expected);
+}
+
+static const char holding[] =
+	"var own = 7\n"
+	"var n, last, on, gone, pairs_of, t, u, ev, events = 0, \"\", false, 1, {}, {}, {}, {}, {}\n"
+	"var stat\n"
+	"var sizes = {}\n"
+	"trace server:* { n += 1 ev[probename] += 1 events[probename] = pid }\n"
+	"trace server:request {\n"
+	"	last = args.key on = args.size > 5 gone = nil\n"
+	"	pairs_of[args.key, args.size] += 1 t[args.id] = args.verb u[args.verb][args.size] = args.delta\n"
+	"	stat <<< args.size sizes[args.verb] <<< args.delta\n"
+	"}\n"
+	"tick-3600s { own += 1 }\n";
+
+static void
+fire_three(struct fixture *f)
+{
+	static const struct { const char *verb, *key; uint32_t size; int16_t delta; uint64_t id; } rows[] = {
+		{ "GET", "b", 4, -3, 1 }, { "SET", "a", 10, 100, 1ull << 63 }, { "GET", "b", 4, 8, 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct request request = make_request(rows[i].verb, rows[i].key, rows[i].size);
+
+		request.delta = rows[i].delta;
+		request.id = rows[i].id;
+		assert_int_equal(ktap_script_fire(f->script, f->request, &request), 2);
+	}
+}
+
+/* All kinds of variables, keys and values, in the order in which they were made; what was never made is not there. */
+static void
+check_holding(struct fixture *f)
+{
+	static const char *const names[] = { "n", "last", "on", "gone", "pairs_of", "t", "u", "ev", "events", "stat", "sizes" };
+	char expected[64];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_string_equal(ktap_script_variable(f->script, i), names[i]);
+	assert_null(ktap_script_variable(f->script, sizeof(names) / sizeof(names[0])));
+	check_walk(f, "n", 1, "0\n");
+	check_walk(f, "gone", 1, "1\n");
+	check_walk(f, "t", 0, "");
+	check_walk(f, "ev", 0, "");
+	check_walk(f, "stat", 1, "<0 0 - - ->\n");
+	fire_three(f);
+	check_walk(f, "n", 1, "3\n");
+	check_walk(f, "last", 1, "\"b\"\n");
+	check_walk(f, "on", 1, "false\n");
+	check_walk(f, "gone", 1, "nil\n");
+	check_walk(f, "pairs_of", 2, "\"b\",4=2\n\"a\",10=1\n");
+	check_walk(f, "t", 3, "1=\"GET\"\n-9223372036854775808=\"SET\"\n2=\"GET\"\n");
+	check_walk(f, "u", 2, "\"GET\",4=8\n\"SET\",10=100\n");
+	check_walk(f, "ev", 1, "\"request\"=3\n");
+	snprintf(expected, sizeof(expected), "\"request\"=%d\n", (int)getpid());
+	check_walk(f, "events", 1, expected);
+	check_walk(f, "stat", 1, "<3 18 6 4 10>\n");
+	check_walk(f, "sizes", 2, "\"GET\"=<2 5 2 -3 8>\n\"SET\"=<1 100 100 100 100>\n");
+}
+
+static struct ktap_value
+number(int64_t n)
+{
+	return (struct ktap_value){ .kind = KTAP_VALUE_INT, .number = n };
+}
+
+static struct ktap_value
+text(const char *s)
+{
+	return (struct ktap_value){ .kind = KTAP_VALUE_TEXT, .text = s, .len = strlen(s) };
+}
+
+/* By whole keys, by their first parts, and by what no key can be. */
+static void
+check_keys(struct fixture *f)
+{
+	char longest[300];
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	check_walk_from(f, "pairs_of", (struct ktap_value[]){ text("b") }, 1, 1, "\"b\",4=2\n");
+	check_walk_from(f, "pairs_of", (struct ktap_value[]){ text("b"), number(4) }, 2, 1, "\"b\",4=2\n");
+	check_walk_from(f, "pairs_of", (struct ktap_value[]){ text("b"), number(5) }, 2, 0, "");
+	check_walk_from(f, "pairs_of", (struct ktap_value[]){ text("bb") }, 1, 0, "");
+	check_walk_from(f, "pairs_of", (struct ktap_value[]){ text(longest) }, 1, 0, "");
+	check_walk_from(f, "t", (struct ktap_value[]){ number(2) }, 1, 1, "2=\"GET\"\n");
+	check_walk_from(f, "u", (struct ktap_value[]){ text("SET") }, 1, 1, "\"SET\",10=100\n");
+	check_walk_from(f, "ev", (struct ktap_value[]){ text("request") }, 1, 1, "\"request\"=3\n");
+	check_walk_from(f, "ev", (struct ktap_value[]){ text("done") }, 1, 0, "");
+	check_walk_from(f, "ev", (struct ktap_value[]){ text("never") }, 1, 0, "");
+	check_walk_from(f, "sizes", (struct ktap_value[]){ text("SET") }, 1, 1, "\"SET\"=<1 100 100 100 100>\n");
+}
+
+static void
+check_refused(struct fixture *f, const char *name, const struct ktap_value *key, size_t n_parts, int err, const char *message)
+{
+	assert_int_equal(ktap_script_walk(f->script, name, key, n_parts, write_entry, NULL), err);
+	assert_string_equal(ktap_error(), message);
+}
+
+static void
+test_variables(void **state)
+{
+	const struct ktap_value parts[3] = { number(1), number(2), number(3) };
+	struct fixture *f = *state;
+
+	for (int exec = KTAP_EXEC_AUTO; exec <= KTAP_EXEC_JIT; exec++) {
+		open_script(f, holding, &(struct ktap_script_options){ .exec = exec });
+		check_holding(f);
+		check_keys(f);
+		check_refused(f, "own", NULL, 0, -ENOENT, "script 't.kp' has no variable 'own' that its handlers use");
+		check_refused(f, ".globals", NULL, 0, -ENOENT, "script 't.kp' has no variable '.globals' that its handlers use");
+		check_refused(f, "n", parts, 1, -EINVAL, "variable 'n' of script 't.kp' is no table: it has no keys");
+		check_refused(f, "pairs_of", parts, 1, -EINVAL, "table 'pairs_of' of script 't.kp': part 1 of its keys is a string, not a number");
+		check_refused(f, "t", (struct ktap_value[]){ text("1") }, 1, -EINVAL, "table 't' of script 't.kp': part 1 of its keys is a number, not a string");
+		check_refused(f, "t", &(struct ktap_value){ 0 }, 1, -EINVAL, "table 't' of script 't.kp': part 1 of its keys is a number, not nothing");
+		check_refused(f, "pairs_of", parts, 3, -EINVAL, "table 'pairs_of' of script 't.kp': its keys have 2 parts, not 3");
+		check_refused(f, "stat", parts, 1, -EINVAL, "table 'stat' of script 't.kp': its keys have 0 parts, not 1");
+		close_script(f, 0, "", "");
+	}
+	open_script(f, "var t = {} t[1] = 2", NULL); /* has no handlers */
+	assert_null(ktap_script_variable(f->script, 0));
+	check_refused(f, "t", NULL, 0, -ENOENT, "script 't.kp' has no variable 't' that its handlers use");
+	close_script(f, 0, "", "");
+}
+
+struct hist {
+	struct ktap_bucket buckets[2][100];
+	int n[2], err[2], stddev_err;
+	int64_t stddev;
+};
+
+static int
+read_hist(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value)
+{
+	struct hist *hist = arg;
+
+	assert_int_equal(n_parts, 0);
+	for (int which = KTAP_LOG2; which <= KTAP_LINEAR; which++)
+		while ((hist->err[which] = ktap_stat_bucket(value->stat, which, hist->n[which], &hist->buckets[which][hist->n[which]])) == 0)
+			hist->n[which]++;
+	hist->stddev_err = ktap_stat_read(value->stat, KTAP_STDDEV, &hist->stddev);
+	return 0;
+}
+
+static void
+check_bucket(const struct ktap_bucket *bucket, int64_t first, int64_t last, uint64_t count)
+{
+	assert_int_equal(bucket->first, first);
+	assert_int_equal(bucket->last, last);
+	assert_int_equal(bucket->count, count);
+}
+
+/* Histograms and deviations that the script reads, and that it does not. 4, 10 and 4: the variance is 24 / 3. */
+static void
+test_histograms(void **state)
+{
+	struct fixture *f = *state;
+	struct hist hist = { 0 };
+
+	open_script(f, "var s, plain\ntrace server:request { s <<< args.size plain <<< args.size }\n"
+		       "trace_end { print_hist(s) print_hist(s, hist_linear(5, 11, 5)) print(stddev(s)) }", NULL);
+	for (int i = 0; i < 3; i++)
+		fire(f, "GET", "a", i == 1 ? 10 : 4);
+	assert_int_equal(ktap_script_walk(f->script, "s", NULL, 0, read_hist, &hist), 1);
+	assert_int_equal(hist.stddev_err, 0);
+	assert_int_equal(hist.stddev, 2);
+	assert_int_equal(hist.err[KTAP_LOG2], -ENOENT);
+	assert_int_equal(hist.n[KTAP_LOG2], 65);
+	check_bucket(&hist.buckets[KTAP_LOG2][0], INT64_MIN, -1, 0);
+	check_bucket(&hist.buckets[KTAP_LOG2][4], 4, 7, 2);
+	check_bucket(&hist.buckets[KTAP_LOG2][5], 8, 15, 1);
+	assert_int_equal(hist.n[KTAP_LINEAR], 4);
+	check_bucket(&hist.buckets[KTAP_LINEAR][0], INT64_MIN, 4, 2);
+	check_bucket(&hist.buckets[KTAP_LINEAR][1], 5, 9, 0);
+	check_bucket(&hist.buckets[KTAP_LINEAR][2], 10, 10, 1);
+	check_bucket(&hist.buckets[KTAP_LINEAR][3], 11, INT64_MAX, 0);
+	memset(&hist, 0, sizeof(hist));
+	assert_int_equal(ktap_script_walk(f->script, "plain", NULL, 0, read_hist, &hist), 1);
+	assert_int_equal(hist.stddev_err, -ENOTSUP);
+	assert_int_equal(hist.err[KTAP_LOG2], -ENOTSUP);
+	assert_int_equal(hist.err[KTAP_LINEAR], -ENOTSUP);
+	assert_int_equal(ktap_script_close(f->script), 0);
+	f->script = NULL;
+}
+
+/* A walk ends when it is told to, and may fire and walk; entries that come meanwhile do not keep it going. */
+struct nested_walk {
+	struct fixture *f;
+	int n, n_inner, end;
+};
+
+static int
+count_inner(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value)
+{
+	((struct nested_walk *)arg)->n_inner++;
+	return 0;
+}
+
+static int
+fire_and_walk(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value)
+{
+	struct nested_walk *walk = arg;
+
+	fire(walk->f, "GET", "new", (uint32_t)(1000 + walk->n)); /* makes an entry */
+	assert_true(ktap_script_walk(walk->f->script, "t", NULL, 0, count_inner, walk) > 0);
+	return ++walk->n == walk->end;
+}
+
+static void
+test_nested_walks(void **state)
+{
+	struct fixture *f = *state;
+	struct nested_walk walk = { .f = f, .end = 3 };
+
+	open_script(f, "var t = table.new(0, 20)\ntrace server:request { t[args.size] = true }", NULL);
+	for (uint32_t i = 0; i < 5; i++)
+		fire(f, "GET", "a", i);
+	assert_int_equal(ktap_script_walk(f->script, "t", NULL, 0, fire_and_walk, &walk), 3);
+	assert_int_equal(walk.n_inner, 6 + 7 + 8);
+	walk = (struct nested_walk){ .f = f };
+	assert_true(ktap_script_walk(f->script, "t", NULL, 0, fire_and_walk, &walk) <= 20);
+	assert_int_equal(ktap_script_close(f->script), 1); /* the table was full: a mistake of the script's */
+	f->script = NULL;
+}
+
+/*
+ * Threads fire, a tick deletes and makes entries, others walk: what is there all the time is met once by each walk, and sums only grow. Entry 0 to 99 are there
+ * all the time, those from 1000 on come and go.
+ */
+#define WALKS 300
+
+struct walker {
+	struct fixture *f;
+	unsigned met[100], n_wrong;
+	int64_t sum;
+};
+
+static int
+meet(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value)
+{
+	struct walker *walker = arg;
+
+	if (key->number < 100)
+		walker->met[key->number]++;
+	return 0;
+}
+
+static int
+grow(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value)
+{
+	struct walker *walker = arg;
+
+	walker->n_wrong += value->number < walker->sum;
+	walker->sum = value->number;
+	return 0;
+}
+
+static void *
+walk_often(void *arg)
+{
+	struct walker *walker = arg;
+
+	for (int i = 0; i < WALKS; i++) {
+		memset(walker->met, 0, sizeof(walker->met));
+		ktap_script_walk(walker->f->script, "t", NULL, 0, meet, walker);
+		for (int k = 0; k < 100; k++)
+			walker->n_wrong += walker->met[k] != 1;
+		ktap_script_walk(walker->f->script, "sum", (struct ktap_value[]){ text("GET") }, 1, grow, walker);
+	}
+	return NULL;
+}
+
+static void *
+fire_churn(void *arg)
+{
+	struct fixture *f = arg;
+
+	for (uint32_t i = 0; i < ROUNDS; i++)
+		fire(f, i % 2 ? "DEL" : "GET", "k", 1000 + i / 2 % 50);
+	return NULL;
+}
+
+static void
+test_walks_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct walker walkers[2] = { { .f = f }, { .f = f } };
+	pthread_t walking[2], firing[2], polling;
+
+	open_script(f, "var t, sum = {}, {}\n"
+		       "trace server:request { if (args.verb == \"DEL\") { t[args.size] = nil } else { t[args.size] = 1 } sum[\"GET\"] += 1 }\n"
+		       "tick-1ms { t[5000] = 1 t[5000] = nil for (k, v in pairs(t)) { } }\n"
+		       "trace server:done { exit() }", NULL);
+	for (uint32_t i = 0; i < 100; i++)
+		fire(f, "GET", "k", i);
+	pthread_create(&polling, NULL, poll_script, f);
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&firing[i], NULL, fire_churn, f);
+		pthread_create(&walking[i], NULL, walk_often, &walkers[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(walking[i], NULL);
+		pthread_join(firing[i], NULL);
+		assert_int_equal(walkers[i].n_wrong, 0);
+	}
+	ktap_script_fire(f->script, f->done, &(int64_t){ 0 });
+	pthread_join(polling, NULL);
+	check_walk_from(f, "sum", (struct ktap_value[]){ text("GET") }, 1, 1, "\"GET\"=10100\n"); /* also when it is over */
+	close_script(f, 0, "", "");
+}
+
 /* ---- what goes wrong ------------------------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -513,6 +881,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_fields_refused), T(test_fields),          T(test_who),      T(test_threads),       T(test_prints), T(test_exit_while_threads_fire),
 		T(test_control),        T(test_scripts_refused), T(test_mistakes), T(test_bad_addresses), T(test_two),
+		T(test_variables),      T(test_histograms),      T(test_nested_walks), T(test_walks_meanwhile),
 	};
 #undef T
 

@@ -5,6 +5,7 @@
  *
  *     SET KEY VALUE      GET KEY                  what it is for
  *     TRACE SCRIPT       RUN FILE      STOP       a script, from now on; one from a file, as text or compiled; none
+ *     TABLE NAME [KEY]                            what is in a table or variable of the script, up to a line with a dot
  *     LOAD FILE.o        UNLOAD                   programs of a C compiler, from now on; none
  *     SHOW TABLE KEY     VAR NAME                 a number in a table or variable of theirs
  *     EVENTS FILE                                 writes what `ktap compile --events FILE` wants to know
@@ -190,6 +191,52 @@ trace(const char *text, const char *path, FILE *out)
 }
 
 static void
+write_value(FILE *out, const struct ktap_value *value)
+{
+	int64_t count = 0, sum = 0;
+
+	switch (value->kind) {
+	case KTAP_VALUE_NIL: fputs("nil", out); break;
+	case KTAP_VALUE_INT: fprintf(out, "%lld", (long long)value->number); break;
+	case KTAP_VALUE_BOOL: fputs(value->number ? "true" : "false", out); break;
+	case KTAP_VALUE_TEXT: fwrite(value->text, 1, value->len, out); break;
+	case KTAP_VALUE_STAT:
+		ktap_stat_read(value->stat, KTAP_COUNT, &count);
+		ktap_stat_read(value->stat, KTAP_SUM, &sum);
+		fprintf(out, "count %lld sum %lld", (long long)count, (long long)sum);
+		break;
+	}
+}
+
+/* ktap_entry_fn: "GET a = 5" */
+static int
+write_entry(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value)
+{
+	for (size_t i = 0; i < n_parts; i++) {
+		write_value(arg, &key[i]);
+		fputs(i + 1 < n_parts ? " " : " = ", arg);
+	}
+	write_value(arg, value);
+	fputc('\n', arg);
+	return 0;
+}
+
+/* All of a variable, or the entries whose keys begin with this text. */
+static void
+show_held(const char *name, const char *key, FILE *out)
+{
+	const struct ktap_value first = { .kind = KTAP_VALUE_TEXT, .text = key, .len = strlen(key) };
+
+	pthread_rwlock_rdlock(&object_lock);
+	if (!script)
+		fputs("ERROR there is no script\n", out);
+	else if (ktap_script_walk(script, name, &first, *key != '\0', write_entry, out) < 0)
+		fprintf(out, "ERROR %s\n", ktap_error());
+	pthread_rwlock_unlock(&object_lock);
+	fputs(".\n", out);
+}
+
+static void
 write_events(const char *path, FILE *out)
 {
 	if (ktap_events_write(engine, path) < 0)
@@ -282,6 +329,14 @@ do_stop(struct line *line)
 }
 
 static void
+do_table(struct line *line)
+{
+	const char *name = word(line);
+
+	show_held(name, word(line), line->out);
+}
+
+static void
 do_load(struct line *line)
 {
 	load(word(line), line->out);
@@ -326,6 +381,7 @@ static const struct {
 } verbs[] = {
 	{ "GET", do_get },   { "SET", do_set },       { "TRACE", do_trace }, { "RUN", do_run }, { "STOP", do_stop },     { "LOAD", do_load },
 	{ "SHOW", do_show }, { "UNLOAD", do_unload }, { "VAR", do_var },     { "QUIT", do_quit }, { "EVENTS", do_events },
+	{ "TABLE", do_table },
 };
 
 static void
