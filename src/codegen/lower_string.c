@@ -269,6 +269,7 @@ lower_sub(struct lowering *l, struct node *node)
 	first = place_in(l, first, len);
 	last = place_in(l, last, len);
 	hold_within(l, BPF_JSGE, first, number_hidden(l, 1));
+	hold_within(l, BPF_JSLE, first, ir_alu_imm(ir, BPF_ADD, len, 1)); /* or last - first might wrap */
 	hold_within(l, BPF_JSLE, last, len);
 	n = ir_alu_imm(ir, BPF_ADD, ir_alu(ir, BPF_SUB, last, first), 1);
 	hold_within(l, BPF_JSGE, n, number_hidden(l, 0));
