@@ -155,13 +155,22 @@ is_short(const struct val *init, const struct val *limit, int64_t step)
 	       (limit->imm - init->imm) / step < LOOP_COUNTED_MAX;
 }
 
+/* Might the index go beyond what a number can be, behind the last round that the limit lets through? */
+static bool
+may_wrap(const struct val *limit, const struct val *step)
+{
+	if (!limit->is_const || !step->is_const)
+		return true;
+	return step->imm > 0 ? limit->imm > INT64_MAX - step->imm : limit->imm < INT64_MIN - step->imm;
+}
+
 static void
 lower_range_in_place(struct lowering *l, struct node *node, const struct val *init, const struct val *limit, const struct val *step)
 {
 	struct ir *ir = &l->ir;
 	struct val value;
 	struct round round;
-	int index;
+	int index, next;
 
 	if (!step->is_const || step->imm == 0 || step->imm != (int32_t)step->imm) {
 		diag_error(l->diags, node->a->next->next->next->span, "loop-step",
@@ -181,7 +190,13 @@ lower_range_in_place(struct lowering *l, struct node *node, const struct val *in
 	variable_assign(l, node->a->var, &value);
 	lower_body(l, node->b, round.done, round.next);
 	ir_bind(ir, round.next);
-	ir_update_imm(ir, BPF_ADD, index, step->imm);
+	if (may_wrap(limit, step)) {
+		next = ir_alu_imm(ir, BPF_ADD, index, step->imm);
+		ir_branch(ir, step->imm > 0 ? BPF_JSGT : BPF_JSLT, index, next, round.done);
+		ir_move(ir, index, next);
+	} else {
+		ir_update_imm(ir, BPF_ADD, index, step->imm);
+	}
 	round_end(l, &round);
 }
 
@@ -223,6 +238,7 @@ lower_range_called_back(struct lowering *l, struct node *node, const struct val 
 	struct ir *ir = &l->ir;
 	struct val value;
 	struct round round;
+	int now, next;
 
 	if (!step->is_const)
 		by = keep(l, step);
@@ -237,10 +253,13 @@ lower_range_called_back(struct lowering *l, struct node *node, const struct val 
 	variable_assign(l, node->a->var, &value);
 	lower_body(l, node->b, round.done, round.next);
 	ir_bind(ir, round.next);
-	if (step->is_const)
-		ir_store(ir, BPF_DW, index.base, index.off, ir_alu_imm(ir, BPF_ADD, load(l, index), step->imm));
-	else
-		ir_store(ir, BPF_DW, index.base, index.off, ir_alu(ir, BPF_ADD, load(l, index), load(l, by)));
+	now = load(l, index);
+	next = step->is_const ? ir_alu_imm(ir, BPF_ADD, now, step->imm) : ir_alu(ir, BPF_ADD, now, load(l, by));
+	if (!step->is_const)
+		range_test(l, now, next, load(l, by), round.done);
+	else if (may_wrap(limit, step))
+		ir_branch(ir, step->imm >= 0 ? BPF_JSGT : BPF_JSLT, now, next, round.done);
+	ir_store(ir, BPF_DW, index.base, index.off, next);
 	round_end(l, &round);
 }
 
