@@ -214,20 +214,27 @@ write_element(struct lowering *l, uint32_t index, struct mem key, const struct v
 	ir_bind(ir, done);
 }
 
+struct mem
+element_key(struct lowering *l, struct node *node)
+{
+	uint32_t index = table_of(l, node, USE_SET);
+
+	return table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
+}
+
 void
-lower_set_index(struct lowering *l, struct node *node, const struct val *val)
+lower_set_index(struct lowering *l, struct node *node, const struct mem *key, const struct val *val)
 {
 	uint32_t index = table_of(l, node, USE_SET);
 	struct val held;
-	struct mem key;
 
 	if (type_find(node->type)->kind == TYPE_TABLE) {
 		lower_empty(l, node);
 		return;
 	}
-	key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
-	write_element(l, index, key, val);
-	if (val->kind == TYPE_STR || val->kind == TYPE_ARGSTR || val->kind != val_kind(node->type))
+	write_element(l, index, key ? *key : element_key(l, node), val);
+	/* Of a key from before other assignments it is not known that it is what the text means now. */
+	if (key || val->kind == TYPE_STR || val->kind == TYPE_ARGSTR || val->kind != val_kind(node->type))
 		return;
 	held = val_hold(l, val); /* a variable may get another value meanwhile */
 	known_note(l, index, node, &held);
@@ -285,18 +292,22 @@ lower_update_index(struct lowering *l, struct node *node, enum token_kind op, st
 {
 	bool adds = op == TOKEN_PLUS || op == TOKEN_MINUS;
 	uint32_t index = table_of(l, node, adds ? USE_ADD : USE_READ | USE_SET);
-	struct val by = lower_present(l, operand), zero = val_const(TYPE_INT, 0), old, now;
-	struct mem key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
+	struct val zero = val_const(TYPE_INT, 0), by, old, now;
+	struct mem key;
 
 	if (adds) {
+		by = lower_present(l, operand);
+		key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 		if (op == TOKEN_MINUS)
 			by = lower_arithmetic(l, TOKEN_MINUS, &zero, &by);
 		now = add_element(l, index, key, &by);
 		if (l->object->tables[index]->kind == TABLE_HASH) /* others are not read by probes */
 			known_note(l, index, node, &now);
 	} else {
+		key = table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 		old = read_element(l, index, key, ir_label(&l->ir), TYPE_INT); /* an absent element is 0 here */
 		old.present = NO_VREG;
+		by = lower_present(l, operand);
 		now = lower_arithmetic(l, op, &old, &by);
 		write_element(l, index, key, &now);
 	}

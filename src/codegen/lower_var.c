@@ -149,7 +149,7 @@ static void
 assign_target(struct lowering *l, struct node *target, const struct val *val)
 {
 	if (target->kind == NODE_INDEX)
-		lower_set_index(l, target, val);
+		lower_set_index(l, target, NULL, val);
 	else if (target->var)
 		variable_assign(l, target->var, val);
 }
@@ -183,23 +183,57 @@ list_len(const struct node *list)
 	return n;
 }
 
+/* A target among several. */
+struct target {
+	struct node *node;
+	struct mem key; /* of an element */
+};
+
+/*
+ * Keys first, then values, then one assignment after the other: so `i, t[i] = i + 1, v` means the i of before. The last target is assigned
+ * first, as in Lua, where this decides between two that are the same.
+ */
+static void
+assign_many(struct lowering *l, struct node *targets, struct node *values)
+{
+	uint32_t n_targets = list_len(targets), n = list_len(values), i = 0;
+	struct target *held = arena_alloc(l->arena, n_targets * sizeof(*held));
+	struct val *vals = arena_alloc(l->arena, (n + 1) * sizeof(*vals)), nil = val_nil();
+
+	for (struct node *target = targets; target; target = target->next, i++) {
+		held[i].node = target;
+		if (target->kind == NODE_INDEX)
+			held[i].key = element_key(l, target);
+	}
+	i = 0;
+	for (struct node *value = values; value; value = value->next, i++) {
+		vals[i] = lower_exp(l, value);
+		vals[i] = val_hold(l, &vals[i]);
+	}
+	for (i = n_targets; i-- > 0;) {
+		if (held[i].node->kind == NODE_INDEX)
+			lower_set_index(l, held[i].node, &held[i].key, i < n ? &vals[i] : &nil);
+		else
+			assign_target(l, held[i].node, i < n ? &vals[i] : &nil);
+	}
+}
+
 void
 lower_assign(struct lowering *l, struct node *targets, struct node *values)
 {
-	uint32_t n = list_len(values), i = 0;
-	struct val *vals = arena_alloc(l->arena, (n + 1) * sizeof(*vals));
+	struct val val = val_nil();
 
-	for (struct node *value = values; value; value = value->next, i++) {
-		vals[i] = lower_exp(l, value);
-		if (n > 1)
-			vals[i] = val_hold(l, &vals[i]);
+	if (targets->next) {
+		assign_many(l, targets, values);
+		return;
 	}
-	i = 0;
-	for (struct node *target = targets; target; target = target->next, i++) {
-		struct val nil = val_nil();
-
-		assign_target(l, target, i < n ? &vals[i] : &nil);
-	}
+	if (values)
+		val = lower_exp(l, values);
+	if (values && values->next)
+		val = val_hold(l, &val);
+	for (struct node *more = values ? values->next : NULL; more; more = more->next)
+		lower_exp(l, more);
+	assign_target(l, targets, &val);
 }
 
 void
@@ -244,11 +278,8 @@ lower_op_assign(struct lowering *l, struct node *node)
 		add_to_global(l, node->a->var, lower_number(l, node->b), node->op == TOKEN_MINUS);
 		return;
 	}
-	by = lower_exp(l, node->b);
-	val_require(l, &by, COUNTER_NIL_VALUE);
-	old = lower_exp(l, node->a);
-	val_require(l, &old, COUNTER_NIL_VALUE);
-	old.present = NO_VREG;
+	old = lower_present(l, node->a);
+	by = lower_present(l, node->b);
 	now = lower_arithmetic(l, node->op, &old, &by);
 	variable_assign(l, node->a->var, &now);
 }

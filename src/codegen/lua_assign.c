@@ -101,7 +101,7 @@ emit_assign_many(struct chunk *chunk, const struct node *targets, const struct n
 	chunk_puts(chunk, " = ");
 	chunk_list(chunk, values);
 	chunk_puts(chunk, "; ");
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = n; i-- > 0;) /* the last target first, as Lua does it */
 		emit_assign_one(chunk, held[i], temps[i]);
 	chunk_puts(chunk, "end; ");
 	chunk->function.n_locals = n_locals;
