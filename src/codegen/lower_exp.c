@@ -208,6 +208,8 @@ lower_global(struct lowering *l, const struct variable *var)
 	if (val.kind == TYPE_STR) {
 		val.mem = mem;
 		val.str_size = global->shape.size;
+		if (var->assigned_by_call)
+			val = val_hold(l, &val);
 	} else {
 		val.reg = ir_load(&l->ir, BPF_DW, mem.base, mem.off);
 	}

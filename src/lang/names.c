@@ -522,12 +522,14 @@ resolve_target(struct names *names, struct node *target)
 		return;
 	}
 	target->var = find_variable(names, target->s);
-	if (target->var)
+	if (target->var) {
 		target->var->is_assigned = true;
-	else if (builtin_find(target->s) || is_library(target->s) || strcmp(target->s, "args") == 0)
+		target->var->assigned_by_call |= names->function->kind == FUNCTION_PLAIN;
+	} else if (builtin_find(target->s) || is_library(target->s) || strcmp(target->s, "args") == 0) {
 		report_assign_builtin(names, target);
-	else
+	} else {
 		report_undeclared(names, target);
+	}
 }
 
 static void
