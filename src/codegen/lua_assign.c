@@ -30,7 +30,7 @@ emit_assign_one(struct chunk *chunk, const struct node *target, const struct nod
 		chunk_puts(chunk, ", ");
 		chunk_expr(chunk, value);
 		chunk_puts(chunk, ", ");
-		chunk_list(chunk, target->b);
+		chunk_keys(chunk, target->b);
 		chunk_putc(chunk, ')');
 	} else {
 		chunk_printf(chunk, chunk_is_shared_stat(target->var) ? "K.reset_stat(%u, " : "K.reset(%u, ", target->var->index);
@@ -142,7 +142,7 @@ emit_add(struct chunk *chunk, const struct node *target, const struct node *delt
 	chunk_expr(chunk, delta);
 	chunk_puts(chunk, negate ? "), " : ", ");
 	if (target->kind == NODE_INDEX)
-		chunk_list(chunk, target->b);
+		chunk_keys(chunk, target->b);
 	else
 		chunk_printf(chunk, "%u", target->var->index);
 	chunk_puts(chunk, "); ");
@@ -183,7 +183,7 @@ chunk_sample(struct chunk *chunk, const struct node *node)
 		chunk_puts(chunk, ", ");
 		chunk_expr(chunk, node->b);
 		chunk_puts(chunk, ", ");
-		chunk_list(chunk, target->b);
+		chunk_keys(chunk, target->b);
 		chunk_puts(chunk, "); ");
 		return;
 	}

@@ -72,6 +72,33 @@ chunk_list(struct chunk *chunk, const struct node *list)
 	}
 }
 
+/* What Lua would take several values of, in the last place of a list. */
+static bool
+is_open(const struct node *node)
+{
+	return node->kind == NODE_CALL || node->kind == NODE_METHOD || node->kind == NODE_VARARG;
+}
+
+/* One value, whatever stands in the last place. */
+static void
+emit_single(struct chunk *chunk, const struct node *node)
+{
+	bool open = is_open(node);
+
+	chunk_puts(chunk, open ? "(" : "");
+	chunk_expr(chunk, node);
+	chunk_puts(chunk, open ? ")" : "");
+}
+
+void
+chunk_keys(struct chunk *chunk, const struct node *keys)
+{
+	for (const struct node *key = keys; key; key = key->next) {
+		chunk_puts(chunk, key != keys ? ", " : "");
+		emit_single(chunk, key);
+	}
+}
+
 static void
 emit_int(struct chunk *chunk, int64_t number)
 {
@@ -120,7 +147,7 @@ emit_index(struct chunk *chunk, const struct node *node)
 		chunk_puts(chunk, "K.index(");
 		chunk_expr(chunk, node->a);
 		chunk_puts(chunk, ", ");
-		chunk_list(chunk, node->b);
+		chunk_keys(chunk, node->b);
 		chunk_putc(chunk, ')');
 	} else {
 		emit_prefix(chunk, node->a);
@@ -266,7 +293,7 @@ emit_concat(struct chunk *chunk, const struct node *node)
 		chunk_expr(chunk, node->a);
 		chunk_puts(chunk, ", ");
 	}
-	chunk_expr(chunk, node);
+	emit_single(chunk, node);
 	chunk_putc(chunk, ')');
 }
 

@@ -133,6 +133,10 @@ chunk_expr(struct chunk *chunk, const struct node *node);
 void
 chunk_list(struct chunk *chunk, const struct node *list);
 
+/* The same, where a call in the last place gives one value. */
+void
+chunk_keys(struct chunk *chunk, const struct node *keys);
+
 void
 chunk_name(struct chunk *chunk, const struct node *node);
 

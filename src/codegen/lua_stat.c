@@ -293,7 +293,10 @@ emit_for_in(struct chunk *chunk, const struct node *node)
 
 /* ---- statements --------------------------------------------------------- */
 
-/* A built-in that is called last would leave no line for its errors if Lua made it a tail call. */
+/*
+ * A built-in that is called last would leave no line for its errors if Lua made it a tail call; so it is called to give its results to a
+ * function that returns them all.
+ */
 static void
 emit_return(struct chunk *chunk, const struct node *node)
 {
@@ -301,7 +304,7 @@ emit_return(struct chunk *chunk, const struct node *node)
 	bool builtin =
 		value && !value->next && value->kind == NODE_CALL && !value->a->var && value->a->builtin;
 
-	chunk_puts(chunk, builtin ? "do return (" : "do return ");
+	chunk_puts(chunk, builtin ? "do return (function(...) return ...; end)(" : "do return ");
 	chunk_list(chunk, value);
 	chunk_puts(chunk, value ? "" : "nil");
 	chunk_puts(chunk, builtin ? "); end; " : "; end; ");
