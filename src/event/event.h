@@ -284,6 +284,19 @@ event_retval(const struct event *event);
 const char *
 kernel_function_like(struct arena *arena, const char *name);
 
+/* ---- interval.c: how often timers fire ------------------------------------------------------------------------------ */
+
+/*
+ * Nanoseconds of the N in tick-N and profile-N: a number with s, sec, ms, msec, us, usec, or hz. Returns NULL, or what is wrong
+ * with it as a text that fits behind "'10' is not an interval: ".
+ */
+const char *
+interval_parse(const char *s, uint32_t len, uint64_t *ns);
+
+/* Adds the diagnostic for what interval_parse returned. */
+void
+interval_report(struct diags *diags, struct span span, const char *s, const char *wrong);
+
 /* ---- format.c -------------------------------------------------------------------------------------------------- */
 
 /* Fills in fields, record_size and id (libtraceevent for tracepoints). Returns 0 or -errno. */

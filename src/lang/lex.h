@@ -61,20 +61,6 @@ lex_comment(struct lexer *lex, struct span *comment);
 bool
 lex_comment_is_long(const struct script *script, struct span comment);
 
-/* ---- interval.c ---- */
-
-/*
- * Nanoseconds of the N in tick-N and profile-N: a number with s, sec, ms, msec, us, usec, or hz. Returns NULL, or what is wrong
- * with it as a text that fits behind "'10' is not an interval: ".
- */
-const char *
-interval_parse(const char *s, uint32_t len, uint64_t *ns);
-
-/* Adds the diagnostic for what interval_parse returned. */
-void
-interval_report(struct diags *diags, struct span span, const char *s, const char *wrong);
-
-
 /* ---- signal.c ---- */
 
 /* The signal to ktap itself that an event description names: SIGUSR1, of "signal:SIGUSR1". NULL: it names an event. Lives in `pattern`. */

@@ -627,38 +627,30 @@ builtin_KDEBUG_TRACE_END(lua_State *L)
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	uint64_t ns;
-} units[] = {
-	{ "s", 1000000000 }, { "sec", 1000000000 }, { "ms", 1000000 },
-	{ "msec", 1000000 }, { "us", 1000 },        { "usec", 1000 },
-};
-
 static uint64_t
-parse_interval(lua_State *L, const char *s)
+check_interval(lua_State *L, int index)
 {
-	char *end;
-	unsigned long long n = strtoull(s, &end, 10);
+	size_t len;
+	const char *s = luaL_checklstring(L, index, &len), *wrong;
+	uint64_t ns = 0;
 
-	for (size_t i = 0; *s >= '0' && *s <= '9' && i < ARRAY_SIZE(units); i++)
-		if (strcmp(end, units[i].name) == 0 && n > 0 && n <= INT64_MAX / units[i].ns)
-			return n * units[i].ns;
-	luaL_error(L, "cannot parse timer interval: %s", s);
-	return 0;
+	wrong = interval_parse(s, (uint32_t)len, &ns);
+	if (wrong)
+		luaL_error(L, "cannot parse timer interval: %s: %s", s, wrong);
+	return ns;
 }
 
 static int
 builtin_TIMER_TICK(lua_State *L)
 {
-	control_register_tick(L, parse_interval(L, luaL_checkstring(L, 1)), 2);
+	control_register_tick(L, check_interval(L, 1), 2);
 	return 0;
 }
 
 static int
 builtin_TIMER_PROFILE(lua_State *L)
 {
-	parse_interval(L, luaL_checkstring(L, 1));
+	check_interval(L, 1);
 	control_register(L, check_handler(L, 2), NULL);
 	return 0;
 }

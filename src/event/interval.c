@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "lang/lex.h"
+#include "event/event.h"
 
 #define NS_PER_SECOND 1000000000u
 
