@@ -3,7 +3,6 @@
  * control_string: the string library of the control half, which is Lua's own for what both languages mean alike. Strings get no methods,
  * and nothing that makes code or fractions is reachable.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,16 +46,18 @@ control_string(lua_State *L, const char *name)
 int
 control_numberof(lua_State *L)
 {
-	const char *s = luaL_checkstring(L, 1);
-	const char *digits = s + strspn(s, " \t\n");
+	size_t len;
+	const char *s = luaL_checklstring(L, 1, &len), *digits = s + strspn(s, " \t\n\v\f\r");
 	char *end;
 	long long number;
 
 	errno = 0;
 	number = strtoll(digits, &end, 0);
-	while (isspace((unsigned char)*end))
-		end++;
-	if (end == digits || *end || errno)
+	if (errno == ERANGE && digits[0] == '0' && (digits[1] | 0x20) == 'x') { /* the bits of a hexadecimal number, as in a script */
+		errno = 0;
+		number = (long long)strtoull(digits, &end, 0);
+	}
+	if (end == digits || errno || end + strspn(end, " \t\n\v\f\r") != s + len)
 		lua_pushnil(L);
 	else
 		lua_pushinteger(L, number);
