@@ -219,6 +219,6 @@ control_print_hist(lua_State *L)
 		else
 			print_numbers(L, n, max_rows, out);
 	}
-	control_write(control, out->s ? out->s : "");
+	control_write(control, out->s ? out->s : "", out->len);
 	return 0;
 }

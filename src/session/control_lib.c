@@ -166,20 +166,19 @@ builtin_GETTIMEOFDAY_S(lua_State *L)
 /* ---- B: output ---------------------------------------------------------- */
 
 void
-control_write(struct control *control, const char *s)
+control_write(struct control *control, const char *s, size_t len)
 {
 	if (!control->wants_help)
-		output_write(control->out, s, strlen(s));
+		output_write(control->out, s, len);
 }
 
 /* Prints; a reader that has gone away ends the run. */
 static int
 emit(lua_State *L, const char *s, size_t len)
 {
-	const struct control *control = control_of(L);
+	struct control *control = control_of(L);
 
-	if (!control->wants_help)
-		output_write(control->out, s, len);
+	control_write(control, s, len);
 	return output_error(control->out) ? control_exit(L) : 0;
 }
 

@@ -134,14 +134,16 @@ builtin_OPTION(lua_State *L)
 bool
 control_accepts_options(struct control *control)
 {
+	struct text usage = { 0 };
+
 	if (!control->help.s)
 		return !control->bad_usage;
 	if (control->wants_help) {
+		text_printf(&usage, "usage: ktap %s [options] [arguments] [-- command]\n\n", control->options->script_name);
+		text_add(&usage, control->help.s, control->help.len);
 		control->wants_help = false;
-		control_write(control, "usage: ktap ");
-		control_write(control, control->options->script_name);
-		control_write(control, " [options] [arguments] [-- command]\n\n");
-		control_write(control, control->help.s);
+		control_write(control, usage.s, usage.len);
+		text_fini(&usage);
 		return false;
 	}
 	for (char **arg = control->options->script_args; arg && *arg && !control->bad_usage; arg++) {

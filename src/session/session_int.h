@@ -161,7 +161,7 @@ control_of(struct lua_State *L);
 
 /* Writes to the script's output, unless that is held back for --help. */
 void
-control_write(struct control *control, const char *s);
+control_write(struct control *control, const char *s, size_t len);
 
 /*
  * After main: may tracing begin? False when the user asked for --help (which is then printed) or gave options that the script has not
