@@ -4,39 +4,123 @@
  */
 #include "lang/infer_int.h"
 
+static struct type *
+literal_type(struct infer *infer, const struct node *node);
+
+static struct type *
+text_type(struct infer *infer, const struct node *node, uint32_t size)
+{
+	struct type *type = infer_type(infer, TYPE_STR, node->span);
+
+	type->str_size = size;
+	return type;
+}
+
+/* Of what is one of two: both say the same, or one says nothing. */
+static struct type *
+either_type(struct infer *infer, const struct node *a, const struct node *b)
+{
+	struct type *left = literal_type(infer, a), *right = literal_type(infer, b);
+
+	if (!left || !right) {
+		left = left ? left : right;
+		return left && left->kind != TYPE_TABLE ? left : NULL; /* the other may be a table that has a name */
+	}
+	if (left->kind == TYPE_STR && right->kind == TYPE_STR)
+		return left->str_size > right->str_size ? left : right;
+	return left->kind == right->kind ? left : NULL;
+}
+
+static struct type *
+operator_type(struct infer *infer, const struct node *node)
+{
+	switch ((int)node->op) {
+	case TOKEN_AND: /* the left side only where it is nil or false */
+		return literal_type(infer, node->b);
+	case TOKEN_OR:
+		return either_type(infer, node->a, node->b);
+	case TOKEN_CONCAT:
+		return text_type(infer, node, STR_SIZE_MAX);
+	case TOKEN_EQ:
+	case TOKEN_NE:
+	case TOKEN_LT:
+	case TOKEN_LE:
+	case TOKEN_GT:
+	case TOKEN_GE:
+	case TOKEN_TILDE:
+		return infer_type(infer, TYPE_BOOL, node->span);
+	default:
+		return infer_type(infer, TYPE_INT, node->span);
+	}
+}
+
+/* What a built-in gives. An option has the type of its default; a text may be of any length. */
+static struct type *
+result_type(struct infer *infer, const struct node *call)
+{
+	const struct builtin *builtin = call->a->builtin;
+	struct type *type;
+
+	if (builtin->id == BUILTIN_OPTION) {
+		type = call->b && call->b->next ? literal_type(infer, call->b->next) : NULL;
+		if (type && type->kind == TYPE_STR)
+			type->str_size = STR_SIZE_MAX;
+		return type;
+	}
+	type = infer_builtin_type(infer, builtin, call->span);
+	if (builtin->id == BUILTIN_TABLE_NEW)
+		for (const struct node *arg = call->b; arg; arg = arg->next)
+			type->max_records += arg->kind == NODE_INT && arg->number > 0 ? arg->number : 0;
+	return type->kind == TYPE_UNKNOWN ? NULL : type;
+}
+
 /* The type of an expression of the control half where it can be seen at once; NULL: known when it runs. */
 static struct type *
 literal_type(struct infer *infer, const struct node *node)
 {
-	struct type *type = NULL;
-
-	while (node->kind == NODE_PAREN)
-		node = node->a;
-	if (node->kind == NODE_INT || (node->kind == NODE_UNARY && node->op == TOKEN_MINUS && node->a->kind == NODE_INT)) {
-		type = infer_type(infer, TYPE_INT, node->span);
-	} else if (node->kind == NODE_TRUE || node->kind == NODE_FALSE) {
-		type = infer_type(infer, TYPE_BOOL, node->span);
-	} else if (node->kind == NODE_STR) {
-		type = infer_type(infer, TYPE_STR, node->span);
-		type->str_size = type_str_size(node->len);
-	} else if (node->kind == NODE_TABLE) {
-		type = infer_type(infer, TYPE_TABLE, node->span);
-	} else if (node->kind == NODE_CALL && node->a->builtin && node->a->builtin->id == BUILTIN_OPTION) {
-		/* An option has the type of its default; a text may be of any length. */
-		type = node->b && node->b->next ? literal_type(infer, node->b->next) : NULL;
-		if (type && type->kind == TYPE_STR)
-			type->str_size = STR_SIZE_MAX;
-	} else if (node->kind == NODE_CALL && node->a->builtin) {
-		type = infer_builtin_type(infer, node->a->builtin, node->span);
-		if (type->kind == TYPE_UNKNOWN)
-			return NULL;
-		if (node->a->builtin->id == BUILTIN_TABLE_NEW)
-			for (const struct node *arg = node->b; arg; arg = arg->next)
-				type->max_records += arg->kind == NODE_INT && arg->number > 0 ? arg->number : 0;
-	} else if (node->kind == NODE_NAME && node->builtin) {
-		type = infer_builtin_type(infer, node->builtin, node->span);
+	switch ((int)node->kind) {
+	case NODE_PAREN:
+		return literal_type(infer, node->a);
+	case NODE_INT:
+		return infer_type(infer, TYPE_INT, node->span);
+	case NODE_TRUE:
+	case NODE_FALSE:
+		return infer_type(infer, TYPE_BOOL, node->span);
+	case NODE_STR:
+		return text_type(infer, node, type_str_size(node->len));
+	case NODE_TABLE:
+		return infer_type(infer, TYPE_TABLE, node->span);
+	case NODE_UNARY:
+		return infer_type(infer, node->op == TOKEN_NOT ? TYPE_BOOL : TYPE_INT, node->span);
+	case NODE_BINARY:
+		return operator_type(infer, node);
+	case NODE_COND:
+		return either_type(infer, node->b, node->c);
+	case NODE_CALL:
+		return node->a->builtin ? result_type(infer, node) : NULL;
+	case NODE_NAME:
+		return node->builtin ? infer_builtin_type(infer, node->builtin, node->span) : NULL;
+	default:
+		return NULL;
 	}
-	return type;
+}
+
+/* Does the text show that the value may be nil? */
+static bool
+shows_nil(const struct node *node)
+{
+	switch ((int)node->kind) {
+	case NODE_NIL:
+		return true;
+	case NODE_PAREN:
+		return shows_nil(node->a);
+	case NODE_COND:
+		return shows_nil(node->b) || shows_nil(node->c);
+	case NODE_BINARY:
+		return (node->op == TOKEN_AND || node->op == TOKEN_OR) && shows_nil(node->b);
+	default:
+		return false;
+	}
 }
 
 static void
@@ -61,6 +145,8 @@ hint_variable(struct infer *infer, struct variable *var, const struct node *valu
 		return;
 	}
 	literal = literal_type(infer, value);
+	if (shows_nil(value))
+		infer_nullable(infer, var);
 	if (literal)
 		infer_unify(infer, type, literal, value->span, var->name);
 	else if (type_find(type)->kind == TYPE_TABLE) {

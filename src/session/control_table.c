@@ -36,8 +36,7 @@ store_index(lua_State *L, const struct table *table, int index, char *key, const
 	uint32_t at;
 
 	if (!control_to_number(L, index, table->key[0].kind, &number))
-		luaL_error(L, "%s is %s in the probes, not a %s", what, value_kind_name(table->key[0].kind),
-			   luaL_typename(L, index));
+		control_wrong_kind(L, index, table->key[0].kind, what);
 	if (number < 0 || number >= table->max_entries)
 		return false;
 	at = (uint32_t)number;
@@ -682,7 +681,7 @@ globals_newindex(lua_State *L)
 	case STORED: break;
 	case STORED_NIL:
 		if (!global->shape.nullable)
-			luaL_error(L, "%s is %s in the probes and cannot become nil", what,
+			luaL_error(L, "%s is %s in the probes and cannot become nil; x || y is y where x is nil", what,
 				   value_kind_name(global->shape.kind));
 		break;
 	case STORED_TOO_LONG:

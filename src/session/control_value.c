@@ -111,6 +111,18 @@ control_to_number(lua_State *L, int index, enum value_kind kind, int64_t *number
 	return false;
 }
 
+void
+control_wrong_kind(lua_State *L, int index, enum value_kind kind, const char *what)
+{
+	const char *cure = "";
+
+	if (kind == VALUE_INT && lua_type(L, index) == LUA_TSTRING)
+		cure = "; numberof(x) makes one of it, and stringof(x) in its place tells the probes to expect a string";
+	else if (kind == VALUE_STR && lua_isinteger(L, index))
+		cure = "; stringof(x) makes one of it";
+	luaL_error(L, "%s is %s in the probes, not a %s%s", what, value_kind_name(kind), luaL_typename(L, index), cure);
+}
+
 enum stored
 control_store_value(lua_State *L, int index, const struct shape *shape, char *bytes, const char *what)
 {
@@ -125,8 +137,7 @@ control_store_value(lua_State *L, int index, const struct shape *shape, char *by
 		value.s = lua_tolstring(L, index, &len);
 		value.len = len < shape->size ? (uint32_t)len : shape->size;
 	} else if (!control_to_number(L, index, shape->kind, &value.number)) {
-		luaL_error(L, "%s is %s in the probes, not a %s", what, value_kind_name(shape->kind),
-			   luaL_typename(L, index));
+		control_wrong_kind(L, index, shape->kind, what);
 	}
 	return value_store(shape, &value, bytes) ? STORED : STORED_TOO_LONG;
 }

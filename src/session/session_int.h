@@ -228,6 +228,10 @@ control_push_value(struct lua_State *L, const struct value *value);
 bool
 control_to_number(struct lua_State *L, int index, enum value_kind kind, int64_t *number);
 
+/* Raises the error that `what` ("'x'", "the key of 't'") cannot be this value, with what to do. */
+void
+control_wrong_kind(struct lua_State *L, int index, enum value_kind kind, const char *what);
+
 enum stored { STORED, STORED_NIL, STORED_TOO_LONG };
 
 /* Lays a Lua value out by a shape. Values of a wrong type are a Lua error that names `what`. */
