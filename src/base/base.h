@@ -194,7 +194,7 @@ script_line_text(const struct script *script, uint32_t line, uint32_t *len);
 /*
  * A diagnostic is printed as
  *
- *     file:line:col: error: MESSAGE [slug]
+ *     file:line:col: error: MESSAGE [slug]          or warning: MESSAGE, after which the script runs all the same
  *       12 | the line of the script
  *          |     ^~~~~
  *     note: MESSAGE, where needed with a line and a caret of its own
@@ -211,6 +211,7 @@ struct remark {
 };
 
 struct diag {
+	bool is_warning;
 	struct span span;
 	const char *slug, *message;
 	struct remark *remarks, **last_remark;
@@ -221,11 +222,12 @@ struct diags {
 	struct arena *arena;
 	const struct script *script; /* where the spans point; may be NULL */
 	struct diag *first, **last;
-	unsigned n_errors;
-	unsigned n_dropped; /* errors past DIAGS_MAX, counted only */
+	unsigned n_errors, n_warnings;
+	unsigned n_dropped; /* past DIAGS_MAX, counted only */
 };
 
-#define DIAGS_MAX 20
+#define DIAGS_MAX        20 /* errors, and as many warnings */
+#define DIAGS_SORTED_MAX (2 * DIAGS_MAX)
 
 void
 diags_init(struct diags *diags, struct arena *arena, const struct script *script);
@@ -233,6 +235,10 @@ diags_init(struct diags *diags, struct arena *arena, const struct script *script
 /* Adds an error. Returns it for diag_note and diag_help. The same slug at the same place is added once. */
 struct diag *
 diag_error(struct diags *diags, struct span span, const char *slug, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Adds what is likely to be a mistake, though it means something. */
+struct diag *
+diag_warning(struct diags *diags, struct span span, const char *slug, const char *format, ...) PRINTF_LIKE(4, 5);
 
 /* A second place that explains the error. */
 void
@@ -254,7 +260,7 @@ complain_to(FILE *out, const char *format, ...) PRINTF_LIKE(2, 3);
 bool
 diags_have(const struct diags *diags, const char *slug_end);
 
-/* Puts all in order of their place into `sorted`, DIAGS_MAX at most. Returns how many. */
+/* Puts all in order of their place into `sorted`, DIAGS_SORTED_MAX at most. Returns how many. */
 size_t
 diags_sort(const struct diags *diags, const struct diag **sorted);
 

@@ -37,27 +37,50 @@ is_said(const struct diags *diags, struct span span, const char *slug)
 	return false;
 }
 
-struct diag *
-diag_error(struct diags *diags, struct span span, const char *slug, const char *format, ...)
+static struct diag *
+add_diag(struct diags *diags, bool is_warning, struct span span, const char *slug, const char *format, va_list args)
 {
 	struct diag *diag = arena_alloc(diags->arena, sizeof(*diag));
-	va_list args;
+	unsigned *n = is_warning ? &diags->n_warnings : &diags->n_errors;
 
-	/* The repeated error gets a struct, too, but no place for remarks, so that its notes go nowhere. */
+	/* The repeated one gets a struct, too, but no place for remarks, so that its notes go nowhere. */
 	if (is_said(diags, span, slug))
 		return diag;
 	diag->last_remark = &diag->remarks;
-	if (diags->n_errors++ >= DIAGS_MAX) {
+	if ((*n)++ >= DIAGS_MAX) {
 		diags->n_dropped++;
 		return diag;
 	}
+	diag->is_warning = is_warning;
 	diag->span = span;
 	diag->slug = slug;
-	va_start(args, format);
 	diag->message = format_message(diags->arena, format, args);
-	va_end(args);
 	*diags->last = diag;
 	diags->last = &diag->next;
+	return diag;
+}
+
+struct diag *
+diag_error(struct diags *diags, struct span span, const char *slug, const char *format, ...)
+{
+	struct diag *diag;
+	va_list args;
+
+	va_start(args, format);
+	diag = add_diag(diags, false, span, slug, format, args);
+	va_end(args);
+	return diag;
+}
+
+struct diag *
+diag_warning(struct diags *diags, struct span span, const char *slug, const char *format, ...)
+{
+	struct diag *diag;
+	va_list args;
+
+	va_start(args, format);
+	diag = add_diag(diags, true, span, slug, format, args);
+	va_end(args);
 	return diag;
 }
 
@@ -161,7 +184,7 @@ print_diag(const struct script *script, const struct diag *diag, FILE *out)
 {
 	if (script)
 		script_print_place(script, diag->span, out);
-	fputs("error: ", out);
+	fputs(diag->is_warning ? "warning: " : "error: ", out);
 	script_print_text(diag->message, (uint32_t)strlen(diag->message), out);
 	fprintf(out, " [%s]\n", diag->slug);
 	if (script)
@@ -204,7 +227,7 @@ diags_sort(const struct diags *diags, const struct diag **sorted)
 {
 	size_t n = 0;
 
-	for (const struct diag *diag = diags->first; diag && n < DIAGS_MAX; diag = diag->next)
+	for (const struct diag *diag = diags->first; diag && n < DIAGS_SORTED_MAX; diag = diag->next)
 		sorted[n++] = diag;
 	qsort(sorted, n, sizeof(sorted[0]), compare_places);
 	return n;
@@ -213,13 +236,13 @@ diags_sort(const struct diags *diags, const struct diag **sorted)
 void
 diags_print(const struct diags *diags, FILE *out)
 {
-	const struct diag *sorted[DIAGS_MAX];
+	const struct diag *sorted[DIAGS_SORTED_MAX];
 	size_t n = diags_sort(diags, sorted);
 
 	for (size_t i = 0; i < n; i++)
 		print_diag(diags->script, sorted[i], out);
 	if (diags->n_dropped)
-		fprintf(out, "and %u more errors\n", diags->n_dropped);
+		fprintf(out, "and %u more %s\n", diags->n_dropped, diags->n_errors ? "errors" : "warnings");
 }
 
 static void

@@ -84,7 +84,7 @@ json_diag(const struct script *script, const struct diag *diag)
 
 	json_object_set_new(json, "file", json_text(script->name));
 	set_place(json, script, diag->span);
-	json_object_set_new(json, "severity", json_string("error"));
+	json_object_set_new(json, "severity", json_string(diag->is_warning ? "warning" : "error"));
 	json_object_set_new(json, "slug", json_string(diag->slug));
 	json_object_set_new(json, "message", json_text(diag->message));
 	for (const struct remark *remark = diag->remarks; remark; remark = remark->next)
@@ -96,7 +96,7 @@ json_diag(const struct script *script, const struct diag *diag)
 void
 diag_list_add(struct diag_list *list, const struct diags *diags)
 {
-	const struct diag *sorted[DIAGS_MAX];
+	const struct diag *sorted[DIAGS_SORTED_MAX];
 	size_t n = diags_sort(diags, sorted);
 
 	for (size_t i = 0; i < n; i++)

@@ -120,13 +120,11 @@ compile_script(struct load *load)
 	load->object = script_compile(load->args, load->arena, &load->script, load->events, &diags);
 	if (load->object)
 		check_answers(load->args, load->recording, load->object, &diags);
-	if (!diags.n_errors)
-		return STATUS_OK;
 	/* When an event is to blame, the line on the engine that does not have it goes before. */
 	if (diags_have(&diags, "-event"))
 		say_not_kernel(load);
 	diags_print(&diags, stderr);
-	return STATUS_SCRIPT;
+	return diags.n_errors ? STATUS_SCRIPT : STATUS_OK;
 }
 
 /* ---- objects ------------------------------------------------------------ */

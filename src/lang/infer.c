@@ -110,30 +110,6 @@ measure_events(struct typed *typed)
 	}
 }
 
-/* Whoever writes /retval/ means retval != 0; but 0 is true, and such a filter lets all through. */
-static void
-check_filter(struct infer *infer, const struct node *node)
-{
-	struct diag *diag;
-
-	if (node->kind == NODE_PAREN || (node->kind == NODE_UNARY && node->op == TOKEN_NOT)) {
-		check_filter(infer, node->a);
-	} else if (node->kind == NODE_BINARY && (node->op == TOKEN_AND || node->op == TOKEN_OR)) {
-		check_filter(infer, node->a);
-		check_filter(infer, node->b);
-	} else if (type_find(node->type)->kind == TYPE_INT && !node->nullable && node->kind != NODE_INT) {
-		diag = diag_error(infer->diags, node->span, "filter-number", "a number is always true, even 0");
-		diag_help(infer->diags, diag, "compare it: != 0");
-	}
-}
-
-static void
-infer_filter(struct infer *infer, struct node *filter)
-{
-	infer_condition(infer, filter);
-	check_filter(infer, filter);
-}
-
 static void
 infer_programs(struct infer *infer)
 {
@@ -142,8 +118,10 @@ infer_programs(struct infer *infer)
 		infer->layout = program->any_event ? NULL : program->events[0];
 		infer->inlined = NULL;
 		infer->depth = 0;
+		infer->in_filter = true;
 		if (program->filter)
-			infer_filter(infer, program->filter);
+			infer_condition(infer, program->filter);
+		infer->in_filter = false;
 		infer_stat(infer, program->body);
 	}
 }
@@ -200,12 +178,14 @@ check_key_count(struct infer *infer, const struct variable *var)
 			   ARRAY_SIZE(type->key), var->name, n);
 }
 
+#define WALKS_AFTER_ERROR 4 /* so that what depends on other types is reported, too */
+
 struct typed *
 infer_types(struct tree *tree, struct events *events, struct diags *diags)
 {
 	struct typed *typed = arena_alloc(tree->arena, sizeof(*typed));
 	struct infer infer = { .arena = tree->arena, .diags = diags, .typed = typed };
-	uint32_t cap = 0;
+	uint32_t cap = 0, n_more = 0;
 
 	typed->tree = tree;
 	typed->events = events;
@@ -216,7 +196,10 @@ infer_types(struct tree *tree, struct events *events, struct diags *diags)
 		infer.changed = false;
 		infer_programs(&infer);
 		infer_hints(&infer);
-	} while (infer.changed && !diags->n_errors);
+	} while (infer.changed && (!diags->n_errors || n_more++ < WALKS_AFTER_ERROR));
+	infer.settled = !infer.changed;
+	if (infer.settled)
+		infer_programs(&infer);
 	collect_shared(&infer, tree->main->body, &cap);
 	for (uint32_t i = 0; i < typed->n_shared; i++) {
 		struct type *type = type_find(typed->shared[i]->type);

@@ -27,13 +27,41 @@ report_word(struct infer *infer, const struct node *word, const struct type *lef
 		diag_help(infer->diags, diag, "a number is compared with a number; a text with what is one, as in comm == %s", word->s);
 }
 
+static bool
+is_literal(const struct node *node)
+{
+	while (node->kind == NODE_PAREN)
+		node = node->a;
+	return node->kind == NODE_STR;
+}
+
+/* What is equal to nothing of the other kind. A kernel structure is its address. */
+static bool
+may_be_equal(enum type_kind a, enum type_kind b)
+{
+	a = a == TYPE_KERNEL ? TYPE_INT : a;
+	b = b == TYPE_KERNEL ? TYPE_INT : b;
+	return a == b || a == TYPE_UNKNOWN || b == TYPE_UNKNOWN;
+}
+
+static void
+warn_never_equal(struct infer *infer, const struct node *node, enum type_kind left, enum type_kind right)
+{
+	bool text = left == TYPE_STR || right == TYPE_STR, number = left == TYPE_INT || right == TYPE_INT;
+	struct diag *diag = diag_warning(infer->diags, node->span, "never-equal", "%s and %s are never equal", type_name(node->a->type),
+					 type_name(node->b->type));
+
+	if (text && number)
+		diag_help(infer->diags, diag, "a number is compared with a number, without quotes; stringof(x) makes a text of one");
+}
+
 /* == and !=: values of different types are unequal; a literal name meets an event. */
 static void
 infer_equal(struct infer *infer, struct node *node)
 {
 	struct type *left, *right, *part, *other;
 
-	if (node->a->kind == NODE_STR) {
+	if (is_literal(node->a)) {
 		right = infer_exp(infer, node->b);
 		left = infer_against(infer, node->a, right);
 	} else {
@@ -42,6 +70,8 @@ infer_equal(struct infer *infer, struct node *node)
 	}
 	if (node->b->word && node->b->kind == NODE_STR && (type_find(left)->kind == TYPE_INT || type_find(left)->kind == TYPE_BOOL))
 		report_word(infer, node->b, left);
+	else if (infer->settled && !may_be_equal(type_find(left)->kind, type_find(right)->kind))
+		warn_never_equal(infer, node, type_find(left)->kind, type_find(right)->kind);
 	type_unify(left, right, &part, &other);
 	for (struct node *side = node->a; side; side = side == node->a ? node->b : NULL) {
 		enum type_kind kind = type_find(side->type)->kind;
@@ -130,6 +160,28 @@ infer_binary(struct infer *infer, struct node *node)
 	}
 }
 
+/*
+ * Who writes if (retval), or /retval/, thinks of C, where 0 is false. In a filter it would let all through. Of a value that may be nil it is a
+ * question, and while (1) is none; what one call of a function gives it, another may not.
+ */
+static void
+check_truth(struct infer *infer, const struct node *node)
+{
+	enum type_kind kind = type_find(node->type)->kind;
+	struct diag *diag;
+
+	if (kind == TYPE_UNKNOWN || kind == TYPE_BOOL || kind == TYPE_TABLE || node->nullable || node->kind == NODE_INT || node->kind == NODE_STR ||
+	    (node->kind == NODE_NAME && node->var && node->var->is_param))
+		return;
+	if (kind == TYPE_INT && infer->in_filter && !infer->inlined)
+		diag = diag_error(infer->diags, node->span, "filter-number", "a number is always true, even 0");
+	else
+		diag = diag_warning(infer->diags, node->span, "always-true", "%s is always true: only nil and false are not",
+				    type_name(node->type));
+	if (kind == TYPE_INT || kind == TYPE_STR)
+		diag_help(infer->diags, diag, "compare it: != %s", kind == TYPE_INT ? "0" : "\"\"");
+}
+
 /* Where only truth counts, the sides of && and || need not agree. */
 void
 infer_condition(struct infer *infer, struct node *node)
@@ -144,6 +196,8 @@ infer_condition(struct infer *infer, struct node *node)
 	} else {
 		infer_exp(infer, node);
 		infer_check_no_table(infer, node);
+		if (infer->settled)
+			check_truth(infer, node);
 		return;
 	}
 	infer_settle(infer, node, infer_type(infer, TYPE_BOOL, node->span), false);

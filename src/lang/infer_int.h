@@ -21,7 +21,9 @@ struct infer {
 	struct modules modules;      /* theirs, where a structure was none of the kernel's */
 	const struct typeinfo *types; /* the kernel's, or those of the one module that structures were taken from, which continue them */
 	bool no_types;               /* they were asked for; if there are none this was reported */
+	bool in_filter;              /* or in a function that the filter calls */
 	bool changed;                /* something was learnt: the walk is repeated */
+	bool settled;                /* nothing more will be: what is strange about the types can be said */
 };
 
 /* What a script does with an element of a table. */

@@ -128,15 +128,20 @@ infer_nullable(struct infer *infer, struct variable *var)
 bool
 infer_is_event(struct node *node, struct type *other)
 {
+	while (node->kind == NODE_PAREN)
+		node = node->a;
 	return node->kind == NODE_STR && type_find(other)->kind == TYPE_EVENT;
 }
 
 struct type *
 infer_against(struct infer *infer, struct node *node, struct type *other)
 {
-	if (infer_is_event(node, other)) {
-		node->type = infer_type(infer, TYPE_EVENT, node->span);
-		return node->type;
-	}
-	return infer_exp(infer, node);
+	struct type *type;
+
+	if (!infer_is_event(node, other))
+		return infer_exp(infer, node);
+	type = infer_type(infer, TYPE_EVENT, node->span);
+	for (node->type = type; node->kind == NODE_PAREN; node->type = type)
+		node = node->a;
+	return type;
 }

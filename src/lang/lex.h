@@ -74,6 +74,12 @@ extern const char signal_choices[];
 const char *
 signal_refusal(const char *name);
 
+/* ---- formats.c ---- */
+
+/* Reports a call of printf or string.format whose format, written out, is wrong or has too few values; warns of too many. */
+void
+check_format_values(struct diags *diags, const struct node *call);
+
 /* ---- foreign.c: what to write instead of a word of another tool, NULL where it is none ---- */
 
 const char *

@@ -428,8 +428,11 @@ check_arguments(struct names *names, const struct node *call, const struct built
 
 	for (const struct node *arg = call->b; arg; arg = arg->next, n++)
 		open = arg->kind == NODE_VARARG;
-	if ((n >= builtin->min_args || open) && n <= builtin->max_args)
+	if ((n >= builtin->min_args || open) && n <= builtin->max_args) {
+		if (builtin->id == BUILTIN_PRINTF || builtin->id == BUILTIN_STRING_FORMAT)
+			check_format_values(names->diags, call);
 		return;
+	}
 	if (builtin->min_args == builtin->max_args)
 		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u argument%s, but %u are given",
 				  builtin->name, builtin->min_args, plural(builtin->min_args), n);

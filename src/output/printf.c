@@ -138,8 +138,7 @@ put_value(struct text *out, const struct format_spec *spec, const struct value_n
 		put_padded(out, spec, "nil", 3);
 		return true;
 	}
-	if (spec->letter->kind == FORMAT_STRING ? value->kind == VALUE_INT || value->kind == VALUE_BOOL
-						: !value_is_number(value))
+	if (spec->letter->kind != FORMAT_STRING && !value_is_number(value))
 		return false;
 	switch (spec->letter->kind) {
 	case FORMAT_SIGNED:
