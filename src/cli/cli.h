@@ -269,6 +269,10 @@ generate_fish(FILE *out);
 bool
 is_object_file(const char *path);
 
+/* The descriptor of -o, standard output without. What its file holds is still there (session_options.replaces). -1: said why not. */
+int
+output_open(const struct args *args);
+
 /* `ktap run FILE.o` and `ktap check FILE.o` for objects of C compilers, args->file: object.c. */
 enum exit_status
 object_run(const struct args *args);

@@ -219,18 +219,16 @@ run_opened(const struct args *args, const struct opened *o)
 {
 	enum events_origin origin = engine_choose(args->engine, NULL);
 	struct events *events = events_new(o->arena, origin);
-	struct session_options options = { .out_fd = STDOUT_FILENO, .quiet = args->quiet };
+	struct session_options options = { .out_fd = STDOUT_FILENO, .replaces = args->output, .quiet = args->quiet };
 	struct source *source = NULL;
 	enum exit_status status = STATUS_OK;
 
 	if (origin == EVENTS_USER) /* in the kernel libbpf does that */
 		status = fit(o->object, args->btf);
-	if (status == STATUS_OK && args->output) {
-		options.out_fd = open(args->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		if (options.out_fd < 0) {
-			complain("output file '%s' cannot be written: %s", args->output, strerror(errno));
+	if (status == STATUS_OK) {
+		options.out_fd = output_open(args);
+		if (options.out_fd < 0)
 			return STATUS_WORLD;
-		}
 	}
 	if (status == STATUS_OK)
 		status = open_source(args, o, origin, events, &source);

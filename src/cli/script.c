@@ -74,16 +74,21 @@ open_losses(struct run *run)
 	return STATUS_WORLD;
 }
 
+int
+output_open(const struct args *args)
+{
+	int fd = args->output ? open(args->output, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : STDOUT_FILENO;
+
+	if (fd < 0)
+		complain("output file '%s' cannot be written: %s", args->output, strerror(errno));
+	return fd;
+}
+
 static enum exit_status
 open_output(struct run *run)
 {
-	const char *path = run->load.args->output;
-
-	run->out_fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
-	if (run->out_fd >= 0)
-		return open_losses(run);
-	complain("output file '%s' cannot be written: %s", path, strerror(errno));
-	return STATUS_WORLD;
+	run->out_fd = output_open(run->load.args);
+	return run->out_fd < 0 ? STATUS_WORLD : open_losses(run);
 }
 
 /* To the file of --losses, which is opened before anything runs. */
@@ -110,6 +115,7 @@ run_session(struct run *run, const struct target *target)
 		.script_name = run->load.script.name,
 		.script_args = run->load.args->script_args,
 		.out_fd = run->out_fd,
+		.replaces = run->load.args->output,
 		.quiet = run->load.args->quiet,
 		.mangled = run->load.args->mangled,
 		.unsafe = run->load.args->unsafe,

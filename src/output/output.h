@@ -18,6 +18,14 @@ struct output;
 struct output *
 output_new(int fd);
 
+/* What the descriptor's file holds is older, and stays there until something is written, or output_begin(). */
+void
+output_replace(struct output *out);
+
+/* What is older goes now, whether something will be written or not. */
+void
+output_begin(struct output *out);
+
 /* The same for who takes the bytes himself: fn gets blocks of whole output_write calls. */
 struct output *
 output_new_to(void (*fn)(void *arg, const char *bytes, size_t len), void *arg);

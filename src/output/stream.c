@@ -32,6 +32,7 @@ struct output {
 	size_t len;
 	char block[BLOCK];
 	bool is_file;                            /* never makes anybody wait */
+	bool replaces;                           /* the file holds what is older than this run */
 	void (*wait)(void *arg, int fd);         /* NULL: writing waits */
 	void *wait_arg;
 };
@@ -61,6 +62,20 @@ output_new_to(void (*fn)(void *arg, const char *bytes, size_t len), void *arg)
 	out->take = fn;
 	out->take_arg = arg;
 	return out;
+}
+
+void
+output_replace(struct output *out)
+{
+	out->replaces = true;
+}
+
+void
+output_begin(struct output *out)
+{
+	if (out->replaces && ftruncate(out->fd, 0) < 0 && errno != EINVAL && !out->error) /* EINVAL: no file, nothing to keep */
+		out->error = -errno;
+	out->replaces = false;
 }
 
 void
@@ -120,6 +135,8 @@ write_all(struct output *out, const char *bytes, size_t len)
 		out->take(out->take_arg, bytes, len);
 		return;
 	}
+	if (len)
+		output_begin(out);
 	while (len && !out->error) {
 		ssize_t n = write_no_signal(out->fd, bytes, wait_for_room(out, len));
 

@@ -475,6 +475,7 @@ builtin_SYSTEM(lua_State *L)
 
 	if (!control->options->unsafe)
 		return luaL_error(L, "system() starts programs, which ktap does only when it is run with --unsafe");
+	output_begin(control->out);
 	output_flush(control->out); /* what was printed before comes before */
 	pid = fork();
 	if (pid == 0)

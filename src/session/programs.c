@@ -264,6 +264,7 @@ trace(struct run *run, bool quiet)
 		text_fini(&why);
 		return false;
 	}
+	output_begin(run->out);
 	if (!quiet)
 		fputs("Tracing... Hit Ctrl-C to end.\n", stderr);
 	loop(run);
@@ -284,6 +285,8 @@ session_run_programs(struct object *object, struct events *events, struct source
 	struct run run = { .object = object, .events = events, .source = source, .out = output_new(options->out_fd) };
 	int err = run.out ? interrupt_open(&run.interrupt) : -ENOMEM;
 
+	if (run.out && options->replaces)
+		output_replace(run.out);
 	if (err == 0)
 		output_set_wait(run.out, interrupt_wait_for_room, &run.interrupt);
 	if (err < 0)

@@ -106,6 +106,8 @@ open_session(struct session *session)
 	int err = options->is_guest ? 0 : interrupt_open(&session->interrupt);
 
 	session->out = options->print ? output_new_to(options->print, options->print_arg) : output_new(options->out_fd);
+	if (session->out && options->replaces)
+		output_replace(session->out);
 	if (session->out && !options->is_guest)
 		output_set_wait(session->out, interrupt_wait_for_room, &session->interrupt);
 	session->symbols = symbols_new();
@@ -336,6 +338,7 @@ begin_tracing(struct session *session)
 	step_time("start", &session->time);
 	if (!started || !open_ticks(session) || !signals_open(session))
 		return false;
+	output_begin(session->out);
 	print_banner(session);
 	return true;
 }
@@ -400,6 +403,8 @@ session_end(struct session *session)
 	}
 	if (session->ends)
 		session_goes_on(session, control_end(&session->control));
+	if (session->out && session->status == STATUS_OK)
+		output_begin(session->out); /* it may have printed nothing */
 	if (session->out)
 		output_flush(session->out);
 	report_losses(session);

@@ -42,6 +42,7 @@ struct session_options {
 	const char *script_name; /* arg[0] */
 	char **script_args;      /* arg[1..], NULL-terminated */
 	int out_fd;
+	bool replaces;                     /* what out_fd's file holds goes, but not before this run prints something or traces */
 	/* Takes what the script prints, in place of out_fd, whole prints each time; NULL: out_fd does. */
 	void (*print)(void *arg, const char *text, size_t len);
 	void *print_arg;
