@@ -250,7 +250,7 @@ emit_new_locals(struct chunk *chunk, const struct node *node)
 	n = 0;
 	for (name = node->a; name; name = name->next)
 		chunk_define(chunk, name->var, fresh[n++], false);
-	chunk->function.n_locals += n;
+	chunk_count_locals(chunk, n);
 }
 
 /* VAR_NAME nodes as the NAME nodes of an assignment. */

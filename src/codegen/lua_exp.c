@@ -196,6 +196,18 @@ takes_handler(const struct builtin *builtin)
 }
 
 static void
+check_args(struct chunk *chunk, const struct node *call)
+{
+	unsigned n = 0;
+
+	for (const struct node *arg = call->b; arg; arg = arg->next)
+		if (++n > ARGS_MAX) {
+			diag_error(chunk->diags, arg->span, "too-many-arguments", "a call can have at most %d arguments", ARGS_MAX);
+			return;
+		}
+}
+
+static void
 emit_call(struct chunk *chunk, const struct node *node)
 {
 	const struct builtin *builtin = node->a->kind == NODE_NAME && node->a->var ? NULL : node->a->builtin;
@@ -204,6 +216,7 @@ emit_call(struct chunk *chunk, const struct node *node)
 		put_builtin(chunk, builtin);
 	else
 		emit_prefix(chunk, node->a);
+	check_args(chunk, node);
 	chunk_putc(chunk, '(');
 	if (takes_handler(builtin))
 		emit_handler_args(chunk, node->b);
@@ -215,6 +228,7 @@ emit_call(struct chunk *chunk, const struct node *node)
 static void
 emit_method(struct chunk *chunk, const struct node *node)
 {
+	check_args(chunk, node);
 	if (chunk_is_lua_name(node->s, node->len)) {
 		emit_prefix(chunk, node->a);
 		chunk_putc(chunk, ':');

@@ -8,6 +8,8 @@
 #include "codegen/codegen.h"
 
 #define LOCALS_MAX 120 /* of Lua's 200 locals and 255 registers a function; the rest is for temporaries */
+#define DECLARED_MAX 32000 /* of 32767 in all blocks of a function */
+#define ARGS_MAX   100 /* of a call: each takes a register */
 #define DEPTH_MAX  180 /* of Lua's 200 nested levels */
 #define CONCAT_MAX 50  /* operands of one K.cat */
 
@@ -20,7 +22,8 @@ struct lua_var {
 
 /* What is being written of one Lua function. */
 struct lua_function {
-	unsigned n_locals;
+	unsigned n_locals;   /* in scope */
+	unsigned n_declared; /* so far */
 	bool is_vararg;
 	unsigned loop; /* label of the innermost loop */
 };
@@ -40,7 +43,8 @@ struct chunk {
 	uint32_t n, cap;
 	uint32_t line; /* where the text has got to */
 	unsigned depth;
-	bool too_deep; /* reported */
+	bool too_deep, too_many; /* reported */
+	struct span span;        /* of what is being written */
 	struct lua_function function;
 	unsigned n_labels;
 	struct lua_var *vars; /* open hash table of 2^n slots */
@@ -93,6 +97,10 @@ chunk_fresh_name(struct chunk *chunk, const char *name);
 /* Says how a variable is reached, and whether it exists before its `var` statement. */
 void
 chunk_define(struct chunk *chunk, const struct variable *var, const char *access, bool declared);
+
+/* That many more of Lua's locals come into scope here; reports when the function has declared too many. */
+void
+chunk_count_locals(struct chunk *chunk, unsigned n);
 
 /* Defines a variable as a local of the Lua function and returns its name. */
 const char *

@@ -68,7 +68,7 @@ chunk_block_head(struct chunk *chunk, const struct node *block, bool hoist)
 	each_declared(chunk, block, count_variable, &n);
 	if (chunk->function.n_locals + n > LOCALS_MAX) {
 		table = chunk_fresh_name(chunk, "V");
-		chunk->function.n_locals++;
+		chunk_count_locals(chunk, 1);
 		chunk_puts(chunk, "local ");
 		chunk_puts(chunk, table);
 		chunk_puts(chunk, " = {}; ");
@@ -222,7 +222,7 @@ emit_for_range(struct chunk *chunk, const struct node *node)
 	chunk_puts(chunk, " do ");
 	if (node->a->var)
 		chunk_define(chunk, node->a->var, name, false);
-	chunk->function.n_locals += 4; /* Lua keeps three of its own */
+	chunk_count_locals(chunk, 4); /* Lua keeps three of its own */
 	chunk_body(chunk, node->b);
 	chunk_puts(chunk, "end; ");
 	chunk->function.n_locals = n_locals;
@@ -241,7 +241,7 @@ emit_for_step(struct chunk *chunk, const struct node *node)
 	chunk_puts(chunk, "local ");
 	chunk_puts(chunk, again);
 	chunk_puts(chunk, " = false; while true do ");
-	chunk->function.n_locals++;
+	chunk_count_locals(chunk, 1);
 	chunk_puts(chunk, "if ");
 	chunk_puts(chunk, again);
 	chunk_puts(chunk, " then ");
@@ -285,7 +285,7 @@ emit_for_in(struct chunk *chunk, const struct node *node)
 	for (name = node->a; name; name = name->next, n++)
 		if (name->var)
 			chunk_define(chunk, name->var, names[n], false);
-	chunk->function.n_locals += n + 4; /* Lua keeps four of its own */
+	chunk_count_locals(chunk, n + 4); /* Lua keeps four of its own */
 	chunk_body(chunk, node->c);
 	chunk_puts(chunk, "end; ");
 	chunk->function.n_locals = n_locals;

@@ -46,6 +46,7 @@ chunk_sync_line(struct chunk *chunk, struct span span)
 {
 	uint32_t line = script_line(chunk->script, span.off);
 
+	chunk->span = span;
 	for (; chunk->line < line; chunk->line++)
 		chunk_putc(chunk, '\n');
 }
@@ -231,6 +232,20 @@ chunk_is_shared_stat(const struct variable *var)
 	return chunk_is_shared(var) && type_find(var->type)->kind == TYPE_STAT;
 }
 
+void
+chunk_count_locals(struct chunk *chunk, unsigned n)
+{
+	struct diag *diag;
+
+	chunk->function.n_locals += n;
+	chunk->function.n_declared += n;
+	if (chunk->function.n_declared <= DECLARED_MAX || chunk->too_many)
+		return;
+	diag = diag_error(chunk->diags, chunk->span, "too-many-locals", "a function can declare at most about %d variables", DECLARED_MAX);
+	diag_help(chunk->diags, diag, "put parts of it into functions of their own");
+	chunk->too_many = true;
+}
+
 /* Declares a variable as a local of the Lua function and returns its name. */
 const char *
 chunk_local(struct chunk *chunk, const struct variable *var)
@@ -238,7 +253,7 @@ chunk_local(struct chunk *chunk, const struct variable *var)
 	const char *name = chunk_fresh_name(chunk, var->name);
 
 	chunk_define(chunk, var, name, false);
-	chunk->function.n_locals++;
+	chunk_count_locals(chunk, 1);
 	return name;
 }
 
