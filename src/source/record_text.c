@@ -120,12 +120,18 @@ put_field(struct text *out, const struct recorded *event, const struct field *fi
 	text_quoted(out, string, strlen(string));
 }
 
-/* Control bytes and brackets of a name would end it too early. */
+/*
+ * Control bytes and brackets of a name would end it too early, or make the line a definition; with some first bytes it would be a comment or
+ * a part of a stack, or lose a blank.
+ */
 static void
 put_comm(struct text *out, const char comm[16])
 {
-	for (size_t i = 0; i < 16 && comm[i]; i++)
-		text_putc(out, comm[i] > ' ' && comm[i] < 0x7f && comm[i] != '[' ? comm[i] : comm[i] == ' ' ? ' ' : '?');
+	for (size_t i = 0; i < 16 && comm[i]; i++) {
+		bool is_first = i == 0 && strchr(" #=", comm[i]);
+
+		text_putc(out, comm[i] >= ' ' && comm[i] < 0x7f && comm[i] != '[' && comm[i] != '{' && !is_first ? comm[i] : '?');
+	}
 }
 
 static void

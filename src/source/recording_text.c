@@ -28,6 +28,7 @@
 
 #define TEXT_MAX       (1u << 30) /* bytes of a recording as text */
 #define FIELDS_MAX     64
+#define FIXED_MAX      16384 /* bytes of fields: those behind no program reaches */
 #define STACK_MAX      128
 #define COMMON_SIZE    8
 #define MADE_UP        0x10000    /* addresses of strings given without one begin here */
@@ -94,6 +95,7 @@ take_number(struct reading *line, uint64_t *value)
 {
 	char digits[32] = { 0 }, *rest;
 	size_t n = 0, len;
+	int base;
 
 	skip_blanks(line);
 	len = (size_t)(line->end - line->at);
@@ -102,10 +104,8 @@ take_number(struct reading *line, uint64_t *value)
 		n++;
 	}
 	errno = 0;
-	if (digits[0] == '-')
-		*value = (uint64_t)strtoll(digits, &rest, 0);
-	else
-		*value = strtoull(digits, &rest, digits[0] == '0' && digits[1] == 'x' ? 16 : 10);
+	base = digits[*digits == '-'] == '0' && digits[(*digits == '-') + 1] == 'x' ? 16 : 10;
+	*value = *digits == '-' ? (uint64_t)strtoll(digits, &rest, base) : strtoull(digits, &rest, base);
 	if (errno || rest == digits)
 		return false;
 	line->at += rest - digits;
@@ -299,6 +299,8 @@ parse_definition(struct recording *recording, struct reading *line)
 		if (!parse_declaration(recording, line, &fields[n]) || !take(line, ';'))
 			return "a field is u8 to u64, s8 to s64, `char NAME[SIZE]` or `string NAME`, and a semicolon";
 		place(fields, n++);
+		if (fields[n - 1].offset + fields[n - 1].size > FIXED_MAX)
+			return "the fields of an event have more than 16384 bytes";
 	}
 	event = events_add_fields(recording->events, name.system, name.name, fields, n);
 	if (!event)
@@ -606,6 +608,16 @@ take_stack(struct text_recording *text, struct recorded *event)
 	event->stack = text->stack;
 }
 
+/* The line of a thread whose name begins like a definition has its CPU before any brace. */
+static bool
+is_definition(const struct reading *line)
+{
+	const char *bracket = find_bracket(line);
+	size_t len = (size_t)((bracket ? bracket : line->end) - line->at);
+
+	return line->end - line->at >= 6 && memcmp(line->at, "event ", 6) == 0 && (!bracket || memchr(line->at, '{', len));
+}
+
 /* Lines that are no events: blank, comments, definitions. */
 static bool
 is_other(struct recording *recording, struct reading *line)
@@ -616,7 +628,7 @@ is_other(struct recording *recording, struct reading *line)
 	skip_blanks(line);
 	if (line->at == line->end || *line->at == '#')
 		return true;
-	if (line->end - line->at < 6 || memcmp(line->at, "event ", 6) != 0)
+	if (!is_definition(line))
 		return false;
 	line->at += 6;
 	wrong = text->is_first_reading ? parse_definition(recording, line) : NULL;
