@@ -24,6 +24,7 @@
 struct dat {
 	struct pages *pages;      /* one a stream */
 	uint32_t page_size;
+	bool is_64_bit;           /* the kernel that recorded */
 	const char *packing;      /* version 7 */
 	unsigned char **unpacked; /* owned */
 	uint32_t n_unpacked, cap_unpacked;
@@ -120,9 +121,10 @@ streams_6(struct recording *recording, struct bytes *in, uint32_t n_cpus)
 static int
 read_6(struct recording *recording, struct bytes *in, struct text *why)
 {
+	struct dat *dat = recording->format;
 	uint32_t n_cpus;
 
-	header_page(recording, in);
+	dat->is_64_bit = header_page(recording, in);
 	header_ftrace_formats(recording, in);
 	header_event_formats(recording, in);
 	header_kallsyms(recording, take_block(in, take_u32(in)));
@@ -309,7 +311,7 @@ read_option(struct recording *recording, uint32_t option, struct bytes value)
 	in = section(recording, take_u64(&value), option);
 	switch (option) {
 	case DAT_OPTION_HEADER_INFO:
-		header_page(recording, &in);
+		((struct dat *)recording->format)->is_64_bit = header_page(recording, &in);
 		break;
 	case DAT_OPTION_FTRACE_EVENTS:
 		header_ftrace_formats(recording, &in);
@@ -369,6 +371,7 @@ read_file(struct recording *recording, struct text *why)
 	struct dat *dat = recording->format;
 	const char *version = take_cstring(&in);
 	bool is_big = take_uint(&in, 1);
+	int err;
 
 	take_uint(&in, 1); /* bytes of a long in user space */
 	dat->page_size = take_u32(&in);
@@ -384,7 +387,13 @@ read_file(struct recording *recording, struct text *why)
 		text_printf(why, "recording '%s' is damaged at its very beginning", recording->path);
 		return -EINVAL;
 	}
-	return *version == '6' ? read_6(recording, &in, why) : read_7(recording, &in, why);
+	dat->is_64_bit = true;
+	err = *version == '6' ? read_6(recording, &in, why) : read_7(recording, &in, why);
+	if (err == 0 && !dat->is_64_bit) {
+		text_printf(why, "recording '%s' comes from a 32-bit machine, whose pages of events ktap does not read", recording->path);
+		return -EOPNOTSUPP;
+	}
+	return err;
 }
 
 /* Whether events have stacks is not said anywhere: the first ones with a stack are looked for. */

@@ -33,7 +33,8 @@ enum dat_option {
 
 /* ---- recording_header.c: each reads one part; what is wrong is reported as damage ------------------------------- */
 
-void
+/* False: the pages are those of a 32-bit kernel, whose headers are shorter. */
+bool
 header_page(struct recording *recording, struct bytes *in);
 
 void

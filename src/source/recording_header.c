@@ -5,20 +5,33 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "source/recording_dat.h"
 
-void
+/* In the description of pages: "field: local_t commit;  offset:8;  size:4;" on 32-bit machines. */
+static bool
+says_32_bit(struct bytes text)
+{
+	static const char commit[] = "commit;", size[] = "size:";
+	const char *at = memmem(text.at, bytes_left(&text), commit, sizeof(commit) - 1);
+
+	if (at)
+		at = memmem(at, (size_t)((const char *)text.end - at), size, sizeof(size) - 1);
+	return at && (const char *)text.end - at > (long)sizeof(size) && at[sizeof(size) - 1] == '4';
+}
+
+bool
 header_page(struct recording *recording, struct bytes *in)
 {
 	static const char page[] = "header_page", event[] = "header_event";
+	bool is_32_bit = take_bytes(in, page, sizeof(page)) && says_32_bit(take_block(in, take_u64(in)));
 
-	if (take_bytes(in, page, sizeof(page)))
-		take_block(in, take_u64(in));
 	if (take_bytes(in, event, sizeof(event)))
 		take_block(in, take_u64(in));
 	else
 		recording_damage(recording, "the description of pages is not where it should be");
+	return !is_32_bit;
 }
 
 static void

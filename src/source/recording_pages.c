@@ -28,6 +28,7 @@
 
 #define COMMON_PID 4
 #define COMMON_SIZE 8
+#define STACK_AT 16 /* of the addresses in an event that is a stack, behind its depth or its process */
 
 static uint32_t
 word_at(const unsigned char *at)
@@ -229,11 +230,12 @@ take_stacks(struct pages *pages, struct recorded *event)
 	while ((pages->is_pending = advance(pages))) {
 		id = payload_id(pages);
 		if (id == pages->stack_id) {
-			event->n_stack = copy_stack(pages, 16, pages->stack, ARRAY_SIZE(pages->stack));
+			event->n_stack = copy_stack(pages, STACK_AT, pages->stack, ARRAY_SIZE(pages->stack));
 			event->stack = pages->stack;
 		} else if (id == pages->ustack_id) {
-			event->pid = word_at(pages->payload + COMMON_SIZE);
-			event->n_ustack = copy_stack(pages, 16, pages->ustack, ARRAY_SIZE(pages->ustack));
+			if (pages->payload_len >= STACK_AT)
+				event->pid = word_at(pages->payload + COMMON_SIZE);
+			event->n_ustack = copy_stack(pages, STACK_AT, pages->ustack, ARRAY_SIZE(pages->ustack));
 			event->ustack = pages->ustack;
 		} else {
 			return;
