@@ -49,7 +49,8 @@ format_of(const struct recording *recording)
 {
 	if (recording->len > DAT_MAGIC_LEN && memcmp(recording->data, DAT_MAGIC, DAT_MAGIC_LEN) == 0)
 		return &recording_dat_ops;
-	if (recording->len > PERF_MAGIC_LEN && memcmp(recording->data, PERF_MAGIC, PERF_MAGIC_LEN) == 0)
+	if (recording->len > PERF_MAGIC_LEN && (memcmp(recording->data, PERF_MAGIC, PERF_MAGIC_LEN) == 0 ||
+						memcmp(recording->data, PERF_MAGIC_BIG, PERF_MAGIC_LEN) == 0))
 		return &recording_perf_ops;
 	return &recording_text_ops;
 }

@@ -13,8 +13,6 @@
 #include "source/recording_dat.h"
 
 #define PAGE_SIZE_MAX  (1u << 26)
-#define UNPACKED_MAX   (1ull << 32) /* bytes, of all parts together; */
-#define UNPACKED_RATIO 1100         /* and so many times the file's: more no packer of trace-cmd makes of events */
 #define STREAMS_MAX    (4 * RECORDED_CPUS_MAX) /* of several instances */
 #define SECTIONS_MAX   1024         /* options sections, each of which points to the next */
 #define NAME_LEN       10           /* "options  ", "flyrecord" */
@@ -154,7 +152,7 @@ room(const struct recording *recording, uint64_t len)
 	uint32_t cap = dat->cap_unpacked ? 2 * dat->cap_unpacked : 16;
 	unsigned char **more, *bytes;
 
-	if (len > UNPACKED_MAX - dat->unpacked_len || (dat->unpacked_len + len) / UNPACKED_RATIO > recording->len)
+	if (!unpack_is_plausible(recording->len, dat->unpacked_len + len))
 		return NULL;
 	if (dat->n_unpacked == dat->cap_unpacked) {
 		more = mem_realloc(dat->unpacked, cap * sizeof(*more));
@@ -226,13 +224,6 @@ take_chunk(struct bytes *in, struct bytes *packed, uint32_t *len)
 	return !in->is_short;
 }
 
-/* A chunk that says more than this packer makes is not even tried. */
-static bool
-is_plausible(const struct bytes *packed, uint32_t len)
-{
-	return len / UNPACKED_RATIO <= bytes_left(packed);
-}
-
 /*
  * The chunks of packed pages stand where the CPU's pages would; one behind the other in memory. Their unpacked sizes are summed up before
  * memory is asked for. Each is some pages, so one that cannot be unpacked takes no other with it.
@@ -247,10 +238,10 @@ unpack_pages(struct recording *recording, struct bytes in)
 	unsigned char *out;
 
 	for (uint32_t i = 0; i < n && take_chunk(&count, &packed, &len); i++)
-		total += is_plausible(&packed, len) ? len : 0;
+		total += unpack_is_plausible(bytes_left(&packed), len) ? len : 0;
 	out = room(recording, total);
 	for (uint32_t i = 0; out && i < n && take_chunk(&in, &packed, &len); i++) {
-		if (is_plausible(&packed, len) && unpack(dat->packing, packed, out + at, len) == 0)
+		if (unpack_is_plausible(bytes_left(&packed), len) && unpack(dat->packing, packed, out + at, len) == 0)
 			at += len;
 		else
 			n_bad++;

@@ -86,8 +86,30 @@ pages_next(struct pages *pages, struct recorded *event);
 bool
 unpack_knows(const char *algorithm);
 
+/* May so many bytes come of so many packed ones? Files that say more than any packer makes of events lie. */
+bool
+unpack_is_plausible(uint64_t packed_len, uint64_t len);
+
 /* Unpacks into out, which has the unpacked size. Returns 0, or -EINVAL: damaged. */
 int
 unpack(const char *algorithm, struct bytes in, unsigned char *out, size_t len);
+
+/* One stream packed by zstd, that comes in pieces. */
+struct unpacker;
+
+/* From a file of so many bytes. Returns 0 and a new one; -EOPNOTSUPP: built without zstd; -ENOMEM. */
+int
+unpacker_new(struct unpacker **unpacker, size_t file_len);
+
+/* Returns 0; -EINVAL: damaged, and what comes behind it too; -ENOMEM. */
+int
+unpacker_add(struct unpacker *unpacker, struct bytes piece);
+
+/* All that was unpacked: lies in the unpacker, until the next piece. */
+struct bytes
+unpacker_bytes(const struct unpacker *unpacker);
+
+void
+unpacker_free(struct unpacker *unpacker);
 
 #endif

@@ -1,49 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Reads perf.data, as `perf record -e SYSTEM:NAME` writes it (tools/perf/Documentation/perf.data-file-format.txt; perf_event_open(2) for
- * the records): samples of tracepoints with their raw data, call chains, names and processes of threads.
+ * Reads perf.data, as `perf record -e SYSTEM:NAME` writes it (tools/perf/Documentation/perf.data-file-format.txt).
  *
- *     header | attributes, each with the ids of its events | records ... | sections: among them the formats (HEADER_TRACING_DATA)
+ *     a file:            header | attributes, each with the ids of its events | records ... | sections: among them the formats
+ *     perf record -o -   header of 16 bytes | records ..., among them attributes and formats
  *
- * The records of all CPUs are mixed, each CPU's in order. Opening goes through them once and notes where those of each CPU begin: one
- * stream a CPU. Samples of other events (hardware counters, timers) have no raw data and are passed over.
+ * The records of all CPUs are mixed. Opening goes through them once, notes where those of each CPU are, one stream a CPU, and puts them in the
+ * order of time where the file has them in another: with a buffer for each thread, or where some were packed.
  */
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "source/recording_dat.h"
 #include "source/recording_perf.h"
 
-#define HEADER_SIZE       104
-#define FEATURE_BITS      256
-#define FEATURE_TRACING   1
-#define ATTR_MIN          64  /* PERF_ATTR_SIZE_VER0 */
-#define ATTRS_MAX         65536
-#define RECORD_COMPRESSED 81
-#define RECORD_COMPRESSED2 83
-#define CONTEXT_MIN       ((uint64_t)-4095) /* addresses above are marks of a call chain */
-#define CHAIN_MAX         128
+#define HEADER_SIZE     104
+#define PIPE_SIZE       16  /* of the header that a pipe gets */
+#define FEATURE_BITS    256
+#define FEATURE_TRACING 1
+#define ATTR_MIN        64  /* PERF_ATTR_SIZE_VER0 */
+#define ATTRS_MAX       65536
+#define MUST_HOLD       (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_RAW)
 
-/* Where the parts of a sample stand, which its attribute says; all that ktap reads has this order. */
-struct layout {
-	uint64_t sample_type, read_format;
-};
-
-/* The records of a CPU: places in the file, in units of 8 bytes from the start of the records. */
-struct cpu_records {
+/* The records of a CPU: places in the file's records, behind which the unpacked ones are counted on. */
+struct perf_cpu {
 	uint32_t cpu;
-	uint32_t *places;
+	struct perf_place { uint64_t at, time_ns; } *places;
 	uint32_t n, cap;
+	bool is_mixed;       /* not in the order of time, so far */
 	uint32_t next;
-	uint64_t chain[CHAIN_MAX]; /* of the event read last */
-};
-
-struct perf {
-	struct bytes records;
-	struct layout layout;
-	struct cpu_records *cpus;
+	uint64_t chain[PERF_CHAIN_MAX]; /* of the event read last */
 };
 
 struct file_section {
@@ -73,179 +60,121 @@ block_at(struct recording *recording, struct file_section section, const char *w
 	return take_block(&file, section.size);
 }
 
-/* ---- samples --------------------------------------------------------------------------------------------------- */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
-static void
-skip_read(struct bytes *in, uint64_t format)
+static int
+add_id(struct recording *recording, uint64_t id, uint32_t layout)
 {
-	uint64_t n = 1, words = 1;
+	struct perf *perf = recording->format;
+	uint32_t cap = perf->cap_ids ? 2 * perf->cap_ids : 64;
+	struct perf_id *more;
 
-	if (format & PERF_FORMAT_GROUP)
-		n = take_u64(in);
-	else
-		take_u64(in);
-	if (format & PERF_FORMAT_TOTAL_TIME_ENABLED)
-		take_u64(in);
-	if (format & PERF_FORMAT_TOTAL_TIME_RUNNING)
-		take_u64(in);
-	if (!(format & PERF_FORMAT_GROUP))
-		words = 0;
-	words += !!(format & PERF_FORMAT_ID) + !!(format & PERF_FORMAT_LOST);
-	take_block(in, n > UINT32_MAX ? UINT64_MAX : 8 * n * words);
+	if (perf->n_ids == perf->cap_ids) {
+		more = mem_realloc(perf->ids, cap * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		perf->ids = more;
+		perf->cap_ids = cap;
+	}
+	perf->ids[perf->n_ids++] = (struct perf_id){ id, layout };
+	return 0;
 }
 
-/* Splits a call chain at its marks into the kernel's part and the process's, each in one piece. */
-static void
-take_chain(struct bytes *in, uint64_t addresses[CHAIN_MAX], struct recorded *event)
+/* The ids of all attributes together are no more than fit into the file. */
+static int
+add_ids(struct recording *recording, struct bytes ids, uint32_t layout)
 {
-	uint64_t n = take_u64(in), address, context = PERF_CONTEXT_KERNEL;
-	struct bytes chain = take_block(in, n > UINT32_MAX ? UINT64_MAX : 8 * n);
-	uint32_t n_all = 0;
+	struct perf *perf = recording->format;
+	int err = 0;
 
-	event->stack = event->ustack = addresses;
-	while (bytes_left(&chain) && n_all < CHAIN_MAX) {
-		address = take_u64(&chain);
-		if (address >= CONTEXT_MIN) {
-			context = address;
-			if (context == PERF_CONTEXT_KERNEL) {
-				event->stack = addresses + n_all;
-				event->n_stack = 0;
-			} else if (context == PERF_CONTEXT_USER) {
-				event->ustack = addresses + n_all;
-				event->n_ustack = 0;
-			}
-			continue;
+	while (bytes_left(&ids) >= 8 && err == 0) {
+		if (perf->n_ids >= recording->len / 8) {
+			recording_damage(recording, "there are more ids of events than the file has room for");
+			break;
 		}
-		addresses[n_all++] = address;
-		event->n_stack += context == PERF_CONTEXT_KERNEL;
-		event->n_ustack += context == PERF_CONTEXT_USER;
+		err = add_id(recording, take_u64(&ids), layout);
 	}
+	return err;
 }
 
-/* Reads the parts of a sample up to its raw data. False: it has none, or is cut. */
 static bool
-parse_sample(const struct perf *perf, struct bytes in, uint64_t addresses[CHAIN_MAX], struct recorded *event)
+same_layout(const struct perf_layout *a, const struct perf_layout *b)
 {
-	uint64_t type = perf->layout.sample_type;
-	struct bytes raw;
-
-	take_block(&in, 8 * (!!(type & PERF_SAMPLE_IDENTIFIER) + !!(type & PERF_SAMPLE_IP)));
-	if (type & PERF_SAMPLE_TID) {
-		event->pid = take_u32(&in);
-		event->tid = take_u32(&in);
-	}
-	if (type & PERF_SAMPLE_TIME)
-		event->time_ns = take_u64(&in);
-	take_block(&in, 8 * (!!(type & PERF_SAMPLE_ADDR) + !!(type & PERF_SAMPLE_ID) + !!(type & PERF_SAMPLE_STREAM_ID)));
-	if (type & PERF_SAMPLE_CPU) {
-		event->cpu = take_u32(&in);
-		take_u32(&in);
-	}
-	if (type & PERF_SAMPLE_PERIOD)
-		take_u64(&in);
-	if (type & PERF_SAMPLE_READ)
-		skip_read(&in, perf->layout.read_format);
-	if (type & PERF_SAMPLE_CALLCHAIN)
-		take_chain(&in, addresses, event);
-	if (!(type & PERF_SAMPLE_RAW) || in.is_short)
-		return false;
-	raw = take_block(&in, take_u32(&in));
-	event->record = raw.at;
-	event->len = (uint32_t)bytes_left(&raw);
-	event->id = (uint32_t)take_u16(&raw);
-	return !raw.is_short && !in.is_short && event->len >= 8 && event->len <= RECORDED_MAX && event->id != RECORDED_THREAD;
+	return a->sample_type == b->sample_type && a->read_format == b->read_format && a->has_trailer == b->has_trailer && a->is_read == b->is_read;
 }
 
-/* ---- records that tell of threads ------------------------------------------------------------------------------- */
-
-/* The time and CPU that stand at the end of records that are no samples (sample_id_all). */
-static void
-take_trailer(const struct perf *perf, struct bytes in, struct recorded *event)
+static int
+add_attribute(struct recording *recording, struct bytes in, struct bytes ids, struct text *why)
 {
-	static const uint64_t in_order[] = { PERF_SAMPLE_TID,       PERF_SAMPLE_TIME, PERF_SAMPLE_ID,
-					     PERF_SAMPLE_STREAM_ID, PERF_SAMPLE_CPU,  PERF_SAMPLE_IDENTIFIER };
-	uint64_t type = perf->layout.sample_type;
-	size_t len = 0;
+	struct perf *perf = recording->format;
+	struct perf_event_attr attr = { 0 };
+	struct perf_layout layout;
+	uint32_t i = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(in_order); i++)
-		len += type & in_order[i] ? 8 : 0;
-	if (len > bytes_left(&in))
-		return;
-	take_block(&in, bytes_left(&in) - len);
-	for (size_t i = 0; i < ARRAY_SIZE(in_order); i++) {
-		uint64_t word = type & in_order[i] ? take_u64(&in) : 0;
-
-		if ((type & in_order[i]) == PERF_SAMPLE_TIME)
-			event->time_ns = word;
-		else if ((type & in_order[i]) == PERF_SAMPLE_CPU)
-			event->cpu = (uint32_t)word;
+	memcpy(&attr, in.at, bytes_left(&in) < sizeof(attr) ? bytes_left(&in) : sizeof(attr));
+	layout = (struct perf_layout){
+		.sample_type = attr.sample_type,
+		.read_format = attr.read_format,
+		.has_trailer = attr.sample_id_all,
+		.is_read = attr.type == PERF_TYPE_TRACEPOINT && (attr.sample_type & MUST_HOLD) == MUST_HOLD,
+	};
+	while (i < perf->n_layouts && !same_layout(&perf->layouts[i], &layout))
+		i++;
+	if (i == PERF_LAYOUTS_MAX) {
+		text_printf(why, "recording '%s' has events of more than %u kinds of samples", recording->path, PERF_LAYOUTS_MAX);
+		return -EOPNOTSUPP;
 	}
+	if (i == perf->n_layouts)
+		perf->layouts[perf->n_layouts++] = layout;
+	return add_ids(recording, ids, i);
 }
 
-/* PERF_RECORD_COMM: pid, tid, name. PERF_RECORD_FORK: pid, ppid, tid, ptid, time. */
-static bool
-parse_thread(const struct perf *perf, uint32_t type, struct bytes in, struct recorded *event)
+static int
+compare_ids(const void *a, const void *b)
 {
-	struct bytes whole = in;
+	const struct perf_id *p = a, *q = b;
 
-	event->id = RECORDED_THREAD;
-	event->pid = take_u32(&in);
-	if (type == PERF_RECORD_COMM) {
-		event->tid = take_u32(&in);
-		event->comm = take_cstring(&in);
-	} else {
-		take_u32(&in);
-		event->tid = take_u32(&in);
-		event->parent = take_u32(&in);
-		event->time_ns = take_u64(&in);
-	}
-	take_trailer(perf, whole, event);
-	return !in.is_short;
+	return p->id < q->id ? -1 : p->id > q->id;
 }
 
-/* A record of the file, with room for its call chain; false: none that ktap reads. */
-static bool
-parse_record(const struct perf *perf, const struct perf_event_header *header, struct bytes body, uint64_t addresses[CHAIN_MAX],
-	     struct recorded *event)
+/* All attributes are there: can the records be told apart, and are there any to read? */
+static int
+check_attributes(struct recording *recording, struct text *why)
 {
-	*event = (struct recorded){ 0 };
-	switch (header->type) {
-	case PERF_RECORD_SAMPLE:
-		return parse_sample(perf, body, addresses, event);
-	case PERF_RECORD_COMM:
-	case PERF_RECORD_FORK:
-		return parse_thread(perf, header->type, body, event);
+	struct perf *perf = recording->format;
+	bool has_ids = true, is_read = false;
+
+	for (uint32_t i = 0; i < perf->n_layouts; i++) {
+		const struct perf_layout *layout = &perf->layouts[i];
+
+		has_ids = has_ids && (layout->sample_type & PERF_SAMPLE_IDENTIFIER);
+		is_read = is_read || layout->is_read;
+		if (layout->is_read && (layout->sample_type & PERF_SAMPLE_CALLCHAIN))
+			recording->holds |= HOLDS_STACKS | HOLDS_USTACKS;
 	}
-	return false;
+	recording->holds |= HOLDS_PIDS;
+	if (!is_read) {
+		text_printf(why, "recording '%s' holds no tracepoints with time and thread; `perf record -e SYSTEM:NAME` makes such",
+			    recording->path);
+		return -EINVAL;
+	}
+	if (perf->n_layouts > 1 && !has_ids) {
+		text_printf(why, "recording '%s' mixes events whose samples hold different things, and do not say whose they are; record tracepoints "
+			    "alone", recording->path);
+		return -EOPNOTSUPP;
+	}
+	if (perf->n_ids)
+		qsort(perf->ids, perf->n_ids, sizeof(*perf->ids), compare_ids);
+	return 0;
 }
 
-/* Takes the next record of the file; false at its end, or where it is cut. */
-static bool
-take_record(struct bytes *in, struct perf_event_header *header, struct bytes *body)
-{
-	struct bytes at = *in;
+/* ---- which records there are --------------------------------------------------------------------------------------- */
 
-	if (bytes_left(in) < sizeof(*header))
-		return false;
-	memcpy(header, in->at, sizeof(*header));
-	if (header->size < sizeof(*header) || header->size > bytes_left(in)) {
-		in->is_short = true;
-		return false;
-	}
-	take_block(in, header->size);
-	at.end = in->at;
-	take_block(&at, sizeof(*header));
-	*body = at;
-	return true;
-}
-
-/* ---- opening ----------------------------------------------------------------------------------------------------- */
-
-static struct cpu_records *
+static struct perf_cpu *
 records_of(struct recording *recording, uint32_t cpu)
 {
 	struct perf *perf = recording->format;
-	struct cpu_records *more;
+	struct perf_cpu *more;
 
 	for (uint32_t i = 0; i < recording->n_streams; i++)
 		if (perf->cpus[i].cpu == cpu)
@@ -254,23 +183,22 @@ records_of(struct recording *recording, uint32_t cpu)
 	if (!more)
 		return NULL;
 	perf->cpus = more;
-	perf->cpus[recording->n_streams] = (struct cpu_records){ .cpu = cpu };
+	perf->cpus[recording->n_streams] = (struct perf_cpu){ .cpu = cpu };
 	return &perf->cpus[recording->n_streams++];
 }
 
 static int
-note_place(struct recording *recording, uint32_t cpu, const unsigned char *at)
+note_place(struct recording *recording, const struct recorded *event, uint64_t at)
 {
-	struct perf *perf = recording->format;
-	struct cpu_records *records;
-	uint32_t cap, *more;
+	struct perf_cpu *records;
+	struct perf_place *more;
+	uint32_t cap;
 
-	if (cpu >= RECORDED_CPUS_MAX) {
-		recording_damage(recording, "byte %zu: an event of CPU %u: there are at most %u", (size_t)(at - recording->data), cpu,
-				 RECORDED_CPUS_MAX);
+	if (event->cpu >= RECORDED_CPUS_MAX) {
+		recording_damage(recording, "an event of CPU %u: there are at most %u", event->cpu, RECORDED_CPUS_MAX);
 		return 0;
 	}
-	records = records_of(recording, cpu);
+	records = records_of(recording, event->cpu);
 	if (!records)
 		return -ENOMEM;
 	if (records->n == records->cap) {
@@ -281,54 +209,130 @@ note_place(struct recording *recording, uint32_t cpu, const unsigned char *at)
 		records->places = more;
 		records->cap = cap;
 	}
-	records->places[records->n++] = (uint32_t)((size_t)(at - perf->records.at) / 8);
+	records->is_mixed = records->is_mixed || (records->n && event->time_ns < records->places[records->n - 1].time_ns);
+	records->places[records->n++] = (struct perf_place){ at, event->time_ns };
 	return 0;
 }
 
 /* What a record tells of the recording itself. */
 static void
-note_loss(struct recording *recording, const struct perf_event_header *header, struct bytes body)
+note_loss(struct recording *recording, struct perf_record *record)
 {
-	switch (header->type) {
+	switch (record->type) {
 	case PERF_RECORD_LOST:
-		take_u64(&body);
-		recording->gaps.n_lost += take_u64(&body);
+		take_u64(&record->body);
+		recording->gaps.n_lost += take_u64(&record->body);
 		break;
 	case PERF_RECORD_LOST_SAMPLES:
-		recording->gaps.n_lost += take_u64(&body);
-		break;
-	case RECORD_COMPRESSED:
-	case RECORD_COMPRESSED2:
-		recording_damage(recording, "its records are packed (perf record -z), which ktap does not read");
+		recording->gaps.n_lost += take_u64(&record->body);
 		break;
 	}
 }
 
+/* Notes the records of a block, which are so many bytes behind the first ones. */
 static int
-index_records(struct recording *recording)
+index_records(struct recording *recording, struct bytes in, uint64_t base, const char *what)
 {
 	struct perf *perf = recording->format;
-	struct bytes in = perf->records, body;
-	struct perf_event_header header;
-	uint64_t addresses[CHAIN_MAX];
+	const unsigned char *start = in.at, *at = start;
+	uint64_t chain[PERF_CHAIN_MAX];
+	struct perf_record record;
 	struct recorded event;
-	const unsigned char *at = in.at;
 	int err = 0;
 
-	for (; err == 0 && take_record(&in, &header, &body); at = in.at) {
-		if (parse_record(perf, &header, body, addresses, &event))
-			err = note_place(recording, event.cpu, at);
-		else if (header.type == PERF_RECORD_SAMPLE && perf->layout.sample_type & PERF_SAMPLE_RAW)
-			recording_damage(recording, "byte %zu: a sample that cannot be read", (size_t)(at - recording->data));
-		else
-			note_loss(recording, &header, body);
+	for (; err == 0 && perf_take(&in, &record); at = in.at) {
+		switch (perf_parse(perf, &record, chain, &event)) {
+		case PERF_EVENT:
+			err = note_place(recording, &event, base + (uint64_t)(at - start));
+			break;
+		case PERF_OTHER:
+			note_loss(recording, &record);
+			break;
+		case PERF_BROKEN:
+			recording_damage(recording, "byte %zu of %s: a sample that cannot be read", (size_t)(at - start), what);
+			break;
+		}
 	}
 	if (in.is_short)
-		recording_damage(recording, "byte %zu: a record says that it is longer than the file", (size_t)(at - recording->data));
+		recording_damage(recording, "byte %zu of %s: a record says that it is longer than they are", (size_t)(at - start), what);
 	return err;
 }
 
-/* HEADER_TRACING_DATA: the formats, as in trace.dat of version 6 (without what follows the names of threads). */
+static int
+compare_places(const void *a, const void *b)
+{
+	const struct perf_place *p = a, *q = b;
+
+	if (p->time_ns != q->time_ns)
+		return p->time_ns < q->time_ns ? -1 : 1;
+	return p->at < q->at ? -1 : p->at > q->at;
+}
+
+static void
+order_records(struct recording *recording)
+{
+	struct perf *perf = recording->format;
+
+	for (uint32_t i = 0; i < recording->n_streams; i++)
+		if (perf->cpus[i].is_mixed)
+			qsort(perf->cpus[i].places, perf->cpus[i].n, sizeof(struct perf_place), compare_places);
+}
+
+/* ---- packed records ------------------------------------------------------------------------------------------------- */
+
+/* The packed bytes of a record; false: it has none. */
+static bool
+packed_in(const struct perf_record *record, struct bytes *packed)
+{
+	*packed = record->body;
+	if (record->type == PERF_OWN_COMPRESSED2)
+		*packed = take_block(packed, take_u64(packed));
+	return record->type == PERF_OWN_COMPRESSED || record->type == PERF_OWN_COMPRESSED2;
+}
+
+/* Packed records are one stream, cut into pieces anywhere: what is behind a damaged one is lost. */
+static int
+unpack_records(struct recording *recording)
+{
+	struct perf *perf = recording->format;
+	struct bytes in = perf->records, packed;
+	struct perf_record record;
+	int err = 0;
+
+	while (err == 0 && perf_take(&in, &record)) {
+		if (!packed_in(&record, &packed))
+			continue;
+		if (!perf->unpacker)
+			err = unpacker_new(&perf->unpacker, recording->len);
+		if (err == 0)
+			err = unpacker_add(perf->unpacker, packed);
+	}
+	if (err == -EOPNOTSUPP)
+		recording_damage(recording, "its records are packed (perf record -z), and this ktap was built without libzstd");
+	else if (err == -EINVAL)
+		recording_damage(recording, "byte %zu of the records: packed ones cannot be unpacked", (size_t)(in.at - perf->records.at));
+	if (perf->unpacker)
+		perf->unpacked = unpacker_bytes(perf->unpacker);
+	return err == -ENOMEM ? err : 0;
+}
+
+static int
+read_records(struct recording *recording)
+{
+	struct perf *perf = recording->format;
+	int err = unpack_records(recording);
+
+	if (err == 0)
+		err = index_records(recording, perf->records, 0, "the records");
+	if (err == 0)
+		err = index_records(recording, perf->unpacked, bytes_left(&perf->records), "the unpacked records");
+	order_records(recording);
+	return err;
+}
+
+/* ---- formats -------------------------------------------------------------------------------------------------------- */
+
+/* As in trace.dat of version 6, without what follows the names of threads. */
 static void
 read_tracing_data(struct recording *recording, struct bytes in)
 {
@@ -352,6 +356,8 @@ read_tracing_data(struct recording *recording, struct bytes in)
 		header_cmdlines(recording, take_block(&in, take_u64(&in)));
 }
 
+/* ---- a file --------------------------------------------------------------------------------------------------------- */
+
 /* The sections of features stand behind the records, one for each bit that is set. */
 static void
 read_features(struct recording *recording, struct file_section data, struct bytes bits)
@@ -373,49 +379,34 @@ read_features(struct recording *recording, struct file_section data, struct byte
 	}
 }
 
-/* All attributes must lay out samples alike, as those of one perf record do that records tracepoints alone. */
 static int
 read_attributes(struct recording *recording, struct bytes attrs, uint64_t attr_size, struct text *why)
 {
-	struct perf *perf = recording->format;
-	uint32_t n = 0;
+	int err = 0;
 
-	for (; bytes_left(&attrs) >= attr_size && n < ATTRS_MAX; n++) {
-		struct bytes block = take_block(&attrs, attr_size);
-		struct perf_event_attr attr = { 0 };
-		struct layout layout;
+	for (uint32_t n = 0; bytes_left(&attrs) >= attr_size && n < ATTRS_MAX && err == 0; n++) {
+		struct bytes attr = take_block(&attrs, attr_size - sizeof(struct file_section));
+		struct bytes ids = block_at(recording, take_section(&attrs), "the ids of events");
 
-		memcpy(&attr, block.at, attr_size - 16 < sizeof(attr) ? attr_size - 16 : sizeof(attr));
-		layout = (struct layout){ attr.sample_type, attr.read_format };
-		if (n && memcmp(&layout, &perf->layout, sizeof(layout)) != 0) {
-			text_printf(why, "recording '%s' mixes events whose samples hold different things; record tracepoints alone",
-				    recording->path);
-			return -EOPNOTSUPP;
-		}
-		perf->layout = layout;
+		err = add_attribute(recording, attr, ids, why);
 	}
-	if (n && (perf->layout.sample_type & (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_RAW)) ==
-			 (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_RAW))
-		return 0;
-	text_printf(why, "recording '%s' holds no tracepoints with time and thread; `perf record -e SYSTEM:NAME` makes such", recording->path);
-	return -EINVAL;
+	return err;
 }
 
 static int
-read_file(struct recording *recording, struct text *why)
+read_file(struct recording *recording, struct bytes in, struct text *why)
 {
 	struct perf *perf = recording->format;
-	struct bytes in = bytes_of(recording->data + 8, HEADER_SIZE - 8);
-	uint64_t attr_size;
-	struct file_section attrs, data;
+	uint64_t attr_size = take_u64(&in);
+	struct file_section attrs = take_section(&in), data = take_section(&in);
 	int err;
 
-	take_u64(&in); /* size of the header */
-	attr_size = take_u64(&in);
-	attrs = take_section(&in);
-	data = take_section(&in);
 	take_section(&in); /* types of events, in old files */
-	if (attr_size < ATTR_MIN + 16 || attr_size > 4096 || data.offset % 8) {
+	if (in.is_short || bytes_left(&in) < FEATURE_BITS / 8) {
+		text_printf(why, "recording '%s' is cut within its header", recording->path);
+		return -EINVAL;
+	}
+	if (attr_size < ATTR_MIN + sizeof(struct file_section) || attr_size > 4096) {
 		text_printf(why, "recording '%s' is damaged at its very beginning", recording->path);
 		return -EINVAL;
 	}
@@ -423,24 +414,64 @@ read_file(struct recording *recording, struct text *why)
 	if (err < 0)
 		return err;
 	perf->records = block_at(recording, data, "the records");
-	recording->holds = HOLDS_PIDS;
-	if (perf->layout.sample_type & PERF_SAMPLE_CALLCHAIN)
-		recording->holds |= HOLDS_STACKS | HOLDS_USTACKS;
+	if (!data.size)
+		recording_damage(recording, "`perf record` was ended before it said what it holds");
 	read_features(recording, data, in);
-	return index_records(recording);
+	return 0;
+}
+
+/* ---- perf record -o - ------------------------------------------------------------------------------------------------- */
+
+/* An attribute, which says its own size, and the ids of its events. */
+static int
+read_pipe_attribute(struct recording *recording, struct bytes ids, struct text *why)
+{
+	struct bytes attr = ids;
+	uint32_t size;
+
+	take_u32(&attr); /* type */
+	size = take_u32(&attr);
+	attr = take_block(&ids, size ? size : ATTR_MIN);
+	if (ids.is_short || bytes_left(&attr) < ATTR_MIN) {
+		recording_damage(recording, "the attribute of an event cannot be read");
+		return 0;
+	}
+	return add_attribute(recording, attr, ids, why);
+}
+
+static int
+read_pipe(struct recording *recording, struct bytes in, struct text *why)
+{
+	struct perf *perf = recording->format;
+	struct perf_record record;
+	int err = 0;
+
+	perf->records = in;
+	while (err == 0 && perf_take(&in, &record)) {
+		if (record.type == PERF_OWN_ATTR)
+			err = read_pipe_attribute(recording, record.body, why);
+		if (record.type == PERF_OWN_TRACING_DATA)
+			read_tracing_data(recording, record.behind);
+	}
+	return err;
 }
 
 static int
 perf_open(struct recording *recording, struct text *why)
 {
+	struct bytes in = bytes_of(recording->data + PERF_MAGIC_LEN, recording->len - PERF_MAGIC_LEN);
 	int err;
 
-	if (recording->len < HEADER_SIZE) {
-		text_printf(why, "recording '%s' is cut within its header", recording->path);
-		return -EINVAL;
+	if (memcmp(recording->data, PERF_MAGIC_BIG, PERF_MAGIC_LEN) == 0) {
+		text_printf(why, "recording '%s' comes from a big-endian machine, whose records ktap does not read", recording->path);
+		return -EOPNOTSUPP;
 	}
 	recording->format = mem_alloc(sizeof(struct perf));
-	err = recording->format ? read_file(recording, why) : -ENOMEM;
+	err = !recording->format ? -ENOMEM : take_u64(&in) == PIPE_SIZE ? read_pipe(recording, in, why) : read_file(recording, in, why);
+	if (err == 0)
+		err = check_attributes(recording, why);
+	if (err == 0)
+		err = read_records(recording);
 	if (err == -ENOMEM)
 		text_printf(why, "no memory for recording '%s'", recording->path);
 	return err;
@@ -457,19 +488,31 @@ perf_rewind(struct recording *recording)
 		perf->cpus[i].next = 0;
 }
 
+static struct bytes
+records_from(const struct perf *perf, uint64_t at)
+{
+	struct bytes in = perf->records;
+
+	if (at >= bytes_left(&in)) {
+		at -= bytes_left(&in);
+		in = perf->unpacked;
+	}
+	take_block(&in, at);
+	return in;
+}
+
 static bool
 perf_next(struct recording *recording, uint32_t stream, struct recorded *event)
 {
 	struct perf *perf = recording->format;
-	struct cpu_records *records = &perf->cpus[stream];
-	struct perf_event_header header;
-	struct bytes in, body;
+	struct perf_cpu *records = &perf->cpus[stream];
+	struct perf_record record;
+	struct bytes in;
 
 	if (records->next == records->n)
 		return false;
-	in = perf->records;
-	take_block(&in, 8 * (uint64_t)records->places[records->next++]);
-	return take_record(&in, &header, &body) && parse_record(perf, &header, body, records->chain, event);
+	in = records_from(perf, records->places[records->next++].at);
+	return perf_take(&in, &record) && perf_parse(perf, &record, records->chain, event) == PERF_EVENT;
 }
 
 static uint64_t
@@ -488,6 +531,9 @@ perf_close(struct recording *recording)
 	for (uint32_t i = 0; i < recording->n_streams; i++)
 		free(perf->cpus[i].places);
 	free(perf->cpus);
+	free(perf->ids);
+	if (perf->unpacker)
+		unpacker_free(perf->unpacker);
 	free(perf);
 }
 

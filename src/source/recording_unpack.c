@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Compressed parts of trace.dat, version 7: by zlib, which ktap needs anyway, and by zstd where ktap was built with it.
+ * Compressed parts of trace.dat, version 7, by zlib, which ktap needs anyway, and by zstd where ktap was built with it; and the compressed
+ * records of perf.data, one stream of zstd.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #if HAVE_ZSTD
@@ -10,6 +12,16 @@
 #endif
 
 #include "source/recording_dat.h"
+
+#define UNPACKED_MAX   (1ull << 32) /* bytes, of all parts together; */
+#define UNPACKED_RATIO 1100         /* and so many times the file's: more no packer makes of events */
+#define STREAM_START   (1u << 17)   /* bytes, at first */
+
+bool
+unpack_is_plausible(uint64_t packed_len, uint64_t len)
+{
+	return len <= UNPACKED_MAX && len / UNPACKED_RATIO <= packed_len;
+}
 
 static int
 unpack_none(struct bytes in, unsigned char *out, size_t len)
@@ -66,3 +78,104 @@ unpack(const char *algorithm, struct bytes in, unsigned char *out, size_t len)
 			return algorithms[i].unpack(in, out, len);
 	return -EINVAL;
 }
+
+/* ---- a stream ----------------------------------------------------------------------------------------------------- */
+
+#if HAVE_ZSTD
+struct unpacker {
+	ZSTD_DStream *zstd;
+	size_t file_len;
+	unsigned char *out;
+	size_t len, cap;
+};
+
+int
+unpacker_new(struct unpacker **made, size_t file_len)
+{
+	struct unpacker *unpacker = mem_alloc(sizeof(*unpacker));
+
+	if (!unpacker)
+		return -ENOMEM;
+	unpacker->file_len = file_len;
+	unpacker->zstd = ZSTD_createDStream();
+	if (!unpacker->zstd) {
+		free(unpacker);
+		return -ENOMEM;
+	}
+	*made = unpacker;
+	return 0;
+}
+
+static int
+make_room(struct unpacker *unpacker)
+{
+	size_t cap = unpacker->cap ? 2 * unpacker->cap : STREAM_START;
+	unsigned char *more;
+
+	if (!unpack_is_plausible(unpacker->file_len, unpacker->len))
+		return -EINVAL;
+	more = mem_realloc(unpacker->out, cap);
+	if (!more)
+		return -ENOMEM;
+	unpacker->out = more;
+	unpacker->cap = cap;
+	return 0;
+}
+
+/* What fills the room may be not all that the piece gives. */
+int
+unpacker_add(struct unpacker *unpacker, struct bytes piece)
+{
+	ZSTD_inBuffer in = { piece.at, bytes_left(&piece), 0 };
+	int err = 0;
+
+	while (err == 0 && (in.pos < in.size || unpacker->len == unpacker->cap)) {
+		ZSTD_outBuffer out = { unpacker->out, unpacker->cap, unpacker->len };
+
+		if (unpacker->len == unpacker->cap)
+			err = make_room(unpacker);
+		else if (ZSTD_isError(ZSTD_decompressStream(unpacker->zstd, &out, &in)))
+			err = -EINVAL;
+		else
+			unpacker->len = out.pos;
+	}
+	return err;
+}
+
+struct bytes
+unpacker_bytes(const struct unpacker *unpacker)
+{
+	return bytes_of(unpacker->out ? unpacker->out : (const unsigned char *)"", unpacker->len);
+}
+
+void
+unpacker_free(struct unpacker *unpacker)
+{
+	ZSTD_freeDStream(unpacker->zstd);
+	free(unpacker->out);
+	free(unpacker);
+}
+#else
+int
+unpacker_new(struct unpacker **made, size_t file_len)
+{
+	return -EOPNOTSUPP;
+}
+
+int
+unpacker_add(struct unpacker *unpacker, struct bytes piece)
+{
+	return -EOPNOTSUPP;
+}
+
+struct bytes
+unpacker_bytes(const struct unpacker *unpacker)
+{
+	return bytes_of("", 0);
+}
+
+void
+unpacker_free(struct unpacker *unpacker)
+{
+}
+#endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * recording FORMAT FILE CPUS EVENTS [KEYS [LIE]]: writes a recording whose contents are known. FORMAT is dat6 or dat7 (trace.dat), or perf
- * (perf.data with call chains).
+ * recording FORMAT FILE CPUS EVENTS [KEYS [LIE]]: writes a recording whose contents are known. FORMAT is dat6 or dat7 (trace.dat), perf
+ * (perf.data with call chains), perf-pipe (as perf record -o - writes it), or perf-mixed (as with several kinds of events: each record has the
+ * number of its event; samples of another event, and data of an AUX area, stand between; every tenth sample says -1 for process and thread; the
+ * samples of each CPU come in pairs whose order is wrong).
  *
  * Of each CPU come EVENTS events test:step, whose times are a microsecond apart; event i of CPU c has
  *
@@ -25,6 +27,7 @@
 static unsigned n_cpus, n_keys = 50;
 static unsigned long lie;
 static unsigned long n_events;
+static int is_pipe, is_mixed;
 
 /* ---- bytes in the making ---- */
 
@@ -363,17 +366,27 @@ make_dat7(struct bytes *out)
 	end_section(out, section);
 }
 
+/* ---- perf.data ---- */
+
+#define SAMPLE_TYPE (2 | 4 | 32 | 128 | 1024) /* TID, TIME, CALLCHAIN, CPU, RAW */
+#define OTHER_TYPE  (2 | 4 | 128)
+#define IDENTIFIER  (1u << 16)
+#define STEP_ID     70 /* of the tracepoint, */
+#define OTHER_ID    71 /* and of the other event */
+
 /* PERF_RECORD_SAMPLE with thread, time, CPU, call chain and record. */
 static void
 put_sample(struct bytes *out, const struct bytes *event, unsigned cpu, unsigned tid, uint64_t time, unsigned long i)
 {
 	size_t raw = (4 + event->len + 7) / 8 * 8;
+	int ends = is_mixed && i % 10 == 9;
 
 	put_uint(out, 9, 4);
 	put_uint(out, 0, 2);
-	put_uint(out, 8 + 8 + 8 + 8 + 8 * 4 + raw, 2);
-	put_uint(out, 1000, 4);
-	put_uint(out, tid, 4);
+	put_uint(out, 8 + (is_mixed ? 8 : 0) + 8 + 8 + 8 + 8 * 4 + raw, 2);
+	put_uint(out, STEP_ID, is_mixed ? 8 : 0);
+	put_uint(out, ends ? (uint32_t)-1 : 1000, 4);
+	put_uint(out, ends ? (uint32_t)-1 : tid, 4);
 	put_uint(out, time, 8);
 	put_uint(out, cpu, 8);
 	put_uint(out, 3, 8);
@@ -385,6 +398,25 @@ put_sample(struct bytes *out, const struct bytes *event, unsigned cpu, unsigned 
 	put_zeros(out, raw - 4 - event->len);
 }
 
+/* A sample of the other event, and PERF_RECORD_AUXTRACE with 24 bytes behind it, that look like no record. */
+static void
+put_others(struct bytes *out, unsigned cpu, uint64_t time)
+{
+	put_uint(out, 9, 4);
+	put_uint(out, 0, 2);
+	put_uint(out, 8 + 4 * 8, 2);
+	put_uint(out, OTHER_ID, 8);
+	put_uint(out, 1000, 4);
+	put_uint(out, 1000, 4);
+	put_uint(out, time, 8);
+	put_uint(out, cpu, 8);
+	put_uint(out, 71, 4);
+	put_uint(out, 0, 2);
+	put_uint(out, 48, 2);
+	put_uint(out, 24, 8);
+	put_zeros(out, 32 + 24);
+}
+
 /* PERF_RECORD_COMM, with what sample_id_all adds. */
 static void
 put_comm(struct bytes *out, unsigned cpu, unsigned tid, uint64_t time, const char *name)
@@ -394,7 +426,7 @@ put_comm(struct bytes *out, unsigned cpu, unsigned tid, uint64_t time, const cha
 	snprintf(comm, sizeof(comm), "%s", name);
 	put_uint(out, 3, 4);
 	put_uint(out, 0, 2);
-	put_uint(out, 8 + 8 + 16 + 24, 2);
+	put_uint(out, 8 + 8 + 16 + 24 + (is_mixed ? 8 : 0), 2);
 	put_uint(out, 1000, 4);
 	put_uint(out, tid, 4);
 	put(out, comm, sizeof(comm));
@@ -402,51 +434,74 @@ put_comm(struct bytes *out, unsigned cpu, unsigned tid, uint64_t time, const cha
 	put_uint(out, tid, 4);
 	put_uint(out, time, 8);
 	put_uint(out, cpu, 8);
+	put_uint(out, OTHER_ID, is_mixed ? 8 : 0);
+}
+
+static void
+put_event(struct bytes *out, unsigned cpu, unsigned long i)
+{
+	struct bytes event = { 0 };
+	char name[16] = "";
+
+	make_event(&event, cpu, i);
+	put_sample(out, &event, cpu, thread_of(cpu, i), time_of(cpu, i), i);
+	if (i % 100 == 99) {
+		make_name(name, cpu, i);
+		put_comm(out, cpu, thread_of(cpu, i), time_of(cpu, i), name);
+	}
+	if (is_mixed)
+		put_others(out, cpu, time_of(cpu, i));
+	free(event.at);
 }
 
 static void
 put_records(struct bytes *out)
 {
-	struct bytes event = { 0 };
-	char name[16] = "";
-
 	for (unsigned k = 0; k < 4; k++)
 		put_comm(out, 0, 1000 + k, 900000000u + k, "first");
-	for (unsigned long i = 0; i < n_events; i++) {
-		for (unsigned cpu = 0; cpu < n_cpus; cpu++) {
-			make_event(&event, cpu, i);
-			put_sample(out, &event, cpu, thread_of(cpu, i), time_of(cpu, i), i);
-			if (i % 100 != 99)
-				continue;
-			make_name(name, cpu, i);
-			put_comm(out, cpu, thread_of(cpu, i), time_of(cpu, i), name);
-		}
-	}
-	free(event.at);
+	for (unsigned long i = 0; i < n_events; i++)
+		for (unsigned cpu = 0; cpu < n_cpus; cpu++)
+			put_event(out, cpu, is_mixed && (i ^ 1) < n_events ? i ^ 1 : i);
+}
+
+static void
+put_attribute(struct bytes *out, unsigned type, unsigned config, uint64_t sample_type)
+{
+	put_uint(out, type, 4);
+	put_uint(out, 128, 4);
+	put_uint(out, config, 8);
+	put_uint(out, 1, 8);
+	put_uint(out, sample_type | (is_mixed ? IDENTIFIER : 0), 8);
+	put_uint(out, 0, 8);
+	put_uint(out, 1u << 18, 8); /* sample_id_all */
+	put_zeros(out, 128 - 48);
 }
 
 static void
 make_perf(struct bytes *out)
 {
-	size_t attrs = 104, data = 104 + 128 + 16, features;
+	unsigned n_attrs = is_mixed ? 2 : 1;
+	size_t attrs = 104 + 16, data = attrs + n_attrs * (128 + 16), features;
 
 	put(out, "PERFILE2", 8);
 	put_uint(out, 104, 8);
 	put_uint(out, 128 + 16, 8);
 	put_uint(out, attrs, 8);
-	put_uint(out, 128 + 16, 8);
+	put_uint(out, n_attrs * (128 + 16), 8);
 	put_uint(out, data, 8);
 	put_zeros(out, 8 + 16);
 	put_uint(out, 1u << 1, 8); /* HEADER_TRACING_DATA */
 	put_zeros(out, 24);
-	put_uint(out, 2, 4); /* PERF_TYPE_TRACEPOINT */
-	put_uint(out, 128, 4);
-	put_uint(out, STEP, 8);
-	put_uint(out, 1, 8);
-	put_uint(out, 2 | 4 | 32 | 128 | 1024, 8); /* TID, TIME, CALLCHAIN, CPU, RAW */
-	put_uint(out, 0, 8);
-	put_uint(out, 1u << 18, 8); /* sample_id_all */
-	put_zeros(out, 128 - 48 + 16);
+	put_uint(out, STEP_ID, 8);
+	put_uint(out, OTHER_ID, 8);
+	put_attribute(out, 2, STEP, SAMPLE_TYPE); /* PERF_TYPE_TRACEPOINT */
+	put_uint(out, attrs - 16, 8);
+	put_uint(out, 8, 8);
+	if (is_mixed) {
+		put_attribute(out, 1, 9, OTHER_TYPE); /* PERF_TYPE_SOFTWARE, PERF_COUNT_SW_DUMMY */
+		put_uint(out, attrs - 8, 8);
+		put_uint(out, 8, 8);
+	}
 	put_records(out);
 	set_u64(out, 48, out->len - data);
 	features = out->len;
@@ -457,6 +512,31 @@ make_perf(struct bytes *out)
 	set_u64(out, features + 8, out->len - features - 16);
 }
 
+/* Attribute and formats stand among the records; the formats behind theirs, of which they are no part. */
+static void
+make_perf_pipe(struct bytes *out)
+{
+	struct bytes parts = { 0 };
+
+	put(out, "PERFILE2", 8);
+	put_uint(out, 16, 8);
+	put_uint(out, 64, 4); /* PERF_RECORD_HEADER_ATTR */
+	put_uint(out, 0, 2);
+	put_uint(out, 8 + 128 + 8, 2);
+	put_attribute(out, 2, STEP, SAMPLE_TYPE);
+	put_uint(out, STEP_ID, 8);
+	put_head(&parts, "0.6");
+	put_parts(&parts);
+	put_zeros(&parts, (8 - parts.len % 8) % 8);
+	put_uint(out, 66, 4); /* PERF_RECORD_HEADER_TRACING_DATA */
+	put_uint(out, 0, 2);
+	put_uint(out, 12, 2);
+	put_uint(out, parts.len, 4);
+	put(out, parts.at, parts.len);
+	put_records(out);
+	free(parts.at);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -465,6 +545,8 @@ main(int argc, char **argv)
 
 	if (argc < 5 || !(file = fopen(argv[2], "wb")))
 		return 2;
+	is_pipe = strcmp(argv[1], "perf-pipe") == 0;
+	is_mixed = strcmp(argv[1], "perf-mixed") == 0;
 	n_cpus = (unsigned)strtoul(argv[3], NULL, 10);
 	n_events = strtoul(argv[4], NULL, 10);
 	if (argc > 5)
@@ -475,7 +557,9 @@ main(int argc, char **argv)
 		make_dat6(&out);
 	else if (strcmp(argv[1], "dat7") == 0)
 		make_dat7(&out);
-	else if (strcmp(argv[1], "perf") == 0)
+	else if (is_pipe)
+		make_perf_pipe(&out);
+	else
 		make_perf(&out);
 	return fwrite(out.at, 1, out.len, file) == out.len && fclose(file) == 0 ? 0 : 2;
 }
