@@ -16,17 +16,13 @@
 
 /* ---- who, and when ---------------------------------------------------------------------------------------------- */
 
-/* Takes over what is told of threads up to this event; memory that is not there costs a name. */
+/* Takes over what is told of threads before this event; memory that is not there costs a name. */
 static void
 learn(struct player *player)
 {
 	const struct history *history = &player->replay->history;
 	struct moment now;
 
-	if (!player->replay->has_history) {
-		tasks_learn(player->tasks, player->event);
-		return;
-	}
 	if (player->n_told == history->n)
 		return;
 	now = merge_moment(player->merge);
@@ -69,14 +65,8 @@ record_for(struct player *player, const struct program *program)
 }
 
 static void
-handle(struct player *player)
+run_programs(struct player *player, const struct hook *hook)
 {
-	const struct hook *hook = player->replay->hooks[player->event->id];
-
-	if (player->replay->names_threads)
-		learn(player);
-	if (!hook)
-		return;
 	set_env(player);
 	for (; hook && !player->over; hook = hook->next) {
 		const struct loaded *loaded = player->loaded[hook->program];
@@ -84,6 +74,21 @@ handle(struct player *player)
 		engine_run(&player->engine, loaded, hook->event, record_for(player, loaded->program));
 		player->over = engine_exited(&player->engine);
 	}
+}
+
+/* A thread that is being renamed has its old name at that event, as it has live. */
+static void
+handle(struct player *player)
+{
+	const struct replay *replay = player->replay;
+	const struct hook *hook = replay->hooks[player->event->id];
+
+	if (replay->names_threads && replay->has_history)
+		learn(player);
+	if (hook)
+		run_programs(player, hook);
+	if (replay->names_threads && !replay->has_history)
+		tasks_learn(player->tasks, player->event);
 }
 
 /* vm_env.read_user: the strings that were recorded with the event, at the addresses that point to them. */

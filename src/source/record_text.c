@@ -173,13 +173,12 @@ recording_to_text(struct recording *recording, FILE *out)
 		fprintf(out, "# a recording of ktap as text; docs/recordings.md\n");
 	}
 	while (err == 0 && (recorded = recording_next(recording))) {
-		tasks_learn(&recording->tasks, recorded);
-		if (!writing->by_id[recorded->id])
-			continue;
 		text_clear(&writing->line);
-		put_event(writing, recorded, writing->by_id[recorded->id]);
-		if (fwrite(writing->line.s, 1, writing->line.len, out) != writing->line.len)
+		if (writing->by_id[recorded->id])
+			put_event(writing, recorded, writing->by_id[recorded->id]);
+		if (writing->line.len && fwrite(writing->line.s, 1, writing->line.len, out) != writing->line.len)
 			err = errno ? -errno : -EIO;
+		tasks_learn(&recording->tasks, recorded);
 	}
 	if (writing)
 		text_fini(&writing->line);

@@ -5,7 +5,7 @@
  *     recording.c        opening, damage, the streams merged by time
  *     recording_text.c   our text form
  *     recording_dat.c    trace.dat (recording_dat.h)
- *     recording_perf.c   perf.data
+ *     recording_perf*.c  perf.data (recording_perf.h)
  *     recording_tasks.c  which thread belongs to which process, and what it is called
  *     recording_history.c  all that is told of that, for threads that read streams apart from each other
  *     recording_needs.c  what a script asks and a recording cannot answer
@@ -142,7 +142,7 @@ struct recording;
 int
 history_read(struct history *history, struct recording *recording, uint32_t jobs);
 
-/* Is the moment after all that was told before number `n` of the history? Then more of it is true. */
+/* Is what is told as number `n` of the history true at this moment: was it told before? */
 bool
 history_is_due(const struct history *history, uint32_t n, const struct moment *now);
 

@@ -26,7 +26,7 @@ is_later(const struct moment *a, const struct moment *b)
 bool
 history_is_due(const struct history *history, uint32_t n, const struct moment *now)
 {
-	return n < history->n && !is_later(&history->told[n].at, now);
+	return n < history->n && is_later(now, &history->told[n].at);
 }
 
 void
