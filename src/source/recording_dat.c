@@ -88,25 +88,16 @@ part(struct recording *recording, uint64_t offset, uint64_t len, const char *wha
 
 /* ---- version 6 ------------------------------------------------------------------------------------------------ */
 
-static void
-options_6(struct recording *recording, struct bytes *in)
-{
-	uint32_t option;
-
-	while ((option = take_u16(in)) != DAT_OPTION_DONE && !in->is_short) {
-		struct bytes block = take_block(in, take_u32(in));
-
-		if (option == DAT_OPTION_TGIDS)
-			header_tgids(recording, block);
-	}
-}
-
 static int
 streams_6(struct recording *recording, struct bytes *in, uint32_t n_cpus)
 {
 	struct dat *dat = recording->format;
 	int err = 0;
 
+	if (!take_bytes(in, "flyrecord", NAME_LEN) || n_cpus > RECORDED_CPUS_MAX) {
+		recording_damage(recording, "the list of CPUs is not where it should be");
+		return 0;
+	}
 	for (uint32_t cpu = 0; cpu < n_cpus && err == 0 && !in->is_short; cpu++) {
 		uint64_t offset = take_u64(in), len = take_u64(in);
 
@@ -116,11 +107,43 @@ streams_6(struct recording *recording, struct bytes *in, uint32_t n_cpus)
 	return err;
 }
 
+/* Option BUFFER: where the list of an instance's CPUs is, its name, and how many they are where that is another number. */
+static int
+instance_6(struct recording *recording, struct bytes option, uint32_t n_cpus)
+{
+	uint64_t offset = take_u64(&option);
+	struct bytes in = bytes_of(recording->data, recording->len);
+
+	take_block(&in, offset);
+	take_cstring(&option);
+	if (bytes_left(&option) >= 4)
+		n_cpus = take_u32(&option);
+	return streams_6(recording, &in, n_cpus);
+}
+
+static int
+options_6(struct recording *recording, struct bytes *in, uint32_t n_cpus)
+{
+	uint32_t option;
+	int err = 0;
+
+	while ((option = take_u16(in)) != DAT_OPTION_DONE && !in->is_short && err == 0) {
+		struct bytes block = take_block(in, take_u32(in));
+
+		if (option == DAT_OPTION_TGIDS)
+			header_tgids(recording, block);
+		else if (option == DAT_OPTION_BUFFER)
+			err = instance_6(recording, block, n_cpus);
+	}
+	return err;
+}
+
 static int
 read_6(struct recording *recording, struct bytes *in, struct text *why)
 {
 	struct dat *dat = recording->format;
 	uint32_t n_cpus;
+	int err = 0;
 
 	dat->is_64_bit = header_page(recording, in);
 	header_ftrace_formats(recording, in);
@@ -130,16 +153,12 @@ read_6(struct recording *recording, struct bytes *in, struct text *why)
 	header_cmdlines(recording, take_block(in, take_u64(in)));
 	n_cpus = take_u32(in);
 	if (take_bytes(in, "options  ", NAME_LEN))
-		options_6(recording, in);
+		err = options_6(recording, in, n_cpus);
 	if (take_bytes(in, "latency  ", NAME_LEN)) {
 		text_printf(why, "recording '%s' holds text of a latency tracer and no events", recording->path);
 		return -EINVAL;
 	}
-	if (!take_bytes(in, "flyrecord", NAME_LEN) || n_cpus > RECORDED_CPUS_MAX) {
-		recording_damage(recording, "the list of CPUs is not where it should be");
-		return 0;
-	}
-	return streams_6(recording, in, n_cpus);
+	return err < 0 ? err : streams_6(recording, in, n_cpus);
 }
 
 /* ---- version 7 ------------------------------------------------------------------------------------------------ */

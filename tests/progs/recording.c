@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * recording FORMAT FILE CPUS EVENTS [KEYS [LIE]]: writes a recording whose contents are known. FORMAT is dat6 or dat7 (trace.dat), perf
- * (perf.data with call chains), perf-pipe (as perf record -o - writes it), or perf-mixed (as with several kinds of events: each record has the
- * number of its event; samples of another event, and data of an AUX area, stand between; every tenth sample says -1 for process and thread; the
- * samples of each CPU come in pairs whose order is wrong).
+ * recording FORMAT FILE CPUS EVENTS [KEYS [LIE]]: writes a recording whose contents are known. FORMAT is
+ *
+ *     dat6, dat7       trace.dat
+ *     dat6-instance    all CPUs but the first in an instance
+ *     perf             perf.data with call chains
+ *     perf-pipe        the same as perf record -o - writes it
+ *     perf-mixed       the same of several kinds of events: each record has the number of its event; samples of another event, and data of an
+ *                      AUX area, stand between; every tenth sample says -1 for process and thread; samples come in pairs whose order is wrong
  *
  * Of each CPU come EVENTS events test:step, whose times are a microsecond apart; event i of CPU c has
  *
@@ -265,25 +269,43 @@ set_u64(struct bytes *out, size_t at, uint64_t number)
 	memcpy(out->at + at, &number, 8);
 }
 
-static void
-make_dat6(struct bytes *out)
+/* The list of CPUs, empty so far; returns where it is. */
+static size_t
+put_cpus(struct bytes *out)
 {
-	size_t table, start;
+	put(out, "flyrecord", 10);
+	put_zeros(out, 16 * n_cpus);
+	return out->len - 16 * n_cpus;
+}
+
+static void
+make_dat6(struct bytes *out, int has_instance)
+{
+	size_t table, instance = 0, start, at;
 
 	put_head(out, "6");
 	put_parts(out);
 	put_uint(out, n_cpus, 4);
 	put(out, "options  ", 10);
+	if (has_instance) {
+		put_uint(out, 3, 2);
+		put_uint(out, 8 + sizeof("other"), 4);
+		instance = out->len;
+		put_uint(out, 0, 8);
+		put_string(out, "other");
+	}
 	put_uint(out, 0, 2);
-	put(out, "flyrecord", 10);
-	table = out->len;
-	put_zeros(out, 16 * n_cpus);
+	at = table = put_cpus(out);
+	if (has_instance) {
+		set_u64(out, instance, out->len);
+		at = put_cpus(out);
+	}
 	for (unsigned cpu = 0; cpu < n_cpus; cpu++) {
 		put_zeros(out, (PAGE - out->len % PAGE) % PAGE);
 		start = out->len;
 		put_pages(out, cpu);
-		set_u64(out, table + 16 * cpu, start);
-		set_u64(out, table + 16 * cpu + 8, out->len - start);
+		set_u64(out, (cpu ? at : table) + 16 * cpu, start);
+		set_u64(out, (cpu ? at : table) + 16 * cpu + 8, out->len - start);
 	}
 }
 
@@ -554,7 +576,9 @@ main(int argc, char **argv)
 	if (argc > 6)
 		lie = strtoul(argv[6], NULL, 10);
 	if (strcmp(argv[1], "dat6") == 0)
-		make_dat6(&out);
+		make_dat6(&out, 0);
+	else if (strcmp(argv[1], "dat6-instance") == 0)
+		make_dat6(&out, 1);
 	else if (strcmp(argv[1], "dat7") == 0)
 		make_dat7(&out);
 	else if (is_pipe)
