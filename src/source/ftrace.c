@@ -4,7 +4,9 @@
  * other, with its own buffers and its own switches for events. Others' tracing does not see it.
  *
  * An instance outlives who made it. So a keeper is forked first: it holds one end of a pipe, whose other end only we have, and
- * removes the instance when that closes, however we end.
+ * removes the instance when that closes, however we end. Before it is made the keeper is told its name, as it may be another than the first one
+ * that we try: an instance ktap-PID is there if the ktap of this number was killed together with its keeper, and is then removed; or if one of
+ * another pid namespace has the same number, whose instance is in use and stays.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,6 +29,7 @@
 #define BUFFER_KB      "4096" /* a CPU */
 #define REMOVE_TRIES   100    /* the instance is busy for a moment after its files are closed */
 #define REMOVE_WAIT_NS 20000000
+#define NAMES_MAX      100
 
 /* ---- the instance --------------------------------------------------------------------------------------- */
 
@@ -53,12 +56,12 @@ ftrace_write(const struct ftrace *ftrace, const char *file, const char *text)
 
 /* Async-signal-safe. */
 static void
-remove_instance(const char *name)
+remove_instance(const char *name, int tries)
 {
 	const struct timespec wait = { .tv_nsec = REMOVE_WAIT_NS };
 	int instances = openat(tracefs_dir(), "instances", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (int i = 0; instances >= 0 && i < REMOVE_TRIES; i++) {
+	for (int i = 0; instances >= 0 && i < tries; i++) {
 		if (unlinkat(instances, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
 			break;
 		nanosleep(&wait, NULL);
@@ -82,20 +85,22 @@ close_others(int pipe_fd)
 	close_range((unsigned)high + 1, ~0u, 0);
 }
 
+/* Names come one after the other; the last one is that of the instance, and an empty one of none. */
 static void __attribute__((noreturn))
-keep(int pipe_fd, const char *name)
+keep(int pipe_fd)
 {
+	char name[sizeof(((struct ftrace *)0)->name)] = "", next[sizeof(name)];
 	ssize_t n;
-	char c;
 
 	setsid(); /* Ctrl-C is for those in front */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	close_others(pipe_fd);
-	do
-		n = read(pipe_fd, &c, 1);
-	while (n < 0 && errno == EINTR);
-	remove_instance(name);
+	while ((n = read(pipe_fd, next, sizeof(next))) > 0 || (n < 0 && errno == EINTR))
+		if (n == sizeof(next))
+			memcpy(name, next, sizeof(name));
+	if (*name)
+		remove_instance(name, REMOVE_TRIES);
 	_exit(0);
 }
 
@@ -114,7 +119,7 @@ start_keeper(struct ftrace *ftrace, struct text *why)
 	err = ftrace->keeper < 0 ? -errno : 0;
 	if (ftrace->keeper == 0) {
 		close(fds[1]);
-		keep(fds[0], ftrace->name);
+		keep(fds[0]);
 	}
 	close(fds[0]);
 	ftrace->keeper_fd = fds[1];
@@ -124,6 +129,60 @@ start_keeper(struct ftrace *ftrace, struct text *why)
 }
 
 /* ---- open --------------------------------------------------------------------------------------------------- */
+
+static int
+make_named(struct ftrace *ftrace, const char *name)
+{
+	char path[96];
+
+	memset(ftrace->name, 0, sizeof(ftrace->name));
+	memcpy(ftrace->name, name, strlen(name));
+	if (write(ftrace->keeper_fd, ftrace->name, sizeof(ftrace->name)) < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "instances/%s", ftrace->name);
+	if (mkdirat(tracefs_dir(), path, 0700) < 0)
+		return -errno;
+	ftrace->dir = openat(tracefs_dir(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return ftrace->dir < 0 ? -errno : 0;
+}
+
+static int
+make_instance(struct ftrace *ftrace)
+{
+	char name[sizeof(ftrace->name)];
+	int err = -EEXIST;
+
+	for (int i = 0; err == -EEXIST && i < NAMES_MAX; i++) {
+		snprintf(name, sizeof(name), i ? "ktap-%d-%d" : "ktap-%d", (int)getpid(), i);
+		err = make_named(ftrace, name);
+		if (err == -EEXIST) {
+			remove_instance(name, 1);
+			err = make_named(ftrace, name);
+		}
+	}
+	if (err < 0 && ftrace->dir < 0)
+		make_named(ftrace, ""); /* another's is not for our keeper */
+	return err;
+}
+
+int
+ftrace_open_instance(struct ftrace *ftrace, struct text *why)
+{
+	int err, tracefs = tracefs_dir();
+
+	ftrace->dir = ftrace->keeper_fd = -1;
+	if (tracefs < 0) {
+		text_printf(why, "tracefs, which records events, cannot be opened: %s; root can", strerror(-tracefs));
+		return tracefs;
+	}
+	err = start_keeper(ftrace, why);
+	if (err < 0)
+		return err;
+	err = make_instance(ftrace);
+	if (err < 0)
+		text_printf(why, "no instance of ftrace can be made (instances/ktap-%d of tracefs): %s", (int)getpid(), strerror(-err));
+	return err;
+}
 
 static int
 open_pages(struct ftrace *ftrace)
@@ -165,24 +224,13 @@ prepare(struct ftrace *ftrace)
 int
 ftrace_open(struct ftrace *ftrace, struct text *why)
 {
-	char path[96];
-	int err, tracefs = tracefs_dir();
+	int err = ftrace_open_instance(ftrace, why);
 
-	ftrace->dir = ftrace->keeper_fd = -1;
-	if (tracefs < 0) {
-		text_printf(why, "tracefs, which records events, cannot be opened: %s; root can", strerror(-tracefs));
-		return tracefs;
-	}
-	snprintf(ftrace->name, sizeof(ftrace->name), "ktap-%d", getpid());
-	err = start_keeper(ftrace, why);
 	if (err < 0)
 		return err;
-	snprintf(path, sizeof(path), "instances/%s", ftrace->name);
-	if (mkdirat(tracefs, path, 0700) == 0)
-		ftrace->dir = openat(tracefs, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	err = ftrace->dir < 0 ? -errno : prepare(ftrace);
+	err = prepare(ftrace);
 	if (err < 0)
-		text_printf(why, "no instance of ftrace can be made (%s of tracefs): %s", path, strerror(-err));
+		text_printf(why, "instance %s of ftrace cannot be used: %s", ftrace->name, strerror(-err));
 	return err;
 }
 
@@ -263,7 +311,7 @@ ftrace_close(struct ftrace *ftrace)
 	if (ftrace->dir >= 0) {
 		ftrace_write(ftrace, "events/enable", "0");
 		close(ftrace->dir);
-		remove_instance(ftrace->name);
+		remove_instance(ftrace->name, REMOVE_TRIES);
 	}
 	if (ftrace->keeper_fd >= 0)
 		close(ftrace->keeper_fd);

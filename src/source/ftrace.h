@@ -20,10 +20,11 @@ struct ftrace {
 	uint32_t page_size;
 };
 
-/*
- * Makes an instance: clock CLOCK_MONOTONIC, no events, not recording. Returns 0, or -errno with *why naming cause and cure.
- * ftrace_close in either case; `ftrace` is zeroed.
- */
+/* Makes an instance. Returns 0, or -errno with *why naming cause and cure; ftrace_close in either case; `ftrace` is zeroed. */
+int
+ftrace_open_instance(struct ftrace *ftrace, struct text *why);
+
+/* The same for recording: clock CLOCK_MONOTONIC, no events, not yet switched on. */
 int
 ftrace_open(struct ftrace *ftrace, struct text *why);
 

@@ -185,11 +185,14 @@ kernel_start(struct source *source, struct text *why)
 		err = load_and_attach(kernel, why);
 	if (err == 0 && !has_exited(kernel))
 		err = kernel_command_go(kernel, why);
-	if (err < 0)
+	if (err < 0) {
 		kernel_detach_all(kernel);
-	else if (kernel->target.drops_privilege)
+		return err;
+	}
+	kernel->has_begun = true;
+	if (kernel->target.drops_privilege)
 		kernel_drop_privilege();
-	return err;
+	return 0;
 }
 
 static void
@@ -330,6 +333,8 @@ kernel_close(struct source *source)
 	uint32_t i;
 
 	kernel_detach_all(kernel);
+	if (!kernel->has_begun)
+		kernel_unpin(kernel);
 	end_command(kernel);
 	kernel_command_fini(kernel);
 	ring_close(kernel->ring);

@@ -193,6 +193,8 @@ struct kernel {
 	struct pid_space pids;
 
 	int *tables;              /* descriptors, by index in object.tables */
+	const char *pin_dir;      /* made by us in bpffs, with the tables; NULL: none */
+	bool has_begun;           /* all is attached, the command runs */
 	void *globals;            /* shared memory of the globals table */
 	size_t globals_len;
 	struct record_ring *ring; /* NULL: no records */
@@ -295,7 +297,11 @@ kernel_table_types(const struct kernel *kernel, const struct table *table, uint3
 
 /* Keeps the tables in bpffs under target.pin. Returns 0 or -errno with *why set. */
 int
-kernel_pin(const struct kernel *kernel, struct text *why);
+kernel_pin(struct kernel *kernel, struct text *why);
+
+/* Takes back what kernel_pin made, be it a part: the run did not begin. */
+void
+kernel_unpin(const struct kernel *kernel);
 
 /* ---- kernel_command.c ------------------------------------------------------------------------ */
 

@@ -174,9 +174,9 @@ kernel_table_types(const struct kernel *kernel, const struct table *table, uint3
 /* ---- files --------------------------------------------------------------------------------- */
 
 static int
-make_directory(const struct kernel *kernel, const char **dir, struct text *why)
+make_directory(struct kernel *kernel, struct text *why)
 {
-	const char *name = kernel->target.pin;
+	const char *dir, *name = kernel->target.pin;
 	struct statfs fs;
 	int err;
 
@@ -188,33 +188,49 @@ make_directory(const struct kernel *kernel, const char **dir, struct text *why)
 		text_printf(why, "--pin %s: there is no bpffs at " ROOT ": `mount -t bpf bpf " ROOT "` as root makes one", name);
 		return -EOPNOTSUPP;
 	}
-	*dir = arena_printf(kernel->arena, ROOT "/ktap/%s", name);
+	dir = arena_printf(kernel->arena, ROOT "/ktap/%s", name);
 	err = mkdir(ROOT "/ktap", 0700) < 0 && errno != EEXIST ? -errno : 0;
 	if (err < 0) {
 		text_printf(why, "--pin %s: " ROOT "/ktap: %s", name, strerror(-err));
 		return err;
 	}
-	err = mkdir(*dir, 0700) < 0 ? -errno : 0;
-	if (err < 0)
-		text_printf(why, "--pin %s: %s: %s%s", name, *dir, strerror(-err),
+	err = mkdir(dir, 0700) < 0 ? -errno : 0;
+	if (err == 0)
+		kernel->pin_dir = dir;
+	else
+		text_printf(why, "--pin %s: %s: %s%s", name, dir, strerror(-err),
 			    err == -EEXIST ? "; those are tables of an earlier run: remove them (`rm -r`), or take another name" : "");
 	return err;
 }
 
+static const char *
+pin_path(const struct kernel *kernel, uint32_t table)
+{
+	const char *name = kernel->object->tables[table]->name;
+
+	return arena_printf(kernel->arena, "%s/%s%s", kernel->pin_dir, *name == '.' ? "ktap_" : "", clean(kernel->arena, name));
+}
+
 int
-kernel_pin(const struct kernel *kernel, struct text *why)
+kernel_pin(struct kernel *kernel, struct text *why)
 {
 	const struct object *object = kernel->object;
-	const char *dir, *path;
-	int err = make_directory(kernel, &dir, why);
+	int err = make_directory(kernel, why);
 
 	for (uint32_t i = 0; i < object->n_tables && err == 0; i++) {
-		const char *name = object->tables[i]->name;
-
-		path = arena_printf(kernel->arena, "%s/%s%s", dir, *name == '.' ? "ktap_" : "", clean(kernel->arena, name));
-		err = bpf_obj_pin(kernel->tables[i], path);
+		err = bpf_obj_pin(kernel->tables[i], pin_path(kernel, i));
 		if (err < 0)
-			text_printf(why, "table '%s' cannot be kept as %s: %s", name, path, strerror(-err));
+			text_printf(why, "table '%s' cannot be kept as %s: %s", object->tables[i]->name, pin_path(kernel, i), strerror(-err));
 	}
 	return err;
+}
+
+void
+kernel_unpin(const struct kernel *kernel)
+{
+	if (!kernel->pin_dir)
+		return;
+	for (uint32_t i = 0; i < kernel->object->n_tables; i++)
+		unlink(pin_path(kernel, i));
+	rmdir(kernel->pin_dir);
 }

@@ -2,24 +2,24 @@
 /*
  * What programs in the kernel print with bpf_trace_printk. The kernel raises the event bpf_trace:bpf_trace_printk for each line; an
  * instance of tracefs of our own, in which only that event is on, has its lines and disturbs nobody. All programs of the machine raise the
- * same event: their lines come too. The instance goes with printk_close, whatever happened before.
+ * same event: their lines come too.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "source/ftrace.h"
 #include "source/kernel_int.h"
 
 #define LINES_AT_ONCE 65536 /* bytes */
 #define MARK          "bpf_trace_printk: "
 
 struct printk {
-	int dir, fd;
-	char path[64];
+	struct ftrace ftrace; /* the instance */
+	int fd;
 	char rest[LINES_AT_ONCE + 1]; /* read, and not yet a whole line */
 	size_t len;
 };
@@ -40,27 +40,9 @@ printk_is_used(const struct bpf_insn *insns, size_t n)
 }
 
 static int
-write_one(struct printk *printk, const char *file)
-{
-	char path[160];
-	int fd, err;
-
-	snprintf(path, sizeof(path), "%s/%s", printk->path, file);
-	fd = openat(printk->dir, path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = write(fd, "1", 1) == 1 ? 0 : -errno;
-	close(fd);
-	return err;
-}
-
-static int
 open_pipe(struct printk *printk)
 {
-	char path[96];
-
-	snprintf(path, sizeof(path), "%s/trace_pipe", printk->path);
-	printk->fd = openat(printk->dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	printk->fd = openat(printk->ftrace.dir, "trace_pipe", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	return printk->fd < 0 ? -errno : 0;
 }
 
@@ -68,32 +50,29 @@ int
 printk_open(struct printk **out, struct text *why)
 {
 	struct printk *printk = mem_alloc(sizeof(*printk));
-	int err = printk ? 0 : -ENOMEM;
+	struct text cause = { 0 };
+	int err;
 
-	if (printk) {
-		printk->fd = -1;
-		printk->dir = tracefs_dir();
-		err = printk->dir < 0 ? printk->dir : 0;
+	if (!printk) {
+		text_puts(why, "what the programs print cannot be read: no memory");
+		return -ENOMEM;
 	}
-	if (err == 0) {
-		snprintf(printk->path, sizeof(printk->path), "instances/ktap-%d", (int)getpid());
-		err = mkdirat(printk->dir, printk->path, 0700) < 0 ? -errno : 0;
-	}
-	if (err < 0) {
-		text_printf(why, "what the programs print cannot be read: no instance of tracefs: %s", strerror(-err));
-		free(printk);
-		return err;
-	}
-	err = write_one(printk, "events/bpf_trace/bpf_trace_printk/enable");
+	printk->fd = -1;
+	err = ftrace_open_instance(&printk->ftrace, &cause);
+	if (err == 0)
+		err = ftrace_enable(&printk->ftrace, "bpf_trace", "bpf_trace_printk");
 	if (err == 0)
 		err = open_pipe(printk);
 	if (err < 0) {
-		text_printf(why, "what the programs print cannot be read: event bpf_trace:bpf_trace_printk: %s", strerror(-err));
+		if (!cause.len)
+			text_printf(&cause, "event bpf_trace:bpf_trace_printk: %s", strerror(-err));
+		text_printf(why, "what the programs print cannot be read: %s", cause.s);
 		printk_close(printk);
-		return err;
+	} else {
+		*out = printk;
 	}
-	*out = printk;
-	return 0;
+	text_fini(&cause);
+	return err;
 }
 
 int
@@ -151,6 +130,6 @@ printk_close(struct printk *printk)
 		return;
 	if (printk->fd >= 0)
 		close(printk->fd);
-	unlinkat(printk->dir, printk->path, AT_REMOVEDIR);
+	ftrace_close(&printk->ftrace);
 	free(printk);
 }
