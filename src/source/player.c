@@ -203,6 +203,8 @@ player_init(struct player *player, const struct source_ops *ops, const struct ob
 	player->padded = mem_alloc(PADDED_SIZE);
 	if (!player->padded)
 		text_puts(why, "no memory for a record");
+	player->engine.env.record = player->padded;
+	player->engine.env.record_len = PADDED_SIZE;
 	return player->padded ? 0 : -ENOMEM;
 }
 

@@ -404,6 +404,8 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 	tracer->engine.env.read_user = task_read_memory;
 	tracer->engine.env.unwind = task_unwind;
 	tracer->engine.env.arg = tracer;
+	tracer->engine.env.record = tracer->record;
+	tracer->engine.env.record_len = sizeof(tracer->record);
 	if (object->table_ustacks != UINT32_MAX)
 		tracer->spaces = spaces_new(); /* NULL: names will be missing */
 	if (object->table_ustacks != UINT32_MAX && target->unwind == UNWIND_DWARF) {

@@ -544,6 +544,8 @@ run_init(struct vm_run *run, struct vm *vm, const struct vm_program *program, co
 	run->locked = NULL;
 	run->n_tail_calls = 0;
 	add_range(run, stack, VM_STACK_SIZE);
+	if (run->env->record)
+		add_range(run, run->env->record, run->env->record_len);
 	for (int i = 0; i < 5; i++) {
 		enum vm_arg_kind kind = program->signature.args[i].kind;
 

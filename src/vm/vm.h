@@ -35,6 +35,12 @@ struct vm_env {
 	/* The same for its stack in the kernel, where that is known: in recordings. */
 	int64_t (*unwind_kernel)(void *arg, uint64_t *addrs, uint32_t max);
 	void *arg;
+	/*
+	 * Memory around the event's record that can be read, beyond what the program's context says: reads of it need no system call. NULL:
+	 * none is known.
+	 */
+	const void *record;
+	size_t record_len;
 	/* Takes a line of trace_printk, with its newline; NULL: it goes to stderr, "COMMAND-TID: " before it. */
 	void (*print)(void *print_arg, const struct vm_env *env, const char *line, size_t len);
 	void *print_arg;

@@ -299,7 +299,7 @@ struct vm_run {
 	uint64_t cpu;                  /* index into per-CPU tables: env's, 0 where the machine has not as many (64 bits: machine code loads it whole) */
 	uint64_t processor;            /* env's, as programs are told */
 	/* Memory of the engine that this run knows to be readable: stack, record, scratch. The rest is read by system call. */
-	struct vm_range { const void *base; size_t len; } ranges[6];
+	struct vm_range { const void *base; size_t len; } ranges[7];
 	uint32_t n_ranges;
 	uint32_t n_tail_calls;
 	uint64_t tail_args[5];         /* what machine code enters another program with */

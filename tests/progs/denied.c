@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * denied bpf|perf_event_open|capset COMMAND...: executes the command, to which the kernel then refuses that system call (EPERM), as a container's
+ * denied bpf|perf_event_open|capset|process_vm_readv COMMAND...: executes the command, to which the kernel then refuses that system call (EPERM), as a container's
  * seccomp profile does.
  * denied CAP_SYS_RESOURCE COMMAND...: executes the command without that capability, which raises limits.
  */
@@ -21,6 +21,7 @@ static const struct {
 	{ "bpf", SYS_bpf },
 	{ "perf_event_open", SYS_perf_event_open },
 	{ "capset", SYS_capset },
+	{ "process_vm_readv", SYS_process_vm_readv },
 };
 
 static int
