@@ -137,6 +137,10 @@ load_open(struct load *load, const struct args *args);
 void
 load_close(struct load *load);
 
+/* Is the file that would be written the recording of --from? Then writing would destroy it; said. `path` NULL: none is written. */
+bool
+destroys_recording(const struct args *args, const char *path);
+
 /*
  * Opens the recording of --from, for the caller to close (recording_close). STATUS_SCRIPT: the file is no recording, STATUS_WORLD: it cannot
  * be read; said.

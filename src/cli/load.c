@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -51,6 +52,17 @@ recording_load(struct arena *arena, const char *path, struct recording **recordi
 		complain("%s", why.s);
 	text_fini(&why);
 	return err == 0 ? STATUS_OK : err == -EINVAL ? STATUS_SCRIPT : STATUS_WORLD;
+}
+
+bool
+destroys_recording(const struct args *args, const char *path)
+{
+	struct stat from, to;
+
+	if (!args->from || !path || stat(args->from, &from) < 0 || stat(path, &to) < 0 || from.st_dev != to.st_dev || from.st_ino != to.st_ino)
+		return false;
+	complain("'%s' is the recording that is read (--from): write to another file", path);
+	return true;
 }
 
 /* What is traced: a recording, or what the engine that is asked for can see. */

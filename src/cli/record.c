@@ -216,6 +216,8 @@ record_run(const struct args *args)
 		complain("record: with --from a recording is turned into text: add --text");
 		return STATUS_USAGE;
 	}
+	if (destroys_recording(args, args->output))
+		return STATUS_USAGE;
 	if (args->from)
 		return turn_into_text(args->from, args->output ? args->output : "-");
 	return args->as_text ? record_as_text(args, path) : record_live(args, path);

@@ -87,7 +87,11 @@ output_open(const struct args *args)
 static enum exit_status
 open_output(struct run *run)
 {
-	run->out_fd = output_open(run->load.args);
+	const struct args *args = run->load.args;
+
+	if (destroys_recording(args, args->output) || destroys_recording(args, args->losses))
+		return STATUS_USAGE;
+	run->out_fd = output_open(args);
 	return run->out_fd < 0 ? STATUS_WORLD : open_losses(run);
 }
 

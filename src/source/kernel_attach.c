@@ -513,16 +513,15 @@ attach_unit(struct kernel *kernel, struct unit *unit, struct text *why)
 	return 0;
 }
 
-/*
- * Each attachment and each program is a descriptor; the usual limit of 1024 is soft. The command was
- * forked before.
- */
+#define OTHER_DESCRIPTORS 256 /* tables, links of ktap's own, what it inherited */
+
+/* The usual limit of 1024 is soft. The command was forked before. */
 static void
-raise_file_limit(void)
+raise_file_limit(uint32_t wanted)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted && limit.rlim_cur < limit.rlim_max) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
@@ -531,12 +530,12 @@ raise_file_limit(void)
 void
 kernel_prepare_descriptors(const struct kernel *kernel)
 {
-	uint32_t i, n = 0;
+	uint32_t i, n = OTHER_DESCRIPTORS;
 
+	/* Each attachment and each program is one. */
 	for (i = 0; i < kernel->n_units; i++)
 		n += 1 + (kernel->units[i]->multi ? 2 : 2 * kernel->units[i]->n_events);
-	if (n > 512)
-		raise_file_limit();
+	raise_file_limit(n);
 }
 
 /*

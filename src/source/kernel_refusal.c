@@ -98,6 +98,8 @@ kernel_explain(int err, const char *what, struct text *why)
 		text_puts(why, "not enough memory (a smaller table? memory limit of the control group)");
 	else if (err == -E2BIG)
 		text_puts(why, "too big");
+	else if (err == -EMFILE || err == -ENFILE)
+		text_puts(why, "too many open files: raise the limit (`ulimit -n`)");
 	else
 		text_puts(why, strerror(-err));
 }
