@@ -95,6 +95,21 @@ line_number(const char **at, const char *end, uint32_t *number)
 	return true;
 }
 
+/* Where the text of a line ends: at the newline before the next number, since names may hold newlines. */
+static const char *
+text_end(const char *at, const char *end)
+{
+	uint32_t number;
+
+	for (; (at = memchr(at, '\n', (size_t)(end - at))); at++) {
+		const char *next = at + 1;
+
+		if (next == end || line_number(&next, end, &number))
+			return at;
+	}
+	return end;
+}
+
 /* Lines "NUMBER TEXT". */
 static void
 each_line(struct recording *recording, struct bytes in, const char *what,
@@ -104,9 +119,7 @@ each_line(struct recording *recording, struct bytes in, const char *what,
 	uint32_t number;
 
 	for (; at < end; at = newline + 1) {
-		newline = memchr(at, '\n', (size_t)(end - at));
-		if (!newline)
-			newline = end;
+		newline = text_end(at, end);
 		if (line_number(&at, newline, &number))
 			fn(recording, number, at, (size_t)(newline - at));
 		else if (newline > at && *at)
