@@ -126,6 +126,9 @@ add_attribute(struct recording *recording, struct bytes in, struct bytes ids, st
 	}
 	if (i == perf->n_layouts)
 		perf->layouts[perf->n_layouts++] = layout;
+	/* Of --call-graph dwarf the process's part is a copy of its stack, which ktap does not unwind. */
+	if (layout.is_read && (layout.sample_type & PERF_SAMPLE_CALLCHAIN))
+		recording->holds |= (attr.exclude_callchain_kernel ? 0 : HOLDS_STACKS) | (attr.exclude_callchain_user ? 0 : HOLDS_USTACKS);
 	return add_ids(recording, ids, i);
 }
 
@@ -149,8 +152,6 @@ check_attributes(struct recording *recording, struct text *why)
 
 		has_ids = has_ids && (layout->sample_type & PERF_SAMPLE_IDENTIFIER);
 		is_read = is_read || layout->is_read;
-		if (layout->is_read && (layout->sample_type & PERF_SAMPLE_CALLCHAIN))
-			recording->holds |= HOLDS_STACKS | HOLDS_USTACKS;
 	}
 	recording->holds |= HOLDS_PIDS;
 	if (!is_read) {
