@@ -25,8 +25,10 @@
  *     trace server:request /size > 0/ { sizes[args.verb] <<< args.size }
  *     tick-10s { print_hist(sizes) }
  *
- * Scripts may use all of the language but what only a kernel has: probes of functions, profile-N, stacks, structures of the kernel. Signals
+ * Scripts may use all of the language but what only a kernel has: probes of functions, profile-N, stack(), structures of the kernel. Signals
  * stay yours. Commands are not started. A script can read any text in your memory (user_string); it writes to none but its own.
+ * ustack() is the stack of the thread that fires, down to its call of ktap_script_fire; it goes by call frame information, so frame pointers are not
+ * needed (code that your program makes at run time, without such, ends it), and names of C++ functions are as the compiler writes them.
  *
  * Threads. An engine is set up by one thread. Then scripts are independent of each other. One script is opened, polled and closed by one thread
  * at a time, while any number of threads fire events to it, and look at its variables (ktap_script_walk): from when ktap_script_open has returned until ktap_script_close is
@@ -142,6 +144,7 @@ enum ktap_value_kind {
 	KTAP_VALUE_BOOL,
 	KTAP_VALUE_TEXT,  /* a string, or the name of an event */
 	KTAP_VALUE_STAT,  /* what <<< adds samples to */
+	KTAP_VALUE_STACK, /* what ustack() gives: ktap_script_stack has its addresses */
 };
 
 /* A statistic, as it was when it was read. */
@@ -150,7 +153,7 @@ struct ktap_stat;
 /* All that it points to is good until the function returns that was given it. */
 struct ktap_value {
 	enum ktap_value_kind kind;
-	int64_t number;               /* INT; BOOL: 0 or 1 */
+	int64_t number;               /* INT; BOOL: 0 or 1; STACK: equal ones have the same */
 	const char *text;             /* TEXT: `len` bytes, a NUL behind them; NULL else */
 	size_t len;
 	const struct ktap_stat *stat; /* STAT; NULL else */
@@ -203,6 +206,13 @@ struct ktap_bucket {
 /* The n-th bucket, from 0, the lowest. 0; -ENOENT: there are no more; -ENOTSUP: the script does not keep this histogram, since it prints none. */
 int
 ktap_stat_bucket(const struct ktap_stat *stat, enum ktap_histogram histogram, size_t n, struct ktap_bucket *bucket);
+
+/*
+ * The addresses of a stack, innermost first, `max` at most: the first is where ktap_script_fire returned to, each other where a call returns to. How many, or
+ * -errno: it could not be taken.
+ */
+int
+ktap_script_stack(struct ktap_script *script, const struct ktap_value *stack, const void **frames, size_t max);
 
 /* ---- waiting and the end -------------------------------------------------------------------------------------------------------------------- */
 

@@ -268,6 +268,8 @@ ktap_script_open(struct ktap *engine, const char *name, const void *text, size_t
 		return err;
 	}
 	script_list_variables(script);
+	if (script->object->table_ustacks != UINT32_MAX)
+		script_stack_prepare();
 	fflush(script->messages);
 	script->is_open = true;
 	if (script->said.len)
@@ -320,6 +322,18 @@ ktap_script_close(struct ktap_script *script)
 
 /* ---- while it runs -------------------------------------------------------------------------------------------------------------------------- */
 
+/* By itself, as a stack takes some room of the thread's. */
+__attribute__((noinline)) static int
+fire_with_stack(struct ktap_script *script, const struct ktap_event *event, const void *context, struct vm_env *env, void *caller)
+{
+	struct script_stack stack;
+
+	script_stack_take(&stack, source_host_stack_depth(script->source, event->number), caller);
+	env->unwind = script_stack_give;
+	env->arg = &stack;
+	return source_host_fire(script->source, event->number, context, env);
+}
+
 int
 ktap_script_fire(struct ktap_script *script, const struct ktap_event *event, const void *context)
 {
@@ -333,6 +347,8 @@ ktap_script_fire(struct ktap_script *script, const struct ktap_event *event, con
 	host_env(&env);
 	cpu = sched_getcpu();
 	env.cpu = cpu < 0 ? 0 : (uint32_t)cpu;
+	if (source_host_stack_depth(script->source, event->number))
+		return fire_with_stack(script, event, context, &env, __builtin_return_address(0));
 	return source_host_fire(script->source, event->number, context, &env);
 }
 

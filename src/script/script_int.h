@@ -44,4 +44,27 @@ script_events(const struct ktap *engine, struct arena *arena);
 void
 script_list_variables(struct ktap_script *script);
 
+/* ---- stack.c ---- */
+
+#define STACK_OWN_MAX 8 /* frames of ours, above the host's */
+#define STACK_MAX     (VM_STACK_DEPTH_MAX + BPF_F_SKIP_FIELD_MASK + STACK_OWN_MAX)
+
+/* The stack of a thread that fires: frames[first] is where its call of ktap_script_fire returns to. */
+struct script_stack {
+	void *frames[STACK_MAX];
+	int first, n;
+};
+
+/* To be called once before threads fire, so that the first of them need not load what it takes. */
+void
+script_stack_prepare(void);
+
+/* At least `depth` frames, where there are so many; `caller` is where the host goes on. */
+void
+script_stack_take(struct script_stack *stack, uint32_t depth, void *caller);
+
+/* vm_env.unwind; `arg` is the struct script_stack. */
+int64_t
+script_stack_give(void *arg, uint64_t *addrs, uint32_t max);
+
 #endif

@@ -89,8 +89,8 @@ host_value(const struct ktap_script *script, const struct value *value)
 		if (value->number >= 0 && value->number < object->n_events)
 			return text_value(object->events[value->number]->name, strlen(object->events[value->number]->name));
 		break;
-	case VALUE_STACK:
-	case VALUE_USTACK: /* source_host_check has refused them */
+	case VALUE_USTACK: return (struct ktap_value){ .kind = KTAP_VALUE_STACK, .number = value->number };
+	case VALUE_STACK: /* source_host_check has refused them */
 	case VALUE_NONE:
 	case VALUE_STAT: /* with its layout alone */
 	case VALUE_ARGSTR: break;
@@ -180,6 +180,7 @@ kind_of(const struct ktap_value *given, enum value_kind wanted)
 	case KTAP_VALUE_INT: return wanted == VALUE_KSYM ? wanted : VALUE_INT;
 	case KTAP_VALUE_BOOL: return VALUE_BOOL;
 	case KTAP_VALUE_TEXT: return wanted == VALUE_EVENT ? wanted : VALUE_STR;
+	case KTAP_VALUE_STACK: return VALUE_USTACK;
 	case KTAP_VALUE_NIL:
 	case KTAP_VALUE_STAT: break;
 	}
@@ -331,4 +332,24 @@ ktap_stat_bucket(const struct ktap_stat *stat, enum ktap_histogram histogram, si
 	stat_bucket(stat->layout, part, (uint32_t)n, &bucket->first, &bucket->last);
 	bucket->count = stat->cell[stat_word(stat->layout, part) + n];
 	return 0;
+}
+
+/* ---- stacks --------------------------------------------------------------------------------------------------------------------------------- */
+
+int
+ktap_script_stack(struct ktap_script *script, const struct ktap_value *stack, const void **frames, size_t max)
+{
+	struct source *source = script->source;
+	uint32_t table = script->object->table_ustacks, key = (uint32_t)stack->number, n = 0;
+	uint64_t all[VM_STACK_DEPTH_MAX] = { 0 };
+	int err;
+
+	if (stack->kind != KTAP_VALUE_STACK || !source || table == UINT32_MAX)
+		return host_fail(-EINVAL, "script '%s': this value is no stack", script->text.name);
+	err = stack->number < 0 ? (int)stack->number : source->ops->lookup(source, table, &key, all);
+	if (err < 0)
+		return host_fail(err, "script '%s': the stack was not taken: %s", script->text.name, strerror(-err));
+	for (; n < VM_STACK_DEPTH_MAX && n < max && all[n]; n++)
+		frames[n] = (const void *)(uintptr_t)all[n];
+	return (int)n;
 }

@@ -57,17 +57,17 @@ call_span(const struct func *func, uint32_t pc)
 	return func->spans ? func->spans[pc] : (struct span){ 0 };
 }
 
-/* The flags of get_stackid are a constant in r3, loaded last before the call. */
-bool
-call_asks_user_stack(const struct call *call)
+/* They are in r3, loaded last before the call. */
+uint32_t
+call_stack_flags(const struct call *call)
 {
 	for (uint32_t pc = call->pc; pc-- > 0;) {
 		const struct bpf_insn *insn = &call->func->insns[pc];
 
 		if (insn->code == (BPF_ALU64 | BPF_MOV | BPF_K) && insn->dst_reg == BPF_REG_3)
-			return insn->imm & BPF_F_USER_STACK;
+			return (uint32_t)insn->imm;
 	}
-	return false;
+	return 0;
 }
 
 struct wanted {

@@ -27,9 +27,9 @@ calls_each(const struct object *object, void (*fn)(void *arg, const struct call 
 struct span
 call_span(const struct func *func, uint32_t pc);
 
-/* Does a call of get_stackid or get_stack mean the stack of the process? */
-bool
-call_asks_user_stack(const struct call *call);
+/* The flags of a call of get_stackid, BPF_F_x and how many frames it skips; 0: they are no constant. */
+uint32_t
+call_stack_flags(const struct call *call);
 
 /* Does a program of the object call this helper? */
 bool

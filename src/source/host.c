@@ -12,6 +12,7 @@
  * looks at the lanes. One of the two sees the other.
  */
 #include <errno.h>
+#include <link.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct target_event {
 	struct hook *hooks;  /* in the order of their registration */
 	uint32_t n_read;     /* bytes of its record that some handler reads, */
 	uint32_t n_copied;   /* and those of them that the host's struct has; the rest is 0 */
+	uint32_t n_frames;   /* of the stack: as many as some handler takes, those included that it skips */
 };
 
 struct lane {
@@ -53,6 +55,9 @@ struct host {
 	uint32_t record_size, scratch_size; /* the most that any handler reads or uses */
 	uint64_t *n_timed_out;     /* by handler; atomic */
 	int stopped;               /* atomic */
+	struct spaces *spaces;     /* what is mapped here, as it was when so many libraries had come and gone, in this process */
+	unsigned long long n_loads;
+	pid_t pid;
 };
 
 static struct host *
@@ -129,6 +134,12 @@ source_host_has(struct source *source, uint32_t number)
 	return number < HOST_EVENTS_MAX && of(source)->events[number].hooks && !__atomic_load_n(&of(source)->stopped, __ATOMIC_RELAXED);
 }
 
+uint32_t
+source_host_stack_depth(struct source *source, uint32_t number)
+{
+	return of(source)->events[number].n_frames;
+}
+
 int
 source_host_fire(struct source *source, uint32_t number, const void *context, const struct vm_env *who)
 {
@@ -169,6 +180,32 @@ note_sizes(struct host *host, struct target_event *target, const struct program 
 	host->scratch_size = larger(host->scratch_size, program->scratch_size);
 }
 
+/* calls_each: the stacks that a program takes. */
+struct taker {
+	const struct program *program;
+	uint32_t n_frames;
+};
+
+static void
+note_call(void *arg, const struct call *call)
+{
+	const struct object *object = call->object;
+	struct taker *taker = arg;
+
+	if (call->helper == BPF_FUNC_get_stackid && object->programs[call->program] == taker->program && object->table_ustacks != UINT32_MAX)
+		taker->n_frames = larger(taker->n_frames, object->tables[object->table_ustacks]->value_size / 8 +
+							  (call_stack_flags(call) & BPF_F_SKIP_FIELD_MASK));
+}
+
+static void
+note_stacks(struct target_event *target, const struct object *object, const struct program *program)
+{
+	struct taker taker = { .program = program };
+
+	calls_each(object, note_call, &taker);
+	target->n_frames = larger(target->n_frames, taker.n_frames);
+}
+
 static int
 host_attach(struct source *source, const struct program *program, struct event *event, struct text *why)
 {
@@ -193,6 +230,7 @@ host_attach(struct source *source, const struct program *program, struct event *
 		;
 	*at = hook;
 	note_sizes(host, &host->events[event->id], program, event);
+	note_stacks(&host->events[event->id], source->object, program);
 	return 0;
 }
 
@@ -264,6 +302,36 @@ host_timed_out(struct source *source, uint64_t *by_handler)
 		by_handler[i] += __atomic_load_n(&of(source)->n_timed_out[i], __ATOMIC_RELAXED);
 }
 
+/* dl_iterate_phdr(3): how many libraries have come and gone; the first call knows. */
+static int
+count_loads(struct dl_phdr_info *info, size_t size, void *n)
+{
+	(void)size;
+	*(unsigned long long *)n = info->dlpi_adds + info->dlpi_subs;
+	return 1;
+}
+
+/* Of this process: read when a stack is shown, and again if a library has been loaded since. */
+static struct spaces *
+host_spaces(struct source *source)
+{
+	struct host *host = of(source);
+	unsigned long long n_loads = 0;
+	pid_t pid = getpid();
+
+	if (source->object->table_ustacks == UINT32_MAX)
+		return NULL;
+	if (!host->spaces)
+		host->spaces = spaces_new();
+	dl_iterate_phdr(count_loads, &n_loads);
+	if (!host->spaces || (host->pid == pid && host->n_loads == n_loads))
+		return host->spaces;
+	spaces_read(host->spaces, (uint32_t)pid);
+	host->pid = pid;
+	host->n_loads = n_loads;
+	return host->spaces;
+}
+
 static void
 host_close(struct source *source)
 {
@@ -276,6 +344,7 @@ host_close(struct source *source)
 			free(hook);
 		}
 	engine_fini(&host->engine);
+	spaces_free(host->spaces);
 	free(host->lanes);
 	free(host->memory);
 	free(host->n_timed_out);
@@ -300,6 +369,7 @@ static const struct source_ops host_ops = {
 	.globals = engine_globals,
 	.stats = host_stats,
 	.timed_out = host_timed_out,
+	.spaces = host_spaces,
 	.close = host_close,
 };
 
@@ -353,8 +423,8 @@ static const struct {
 	int32_t helper;
 	const char *what;
 } lacks[] = {
-	{ BPF_FUNC_get_stackid, "stacks" },
-	{ BPF_FUNC_get_stack, "stacks" },
+	{ BPF_FUNC_get_stackid, "stacks of the kernel" },
+	{ BPF_FUNC_get_stack, "stacks of the kernel" },
 	{ BPF_FUNC_get_current_cgroup_id, "control groups" },
 	{ BPF_FUNC_get_current_task, "structures of the kernel" },
 	{ BPF_FUNC_get_current_task_btf, "structures of the kernel" },
@@ -363,6 +433,8 @@ static const struct {
 static void
 check_call(void *arg, const struct call *call)
 {
+	if (call->helper == BPF_FUNC_get_stackid && call_stack_flags(call) & BPF_F_USER_STACK)
+		return; /* which who fires has */
 	for (size_t i = 0; i < ARRAY_SIZE(lacks); i++)
 		if (call->helper == lacks[i].helper)
 			diag_error(arg, call_span(call->func, call->pc), "not-in-host", "programs that host scripts have no %s", lacks[i].what);

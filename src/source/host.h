@@ -34,7 +34,11 @@ source_host_has(struct source *source, uint32_t number);
 int
 source_host_each(struct source *source, uint32_t table, int (*fn)(void *arg, const void *key), void *arg);
 
-/* Reports what a script asks and no host can answer: stacks, timers on every CPU, what the kernel alone knows. */
+/* How many frames of who fires it an event's handlers may ask for, by who->unwind of source_host_fire; 0: none. */
+uint32_t
+source_host_stack_depth(struct source *source, uint32_t number);
+
+/* Reports what a script asks and no host can answer: stacks of the kernel, timers on every CPU, what the kernel alone knows. */
 void
 source_host_check(const struct object *object, struct diags *diags);
 

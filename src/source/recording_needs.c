@@ -120,7 +120,7 @@ check_call(void *arg, const struct call *call)
 		report(check, call, needs[i].what);
 		return;
 	case NEED_STACKS:
-		if (call_asks_user_stack(call)) {
+		if (call_stack_flags(call) & BPF_F_USER_STACK) {
 			if (!(check->recording->holds & HOLDS_USTACKS))
 				report(check, call, "stacks of processes (ustack)");
 		} else if (!(check->recording->holds & HOLDS_STACKS)) {

@@ -12,6 +12,8 @@
 struct vm;          /* tables and loaded programs of one object */
 struct vm_program;  /* verified */
 
+#define VM_STACK_DEPTH_MAX 255 /* frames of a stack in a table of stacks; helpers skip BPF_F_SKIP_FIELD_MASK more at most */
+
 /* ---- what a program's run knows of the world ------------------------------------------------------------ */
 
 /* Who runs, when: filled in by the event source before vm_run. Memory reads go to the process that raised the event. */

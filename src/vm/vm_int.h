@@ -12,7 +12,6 @@
 #define VM_FRAMES_MAX 8
 #define VM_TAIL_CALLS_MAX 33 /* in a run, as in the kernel */
 #define VM_LOOPS_MAX (1u << 23) /* of the helper loop, as in the kernel */
-#define VM_STACK_DEPTH_MAX 255 /* frames of a stack in a table of stacks */
 #define VM_REFS_MAX 8       /* records that a program holds at once */
 #define VM_KEY_MAX 512      /* bytes of a key: it has to fit into a program's stack */
 #define VM_TABLES_BYTES_MAX (4ull << 30) /* of all tables of a machine that take their memory at once */

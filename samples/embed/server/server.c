@@ -200,6 +200,7 @@ write_value(FILE *out, const struct ktap_value *value)
 	case KTAP_VALUE_INT: fprintf(out, "%lld", (long long)value->number); break;
 	case KTAP_VALUE_BOOL: fputs(value->number ? "true" : "false", out); break;
 	case KTAP_VALUE_TEXT: fwrite(value->text, 1, value->len, out); break;
+	case KTAP_VALUE_STACK: fputs("(stack)", out); break;
 	case KTAP_VALUE_STAT:
 		ktap_stat_read(value->stat, KTAP_COUNT, &count);
 		ktap_stat_read(value->stat, KTAP_SUM, &sum);
