@@ -216,7 +216,7 @@ ktap_script_stack(struct ktap_script *script, const struct ktap_value *stack, co
 
 /* ---- waiting and the end -------------------------------------------------------------------------------------------------------------------- */
 
-/* A descriptor that can be read (poll, epoll) when ktap_script_poll has something to do; it is the script's. Or -errno. */
+/* A descriptor that can be read (poll, epoll) when ktap_script_poll has something to do, or to say: that the script is over. It is the script's. Or -errno. */
 int
 ktap_script_fd(struct ktap_script *script);
 

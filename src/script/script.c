@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "codegen/codegen.h"
@@ -208,7 +209,7 @@ script_new(struct ktap *engine, const struct ktap_script_options *options)
 	if (!script)
 		return NULL;
 	script->engine = engine;
-	script->epoll_fd = -1;
+	script->wait_fd = -1;
 	if (options)
 		script->options = *options;
 	script->messages = open_messages(script);
@@ -228,8 +229,8 @@ script_free(struct ktap_script *script)
 
 	if (script->source)
 		script->source->ops->close(script->source);
-	if (script->epoll_fd >= 0)
-		close(script->epoll_fd);
+	if (script->wait_fd >= 0)
+		close(script->wait_fd);
 	fclose(script->messages);
 	text_fini(&script->said);
 	arena_free(script->arena);
@@ -363,24 +364,35 @@ ktap_script_poll(struct ktap_script *script, int timeout_ms)
 	return !script->is_over;
 }
 
-int
-ktap_script_fd(struct ktap_script *script)
+/* Adds what the session waits for. 0 or -errno. */
+static int
+watch_session(struct ktap_script *script)
 {
 	int fds[FDS_MAX], n = session_fds(script->session, fds, FDS_MAX);
 
-	if (script->epoll_fd >= 0)
-		return script->epoll_fd;
-	script->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	for (int i = 0; i < n && script->epoll_fd >= 0; i++) {
+	for (int i = 0; i < n; i++) {
 		struct epoll_event event = { .events = EPOLLIN };
 
-		if (epoll_ctl(script->epoll_fd, EPOLL_CTL_ADD, fds[i], &event)) {
-			int err = -errno;
-
-			close(script->epoll_fd);
-			script->epoll_fd = -1;
-			return host_fail(err, "script '%s': no descriptor to wait for: %s", script->text.name, strerror(-err));
-		}
+		if (epoll_ctl(script->wait_fd, EPOLL_CTL_ADD, fds[i], &event))
+			return -errno;
 	}
-	return script->epoll_fd >= 0 ? script->epoll_fd : host_fail(-errno, "script '%s': epoll: %s", script->text.name, strerror(errno));
+	return 0;
+}
+
+/* A script that is over has one thing to say, which is to be asked for: its descriptor can be read at once. */
+int
+ktap_script_fd(struct ktap_script *script)
+{
+	int err;
+
+	if (script->wait_fd >= 0)
+		return script->wait_fd;
+	script->wait_fd = script->is_over ? eventfd(1, EFD_CLOEXEC) : epoll_create1(EPOLL_CLOEXEC);
+	err = script->wait_fd < 0 ? -errno : script->is_over ? 0 : watch_session(script);
+	if (err == 0)
+		return script->wait_fd;
+	if (script->wait_fd >= 0)
+		close(script->wait_fd);
+	script->wait_fd = -1;
+	return host_fail(err, "script '%s': no descriptor to wait for: %s", script->text.name, strerror(-err));
 }

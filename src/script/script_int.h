@@ -33,7 +33,7 @@ struct ktap_script {
 	bool is_over;
 	struct script_variable *variables; /* in the order of the text */
 	uint32_t n_variables;
-	int epoll_fd;            /* -1 until it is asked for */
+	int wait_fd;             /* -1 until it is asked for */
 };
 
 /* The described events of an engine, in `arena`. */

@@ -379,7 +379,9 @@ test_control(void **state)
 		;
 	assert_int_equal(ktap_script_poll(f->script, -1), 0);
 	close_script(f, 0, "main\t3\tfirst\ninit\nnamed at run time\ntick\nfini\nend\n", "");
-	open_script(f, "print(\"hello\")", NULL); /* registers nothing */
+	open_script(f, "print(\"hello\")", NULL); /* registers nothing: who waits for it is told at once that it is over */
+	waiting.fd = ktap_script_fd(f->script);
+	assert_int_equal(poll(&waiting, 1, 0), 1);
 	assert_int_equal(ktap_script_poll(f->script, -1), 0);
 	assert_int_equal(fire(f, "GET", "a", 1), 0);
 	close_script(f, 0, "hello\n", "");
