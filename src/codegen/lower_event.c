@@ -164,7 +164,8 @@ lower_field(struct lowering *l, const struct node *node)
 		need_record(l, field->size, field->offset);
 		addr = ir_alu_imm(ir, BPF_ADD, ir->params[PARAM_RECORD], field->offset);
 		ir->insns[ir->n - 1].field = node_field(l, node, field->size);
-		return string_read(l, BPF_FUNC_probe_read_kernel_str, addr, type_find(node->type)->str_size);
+		/* No more than the field: behind a text that fills it stands another one. */
+		return string_read(l, BPF_FUNC_probe_read_kernel_str, addr, field->size && field->size < STR_SIZE_MAX ? field->size : STR_SIZE_MAX);
 	case FIELD_INT:
 	case FIELD_OTHER:
 		break;

@@ -318,7 +318,10 @@ string_compare(struct lowering *l, const struct val *a, const struct val *b, uin
 void
 string_order(struct lowering *l, const struct val *a, const struct val *b, uint8_t cmp, uint32_t target);
 
-/* A string read from an address by helper (probe_read_kernel_str, probe_read_user_str), counted when unreadable or cut. */
+/*
+ * A string read from an address by helper (probe_read_kernel_str, probe_read_user_str), its NUL among `size` bytes at most; counted when unreadable, or
+ * cut at STR_SIZE_MAX.
+ */
 struct val
 string_read(struct lowering *l, int32_t helper, int addr, uint32_t size);
 

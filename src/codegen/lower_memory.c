@@ -237,11 +237,11 @@ struct val
 string_read(struct lowering *l, int32_t helper, int addr, uint32_t size)
 {
 	struct ir *ir = &l->ir;
-	struct val val = { .kind = TYPE_STR, .present = NO_VREG, .str_size = size, .mem = memory_new(l, size) };
-	uint32_t done = ir_label(ir), readable = ir_label(ir);
+	uint32_t room = (uint32_t)round_up(size, 8), done = ir_label(ir), readable = ir_label(ir);
+	struct val val = { .kind = TYPE_STR, .present = NO_VREG, .str_size = room, .mem = memory_new(l, room) };
 	int n;
 
-	memory_zero(l, val.mem, size);
+	memory_zero(l, val.mem, room);
 	n = ir_call(ir, helper, (int[]){ memory_address(l, val.mem), ir_const(ir, size), addr }, 3);
 	/* Linux before 6.13 returns 0, not 1, for an empty string of the process. */
 	ir_branch_imm(ir, BPF_JSGE, n, 0, readable);

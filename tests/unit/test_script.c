@@ -219,6 +219,29 @@ test_fields(void **state)
 	}
 }
 
+/* Texts that fill their places, of any size, end before the last byte: what stands behind is none of theirs. */
+static void
+test_full_texts(void **state)
+{
+	static const struct ktap_field texts[] = {
+		{ "one", KTAP_FIELD_TEXT, 0, 1 },   { "two", KTAP_FIELD_TEXT, 1, 2 },      { "five", KTAP_FIELD_TEXT, 3, 5 },
+		{ "nine", KTAP_FIELD_TEXT, 8, 9 },  { "large", KTAP_FIELD_TEXT, 17, 255 }, { "larger", KTAP_FIELD_TEXT, 272, 400 },
+		{ "last", KTAP_FIELD_TEXT, 697, 3 },
+	};
+	struct fixture *f = *state;
+	char context[700];
+
+	memset(context, 'x', sizeof(context));
+	assert_int_equal(ktap_add_event(f->engine, "full/texts", sizeof(context), KTAP_CONTEXT_READ), 0);
+	assert_int_equal(ktap_add_fields(f->engine, "full/texts", texts, sizeof(texts) / sizeof(texts[0])), 0);
+	open_script(f, "trace full:texts { print(\"[\" .. args.one .. \"]\", args.two, args.five, args.nine, len(args.large), len(args.larger), args.last) }\n"
+		       "trace full:texts /one == \"\" && two == \"x\" && five ~ xxxx && last != \"xxx\"/ { print(\"filter\") }", NULL);
+	assert_int_equal(ktap_script_fire(f->script, ktap_event_find(f->engine, "full/texts"), context), 2);
+	assert_int_equal(ktap_script_close(f->script), 0);
+	f->script = NULL;
+	assert_string_equal(f->printed, "[]\tx\txxxx\txxxxxxxx\t254\t255\txx\nfilter\n");
+}
+
 /* The calling thread is who does it. */
 static void *
 fire_once(void *arg)
@@ -1021,7 +1044,7 @@ main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_fields_refused), T(test_fields),          T(test_who),      T(test_threads),       T(test_prints), T(test_exit_while_threads_fire),
+		T(test_fields_refused), T(test_fields),          T(test_full_texts), T(test_who),      T(test_threads),       T(test_prints), T(test_exit_while_threads_fire),
 		T(test_control),        T(test_scripts_refused), T(test_mistakes), T(test_bad_addresses), T(test_two),
 		T(test_variables),      T(test_histograms),      T(test_nested_walks), T(test_walks_meanwhile),
 		T(test_stack),          T(test_stack_keys),      T(test_stack_threads),
