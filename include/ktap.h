@@ -123,7 +123,7 @@ struct ktap_options {
 	enum ktap_exec exec;
 	const char *btf;                    /* file of types for CO-RE relocations; NULL: the running kernel's */
 	struct ktap_table *const *tables;   /* tables of yours, which stand for those of the same name in the object; */
-	size_t n_tables;                    /* they must be of the same kind and sizes */
+	size_t n_tables;                    /* they must be of the same kind and sizes; of several of one name the last stands */
 	/* Takes the lines that programs print (bpf_printk), with newline; NULL: they go to stderr. May be called by any thread that runs programs. */
 	void (*print)(void *arg, const char *line, size_t len);
 	void *print_arg;

@@ -360,7 +360,8 @@ vm_table_share(struct vm *vm, uint32_t index, const struct vm *from, uint32_t fr
 			    table_kind_name(mine->kind), mine->key_size, mine->value_size, mine->max_entries);
 		return -EINVAL;
 	}
-	t->ops->fini(t);
+	if (!t->shared) /* by an earlier call: then it is another machine's */
+		t->ops->fini(t);
 	*t = *other;
 	t->table = mine;
 	t->vm = vm;

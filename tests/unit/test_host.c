@@ -277,6 +277,34 @@ test_run(void **state)
 	f->object = NULL;
 }
 
+/* Of several tables of one name the last stands, and none of them is the object's to free. */
+static void
+test_shared_twice(void **state)
+{
+	struct fixture *f = *state;
+	struct ktap_table *tables[3] = { 0 };
+	struct ktap_options options = { .tables = tables, .n_tables = 3 };
+	struct context context = { 0 };
+	uint32_t two = 2;
+	uint64_t value;
+
+	add_helper();
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, worker);
+	assert_int_equal(ktap_table_new(f->engine, "shared", KTAP_TABLE_ARRAY, 4, 8, 4, &tables[0]), 0);
+	assert_int_equal(ktap_table_new(f->engine, "shared", KTAP_TABLE_ARRAY, 4, 8, 4, &tables[1]), 0);
+	tables[2] = tables[1];
+	open_object(f, &options);
+	assert_int_equal(ktap_run(ktap_program_find(f->object, "work"), &context, NULL, NULL), 0);
+	ktap_object_close(f->object);
+	f->object = NULL;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ktap_table_lookup(tables[i], &two, &value), 0);
+		assert_int_equal(value, i);
+		ktap_table_free(tables[i]);
+	}
+}
+
 static uint64_t
 tgid_seen_by_program(struct fixture *f)
 {
@@ -732,6 +760,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_programs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fork, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
