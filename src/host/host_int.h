@@ -74,6 +74,10 @@ host_fail(int err, const char *format, ...) PRINTF_LIKE(2, 3);
 int
 host_fail_text(int err, struct text *why);
 
+/* 0 and how programs shall run; -EINVAL: the options say what there is not. */
+int
+host_exec(enum ktap_exec wanted, enum vm_exec *exec);
+
 /* May many threads use such a table at once? (The one value that a per-CPU table has here is not for several.) */
 bool
 host_table_is_shared(const struct table *table);

@@ -32,6 +32,17 @@ host_fail_text(int err, struct text *why)
 	return err;
 }
 
+int
+host_exec(enum ktap_exec wanted, enum vm_exec *exec)
+{
+	switch (wanted) {
+	case KTAP_EXEC_AUTO: *exec = VM_EXEC_AUTO; return 0;
+	case KTAP_EXEC_INTERPRETER: *exec = VM_EXEC_INTERP; return 0;
+	case KTAP_EXEC_JIT: *exec = VM_EXEC_JIT; return 0;
+	}
+	return host_fail(-EINVAL, "options: exec %d is not known", (int)wanted);
+}
+
 const char *
 ktap_error(void)
 {

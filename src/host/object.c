@@ -215,14 +215,12 @@ load_program(struct ktap_object *object, const struct func *func, enum vm_callx 
 static int
 load_programs(struct ktap_object *object, const struct ktap_options *options)
 {
-	static const enum vm_exec execs[] = {
-		[KTAP_EXEC_AUTO] = VM_EXEC_AUTO, [KTAP_EXEC_INTERPRETER] = VM_EXEC_INTERP, [KTAP_EXEC_JIT] = VM_EXEC_JIT,
-	};
-	int err = 0;
+	enum vm_exec exec;
+	int err = host_exec(options->exec, &exec);
 
-	if ((unsigned)options->exec >= ARRAY_SIZE(execs))
-		return host_fail(-EINVAL, "options: exec %d is not known", (int)options->exec);
-	vm_set_exec(object->vm, execs[options->exec]);
+	if (err < 0)
+		return err;
+	vm_set_exec(object->vm, exec);
 	vm_set_budget(object->vm, options->budget);
 	vm_set_constants(object->vm, options->hides_constants ? VM_CONSTANTS_BLINDED : VM_CONSTANTS_PLAIN);
 	object->programs = arena_alloc(object->arena, (object->object->n_funcs + 1) * sizeof(*object->programs));

@@ -142,17 +142,15 @@ make_object(struct ktap_script *script, const char *name, const void *text, size
 static int
 open_source(struct ktap_script *script)
 {
-	static const enum vm_exec execs[] = {
-		[KTAP_EXEC_AUTO] = VM_EXEC_AUTO, [KTAP_EXEC_INTERPRETER] = VM_EXEC_INTERP, [KTAP_EXEC_JIT] = VM_EXEC_JIT,
-	};
 	const struct ktap_script_options *options = &script->options;
 	const struct object *object = script->object;
 	uint32_t buffer = options->buffer;
 	struct text why = { 0 };
-	int err;
+	enum vm_exec exec;
+	int err = host_exec(options->exec, &exec);
 
-	if ((unsigned)options->exec >= ARRAY_SIZE(execs))
-		return host_fail(-EINVAL, "options: exec %d is not known", (int)options->exec);
+	if (err < 0)
+		return err;
 	if (buffer && (buffer < BUFFER_MIN || buffer > BUFFER_MAX || (buffer & (buffer - 1))))
 		return host_fail(-EINVAL, "options: a buffer of %u bytes: a power of two from %u to %u is needed", buffer, BUFFER_MIN, BUFFER_MAX);
 	if (!object->n_handlers)
@@ -162,7 +160,7 @@ open_source(struct ktap_script *script)
 	err = source_host_open(&script->source, object, script->events, &why);
 	if (err < 0)
 		return host_fail_text(err, &why);
-	source_set_exec(script->source, execs[options->exec]);
+	source_set_exec(script->source, exec);
 	source_host_limit(script->source, options->budget, options->hides_constants ? VM_CONSTANTS_BLINDED : VM_CONSTANTS_PLAIN);
 	return 0;
 }

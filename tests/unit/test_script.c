@@ -963,6 +963,8 @@ test_scripts_refused(void **state)
 	assert_int_equal(try_open(f, "\177ELF and nothing", NULL), -EINVAL);
 	assert_non_null(strstr(ktap_error(), "t.kp: "));
 	assert_int_equal(try_open(f, "print(1)", &(struct ktap_script_options){ .buffer = 5000 }), -EINVAL);
+	assert_int_equal(try_open(f, "print(1)", &(struct ktap_script_options){ .exec = 3 }), -EINVAL);
+	assert_string_equal(ktap_error(), "options: exec 3 is not known");
 	f->script = NULL;
 }
 
