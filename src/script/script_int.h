@@ -46,7 +46,7 @@ script_list_variables(struct ktap_script *script);
 
 /* ---- stack.c ---- */
 
-#define STACK_OWN_MAX 8 /* frames of ours, above the host's */
+#define STACK_OWN_MAX 4 /* frames of ours, above the host's: the three that stack.c shows, and a sanitizer's */
 #define STACK_MAX     (VM_STACK_DEPTH_MAX + BPF_F_SKIP_FIELD_MASK + STACK_OWN_MAX)
 
 /* The stack of a thread that fires: frames[first] is where its call of ktap_script_fire returns to. */
