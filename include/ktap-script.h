@@ -16,7 +16,7 @@
  *     if (ktap_script_open(engine, "top.kp", text, strlen(text), NULL, &script) < 0)
  *             errx(1, "%s", ktap_error());
  *     ktap_script_fire(script, event, &request);                      any thread, whenever it happens
- *     ktap_script_walk(script, "sizes", NULL, 0, export, NULL);       any thread: gets what the script has counted
+ *     ktap_script_walk(script, "sizes", NULL, 0, show, NULL);         any thread: gets what the script has counted
  *     while (ktap_script_poll(script, 1000) > 0) { }                  one thread: prints, ticks
  *     ktap_script_close(script);
  *
