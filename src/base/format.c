@@ -75,6 +75,8 @@ format_parse(const char *at, const char *end, struct format_spec *spec, struct t
 		text_puts(why, "invalid format (width or precision too long)");
 		return NULL;
 	}
+	while (at < end && (*at == 'l' || *at == 'z' || *at == 'j')) /* sizes of C: all numbers have 64 bits */
+		at++;
 	spec->letter = at < end ? letter_find(*at) : NULL;
 	if (!spec->letter) {
 		text_printf(why, "invalid option '%%%.*s' to 'printf'; it knows %%d %%i %%u %%o %%x %%X %%c %%p %%s %%%%",

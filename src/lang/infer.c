@@ -198,8 +198,10 @@ infer_types(struct tree *tree, struct events *events, struct diags *diags)
 		infer_hints(&infer);
 	} while (infer.changed && (!diags->n_errors || n_more++ < WALKS_AFTER_ERROR));
 	infer.settled = !infer.changed;
-	if (infer.settled)
+	if (infer.settled) {
 		infer_programs(&infer);
+		infer_hints(&infer);
+	}
 	collect_shared(&infer, tree->main->body, &cap);
 	for (uint32_t i = 0; i < typed->n_shared; i++) {
 		struct type *type = type_find(typed->shared[i]->type);

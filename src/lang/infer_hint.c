@@ -262,10 +262,28 @@ hint_assign(struct infer *infer, const struct node *targets, const struct node *
 	}
 }
 
+/* print(t) says "table", where elsewhere it shows what is in it. */
+static void
+warn_of_tables(struct infer *infer, const struct node *call)
+{
+	struct diag *diag;
+
+	if (!call->a->builtin || call->a->builtin->id != BUILTIN_PRINT)
+		return;
+	for (const struct node *arg = call->b; arg; arg = arg->next) {
+		if (arg->kind != NODE_NAME || !arg->var || !variable_is_shared(arg->var) || type_find(arg->var->type)->kind != TYPE_TABLE)
+			continue;
+		diag = diag_warning(infer->diags, arg->span, "table-printed", "print shows nothing of what is in a table");
+		diag_help(infer->diags, diag, "print_hist(%s) does, or for (k, v in sorted(%s)) { print(k, v) }", arg->s, arg->s);
+	}
+}
+
 static void
 hint_node(struct infer *infer, const struct node *node)
 {
 	for (; node; node = node->next) {
+		if (node->kind == NODE_CALL && infer->settled)
+			warn_of_tables(infer, node);
 		if (node->kind == NODE_VAR || node->kind == NODE_ASSIGN)
 			hint_assign(infer, node->a, node->b);
 		else if (node->kind == NODE_OP_ASSIGN)

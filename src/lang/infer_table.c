@@ -80,9 +80,13 @@ struct type *
 infer_table(struct infer *infer, struct node *node, const char *what)
 {
 	struct type *table = used_as_table(infer, node);
+	struct diag *diag;
 
 	if (table->kind != TYPE_TABLE || !is_table_name(node)) {
-		diag_error(infer->diags, node->span, "not-a-table", "%s needs a table's name in a probe, not %s", what, type_name(table));
+		diag = diag_error(infer->diags, node->span, "not-a-table", "%s needs a table's name in a probe, not %s", what,
+				  type_name(table));
+		if (node->kind == NODE_INDEX && table->kind != TYPE_TABLE)
+			diag_help(infer->diags, diag, "assigning nil removes an element: t[k] = nil");
 		return NULL;
 	}
 	table->probe_reads = true;

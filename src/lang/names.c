@@ -50,6 +50,7 @@ struct names {
 	bool in_filter;
 	const struct node *callee; /* what the call that is looked at calls */
 	const struct node *word;   /* in a filter, right of == or !=: may be a word */
+	const struct node *table;  /* what an index or `.` is looked for in */
 	struct candidate *candidates;
 };
 
@@ -257,14 +258,17 @@ report_unknown(struct names *names, const struct node *node)
 		diag_help(names->diags, diag, "did you mean '%s'?", near);
 	else if (foreign_is_constant(node->s))
 		diag_help(names->diags, diag, FOREIGN_CONSTANT, node->s);
+	else if (node == names->table)
+		diag_help(names->diags, diag, "tables are declared in front of the handlers that use them: var %s = {}", node->s);
 	else if (names->function->kind == FUNCTION_TRACE)
 		diag_help(names->diags, diag, "variables are declared with var before they are used; a field of the event is args.%s", node->s);
 	else
 		diag_help(names->diags, diag, "variables are declared with var before they are used");
 }
 
+/* `form` is what follows the name where it is declared. */
 static void
-report_undeclared(struct names *names, const struct node *node)
+report_undeclared(struct names *names, const struct node *node, const char *form)
 {
 	struct symbol *symbol = find_symbol(names, node->s);
 	const char *near;
@@ -278,7 +282,7 @@ report_undeclared(struct names *names, const struct node *node)
 	if (near)
 		diag_help(names->diags, diag, "did you mean '%s'?", near);
 	else
-		diag_help(names->diags, diag, "declare it where all that use it can see it: var %s = ...", node->s);
+		diag_help(names->diags, diag, "declare it where all that use it can see it: var %s%s", node->s, form);
 }
 
 /* ---- names ---- */
@@ -391,6 +395,7 @@ resolve_index(struct names *names, struct node *node)
 {
 	if (resolve_library(names, node))
 		return;
+	names->table = node->a;
 	resolve_list(names, node->a);
 	resolve_list(names, node->b);
 	if (names->in_filter)
@@ -419,7 +424,8 @@ plural(unsigned n)
 	return n == 1 ? "" : "s";
 }
 
-static void
+/* False: there are too few or too many, which is reported. */
+static bool
 check_arguments(struct names *names, const struct node *call, const struct builtin *builtin)
 {
 	unsigned n = 0;
@@ -431,7 +437,7 @@ check_arguments(struct names *names, const struct node *call, const struct built
 	if ((n >= builtin->min_args || open) && n <= builtin->max_args) {
 		if (builtin->id == BUILTIN_PRINTF || builtin->id == BUILTIN_STRING_FORMAT)
 			check_format_values(names->diags, call);
-		return;
+		return true;
 	}
 	if (builtin->min_args == builtin->max_args)
 		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u argument%s, but %u are given",
@@ -446,6 +452,7 @@ check_arguments(struct names *names, const struct node *call, const struct built
 		diag_help(names->diags, diag, "%s", foreign_call(builtin));
 	else
 		diag_help(names->diags, diag, "its prototype: %s", builtin->prototype);
+	return false;
 }
 
 static void
@@ -461,7 +468,8 @@ resolve_call(struct names *names, struct node *node)
 	if (!builtin)
 		return;
 	if (builtin->is_call) {
-		check_arguments(names, node, builtin);
+		if (!check_arguments(names, node, builtin) && node->a->kind == NODE_NAME)
+			node->a->builtin = NULL; /* unknown, and reported: nothing more is said of it */
 		return;
 	}
 	diag = diag_error(names->diags, node->a->span, "not-a-function", "'%s' is a value, not a function", builtin->name);
@@ -516,10 +524,12 @@ report_assign_builtin(struct names *names, const struct node *target)
 	diag_help(names->diags, diag, "a variable of your own may have this name: var %s = ...", target->s);
 }
 
+/* `form`: of a declaration of what is assigned so. */
 static void
-resolve_target(struct names *names, struct node *target)
+resolve_target(struct names *names, struct node *target, const char *form)
 {
 	if (target->kind != NODE_NAME) {
+		names->table = target->kind == NODE_INDEX ? target->a : NULL;
 		resolve_list(names, target->kind == NODE_INDEX ? target->a : NULL);
 		resolve_list(names, target->kind == NODE_INDEX ? target->b : NULL);
 		return;
@@ -531,7 +541,7 @@ resolve_target(struct names *names, struct node *target)
 	} else if (builtin_find(target->s) || is_library(target->s) || strcmp(target->s, "args") == 0) {
 		report_assign_builtin(names, target);
 	} else {
-		report_undeclared(names, target);
+		report_undeclared(names, target, form);
 	}
 }
 
@@ -556,7 +566,7 @@ resolve_assign(struct names *names, struct node *node)
 	for (struct node *target = node->a; target; target = next) {
 		next = target->next;
 		target->next = NULL;
-		resolve_target(names, target);
+		resolve_target(names, target, " = ...");
 		target->next = next;
 	}
 	resolve_list(names, node->b);
@@ -658,7 +668,7 @@ resolve_node(struct names *names, struct node *node)
 		return;
 	case NODE_OP_ASSIGN:
 	case NODE_SAMPLE:
-		resolve_target(names, node->a);
+		resolve_target(names, node->a, node->kind == NODE_SAMPLE ? "" : " = 0");
 		resolve_list(names, node->b);
 		return;
 	case NODE_BINARY:

@@ -277,6 +277,16 @@ parse_paren(struct parser *p)
 	return paren;
 }
 
+/* Lua's #t: what stands behind the token before begins a comment. */
+static bool
+behind_length(const struct parser *p)
+{
+	const char *text = p->lex.script->text + p->end;
+
+	text += strspn(text, " ");
+	return *text == '#' && (text[1] == '(' || text[1] == '_' || ((text[1] | 0x20) >= 'a' && (text[1] | 0x20) <= 'z'));
+}
+
 static struct node *
 expected_expression(struct parser *p)
 {
@@ -290,6 +300,8 @@ expected_expression(struct parser *p)
 		help(p, diag, "x++ is a statement of its own, with ++ after the name");
 	else if (p->token.kind == TOKEN_LBRACKET)
 		help(p, diag, "a table's elements stand in braces: { 1, 2, 3 }");
+	else if (behind_length(p))
+		help(p, diag, "# begins a comment; len(t) is the length of a table or text");
 	else if (token_is_keyword(p->token.kind) && !at_new_line(p))
 		help(p, diag, "this word is reserved");
 	return node;

@@ -182,6 +182,19 @@ place_name(struct parser *p, const char *what, struct span span)
 	return arena_printf(p->arena, "%s at line %u", what, script_line(p->lex.script, span.off));
 }
 
+/* Lua's `function f(x) ... end`: understood, reported once. */
+static struct node *
+parse_lua_body(struct parser *p)
+{
+	struct node *block;
+
+	help(p, syntax_error(p, "expected-token", "'{'"), "statements stand in braces here: { ... }");
+	p->panic = false;
+	block = parse_lua_chunk(p);
+	accept(p, TOKEN_RBRACE);
+	return block;
+}
+
 /* A body within `function`, whatever surrounds it. */
 static struct node *
 parse_body_of(struct parser *p, struct function *function)
@@ -192,7 +205,7 @@ parse_body_of(struct parser *p, struct function *function)
 
 	p->function = function;
 	p->context = (struct context){ 0 };
-	block = parse_block(p);
+	block = function->kind == FUNCTION_PLAIN && !p->panic && !at(p, TOKEN_LBRACE) ? parse_lua_body(p) : parse_block(p);
 	p->function = outer;
 	p->context = context;
 	return block;
@@ -767,12 +780,25 @@ report_no_statement(struct parser *p, struct node *stat)
 		help(p, diag, "statements begin with var, if, for, while, trace ... or with the name that is assigned or called");
 }
 
+/* `kprobe:vfs_read { ... }` and the like: an event as another tool writes it, of which one thing is to be said. */
+static bool
+at_foreign_event(struct parser *p)
+{
+	return at(p, TOKEN_NAME) && foreign_name(p->token.s) && peek(p)->kind == TOKEN_COLON;
+}
+
 /* What may begin with any prefix: an assignment or a call. */
 static struct node *
 parse_prefix_stat(struct parser *p, struct node *stat)
 {
 	const struct op_assign *op;
 
+	if (at_foreign_event(p)) {
+		const char *instead = foreign_name(p->token.s);
+
+		help(p, syntax_error(p, "expected-statement", "a statement"), instead);
+		return stat;
+	}
 	stat->a = parse_prefix(p);
 	op = current_op_assign(p);
 	if (op)

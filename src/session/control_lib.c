@@ -301,7 +301,8 @@ builtin_DELETE(lua_State *L)
 		shared_clear(L, shared);
 		return 0;
 	}
-	luaL_checktype(L, 1, LUA_TTABLE);
+	if (!lua_istable(L, 1))
+		luaL_error(L, "delete() empties a table, and this is a %s; assigning nil removes an element: t[k] = nil", luaL_typename(L, 1));
 	lua_pushnil(L);
 	while (lua_next(L, 1)) { /* clearing fields does not disturb lua_next */
 		lua_pop(L, 1);
