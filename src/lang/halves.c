@@ -280,7 +280,9 @@ control_node(struct halves *halves, struct node *node)
 		need_in_control(halves, node->function);
 		return;
 	case NODE_FUNCTION_STAT:
-		return; /* only if something names it */
+		if (!node->a->var->constant) /* a variable that holds it at first */
+			need_in_control(halves, node->b->function);
+		return; /* else only if something names it */
 	case NODE_ARG:
 		report_event_only(halves, node, "argN");
 		return;

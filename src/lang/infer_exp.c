@@ -125,18 +125,28 @@ infer_concat(struct infer *infer, struct node *node)
 	return node->type;
 }
 
+/* a && b || c of Lua is a ? b : c. */
+static void
+infer_both_sides(struct infer *infer, struct node *node)
+{
+	struct type *left = infer_exp(infer, node->a), *right = infer_exp(infer, node->b), *part, *other;
+	struct diag *diag;
+
+	if (type_unify(left, right, &part, &other))
+		return;
+	diag = infer_report_conflict(infer, part, other, node->b->span, node->op == TOKEN_AND ? "value of '&&'" : "value of '||'");
+	diag_help(infer->diags, diag, "c ? x : y is x where c is true, else y");
+}
+
 static struct type *
 infer_binary(struct infer *infer, struct node *node)
 {
-	struct type *left, *right;
 
 	switch ((int)node->op) {
 	case TOKEN_AND:
 	case TOKEN_OR:
-		left = infer_exp(infer, node->a);
-		right = infer_exp(infer, node->b);
-		infer_unify(infer, left, right, node->b->span, node->op == TOKEN_AND ? "value of '&&'" : "value of '||'");
-		return infer_settle(infer, node, left, node->b->nullable || (node->op == TOKEN_AND && node->a->nullable));
+		infer_both_sides(infer, node);
+		return infer_settle(infer, node, node->a->type, node->b->nullable || (node->op == TOKEN_AND && node->a->nullable));
 	case TOKEN_EQ:
 	case TOKEN_NE:
 		infer_equal(infer, node);

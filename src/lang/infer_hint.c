@@ -278,12 +278,31 @@ warn_of_tables(struct infer *infer, const struct node *call)
 	}
 }
 
+/* t[k] of a table whose keys have two parts would be an error when it is reached, in trace_end after all is over. */
+static void
+check_key_parts(struct infer *infer, const struct node *node)
+{
+	const struct node *object = node->a;
+	const struct type *table = object->kind == NODE_NAME && object->var && variable_is_shared(object->var) ? type_find(object->var->type) : NULL;
+	uint32_t n = 0;
+
+	if (!table || table->kind != TYPE_TABLE || !table->n_keys)
+		return;
+	for (const struct node *key = node->b; key; key = key->next)
+		n++;
+	if (n != table->n_keys)
+		diag_error(infer->diags, node->span, "key-count", "this table has %u key%s, not %u", table->n_keys,
+			   table->n_keys == 1 ? "" : "s", n);
+}
+
 static void
 hint_node(struct infer *infer, const struct node *node)
 {
 	for (; node; node = node->next) {
 		if (node->kind == NODE_CALL && infer->settled)
 			warn_of_tables(infer, node);
+		else if (node->kind == NODE_INDEX && infer->settled)
+			check_key_parts(infer, node);
 		if (node->kind == NODE_VAR || node->kind == NODE_ASSIGN)
 			hint_assign(infer, node->a, node->b);
 		else if (node->kind == NODE_OP_ASSIGN)

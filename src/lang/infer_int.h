@@ -39,6 +39,10 @@ infer_type(struct infer *infer, enum type_kind kind, struct span span);
 void
 infer_note_origin(struct infer *infer, struct diag *diag, const struct type *type, struct span here);
 
+/* Says that two types that `what` should share differ: `right` at `span`, `left` elsewhere. */
+struct diag *
+infer_report_conflict(struct infer *infer, const struct type *left, const struct type *right, struct span span, const char *what);
+
 /* Makes both one type; reports a conflict at `span`, where `what` meets the other type, and returns false. */
 bool
 infer_unify(struct infer *infer, struct type *a, struct type *b, struct span span, const char *what);

@@ -17,8 +17,8 @@ infer_note_origin(struct infer *infer, struct diag *diag, const struct type *typ
 		diag_note(infer->diags, diag, type->span, "%s because of this", type_name(type));
 }
 
-static struct diag *
-report_conflict(struct infer *infer, const struct type *left, const struct type *right, struct span span, const char *what)
+struct diag *
+infer_report_conflict(struct infer *infer, const struct type *left, const struct type *right, struct span span, const char *what)
 {
 	struct diag *diag;
 
@@ -48,7 +48,7 @@ infer_unify(struct infer *infer, struct type *a, struct type *b, struct span spa
 
 	if (type_unify(a, b, &left, &right))
 		return true;
-	report_conflict(infer, left, right, span, what);
+	infer_report_conflict(infer, left, right, span, what);
 	return false;
 }
 
@@ -66,7 +66,7 @@ infer_unify_element(struct infer *infer, struct type *element, struct type *type
 
 	if (type_unify(element, type, &left, &right))
 		return true;
-	diag = report_conflict(infer, left, right, span, "table element");
+	diag = infer_report_conflict(infer, left, right, span, "table element");
 	if (is_number_or_text(left) && is_number_or_text(right))
 		diag_help(infer->diags, diag, "all elements of a table, and of tables in it, have one type: keep the others in a table of their own, "
 					      "names[pid] = execname");
