@@ -32,15 +32,17 @@ push_library(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &string_library);
 }
 
+/* In place of the built-in, not called by it: so its errors are at the script's line. */
 int
 control_string(lua_State *L, const char *name)
 {
+	lua_CFunction function;
+
 	push_library(L);
 	lua_getfield(L, -1, name);
-	lua_remove(L, -2);
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-	return lua_gettop(L);
+	function = lua_tocfunction(L, -1);
+	lua_pop(L, 2);
+	return function(L);
 }
 
 int
