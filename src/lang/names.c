@@ -424,6 +424,12 @@ plural(unsigned n)
 	return n == 1 ? "" : "s";
 }
 
+static const char *
+is_or_are(unsigned n)
+{
+	return n == 1 ? "is" : "are";
+}
+
 /* False: there are too few or too many, which is reported. */
 static bool
 check_arguments(struct names *names, const struct node *call, const struct builtin *builtin)
@@ -440,14 +446,14 @@ check_arguments(struct names *names, const struct node *call, const struct built
 		return true;
 	}
 	if (builtin->min_args == builtin->max_args)
-		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u argument%s, but %u are given",
-				  builtin->name, builtin->min_args, plural(builtin->min_args), n);
+		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u argument%s, but %u %s given",
+				  builtin->name, builtin->min_args, plural(builtin->min_args), n, is_or_are(n));
 	else if (builtin->max_args == UINT_MAX)
-		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes at least %u argument%s, but %u are given",
-				  builtin->name, builtin->min_args, plural(builtin->min_args), n);
+		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes at least %u argument%s, but %u %s given",
+				  builtin->name, builtin->min_args, plural(builtin->min_args), n, is_or_are(n));
 	else
-		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u to %u arguments, but %u are given",
-				  builtin->name, builtin->min_args, builtin->max_args, n);
+		diag = diag_error(names->diags, call->span, "wrong-argument-count", "%s takes %u to %u arguments, but %u %s given",
+				  builtin->name, builtin->min_args, builtin->max_args, n, is_or_are(n));
 	if (!n && foreign_call(builtin))
 		diag_help(names->diags, diag, "%s", foreign_call(builtin));
 	else

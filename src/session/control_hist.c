@@ -206,6 +206,8 @@ control_print_hist(lua_State *L)
 	lua_insert(L, 1); /* form, table */
 	if (control_stat(L, 2)) {
 		print_stat(L, 2, 1, out);
+	} else if (lua_isnil(L, 2)) { /* a statistic without samples */
+		hist_rows_text(NULL, 0, out);
 	} else {
 		n = control_snapshot(L, 2);
 		lua_remove(L, 2); /* form, anchor, order */
