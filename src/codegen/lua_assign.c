@@ -112,6 +112,8 @@ chunk_assign(struct chunk *chunk, const struct node *node)
 {
 	bool plain = true;
 
+	chunk_check_count(chunk, node->a, "an assignment", "targets");
+	chunk_check_count(chunk, node->b, "an assignment", "values");
 	for (const struct node *target = node->a; target; target = target->next)
 		plain = plain && is_plain_target(target);
 	if (!node->a->next && !node->b->next) {

@@ -91,8 +91,21 @@ emit_single(struct chunk *chunk, const struct node *node)
 }
 
 void
+chunk_check_count(struct chunk *chunk, const struct node *list, const char *what, const char *parts)
+{
+	unsigned n = 0;
+
+	for (; list; list = list->next)
+		if (++n > ARGS_MAX) {
+			diag_error(chunk->diags, list->span, "too-many-arguments", "%s can have at most %d %s", what, ARGS_MAX, parts);
+			return;
+		}
+}
+
+void
 chunk_keys(struct chunk *chunk, const struct node *keys)
 {
+	chunk_check_count(chunk, keys, "a key", "parts");
 	for (const struct node *key = keys; key; key = key->next) {
 		chunk_puts(chunk, key != keys ? ", " : "");
 		emit_single(chunk, key);
@@ -196,18 +209,6 @@ takes_handler(const struct builtin *builtin)
 }
 
 static void
-check_args(struct chunk *chunk, const struct node *call)
-{
-	unsigned n = 0;
-
-	for (const struct node *arg = call->b; arg; arg = arg->next)
-		if (++n > ARGS_MAX) {
-			diag_error(chunk->diags, arg->span, "too-many-arguments", "a call can have at most %d arguments", ARGS_MAX);
-			return;
-		}
-}
-
-static void
 emit_call(struct chunk *chunk, const struct node *node)
 {
 	const struct builtin *builtin = node->a->kind == NODE_NAME && node->a->var ? NULL : node->a->builtin;
@@ -216,7 +217,7 @@ emit_call(struct chunk *chunk, const struct node *node)
 		put_builtin(chunk, builtin);
 	else
 		emit_prefix(chunk, node->a);
-	check_args(chunk, node);
+	chunk_check_count(chunk, node->b, "a call", "arguments");
 	chunk_putc(chunk, '(');
 	if (takes_handler(builtin))
 		emit_handler_args(chunk, node->b);
@@ -228,7 +229,7 @@ emit_call(struct chunk *chunk, const struct node *node)
 static void
 emit_method(struct chunk *chunk, const struct node *node)
 {
-	check_args(chunk, node);
+	chunk_check_count(chunk, node->b, "a call", "arguments");
 	if (chunk_is_lua_name(node->s, node->len)) {
 		emit_prefix(chunk, node->a);
 		chunk_putc(chunk, ':');

@@ -9,7 +9,7 @@
 
 #define LOCALS_MAX 120 /* of Lua's 200 locals and 255 registers a function; the rest is for temporaries */
 #define DECLARED_MAX 32000 /* of 32767 in all blocks of a function */
-#define ARGS_MAX   100 /* of a call: each takes a register */
+#define ARGS_MAX   100 /* of a call, a key or an assignment: each takes a register */
 #define DEPTH_MAX  180 /* of Lua's 200 nested levels */
 #define CONCAT_MAX 50  /* operands of one K.cat */
 
@@ -141,7 +141,11 @@ chunk_expr(struct chunk *chunk, const struct node *node);
 void
 chunk_list(struct chunk *chunk, const struct node *list);
 
-/* The same, where a call in the last place gives one value. */
+/* Reports a list that is too long for Lua's registers: "a call can have at most 100 arguments". */
+void
+chunk_check_count(struct chunk *chunk, const struct node *list, const char *what, const char *parts);
+
+/* As chunk_list, where a call in the last place gives one value. */
 void
 chunk_keys(struct chunk *chunk, const struct node *keys);
 
