@@ -111,10 +111,16 @@ check_format(struct infer *infer, struct node *format)
 static void
 check_printf(struct infer *infer, struct node *node)
 {
-	infer_list(infer, node->b);
-	if (node->b && node->b->kind == NODE_STR) {
+	/* Of a format that is only printed a probe has no copy: it may be of any length. */
+	if (node->builtin->id == BUILTIN_PRINTF && node->b->kind == NODE_STR) {
+		node->b->type = infer_type(infer, TYPE_STR, node->b->span);
+		infer_list(infer, node->b->next);
+	} else {
+		infer_list(infer, node->b);
+	}
+	if (node->b->kind == NODE_STR) {
 		check_format(infer, node->b);
-	} else if (node->b) {
+	} else {
 		struct diag *diag = diag_error(infer->diags, node->b->span, "printf-format", "the format of printf must be a literal "
 					       "string in a probe");
 

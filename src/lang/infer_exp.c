@@ -2,6 +2,8 @@
 /*
  * Types of expressions of the probe half.
  */
+#include <string.h>
+
 #include "lang/infer_int.h"
 #include "lang/lex.h"
 
@@ -235,6 +237,8 @@ infer_str(struct infer *infer, struct node *node)
 	if (node->len >= STR_SIZE_MAX)
 		diag_error(infer->diags, node->span, "long-string", "a string in a probe has at most %d bytes, this one %u",
 			   STR_SIZE_MAX - 1, node->len);
+	else if (memchr(node->s, 0, node->len))
+		diag_error(infer->diags, node->span, "zero-byte", "a string in a probe ends at its first zero byte, and this one goes on");
 	return infer_settle(infer, node, type, false);
 }
 

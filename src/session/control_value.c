@@ -136,6 +136,8 @@ control_store_value(lua_State *L, int index, const struct shape *shape, char *by
 	if (shape->kind == VALUE_STR && lua_type(L, index) == LUA_TSTRING) {
 		value.s = lua_tolstring(L, index, &len);
 		value.len = len < shape->size ? (uint32_t)len : shape->size;
+		if (memchr(value.s, 0, len))
+			luaL_error(L, "%s holds a zero byte, at which a string ends in the probes", what);
 	} else if (!control_to_number(L, index, shape->kind, &value.number)) {
 		control_wrong_kind(L, index, shape->kind, what);
 	}
