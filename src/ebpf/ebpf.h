@@ -629,9 +629,9 @@ struct site {
 	uint32_t n_args;
 };
 
-/* counters.def: COUNTER(id, "slug", "message with what happened", is_error) */
+/* counters.def: COUNTER(id, "slug", "message with what happened", is_error, "help") */
 enum counter_kind {
-#define COUNTER(id, slug, text, is_error) COUNTER_##id,
+#define COUNTER(id, slug, text, is_error, help) COUNTER_##id,
 #include "ebpf/counters.def"
 #undef COUNTER
 	N_COUNTER_KINDS
@@ -862,6 +862,10 @@ counter_slug(enum counter_kind kind);
 
 const char *
 counter_text(enum counter_kind kind);
+
+/* What to do about it; NULL: that is not to be said in general. */
+const char *
+counter_help(enum counter_kind kind);
 
 /* True for run-time errors (exit status 1), false for losses that are only reported. */
 bool

@@ -19,8 +19,9 @@ static const struct {
 static const struct {
 	const char *slug, *text;
 	bool is_error;
+	const char *help;
 } counter_kinds[] = {
-#define COUNTER(id, slug, text, is_error) [COUNTER_##id] = { slug, text, is_error },
+#define COUNTER(id, slug, text, is_error, help) [COUNTER_##id] = { slug, text, is_error, help },
 #include "ebpf/counters.def"
 #undef COUNTER
 };
@@ -91,6 +92,12 @@ const char *
 counter_text(enum counter_kind kind)
 {
 	return counter_kinds[kind].text;
+}
+
+const char *
+counter_help(enum counter_kind kind)
+{
+	return counter_kinds[kind].help;
 }
 
 bool

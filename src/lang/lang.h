@@ -79,6 +79,7 @@ struct variable {
 	struct function *constant;      /* `function f` or `var f = function ...` that is never assigned: that function */
 	bool is_param;
 	bool is_assigned;               /* after its declaration */
+	bool is_set;                    /* there or by a plain assignment: it is not nil for ever */
 	bool assigned_by_call;          /* in a plain function: a call in the middle of an expression may change it */
 	bool in_loop;                   /* declared inside a loop or a function that is not main: several instances exist */
 	bool used_in_probe, used_in_control; /* by halves.c; `constant` functions do not count */

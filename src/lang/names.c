@@ -39,6 +39,12 @@ struct candidate {
 	struct candidate *next;
 };
 
+/* x += 1 of a variable. */
+struct addition {
+	const struct node *target;
+	struct addition *next;
+};
+
 struct names {
 	struct arena *arena;
 	struct diags *diags;
@@ -52,6 +58,7 @@ struct names {
 	const struct node *word;   /* in a filter, right of == or !=: may be a word */
 	const struct node *table;  /* what an index or `.` is looked for in */
 	struct candidate *candidates;
+	struct addition *additions, **last_addition;
 };
 
 static void
@@ -160,6 +167,7 @@ declare(struct names *names, struct node *name)
 	var->span = name->span;
 	var->function = names->function;
 	var->in_loop = names->n_loops > 0 || names->function->kind != FUNCTION_MAIN;
+	var->is_set = true;
 	name->var = var;
 	bind(names, var);
 }
@@ -551,6 +559,13 @@ resolve_target(struct names *names, struct node *target, const char *form)
 	}
 }
 
+/* Are the values of further variables from it, too? */
+static bool
+gives_several(const struct node *value)
+{
+	return value->kind == NODE_CALL || value->kind == NODE_METHOD || value->kind == NODE_VARARG;
+}
+
 static void
 resolve_var(struct names *names, struct node *node)
 {
@@ -558,9 +573,13 @@ resolve_var(struct names *names, struct node *node)
 
 	resolve_list(names, node->b);
 	declare_list(names, node->a);
-	for (struct node *name = node->a; name && value; name = name->next, value = value->next)
-		if (value->kind == NODE_FUNCTION)
+	for (struct node *name = node->a; name; name = name->next) {
+		name->var->is_set = value && value->kind != NODE_NIL;
+		if (value && value->kind == NODE_FUNCTION)
 			add_candidate(names, name->var, value->function);
+		if (value && (value->next || !gives_several(value)))
+			value = value->next;
+	}
 }
 
 static void
@@ -573,9 +592,39 @@ resolve_assign(struct names *names, struct node *node)
 		next = target->next;
 		target->next = NULL;
 		resolve_target(names, target, " = ...");
+		if (target->kind == NODE_NAME && target->var)
+			target->var->is_set = true;
 		target->next = next;
 	}
 	resolve_list(names, node->b);
+}
+
+static void
+note_addition(struct names *names, const struct node *target)
+{
+	struct addition *addition = arena_alloc(names->arena, sizeof(*addition));
+
+	addition->target = target;
+	*names->last_addition = addition;
+	names->last_addition = &addition->next;
+}
+
+/* Nowhere in the script: then it is nil for ever, to which nothing can be added. */
+static void
+report_never_set(struct names *names)
+{
+	const struct node *target;
+	struct diag *diag;
+
+	for (const struct addition *addition = names->additions; addition; addition = addition->next) {
+		target = addition->target;
+		if (target->var->is_set || target->var->is_param)
+			continue;
+		diag = diag_error(names->diags, target->span, "never-set", "'%s' is nil, since nothing sets it: there is nothing to add to", target->s);
+		diag_note(names->diags, diag, target->var->span, "it is declared here, without a value");
+		diag_help(names->diags, diag, "var %s = 0", target->s);
+		target->var->is_set = true; /* once is enough */
+	}
 }
 
 /* ---- blocks and loops ---- */
@@ -675,6 +724,8 @@ resolve_node(struct names *names, struct node *node)
 	case NODE_OP_ASSIGN:
 	case NODE_SAMPLE:
 		resolve_target(names, node->a, node->kind == NODE_SAMPLE ? "" : " = 0");
+		if (node->kind == NODE_OP_ASSIGN && node->a->kind == NODE_NAME && node->a->var)
+			note_addition(names, node->a);
 		resolve_list(names, node->b);
 		return;
 	case NODE_BINARY:
@@ -763,7 +814,9 @@ resolve_names(struct tree *tree, struct diags *diags)
 {
 	struct names names = { .arena = tree->arena, .diags = diags, .function = tree->main };
 
+	names.last_addition = &names.additions;
 	resolve_block(&names, tree->main->body);
+	report_never_set(&names);
 	for (struct candidate *candidate = names.candidates; candidate; candidate = candidate->next)
 		if (!candidate->var->is_assigned)
 			candidate->var->constant = candidate->function;

@@ -147,6 +147,8 @@ report_row(const struct object *object, const struct loss *row, FILE *messages)
 	fprintf(messages, "time%s [%s]\n", row->n == 1 && !row->n_delivered ? "" : "s", counter_slug(row->kind));
 	if (script)
 		script_print_quote(script, row->span, messages);
+	if (counter_help(row->kind))
+		fprintf(messages, "help: %s\n", counter_help(row->kind));
 }
 
 unsigned
