@@ -77,10 +77,12 @@ void
 lower_body(struct lowering *l, struct node *body, uint32_t on_break, uint32_t on_continue)
 {
 	struct loop loop = { .on_break = on_break, .on_continue = on_continue, .outer = l->loop };
+	struct known_mark known = known_mark(l);
 
 	l->loop = &loop;
 	lower_stat(l, body);
 	l->loop = loop.outer;
+	known_release(l, known); /* `continue` has gone round it */
 }
 
 /* Counts in place, starting with 0. */
@@ -108,10 +110,12 @@ lower_repeat(struct lowering *l, struct node *node)
 {
 	struct round round;
 	struct memory_mark mark;
+	struct known_mark known;
 	struct loop loop = { .outer = l->loop };
 
 	round_begin(l, &round, node, new_counter(l, node));
 	mark = memory_mark(l);
+	known = known_mark(l);
 	round_count(l, &round);
 	loop = (struct loop){ .on_break = round.done, .on_continue = round.next, .outer = l->loop };
 	l->loop = &loop;
@@ -119,6 +123,7 @@ lower_repeat(struct lowering *l, struct node *node)
 	for (struct node *stat = node->a->a; stat; stat = stat->next)
 		lower_stat(l, stat);
 	l->loop = loop.outer;
+	known_release(l, known);
 	ir_bind(&l->ir, round.next);
 	lower_condition(l, node->b, round.done, true);
 	memory_release(l, mark);
