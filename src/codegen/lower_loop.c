@@ -4,8 +4,6 @@
  * the second form the rounds of all loops of one call of the handler are counted in scratch memory, up to LOOP_MAX; in the first,
  * where the number of rounds is not known, each loop counts its own, up to LOOP_COUNTED_MAX, since the verifiers follow every round.
  */
-#include <stdlib.h>
-
 #include "codegen/lower_int.h"
 
 /* A round of a loop in the making: where its parts go on. */
@@ -152,12 +150,17 @@ lower_for_step(struct lowering *l, struct node *node)
 
 /* ---- for (i = init, limit, step) ---- */
 
+static bool
+is_small(const struct val *val)
+{
+	return val->is_const && val->imm == (int32_t)val->imm;
+}
+
 /* Known and small: such a loop needs no counter. */
 static bool
 is_short(const struct val *init, const struct val *limit, int64_t step)
 {
-	return init->is_const && limit->is_const && llabs(init->imm) < INT32_MAX && llabs(limit->imm) < INT32_MAX &&
-	       (limit->imm - init->imm) / step < LOOP_COUNTED_MAX;
+	return is_small(init) && is_small(limit) && (limit->imm - init->imm) / step < LOOP_COUNTED_MAX;
 }
 
 /* Might the index go beyond what a number can be, behind the last round that the limit lets through? */

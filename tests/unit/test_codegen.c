@@ -282,6 +282,9 @@ loops_without_helper(void **state)
 		  " trace syscalls:sys_enter_getppid { n = root(50) * 10 + root(10000) }  trace_end { print(n) }", 180 },
 		{ "var n = 0  trace syscalls:sys_enter_getppid { var x = 27  while (x != 1) { if (x % 2 == 0) { x /= 2 } else { x = 3 * x + 1 }"
 		  " n += 1 } }  trace_end { print(n) }", 111 }, /* steps of Collatz's sequence: OEIS A006577 */
+		/* From the smallest number, left in the third round; up to the largest one, three rounds. */
+		{ "var n = 0  trace syscalls:sys_enter_getppid { for (i = -9223372036854775807 - 1, 5) { n += 1  if (n == 3) { break } }"
+		  " for (i = 9223372036854775805, 9223372036854775807) { n += 10 } }  trace_end { print(n) }", 33 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++)
