@@ -45,7 +45,8 @@ struct ir_insn {
 enum place_kind { PLACE_NONE, PLACE_REG, PLACE_STACK, PLACE_SCRATCH };
 
 struct vreg {
-	bool is_pointer;       /* must not be kept in scratch memory: the kernel's verifier would forget what it points to */
+	/* Must not be kept in scratch memory, where verifiers forget what is known of it: an address; a number that ends a loop or is a size. */
+	bool is_pointer, is_followed;
 	enum place_kind place;
 	uint8_t reg;           /* PLACE_REG: 0 to 9; 0 by results.c only */
 	uint32_t slot;         /* PLACE_STACK: bytes below r10; PLACE_SCRATCH: byte offset in scratch */
@@ -117,6 +118,7 @@ ir_bind(struct ir *ir, uint32_t label);
 void
 ir_jump(struct ir *ir, uint32_t label);
 
+/* A number that verifiers follow, whatever is added to it later. */
 int
 ir_const(struct ir *ir, int64_t value);
 

@@ -114,6 +114,7 @@ ir_const(struct ir *ir, int64_t value)
 {
 	int dst = ir_vreg(ir);
 
+	ir->vregs[dst].is_followed = true;
 	ir_set(ir, dst, value);
 	return dst;
 }
@@ -143,6 +144,7 @@ ir_alu_imm(struct ir *ir, uint8_t op, int a, int64_t imm)
 		return ir_alu(ir, op, a, ir_const(ir, imm));
 	dst = ir_vreg(ir);
 	ir->vregs[dst].is_pointer = ir->vregs[a].is_pointer;
+	ir->vregs[dst].is_followed = op == BPF_AND; /* a mask says a bound */
 	ir_add(ir, (struct ir_insn){ .op = IR_ALU, .sub = op, .dst = dst, .a = a, .b = NO_VREG, .has_imm = true, .imm = imm });
 	return dst;
 }

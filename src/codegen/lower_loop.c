@@ -185,8 +185,7 @@ lower_range_in_place(struct lowering *l, struct node *node, const struct val *in
 			   "the step of a loop in a probe must be a constant, not 0");
 		return;
 	}
-	index = ir_vreg(ir);
-	ir_move(ir, index, val_reg(l, init));
+	index = init->is_const ? ir_const(ir, init->imm) : val_hold(l, init).reg;
 	variable_declare(l, node->a->var);
 	round_begin(l, &round, node, is_short(init, limit, step->imm) ? NO_VREG : new_counter(l, node));
 	if (limit->is_const)

@@ -9,7 +9,8 @@
  *     r10      frame pointer
  *
  * What finds no register goes to an 8-byte slot of the stack; when the stack's share is used up, numbers go on to scratch memory.
- * Addresses must stay in registers or on the stack, where the kernel's verifier keeps track of them.
+ * Addresses, and numbers by which verifiers see that a loop ends or an access is within bounds, must stay in registers or on the stack, where they keep
+ * track of them.
  *
  * Needs: clean IR. Leaves: a place for each vreg that is used, n_spill_stack and n_spill_scratch.
  */
@@ -128,7 +129,7 @@ pick_reg(uint32_t free_regs, bool crosses_call, int preferred)
 	return usable ? __builtin_ctz(usable) : -1;
 }
 
-/* Spilled vregs wait in a list; slots are given out at the end, addresses first. */
+/* Spilled vregs wait in a list; slots are given out at the end, to those first that need the stack. */
 static void
 spill(struct vreg *v)
 {
@@ -231,7 +232,7 @@ take_slot(struct scan *scan, const struct vreg *v, uint32_t from)
 }
 
 /*
- * Slots for what was spilled, in two rounds by start: addresses, which need the stack, then numbers, which take what the stack has
+ * Slots for what was spilled, in two rounds by start: what needs the stack, then other numbers, which take what the stack has
  * left and go on to scratch memory.
  */
 static void
@@ -247,7 +248,7 @@ give_slots(struct scan *scan, const struct order *order, uint32_t n)
 			struct vreg *v = &ir->vregs[order[i].vreg];
 			uint32_t slot;
 
-			if (v->place != PLACE_STACK || v->is_pointer != (round == 0))
+			if (v->place != PLACE_STACK || (v->is_pointer || v->is_followed) != (round == 0))
 				continue;
 			slot = take_slot(scan, v, first);
 			if (slot >= max_slots && round == 1) {
@@ -323,7 +324,7 @@ ir_allocate(struct ir *ir)
 	/* Spill code needs the address of scratch memory everywhere: once more, with that address alive throughout. */
 	for (uint32_t i = 0; i < ir->n_vregs; i++) {
 		if (i != FP_VREG)
-			ir->vregs[i] = (struct vreg){ .is_pointer = ir->vregs[i].is_pointer };
+			ir->vregs[i] = (struct vreg){ .is_pointer = ir->vregs[i].is_pointer, .is_followed = ir->vregs[i].is_followed };
 	}
 	ir->n_spill_stack = ir->n_spill_scratch = 0;
 	restore_scratch_param(ir);

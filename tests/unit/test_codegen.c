@@ -99,8 +99,11 @@ random_code(struct ir *ir, uint64_t *seed, uint32_t n_values, uint32_t n_insns)
 	struct once once = { .n = 1 };
 
 	once.vregs[0] = ir_call(ir, BPF_FUNC_get_smp_processor_id, NULL, 0);
-	for (uint32_t i = 0; i < n_values; i++)
-		values[i] = ir_const(ir, (int64_t)i * 1234567891011);
+	for (uint32_t i = 0; i < n_values; i++) {
+		values[i] = ir_vreg(ir);
+		ir->vregs[values[i]].is_followed = i % 16 == 0;
+		ir_set(ir, values[i], (int64_t)i * 1234567891011);
+	}
 	for (uint32_t i = 0; i < n_insns; i++) {
 		if (until == i && until)
 			ir_bind(ir, label);
@@ -174,6 +177,8 @@ run_once(uint64_t seed, uint32_t n_values, uint32_t n_insns)
 	ir_reuse(&ir);
 	ir_clean(&ir);
 	ir_allocate(&ir);
+	for (uint32_t i = 0; i < ir.n_vregs; i++)
+		assert_false(ir.vregs[i].is_followed && ir.vregs[i].place == PLACE_SCRATCH);
 	ir_keep_results(&ir);
 	code_init(&code, arena);
 	program.stack_size = (uint32_t)ir_emit(object, &ir, &code);
