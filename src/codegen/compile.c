@@ -25,7 +25,7 @@ static void
 place_exit_flag(struct object *object, const struct typed *typed)
 {
 	for (const struct typed_program *program = typed->programs; program; program = program->next) {
-		if (calls_exit(program->body)) {
+		if (calls_exit(program->filter) || calls_exit(program->body)) {
 			object->exit_flag_off = globals_alloc(object, 8);
 			return;
 		}
