@@ -139,7 +139,10 @@ parallel_moves(struct emit *emit, struct move *moves, unsigned n)
 	}
 }
 
-/* The parameters of the handler, from r1 to r5 to their places. Returns the number of instructions of IR consumed. */
+/*
+ * The parameters of the handler, from r1 to r5 to their places. Those that go to memory go first, while the address of scratch memory is in the register
+ * it came in. Returns the number of instructions of IR consumed.
+ */
 static uint32_t
 emit_params(struct emit *emit)
 {
@@ -154,6 +157,8 @@ emit_params(struct emit *emit)
 
 		if (v->place == PLACE_REG)
 			moves[n_moves++] = (struct move){ .dst = v->reg, .src = arrives };
+		else if (v->place == PLACE_SCRATCH)
+			code_emit(emit->code, insn_store(BPF_DW, BPF_REG_1 + PARAM_SCRATCH, arrives, (int16_t)v->slot));
 		else
 			store_place(emit, ir->insns[n].dst, arrives);
 	}
