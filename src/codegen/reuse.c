@@ -12,6 +12,8 @@
  *
  * Needs: clean IR. Leaves: IR with unused values, for clean.c.
  */
+#include <string.h>
+
 #include "codegen/codegen_int.h"
 
 #define NOWHERE UINT32_MAX
@@ -222,11 +224,18 @@ is_repeatable(const struct reuse *r, const struct ir_insn *insn)
 	}
 }
 
+/* Two numbers of this kernel's types that are equal may differ on the kernel where the object runs. */
+static bool
+is_same_core(const struct core_number *x, const struct core_number *y)
+{
+	return x && y ? x->kind == y->kind && strcmp(x->path, y->path) == 0 : x == y;
+}
+
 static bool
 is_equal(const struct ir_insn *x, const struct ir_insn *y)
 {
 	return x->op == y->op && x->sub == y->sub && x->size == y->size && x->has_imm == y->has_imm && x->a == y->a && x->b == y->b &&
-	       x->imm == y->imm && x->off == y->off && x->field == y->field;
+	       x->imm == y->imm && x->off == y->off && x->field == y->field && is_same_core(x->core, y->core);
 }
 
 static uint32_t
