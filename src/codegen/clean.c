@@ -115,23 +115,31 @@ remove_idle_jumps(struct ir *ir)
 	return any;
 }
 
+/* Counts what an instruction reads once more, or, by -1, once less. What it changes in place it does not read. */
+static void
+count_reads(const struct ir_insn *insn, uint32_t *n_reads, int by)
+{
+	if (insn->a != NO_VREG && !(insn->op == IR_ALU && insn->a == insn->dst))
+		n_reads[insn->a] += (uint32_t)by;
+	if (insn->b != NO_VREG)
+		n_reads[insn->b] += (uint32_t)by;
+	for (unsigned n = 0; n < insn->n_args; n++)
+		n_reads[insn->args[n]] += (uint32_t)by;
+}
+
+/* Backward, so that what only an unused value needs goes with it. */
 static bool
 remove_unused(struct ir *ir)
 {
-	bool *used = arena_alloc(ir->arena, ir->n_vregs), *dead = arena_alloc(ir->arena, ir->n), any = false;
+	uint32_t *n_reads = arena_alloc(ir->arena, ir->n_vregs * sizeof(*n_reads));
+	bool *dead = arena_alloc(ir->arena, ir->n), any = false;
 
-	for (uint32_t i = 0; i < ir->n; i++) {
-		const struct ir_insn *insn = &ir->insns[i];
-
-		if (insn->a != NO_VREG && !(insn->op == IR_ALU && insn->a == insn->dst))
-			used[insn->a] = true;
-		if (insn->b != NO_VREG)
-			used[insn->b] = true;
-		for (unsigned n = 0; n < insn->n_args; n++)
-			used[insn->args[n]] = true;
-	}
-	for (uint32_t i = 0; i < ir->n; i++) {
-		dead[i] = !has_effect(&ir->insns[i]) && !used[ir->insns[i].dst];
+	for (uint32_t i = 0; i < ir->n; i++)
+		count_reads(&ir->insns[i], n_reads, 1);
+	for (uint32_t i = ir->n; i-- > 0;) {
+		dead[i] = !has_effect(&ir->insns[i]) && !n_reads[ir->insns[i].dst];
+		if (dead[i])
+			count_reads(&ir->insns[i], n_reads, -1);
 		any |= dead[i];
 	}
 	remove_marked(ir, dead);

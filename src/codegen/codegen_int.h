@@ -185,34 +185,32 @@ ir_print(const struct ir *ir, FILE *out);
 
 /* ---- live.c: which values are wanted later ---- */
 
+#define NO_BLOCK UINT32_MAX
+
 struct block {
 	uint32_t first, end;   /* instructions [first, end) */
-	uint32_t next[2];      /* successors, UINT32_MAX: none */
-	uint64_t *in, *out;    /* live vregs, as bit sets (struct liveness) */
-	uint64_t *use, *def;   /* read before written here; written here */
+	uint32_t next[2];      /* successors, NO_BLOCK: none */
 };
 
-/*
- * Most vregs are written and read within one block, and the flow between blocks needs to know nothing of them. Bit sets hold the others
- * only, the wide ones; so they stay small in large programs.
- */
-struct liveness {
+struct flow {
 	struct block *blocks;
 	uint32_t n_blocks;
-	int *wide;             /* vregs in bit sets, by bit */
-	int *bit;              /* bit of a vreg, NARROW if it has none */
-	uint32_t n_wide;
-	uint32_t n_words;      /* of a bit set */
+	uint32_t *first_pred, *preds; /* the blocks that lead to block b: preds[first_pred[b]] to preds[first_pred[b + 1] - 1] */
 };
 
-#define NARROW (-1)
-
-bool
-live_get(const uint64_t *set, int bit);
-
-/* Blocks and, at their ends, the wide vregs that are live. Everything is in the IR's arena. */
+/* The blocks of clean IR, in its arena. */
 void
-ir_liveness(struct ir *ir, struct liveness *live);
+ir_flow(struct ir *ir, struct flow *flow);
+
+/* Is told, once each, where a vreg is live: where a block begins (may be NULL), where one ends. */
+struct live_visitor {
+	void *arg;
+	void (*at_first)(void *arg, int vreg, const struct block *block);
+	void (*at_end)(void *arg, int vreg, const struct block *block);
+};
+
+void
+ir_live(struct ir *ir, const struct flow *flow, const struct live_visitor *visitor);
 
 /* ---- passes ---- */
 

@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Liveness: basic blocks of intermediate code, and which values are live where one meets the next, by the usual backward data flow
- * over bit sets.
+ * Liveness: basic blocks of intermediate code, and which values are live where one meets the next. Each value is followed on its own, from the blocks
+ * that read it before they write it backward to those that write it: that takes as long as the values live, and no memory by block and value. Most are
+ * written and read within one block, and there is nothing to follow.
  */
 #include "codegen/codegen_int.h"
 
-static void
-set_bit(uint64_t *set, int n)
-{
-	set[n / 64] |= 1ull << (n % 64);
-}
-
-bool
-live_get(const uint64_t *set, int n)
-{
-	return set[n / 64] >> (n % 64) & 1;
-}
+/* ---- blocks ---- */
 
 static bool
 ends_block(const struct ir_insn *insn)
@@ -24,138 +15,163 @@ ends_block(const struct ir_insn *insn)
 }
 
 static void
-note_use(const struct liveness *live, struct block *block, int vreg)
-{
-	int bit = vreg != NO_VREG ? live->bit[vreg] : NARROW;
-
-	if (bit != NARROW && !live_get(block->def, bit))
-		set_bit(block->use, bit);
-}
-
-/* Calls fn for each vreg that an instruction reads or writes. */
-static void
-each_vreg(const struct ir_insn *insn, void (*fn)(void *arg, int vreg), void *arg)
-{
-	fn(arg, insn->a);
-	fn(arg, insn->b);
-	for (unsigned i = 0; i < insn->n_args; i++)
-		fn(arg, insn->args[i]);
-	fn(arg, insn->dst);
-}
-
-struct seen {
-	struct liveness *live;
-	uint32_t *block_of;    /* last block that named a vreg, plus 1 */
-	uint32_t block;
-};
-
-static void
-see(void *arg, int vreg)
-{
-	struct seen *seen = arg;
-
-	if (vreg == NO_VREG || vreg == FP_VREG)
-		return;
-	if (seen->block_of[vreg] && seen->block_of[vreg] != seen->block + 1 && seen->live->bit[vreg] == NARROW) {
-		seen->live->bit[vreg] = (int)seen->live->n_wide;
-		seen->live->wide[seen->live->n_wide++] = vreg;
-	}
-	seen->block_of[vreg] = seen->block + 1;
-}
-
-/* Wide: named in more than one block. (Within one block a value is written before it is read.) */
-static void
-find_wide(struct ir *ir, struct liveness *live)
-{
-	struct seen seen = { .live = live };
-
-	live->wide = arena_alloc(ir->arena, ir->n_vregs * sizeof(*live->wide));
-	live->bit = arena_alloc(ir->arena, ir->n_vregs * sizeof(*live->bit));
-	seen.block_of = arena_alloc(ir->arena, ir->n_vregs * sizeof(*seen.block_of));
-	for (uint32_t i = 0; i < ir->n_vregs; i++)
-		live->bit[i] = NARROW;
-	for (; seen.block < live->n_blocks; seen.block++) {
-		for (uint32_t n = live->blocks[seen.block].first; n < live->blocks[seen.block].end; n++)
-			each_vreg(&ir->insns[n], see, &seen);
-	}
-	live->n_words = (live->n_wide + 63) / 64;
-}
-
-static void
-find_blocks(struct ir *ir, struct liveness *live)
+find_blocks(struct ir *ir, struct flow *flow)
 {
 	uint32_t *block_of_label = arena_alloc(ir->arena, (ir->n_labels + 1) * sizeof(*block_of_label)), cap = 0;
 
 	for (uint32_t i = 0; i < ir->n;) {
 		struct block *block;
 
-		live->blocks = arena_grow(ir->arena, live->blocks, live->n_blocks, &cap, sizeof(*live->blocks));
-		block = &live->blocks[live->n_blocks];
+		flow->blocks = arena_grow(ir->arena, flow->blocks, flow->n_blocks, &cap, sizeof(*flow->blocks));
+		block = &flow->blocks[flow->n_blocks];
 		block->first = i;
 		for (; i < ir->n && ir->insns[i].op == IR_LABEL; i++)
-			block_of_label[ir->insns[i].label] = live->n_blocks;
+			block_of_label[ir->insns[i].label] = flow->n_blocks;
 		while (i < ir->n && ir->insns[i].op != IR_LABEL && !ends_block(&ir->insns[i]))
 			i++;
 		if (i < ir->n && ends_block(&ir->insns[i]))
 			i++;
 		block->end = i;
-		live->n_blocks++;
+		flow->n_blocks++;
 	}
-	find_wide(ir, live);
-	for (uint32_t i = 0; i < live->n_blocks; i++) {
-		struct block *block = &live->blocks[i];
+	for (uint32_t i = 0; i < flow->n_blocks; i++) {
+		struct block *block = &flow->blocks[i];
 		const struct ir_insn *last = &ir->insns[block->end - 1];
 
-		block->in = arena_alloc(ir->arena, live->n_words * 4 * sizeof(uint64_t));
-		block->out = block->in + live->n_words;
-		block->use = block->out + live->n_words;
-		block->def = block->use + live->n_words;
-		block->next[0] = last->op == IR_JUMP || last->op == IR_END || i + 1 == live->n_blocks ? UINT32_MAX : i + 1;
-		block->next[1] = last->op == IR_JUMP || last->op == IR_BRANCH ? block_of_label[last->label] : UINT32_MAX;
-		for (uint32_t n = block->first; n < block->end; n++) {
-			const struct ir_insn *insn = &ir->insns[n];
-
-			note_use(live, block, insn->a);
-			note_use(live, block, insn->b);
-			for (unsigned arg = 0; arg < insn->n_args; arg++)
-				note_use(live, block, insn->args[arg]);
-			if (insn->dst != NO_VREG && live->bit[insn->dst] != NARROW)
-				set_bit(block->def, live->bit[insn->dst]);
-		}
+		block->next[0] = last->op == IR_JUMP || last->op == IR_END || i + 1 == flow->n_blocks ? NO_BLOCK : i + 1;
+		block->next[1] = last->op == IR_JUMP || last->op == IR_BRANCH ? block_of_label[last->label] : NO_BLOCK;
 	}
 }
 
-/* Backward data flow until nothing changes: in = use | (out & ~def), out = the successors' in. */
 static void
-flow(struct liveness *live)
+find_predecessors(struct ir *ir, struct flow *flow)
 {
-	bool changed;
+	uint32_t n = flow->n_blocks, *first = arena_alloc(ir->arena, (n + 2) * sizeof(*first));
 
-	do {
-		changed = false;
-		for (uint32_t i = live->n_blocks; i-- > 0;) {
-			struct block *block = &live->blocks[i];
-
-			for (uint32_t w = 0; w < live->n_words; w++) {
-				uint64_t out = 0, in;
-
-				for (int n = 0; n < 2; n++) {
-					if (block->next[n] != UINT32_MAX)
-						out |= live->blocks[block->next[n]].in[w];
-				}
-				in = block->use[w] | (out & ~block->def[w]);
-				changed |= in != block->in[w];
-				block->out[w] = out;
-				block->in[w] = in;
-			}
-		}
-	} while (changed);
+	for (uint32_t i = 0; i < n; i++)
+		for (int k = 0; k < 2; k++)
+			if (flow->blocks[i].next[k] != NO_BLOCK)
+				first[flow->blocks[i].next[k] + 2]++;
+	for (uint32_t i = 2; i < n + 2; i++)
+		first[i] += first[i - 1];
+	flow->preds = arena_alloc(ir->arena, (first[n + 1] + 1) * sizeof(*flow->preds));
+	for (uint32_t i = 0; i < n; i++)
+		for (int k = 0; k < 2; k++)
+			if (flow->blocks[i].next[k] != NO_BLOCK)
+				flow->preds[first[flow->blocks[i].next[k] + 1]++] = i;
+	flow->first_pred = first;
 }
 
 void
-ir_liveness(struct ir *ir, struct liveness *live)
+ir_flow(struct ir *ir, struct flow *flow)
 {
-	*live = (struct liveness){ 0 };
-	find_blocks(ir, live);
-	flow(live);
+	*flow = (struct flow){ 0 };
+	find_blocks(ir, flow);
+	find_predecessors(ir, flow);
+}
+
+/* ---- values ---- */
+
+/* A block that names a value. */
+struct mention {
+	uint32_t block;
+	bool reads;            /* before it writes it */
+	bool writes;
+	struct mention *next;
+};
+
+struct live {
+	struct arena *arena;
+	const struct flow *flow;
+	const struct live_visitor *visitor;
+	struct mention **mentions; /* by vreg, the last block first */
+	/* By block, a vreg plus 1: the last one that was found to be live where it begins, where it ends, and that it writes. */
+	uint32_t *at_first, *at_end, *writes;
+	uint32_t *todo;            /* blocks */
+};
+
+static void
+mention(struct live *live, uint32_t block, int vreg, bool writes)
+{
+	struct mention *mention;
+
+	if (vreg == NO_VREG || vreg == FP_VREG)
+		return;
+	mention = live->mentions[vreg];
+	if (!mention || mention->block != block) {
+		mention = arena_alloc(live->arena, sizeof(*mention));
+		*mention = (struct mention){ .block = block, .reads = !writes, .next = live->mentions[vreg] };
+		live->mentions[vreg] = mention;
+	}
+	mention->writes |= writes;
+}
+
+static void
+find_mentions(struct live *live, const struct ir *ir)
+{
+	for (uint32_t i = 0; i < live->flow->n_blocks; i++) {
+		for (uint32_t n = live->flow->blocks[i].first; n < live->flow->blocks[i].end; n++) {
+			const struct ir_insn *insn = &ir->insns[n];
+
+			mention(live, i, insn->a, false);
+			mention(live, i, insn->b, false);
+			for (unsigned arg = 0; arg < insn->n_args; arg++)
+				mention(live, i, insn->args[arg], false);
+			mention(live, i, insn->dst, true);
+		}
+	}
+}
+
+/* The value is live where this block begins, so where those end that lead to it. Returns how many of these are to be looked at in turn. */
+static uint32_t
+enter(struct live *live, int vreg, uint32_t block, uint32_t n_todo)
+{
+	const struct flow *flow = live->flow;
+	uint32_t mark = (uint32_t)vreg + 1;
+
+	if (live->at_first[block] == mark)
+		return n_todo;
+	live->at_first[block] = mark;
+	if (live->visitor->at_first)
+		live->visitor->at_first(live->visitor->arg, vreg, &flow->blocks[block]);
+	for (uint32_t i = flow->first_pred[block]; i < flow->first_pred[block + 1]; i++) {
+		uint32_t pred = flow->preds[i];
+
+		if (live->at_end[pred] == mark)
+			continue;
+		live->at_end[pred] = mark;
+		live->visitor->at_end(live->visitor->arg, vreg, &flow->blocks[pred]);
+		if (live->writes[pred] != mark)
+			live->todo[n_todo++] = pred;
+	}
+	return n_todo;
+}
+
+static void
+follow(struct live *live, int vreg)
+{
+	uint32_t n_todo;
+
+	for (const struct mention *m = live->mentions[vreg]; m; m = m->next)
+		if (m->writes)
+			live->writes[m->block] = (uint32_t)vreg + 1;
+	for (const struct mention *m = live->mentions[vreg]; m; m = m->next) {
+		for (n_todo = m->reads ? enter(live, vreg, m->block, 0) : 0; n_todo;)
+			n_todo = enter(live, vreg, live->todo[n_todo - 1], n_todo - 1);
+	}
+}
+
+void
+ir_live(struct ir *ir, const struct flow *flow, const struct live_visitor *visitor)
+{
+	struct live live = { .arena = ir->arena, .flow = flow, .visitor = visitor };
+
+	live.mentions = arena_alloc(ir->arena, ir->n_vregs * sizeof(*live.mentions));
+	live.at_first = arena_alloc(ir->arena, flow->n_blocks * sizeof(*live.at_first));
+	live.at_end = arena_alloc(ir->arena, flow->n_blocks * sizeof(*live.at_end));
+	live.writes = arena_alloc(ir->arena, flow->n_blocks * sizeof(*live.writes));
+	live.todo = arena_alloc(ir->arena, flow->n_blocks * sizeof(*live.todo));
+	find_mentions(&live, ir);
+	for (uint32_t i = 0; i < ir->n_vregs; i++)
+		follow(&live, (int)i);
 }

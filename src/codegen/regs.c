@@ -40,36 +40,42 @@ extend(struct ir *ir, int vreg, uint32_t at)
 		v->end = at;
 }
 
+static void
+extend_at_first(void *ir, int vreg, const struct block *block)
+{
+	extend(ir, vreg, 2 * block->first);
+}
+
+static void
+extend_at_end(void *ir, int vreg, const struct block *block)
+{
+	extend(ir, vreg, 2 * block->end);
+}
+
 /*
  * An interval covers every instruction from the first to the last where the vreg is written, read or live. Reads of instruction i count
  * at 2i, writes at 2i + 1, so that a value may take the register of one that is read last by the same instruction.
  */
 static void
-find_intervals(struct ir *ir, const struct liveness *live)
+find_intervals(struct ir *ir)
 {
+	struct flow flow;
+
 	for (uint32_t i = 0; i < ir->n_vregs; i++) {
 		ir->vregs[i].start = UINT32_MAX;
 		ir->vregs[i].end = 0;
 	}
-	for (uint32_t i = 0; i < live->n_blocks; i++) {
-		const struct block *block = &live->blocks[i];
+	ir_flow(ir, &flow);
+	ir_live(ir, &flow, &(struct live_visitor){ ir, extend_at_first, extend_at_end });
+	for (uint32_t n = 0; n < ir->n; n++) {
+		const struct ir_insn *insn = &ir->insns[n];
 
-		for (int bit = 0; bit < (int)live->n_wide; bit++) {
-			if (live_get(block->in, bit))
-				extend(ir, live->wide[bit], 2 * block->first);
-			if (live_get(block->out, bit))
-				extend(ir, live->wide[bit], 2 * block->end);
-		}
-		for (uint32_t n = block->first; n < block->end; n++) {
-			const struct ir_insn *insn = &ir->insns[n];
-
-			extend(ir, insn->a, 2 * n);
-			extend(ir, insn->b, 2 * n);
-			for (unsigned arg = 0; arg < insn->n_args; arg++)
-				extend(ir, insn->args[arg], 2 * n);
-			/* All parameters arrive at once. */
-			extend(ir, insn->dst, insn->op == IR_PARAM ? 0 : 2 * n + 1);
-		}
+		extend(ir, insn->a, 2 * n);
+		extend(ir, insn->b, 2 * n);
+		for (unsigned arg = 0; arg < insn->n_args; arg++)
+			extend(ir, insn->args[arg], 2 * n);
+		/* All parameters arrive at once. */
+		extend(ir, insn->dst, insn->op == IR_PARAM ? 0 : 2 * n + 1);
 	}
 }
 
@@ -268,14 +274,12 @@ give_slots(struct scan *scan, const struct order *order, uint32_t n)
 static void
 allocate_once(struct ir *ir, bool keep_scratch)
 {
-	struct liveness live;
 	struct scan scan = { .ir = ir, .free_regs = ALLOCATABLE };
 	int8_t *preferred = arena_alloc(ir->arena, ir->n_vregs + 1);
 	struct order *order;
 	uint32_t n;
 
-	ir_liveness(ir, &live);
-	find_intervals(ir, &live);
+	find_intervals(ir);
 	if (keep_scratch) {
 		extend(ir, ir->params[PARAM_SCRATCH], 0);
 		extend(ir, ir->params[PARAM_SCRATCH], 2 * ir->n);

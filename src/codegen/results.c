@@ -9,9 +9,15 @@
  */
 #include "codegen/codegen_int.h"
 
+struct outlive {
+	int vreg;
+	struct outlive *next;
+};
+
 struct results {
 	struct ir *ir;
-	struct liveness live;
+	struct flow flow;
+	struct outlive **outlive;   /* by block: the vregs in registers that are live where it ends */
 	uint32_t *n_defs, *n_calls; /* by vreg: instructions that write it, calls among them */
 	bool *bad;                  /* by vreg: it would lose its value in r0 */
 	bool *ends;                 /* by instruction: its operand a is not live behind it */
@@ -103,16 +109,28 @@ step(struct results *r, uint32_t i)
 }
 
 static void
+note_outlive(void *results, int vreg, const struct block *block)
+{
+	struct results *r = results;
+	struct outlive *live, **list = &r->outlive[block - r->flow.blocks];
+
+	if (!may_stay(r, vreg))
+		return;
+	live = arena_alloc(r->ir->arena, sizeof(*live));
+	*live = (struct outlive){ vreg, *list };
+	*list = live;
+}
+
+static void
 find_bad(struct results *r)
 {
-	for (uint32_t i = 0; i < r->live.n_blocks; i++) {
-		const struct block *block = &r->live.blocks[i];
+	for (uint32_t i = 0; i < r->flow.n_blocks; i++) {
+		const struct block *block = &r->flow.blocks[i];
 
 		while (r->n_alive)
 			kill(r, r->alive[0]);
-		for (uint32_t bit = 0; bit < r->live.n_wide; bit++)
-			if (live_get(block->out, (int)bit))
-				revive(r, r->live.wide[bit]);
+		for (const struct outlive *live = r->outlive[i]; live; live = live->next)
+			revive(r, live->vreg);
 		for (uint32_t n = block->end; n-- > block->first;)
 			step(r, n);
 	}
@@ -152,7 +170,7 @@ ir_keep_results(struct ir *ir)
 {
 	struct results r = { .ir = ir };
 
-	ir_liveness(ir, &r.live);
+	ir_flow(ir, &r.flow);
 	r.n_defs = arena_alloc(ir->arena, ir->n_vregs * sizeof(*r.n_defs));
 	r.n_calls = arena_alloc(ir->arena, ir->n_vregs * sizeof(*r.n_calls));
 	r.bad = arena_alloc(ir->arena, ir->n_vregs);
@@ -165,6 +183,8 @@ ir_keep_results(struct ir *ir)
 		r.n_defs[ir->insns[i].dst]++;
 		r.n_calls[ir->insns[i].dst] += ir_is_call(&ir->insns[i]);
 	}
+	r.outlive = arena_alloc(ir->arena, r.flow.n_blocks * sizeof(*r.outlive));
+	ir_live(ir, &r.flow, &(struct live_visitor){ &r, NULL, note_outlive });
 	find_bad(&r);
 	give(&r);
 }

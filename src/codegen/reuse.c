@@ -27,7 +27,7 @@ struct known {
 
 struct reuse {
 	struct ir *ir;
-	struct liveness live;
+	struct flow flow;
 	uint32_t *n_defs;          /* by vreg */
 	int *same;                 /* by vreg: the one to read instead */
 	uint32_t *parent;          /* by block: its immediate dominator */
@@ -44,7 +44,7 @@ static uint32_t
 number_blocks(struct reuse *r, uint32_t *blocks)
 {
 	struct arena *arena = r->ir->arena;
-	uint32_t n = r->live.n_blocks, depth = 0, place = n;
+	uint32_t n = r->flow.n_blocks, depth = 0, place = n;
 	uint32_t *stack = arena_alloc(arena, (n + 1) * sizeof(*stack));
 	uint8_t *seen = arena_alloc(arena, n);  /* successors that were followed, plus 1 */
 
@@ -58,7 +58,7 @@ number_blocks(struct reuse *r, uint32_t *blocks)
 			depth--;
 			continue;
 		}
-		next = r->live.blocks[block].next[seen[block]++ - 1];
+		next = r->flow.blocks[block].next[seen[block]++ - 1];
 		if (next != NOWHERE && !seen[next]) {
 			seen[next] = 1;
 			stack[depth++] = next;
@@ -85,40 +85,17 @@ common_dominator(const struct reuse *r, uint32_t a, uint32_t b)
 	return a;
 }
 
-/* The blocks that lead to block b: preds[first[b]] to preds[first[b + 1] - 1]. */
-struct predecessors { uint32_t *first, *preds; };
-
-static struct predecessors
-find_predecessors(const struct reuse *r)
-{
-	uint32_t n = r->live.n_blocks;
-	struct predecessors p = { arena_alloc(r->ir->arena, (n + 2) * sizeof(*p.first)), NULL };
-
-	for (uint32_t i = 0; i < n; i++)
-		for (int k = 0; k < 2; k++)
-			if (r->live.blocks[i].next[k] != NOWHERE)
-				p.first[r->live.blocks[i].next[k] + 2]++;
-	for (uint32_t i = 2; i < n + 2; i++)
-		p.first[i] += p.first[i - 1];
-	p.preds = arena_alloc(r->ir->arena, (p.first[n + 1] + 1) * sizeof(*p.preds));
-	for (uint32_t i = 0; i < n; i++)
-		for (int k = 0; k < 2; k++)
-			if (r->live.blocks[i].next[k] != NOWHERE)
-				p.preds[p.first[r->live.blocks[i].next[k] + 1]++] = i;
-	return p;
-}
-
 /* One round over all blocks. Returns whether a dominator changed. */
 static bool
-refine(struct reuse *r, const struct predecessors *p, const uint32_t *blocks, uint32_t n)
+refine(struct reuse *r, const uint32_t *blocks, uint32_t n)
 {
 	bool changed = false;
 
 	for (uint32_t i = 1; i < n; i++) {
 		uint32_t block = blocks[i], dominator = NOWHERE;
 
-		for (uint32_t k = p->first[block]; k < p->first[block + 1]; k++) {
-			uint32_t pred = p->preds[k];
+		for (uint32_t k = r->flow.first_pred[block]; k < r->flow.first_pred[block + 1]; k++) {
+			uint32_t pred = r->flow.preds[k];
 
 			if (r->order[pred] == NOWHERE || r->parent[pred] == NOWHERE)
 				continue;
@@ -135,10 +112,10 @@ static void
 number_tree(struct reuse *r, const uint32_t *blocks, uint32_t n)
 {
 	struct arena *arena = r->ir->arena;
-	uint32_t *child = arena_alloc(arena, r->live.n_blocks * sizeof(*child)), count = 0, block = 0;
-	uint32_t *sibling = arena_alloc(arena, r->live.n_blocks * sizeof(*sibling));
+	uint32_t *child = arena_alloc(arena, r->flow.n_blocks * sizeof(*child)), count = 0, block = 0;
+	uint32_t *sibling = arena_alloc(arena, r->flow.n_blocks * sizeof(*sibling));
 
-	for (uint32_t i = 0; i < r->live.n_blocks; i++)
+	for (uint32_t i = 0; i < r->flow.n_blocks; i++)
 		child[i] = sibling[i] = NOWHERE;
 	for (uint32_t i = n; i-- > 1;) {
 		sibling[blocks[i]] = child[r->parent[blocks[i]]];
@@ -165,8 +142,7 @@ static void
 find_dominators(struct reuse *r)
 {
 	struct arena *arena = r->ir->arena;
-	uint32_t n_blocks = r->live.n_blocks, n, *blocks = arena_alloc(arena, n_blocks * sizeof(*blocks));
-	struct predecessors p = find_predecessors(r);
+	uint32_t n_blocks = r->flow.n_blocks, n, *blocks = arena_alloc(arena, n_blocks * sizeof(*blocks));
 
 	r->parent = arena_alloc(arena, n_blocks * sizeof(*r->parent));
 	r->order = arena_alloc(arena, n_blocks * sizeof(*r->order));
@@ -175,7 +151,7 @@ find_dominators(struct reuse *r)
 	n = number_blocks(r, blocks);
 	for (uint32_t i = 1; i < n_blocks; i++)
 		r->parent[i] = NOWHERE;
-	while (refine(r, &p, blocks, n))
+	while (refine(r, blocks, n))
 		;
 	number_tree(r, blocks, n);
 }
@@ -312,11 +288,11 @@ ir_reuse(struct ir *ir)
 {
 	struct reuse r = { .ir = ir };
 
-	ir_liveness(ir, &r.live);
+	ir_flow(ir, &r.flow);
 	prepare(&r);
 	find_dominators(&r);
-	for (uint32_t block = 0; block < r.live.n_blocks; block++) {
-		for (uint32_t i = r.live.blocks[block].first; i < r.live.blocks[block].end && r.order[block] != NOWHERE; i++)
+	for (uint32_t block = 0; block < r.flow.n_blocks; block++) {
+		for (uint32_t i = r.flow.blocks[block].first; i < r.flow.blocks[block].end && r.order[block] != NOWHERE; i++)
 			visit(&r, block, i);
 	}
 	for (uint32_t i = 0; i < ir->n; i++) /* readers that stand before what they read */
