@@ -616,6 +616,13 @@ is_global(const struct object *object, uint32_t off, uint32_t size)
 	return off % 8 == 0 && off <= all && size <= all - off;
 }
 
+/* A number that the object may do without. */
+static bool
+is_global_or_none(const struct object *object, uint32_t off)
+{
+	return off == UINT32_MAX || is_global(object, off, 8);
+}
+
 static bool
 check_globals(const struct object *object)
 {
@@ -630,8 +637,8 @@ check_globals(const struct object *object)
 		if (!is_cell(&object->globals[i]->shape) ||
 		    !is_global(object, object->globals[i]->off, shape_size(&object->globals[i]->shape)))
 			return false;
-	return (object->exit_flag_off == UINT32_MAX || is_global(object, object->exit_flag_off, 8)) &&
-	       (object->wall_offset_off == UINT32_MAX || is_global(object, object->wall_offset_off, 8));
+	return is_global_or_none(object, object->exit_flag_off) && is_global_or_none(object, object->wall_offset_off) &&
+	       is_global_or_none(object, object->zeros_off);
 }
 
 /* No table, or one of the script's own, of that kind. */

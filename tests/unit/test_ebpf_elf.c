@@ -673,6 +673,25 @@ test_many_programs(void **state)
 	assert_non_null(strstr(fixture->why.s, "does not fit together"));
 }
 
+/* A number that a run would read or write behind the globals; this object has none. */
+static void
+test_places(void **state)
+{
+	static const size_t members[] = { offsetof(struct object, exit_flag_off), offsetof(struct object, wall_offset_off), offsetof(struct object, zeros_off) };
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+		make_chain(fixture, 1);
+		write_it(fixture);
+		assert_non_null(elf_read(fixture->arena, fixture->path, &fixture->why));
+		*(uint32_t *)((char *)fixture->object + members[i]) = 8;
+		write_it(fixture);
+		text_clear(&fixture->why);
+		assert_null(elf_read(fixture->arena, fixture->path, &fixture->why));
+		assert_non_null(strstr(fixture->why.s, "does not fit together"));
+	}
+}
+
 /* Every length, and every byte changed: no crash (this runs under sanitizers too), and a message with each refusal. */
 static void
 test_damaged(void **state)
@@ -719,6 +738,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_programs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 	};
 
