@@ -77,7 +77,6 @@ check_table_arg(struct verifier *v, struct call *call, uint32_t regno, const str
 	return true;
 }
 
-/* A size: bounds first, then the memory of the argument before it. */
 static bool
 is_null(const struct reg *reg)
 {
@@ -99,6 +98,7 @@ check_sized_memory(struct verifier *v, uint32_t regno, enum helper_arg kind, uin
 	return check_helper_memory(v, regno, max, kind == HARG_MEM_OUT || writes, exact && kind == HARG_MEM_OUT);
 }
 
+/* A size: bounds first, then the memory of the argument before it. */
 static bool
 check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const struct reg *reg, bool zero_allowed)
 {
