@@ -459,8 +459,17 @@ core_apply(struct object *object, struct core_target *target, struct text *why)
 const struct core_reloc *
 func_core_reloc(const struct func *func, uint32_t pc)
 {
-	for (uint32_t i = 0; i < func->n_cores; i++)
-		if (func->cores[i].pc == pc)
-			return &func->cores[i];
+	uint32_t from = 0, to = func->n_cores;
+
+	while (from < to) { /* in order of their places */
+		uint32_t middle = from + (to - from) / 2;
+
+		if (func->cores[middle].pc == pc)
+			return &func->cores[middle];
+		if (func->cores[middle].pc < pc)
+			from = middle + 1;
+		else
+			to = middle;
+	}
 	return NULL;
 }

@@ -71,14 +71,13 @@ disasm_insn(const struct bpf_insn *insn, struct text *out)
 		text_printf(out, " ; %s is not used here and not 0", reserved);
 }
 
-/* The relocation at `pc`, or NULL. */
+/* The relocation at `pc`, or NULL; they are in order of their places. *next: the first that was not passed yet. */
 static const struct reloc *
-reloc_at(const struct func *func, uint32_t pc)
+reloc_at(const struct func *func, uint32_t pc, uint32_t *next)
 {
-	for (uint32_t i = 0; i < func->n_relocs; i++)
-		if (func->relocs[i].pc == pc)
-			return &func->relocs[i];
-	return NULL;
+	while (*next < func->n_relocs && func->relocs[*next].pc < pc)
+		++*next;
+	return *next < func->n_relocs && func->relocs[*next].pc == pc ? &func->relocs[*next] : NULL;
 }
 
 /* "; 12: text of the line" */
@@ -97,12 +96,12 @@ void
 disasm_func(const struct func *func, const struct script *script, FILE *out)
 {
 	struct text text = { 0 };
-	uint32_t line = 0;
+	uint32_t line = 0, next_reloc = 0;
 
 	fprintf(out, "%s (%s):\n", func->name, func->section);
 	for (uint32_t pc = 0; pc < func->n_insns; pc++) {
 		const struct bpf_insn *insn = &func->insns[pc];
-		const struct reloc *reloc = reloc_at(func, pc);
+		const struct reloc *reloc = reloc_at(func, pc, &next_reloc);
 		bool cut = insn_is_wide(insn) && pc + 1 == func->n_insns;
 
 		if (script && func->spans && script_line(script, func->spans[pc].off) != line) {
