@@ -425,13 +425,13 @@ lower_argstr(struct lowering *l, struct mem dst, int tail);
 struct val
 lower_index(struct lowering *l, struct node *node);
 
-/* The key of an element that is to be assigned, laid out: for lower_set_index after other assignments. A nil key fails. */
+/* The key of an element that is to be assigned, laid out, before the value is computed; none, where the element is a table. A nil key fails. */
 struct mem
 element_key(struct lowering *l, struct node *node);
 
-/* t[k] = val; `key` NULL: it is looked at now. */
+/* t[k] = val */
 void
-lower_set_index(struct lowering *l, struct node *node, const struct mem *key, const struct val *val);
+lower_set_index(struct lowering *l, struct node *node, struct mem key, const struct val *val);
 
 void
 lower_update_index(struct lowering *l, struct node *node, enum token_kind op, struct node *operand);

@@ -219,11 +219,13 @@ element_key(struct lowering *l, struct node *node)
 {
 	uint32_t index = table_of(l, node, USE_SET);
 
+	if (type_find(node->type)->kind == TYPE_TABLE)
+		return (struct mem){ 0 };
 	return table_key(l, l->object->tables[index], node, lower_failure(l, COUNTER_NIL_KEY));
 }
 
 void
-lower_set_index(struct lowering *l, struct node *node, const struct mem *key, const struct val *val)
+lower_set_index(struct lowering *l, struct node *node, struct mem key, const struct val *val)
 {
 	uint32_t index = table_of(l, node, USE_SET);
 	struct val held;
@@ -232,9 +234,8 @@ lower_set_index(struct lowering *l, struct node *node, const struct mem *key, co
 		lower_empty(l, node);
 		return;
 	}
-	write_element(l, index, key ? *key : element_key(l, node), val);
-	/* Of a key from before other assignments it is not known that it is what the text means now. */
-	if (key || val->kind == TYPE_STR || val->kind == TYPE_ARGSTR || val->kind != val_kind(node->type))
+	write_element(l, index, key, val);
+	if (val->kind == TYPE_STR || val->kind == TYPE_ARGSTR || val->kind != val_kind(node->type))
 		return;
 	held = val_hold(l, val); /* a variable may get another value meanwhile */
 	known_note(l, index, node, &held);

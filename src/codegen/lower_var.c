@@ -145,13 +145,28 @@ variable_assign(struct lowering *l, const struct variable *var, const struct val
 		global_assign(l, var, val);
 }
 
-static void
-assign_target(struct lowering *l, struct node *target, const struct val *val)
+struct target {
+	struct node *node;
+	struct mem key; /* of an element */
+};
+
+static struct target
+hold_target(struct lowering *l, struct node *node)
 {
-	if (target->kind == NODE_INDEX)
-		lower_set_index(l, target, NULL, val);
-	else if (target->var)
-		variable_assign(l, target->var, val);
+	struct target target = { .node = node };
+
+	if (node->kind == NODE_INDEX)
+		target.key = element_key(l, node);
+	return target;
+}
+
+static void
+assign_target(struct lowering *l, const struct target *target, const struct val *val)
+{
+	if (target->node->kind == NODE_INDEX)
+		lower_set_index(l, target->node, target->key, val);
+	else if (target->node->var)
+		variable_assign(l, target->node->var, val);
 }
 
 struct val
@@ -183,12 +198,6 @@ list_len(const struct node *list)
 	return n;
 }
 
-/* A target among several. */
-struct target {
-	struct node *node;
-	struct mem key; /* of an element */
-};
-
 /*
  * Keys first, then values, then one assignment after the other: so `i, t[i] = i + 1, v` means the i of before. The last target is assigned
  * first, as in Lua, where this decides between two that are the same.
@@ -199,41 +208,39 @@ assign_many(struct lowering *l, struct node *targets, struct node *values)
 	uint32_t n_targets = list_len(targets), n = list_len(values), i = 0;
 	struct target *held = arena_alloc(l->arena, n_targets * sizeof(*held));
 	struct val *vals = arena_alloc(l->arena, (n + 1) * sizeof(*vals)), nil = val_nil();
+	struct known_mark known;
 
-	for (struct node *target = targets; target; target = target->next, i++) {
-		held[i].node = target;
-		if (target->kind == NODE_INDEX)
-			held[i].key = element_key(l, target);
-	}
+	for (struct node *target = targets; target; target = target->next, i++)
+		held[i] = hold_target(l, target);
 	i = 0;
 	for (struct node *value = values; value; value = value->next, i++) {
 		vals[i] = lower_exp(l, value);
 		vals[i] = val_hold(l, &vals[i]);
 	}
-	for (i = n_targets; i-- > 0;) {
-		if (held[i].node->kind == NODE_INDEX)
-			lower_set_index(l, held[i].node, &held[i].key, i < n ? &vals[i] : &nil);
-		else
-			assign_target(l, held[i].node, i < n ? &vals[i] : &nil);
-	}
+	known = known_mark(l);
+	for (i = n_targets; i-- > 0;)
+		assign_target(l, &held[i], i < n ? &vals[i] : &nil);
+	known_release(l, known); /* of a key from before other assignments it is not known that it is what the text means now */
 }
 
 void
 lower_assign(struct lowering *l, struct node *targets, struct node *values)
 {
 	struct val val = val_nil();
+	struct target target;
 
 	if (targets->next) {
 		assign_many(l, targets, values);
 		return;
 	}
+	target = hold_target(l, targets);
 	if (values)
 		val = lower_exp(l, values);
 	if (values && values->next)
 		val = val_hold(l, &val);
 	for (struct node *more = values ? values->next : NULL; more; more = more->next)
 		lower_exp(l, more);
-	assign_target(l, targets, &val);
+	assign_target(l, &target, &val);
 }
 
 void

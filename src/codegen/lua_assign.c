@@ -16,6 +16,15 @@ is_plain_target(const struct node *target)
 	return !chunk_is_shared_table(target->var) && !chunk_is_shared_stat(target->var);
 }
 
+static bool
+has_call(const struct node *node)
+{
+	for (; node; node = node->next)
+		if (node->kind == NODE_CALL || node->kind == NODE_METHOD || has_call(node->a) || has_call(node->b) || has_call(node->c))
+			return true;
+	return false;
+}
+
 /* target = value, where `value` is one node. */
 static void
 emit_assign_one(struct chunk *chunk, const struct node *target, const struct node *value)
@@ -110,13 +119,14 @@ emit_assign_many(struct chunk *chunk, const struct node *targets, const struct n
 void
 chunk_assign(struct chunk *chunk, const struct node *node)
 {
-	bool plain = true;
+	bool plain = true, is_one = !node->a->next && !node->b->next;
 
 	chunk_check_count(chunk, node->a, "an assignment", "targets");
 	chunk_check_count(chunk, node->b, "an assignment", "values");
 	for (const struct node *target = node->a; target; target = target->next)
 		plain = plain && is_plain_target(target);
-	if (!node->a->next && !node->b->next) {
+	/* K.set_index takes the value first, which shows where the value calls what changes a key. */
+	if (is_one && (plain || !has_call(node->b))) {
 		emit_assign_one(chunk, node->a, node->b);
 	} else if (plain) {
 		chunk_list(chunk, node->a);
@@ -150,6 +160,17 @@ emit_add(struct chunk *chunk, const struct node *target, const struct node *delt
 	chunk_puts(chunk, "); ");
 }
 
+/* An element that is not there counts as 0. */
+static struct node *
+element_or_zero(struct chunk *chunk, const struct node *element)
+{
+	struct node *choice = arena_alloc(chunk->arena, sizeof(*choice)), *zero = arena_alloc(chunk->arena, sizeof(*zero));
+
+	*zero = (struct node){ .kind = NODE_INT, .span = element->span };
+	*choice = (struct node){ .kind = NODE_BINARY, .span = element->span, .op = TOKEN_OR, .a = (struct node *)element, .b = zero };
+	return choice;
+}
+
 void
 chunk_op_assign(struct chunk *chunk, const struct node *node)
 {
@@ -158,6 +179,7 @@ chunk_op_assign(struct chunk *chunk, const struct node *node)
 	struct node *binary = arena_alloc(chunk->arena, sizeof(*binary));
 	struct node *paren = arena_alloc(chunk->arena, sizeof(*paren));
 	unsigned n_locals = chunk->function.n_locals;
+	const struct node *target;
 
 	if (adds && (indexed || chunk_is_shared(node->a->var))) {
 		emit_add(chunk, node->a, node->b, node->op == TOKEN_MINUS);
@@ -166,9 +188,10 @@ chunk_op_assign(struct chunk *chunk, const struct node *node)
 	chunk_puts(chunk, indexed ? "do " : "");
 	*binary = (struct node){ .kind = NODE_BINARY, .span = node->span, .op = node->op };
 	*paren = (struct node){ .kind = NODE_PAREN, .span = node->b->span, .a = node->b };
-	binary->a = (struct node *)hoist_target(chunk, node->a);
+	target = hoist_target(chunk, node->a);
+	binary->a = indexed ? element_or_zero(chunk, target) : (struct node *)target;
 	binary->b = paren;
-	emit_assign_one(chunk, binary->a, binary);
+	emit_assign_one(chunk, target, binary);
 	chunk_puts(chunk, indexed ? "end; " : "");
 	chunk->function.n_locals = n_locals;
 }
