@@ -7,18 +7,18 @@ import subprocess
 import sys
 
 
-def run(ktap, progs, engine, source, *calls):
-    command = [ktap, "-q", f"--engine={engine}", "-e", source, "--", f"{progs}/calls", *calls]
+def run(ktap, progs, engine, source, *calls, words=()):
+    command = [ktap, "-q", f"--engine={engine}", *words, "-e", source, "--", f"{progs}/calls", *calls]
     return subprocess.run(command, capture_output=True, text=True, errors="backslashreplace", timeout=60)
 
 
-def rounds(claim, script, run_it, fault):
+def rounds(claim, script, run_it, fault, usual=40):
     """
-    Words of the command line: KTAP PROGS ENGINE [N [SEED]]. script(random) is a script, run_it(ktap, progs, engine, source) runs it,
+    Words of the command line: KTAP PROGS ENGINE [N [SEED]]; `usual`: N without it. script(random) is a script, run_it(ktap, progs, engine, source) runs it,
     fault(done) says whether what was printed is wrong.
     """
     ktap, progs, engine = sys.argv[1:4]
-    n = int(sys.argv[4]) if len(sys.argv) > 4 else 40
+    n = int(sys.argv[4]) if len(sys.argv) > 4 else usual
     first = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     claim = f"{n} random scripts {claim} ({engine})"
     probe = subprocess.run([ktap, "-q", f"--engine={engine}", "-e", "trace syscalls:sys_enter_getppid { }", "--", "true"],
