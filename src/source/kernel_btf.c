@@ -148,10 +148,17 @@ note_point(struct kernel_types *types, const char *name, uint32_t id)
 	return found;
 }
 
+/* A struct that is wanted. thread_info is the first member of task_struct, so its offsets are those in that. */
 static uint32_t
-note_task(struct kernel_types *types, const struct raw_btf *btf, const struct btf_type *type)
+note_struct(struct kernel_types *types, const struct raw_btf *btf, const struct btf_type *type)
 {
-	if (types->task_tgid_off || strcmp(name_of(btf, type->name_off), "task_struct") != 0)
+	const char *name = name_of(btf, type->name_off);
+
+	if (!types->task_status_off && strcmp(name, "thread_info") == 0) {
+		types->task_status_off = member_offset(btf, type, "status");
+		return types->task_status_off != 0;
+	}
+	if (types->task_tgid_off || strcmp(name, "task_struct") != 0)
 		return 0;
 	types->task_pid_off = member_offset(btf, type, "pid");
 	types->task_tgid_off = member_offset(btf, type, "tgid");
@@ -161,7 +168,7 @@ note_task(struct kernel_types *types, const struct raw_btf *btf, const struct bt
 static uint32_t
 count_wanted(void)
 {
-	uint32_t kind, n = 1; /* the task */
+	uint32_t kind, n = 2; /* the structs */
 
 	for (kind = 0; kind < N_UNIT_KINDS; kind++)
 		n += unit_infos[kind].point != NULL;
@@ -188,7 +195,7 @@ scan(struct kernel_types *types, const struct raw_btf *btf)
 		if (kind == BTF_KIND_TYPEDEF)
 			wanted -= note_point(types, name_of(btf, type->name_off), id);
 		else if (kind == BTF_KIND_STRUCT)
-			wanted -= note_task(types, btf, type);
+			wanted -= note_struct(types, btf, type);
 	}
 }
 

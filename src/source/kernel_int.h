@@ -152,6 +152,7 @@ struct registration {
 struct kernel_types {
 	uint32_t point_ids[N_UNIT_KINDS]; /* typedef btf_trace_POINT of unit_infos */
 	uint32_t task_pid_off, task_tgid_off; /* bytes in struct task_struct; 0: not known */
+	uint32_t task_status_off; /* of thread_info.status, which on x86 says how the call in progress was made */
 };
 
 /* Bytes from the start of the kernel's structures: see kernel_pids.c. */

@@ -46,7 +46,7 @@ struct target {
 };
 
 /* How x86-64 tells the system calls of other tables: both engines leave them out, and count them. */
-#define COMPAT_CS 0x23       /* __USER32_CS, arch/x86/include/asm/segment.h: the caller has the numbers and arguments of i386 */
+#define COMPAT_CS 0x23       /* __USER32_CS, arch/x86/include/asm/segment.h: of a 32-bit program */
 #define X32_BIT   0x40000000 /* __X32_SYSCALL_BIT, in the number: those of x32 */
 
 struct source_stats {
