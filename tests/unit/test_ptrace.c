@@ -506,6 +506,26 @@ test_order_as_strace(void **state)
 
 /* ---- ends --------------------------------------------------------------------------------------------------------------------- */
 
+/* Starts this program as a process of its own, and returns when it is that: the pipe ends with execve. */
+static pid_t
+start_process(const char *what)
+{
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		execl(SELF, "test_ptrace", "act", what, NULL);
+		_exit(1);
+	}
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &c, 1), 0);
+	close(fds[0]);
+	return pid;
+}
+
 /* A running process is let go of as it was. */
 static void
 test_process(void **state)
@@ -517,12 +537,7 @@ test_process(void **state)
 	int fd, status;
 	ssize_t n;
 
-	target.pid = fork();
-	if (target.pid == 0) {
-		execl(SELF, "test_ptrace", "act", "forever", NULL);
-		_exit(1);
-	}
-	usleep(100000);
+	target.pid = start_process("forever");
 	start_run(&run, &target, patterns);
 	/* However slow the machine is. */
 	for (int i = 0; i < 200 && (count_of(&run, "syscalls", "sys_exit_getppid") <= 100 || count_of(&run, "syscalls", "sys_enter_getpgid") <= 100); i++)
