@@ -300,6 +300,22 @@ append(struct lowering *l, int dst, const struct val *val)
 	return ir_alu_imm(ir, BPF_AND, ir_alu_imm(ir, BPF_SUB, n, 1), STR_SIZE_MAX - 1);
 }
 
+/* Cuts a text to what strings of `size` bytes hold, where it may be longer. Behind a shorter one all is zeros. */
+static void
+cut(struct lowering *l, const struct val *text, uint32_t size)
+{
+	struct ir *ir = &l->ir;
+	int32_t last = text->mem.off + (int32_t)size - 1;
+	uint32_t whole = ir_label(ir);
+
+	if (size == STR_SIZE_MAX) { /* others are large enough */
+		ir_branch_imm(ir, BPF_JEQ, ir_load(ir, BPF_B, text->mem.base, last), 0, whole);
+		lower_count(l, COUNTER_STRING_CUT);
+	}
+	ir_store_imm(ir, BPF_B, text->mem.base, last, 0);
+	ir_bind(ir, whole);
+}
+
 struct val
 string_concat(struct lowering *l, const struct val *a, const struct val *b, uint32_t size)
 {
@@ -313,7 +329,7 @@ string_concat(struct lowering *l, const struct val *a, const struct val *b, uint
 	address = ir_alu(ir, BPF_ADD, memory_address(l, val.mem), len);
 	append(l, address, b);
 	if (a->str_size + b->str_size - 2 >= size)
-		ir_store_imm(ir, BPF_B, val.mem.base, val.mem.off + (int32_t)size - 1, 0);
+		cut(l, &val, size);
 	return val;
 }
 
