@@ -190,8 +190,8 @@ check_truth(struct infer *infer, const struct node *node)
 	else
 		diag = diag_warning(infer->diags, node->span, "always-true", "%s is always true: only nil and false are not",
 				    type_name(node->type));
-	if (kind == TYPE_INT || kind == TYPE_STR)
-		diag_help(infer->diags, diag, "compare it: != %s", kind == TYPE_INT ? "0" : "\"\"");
+	if (kind == TYPE_INT || kind == TYPE_KERNEL || kind == TYPE_STR)
+		diag_help(infer->diags, diag, "compare it: != %s", kind == TYPE_STR ? "\"\"" : "0");
 }
 
 /* Where only truth counts, the sides of && and || need not agree. */

@@ -230,6 +230,19 @@ parse_call(struct parser *p, struct node *callee)
 	return call;
 }
 
+/* `tracepoint:syscalls:...`, `syscall::open:entry`: no method of anything, but an event as another tool writes it, of which one thing is to be said. */
+static void
+check_foreign_event(struct parser *p, struct node *object)
+{
+	const char *instead = object->kind == NODE_NAME ? foreign_name(object->s) : NULL;
+
+	if (!instead || !at(p, TOKEN_COLON))
+		return;
+	help(p, diag_error(p->diags, object->span, "expected-statement", "expected a statement, but found '%s'", object->s), instead);
+	object->kind = NODE_ERROR;
+	p->panic = true;
+}
+
 /* ':' name args */
 static struct node *
 parse_method(struct parser *p, struct node *object)
@@ -237,9 +250,13 @@ parse_method(struct parser *p, struct node *object)
 	struct node *method = wrap(p, NODE_METHOD, object);
 
 	advance(p);
+	check_foreign_event(p, object);
 	method->s = at(p, TOKEN_NAME) ? p->token.s : "";
 	method->len = strlen(method->s);
-	if (expect(p, TOKEN_NAME))
+	if (!expect(p, TOKEN_NAME))
+		return method;
+	check_foreign_event(p, object);
+	if (!p->panic)
 		parse_args(p, method);
 	return method;
 }

@@ -780,25 +780,12 @@ report_no_statement(struct parser *p, struct node *stat)
 		help(p, diag, "statements begin with var, if, for, while, trace ... or with the name that is assigned or called");
 }
 
-/* `kprobe:vfs_read { ... }` and the like: an event as another tool writes it, of which one thing is to be said. */
-static bool
-at_foreign_event(struct parser *p)
-{
-	return at(p, TOKEN_NAME) && foreign_name(p->token.s) && peek(p)->kind == TOKEN_COLON;
-}
-
 /* What may begin with any prefix: an assignment or a call. */
 static struct node *
 parse_prefix_stat(struct parser *p, struct node *stat)
 {
 	const struct op_assign *op;
 
-	if (at_foreign_event(p)) {
-		const char *instead = foreign_name(p->token.s);
-
-		help(p, syntax_error(p, "expected-statement", "a statement"), instead);
-		return stat;
-	}
 	stat->a = parse_prefix(p);
 	op = current_op_assign(p);
 	if (op)
