@@ -9,7 +9,7 @@ import sys
 
 def run(ktap, progs, engine, source, *calls, words=()):
     command = [ktap, "-q", f"--engine={engine}", *words, "-e", source, "--", f"{progs}/calls", *calls]
-    return subprocess.run(command, capture_output=True, text=True, errors="backslashreplace", timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, errors="backslashreplace", timeout=240)
 
 
 def rounds(claim, script, run_it, fault, usual=40):
