@@ -639,7 +639,7 @@ emit_check_compat(struct stub *stub, uint32_t foreign)
 {
 	uint32_t status = stub->kernel->types.task_status_off, native = code_label(&stub->code);
 
-	if (!stub->unit->btf_id || !status || !kernel_has_helper(1u << BPF_PROG_TYPE_TRACING, BPF_FUNC_get_current_task_btf)) {
+	if (!stub->unit->btf_id || !status || !source_kernel_has_helper(BPF_FUNC_get_current_task_btf)) {
 		emit_read(stub, BPF_H, 1, 7, offsetof(struct pt_regs, cs));
 		code_branch_imm(&stub->code, BPF_JEQ, 1, COMPAT_CS, foreign);
 		return;
