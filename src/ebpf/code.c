@@ -173,9 +173,9 @@ code_append(struct code *code, const struct func *func)
 	return first;
 }
 
-/* False where a jump is too far. */
+/* False where a jump leads farther than `reach`. */
 static bool
-set_offsets(struct code *code)
+set_offsets(struct code *code, int64_t reach)
 {
 	for (uint32_t i = 0; i < code->n_fixups; i++) {
 		const struct fixup *fixup = &code->fixups[i];
@@ -183,7 +183,7 @@ set_offsets(struct code *code)
 
 		assert(code->labels[fixup->label] != UNBOUND);
 		off = (int64_t)code->labels[fixup->label] - fixup->pc - 1;
-		if (off != (int16_t)off)
+		if (off > reach || off < -reach)
 			return false;
 		code->insns[fixup->pc].off = (int16_t)off;
 	}
@@ -193,11 +193,11 @@ set_offsets(struct code *code)
 int
 code_finish(struct code *code)
 {
-	return set_offsets(code) ? 0 : -ERANGE;
+	return set_offsets(code, INT16_MAX) ? 0 : -ERANGE;
 }
 
 int
 code_finish_long(struct code *code)
 {
-	return set_offsets(code) ? 0 : code_add_islands(code);
+	return set_offsets(code, JUMP_REACH) ? 0 : code_add_islands(code);
 }

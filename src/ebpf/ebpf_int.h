@@ -68,6 +68,12 @@ line_info_fill(struct btf *btf, const struct script *script, const struct func *
 void
 code_add_reloc(struct code *code, struct reloc reloc);
 
+/*
+ * How far a jump leads in code that islands may be put in. Less than the 32,767 of the instruction: the kernel puts other instructions in the place of
+ * some (calls of helpers, divisions), and refuses the program when a jump over them is too far then.
+ */
+#define JUMP_REACH 20000
+
 /* islands.c: finishes code with jumps that are too far. Returns 0, or -ERANGE. */
 int
 code_add_islands(struct code *code);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Jumps that are too far for the 16 bits of their offset (RFC 9669, section 4.3) go over islands: places in the code, some ten thousand
+ * Jumps that are too far for the 16 bits of their offset (RFC 9669, section 4.3), or nearly so, go over islands: places in the code, some thousand
  * instructions apart, with jumps that lead on, one for each label that some far jump wants. Every kernel knows these jumps (the long
  * ones came with version 4 of the instruction set, Linux 6.6).
  *
@@ -21,7 +21,7 @@
 
 #include "ebpf/ebpf_int.h"
 
-#define DISTANCE 12000 /* instructions between islands; the rest of 32,767 is for the islands themselves */
+#define DISTANCE 8000 /* instructions between islands; the rest of JUMP_REACH is for the islands themselves */
 #define NONE UINT32_MAX
 
 struct island {
@@ -116,7 +116,7 @@ reaches(uint32_t from, uint32_t to)
 {
 	int64_t off = (int64_t)to - from - 1;
 
-	return off == (int16_t)off;
+	return off <= JUMP_REACH && off >= -JUMP_REACH;
 }
 
 static void
