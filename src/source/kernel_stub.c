@@ -57,6 +57,7 @@ struct stub {
 	const struct program *inlined; /* the only handler, in place of a call; NULL: they are called */
 	int16_t frame;                 /* bytes of its frame, a multiple of 8 */
 	bool in_regs;                  /* its record is struct pt_regs, r7 */
+	bool knows_compat;             /* the task can be asked how the system call in progress was made */
 	uint8_t ids;                   /* register of the process's and the thread's id, for handlers that want them */
 	uint32_t scripts, scripts_end; /* instructions between these ask for ids on behalf of the script */
 	struct code code;
@@ -630,49 +631,63 @@ emit_find_entry(struct stub *stub, uint32_t other)
 #define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h */
 
 /*
- * Leaves for `foreign` with a call by the numbers of 32-bit x86, which the task knows, also of int $0x80 in a 64-bit program. To ask it takes
- * 20 ns, so that those are not asked that have just executed the instruction `syscall` of 64 bits, which leaves its address in rcx. Where it
- * cannot be asked, the code segment tells programs of 32 bits. The registers are in r7. Clobbers r0 to r5.
+ * Leaves for `doubt` with a call that may be by the numbers of 32-bit x86: one that was not made by the instruction `syscall` of 64 bits, which leaves its
+ * address in rcx. Where there is nobody to ask, the code segment tells programs of 32 bits, and int $0x80 in others is not seen. The
+ * registers are in r7. Clobbers r1 and r2.
  */
 static void
-emit_check_compat(struct stub *stub, uint32_t foreign)
+emit_check_compat(struct stub *stub, uint32_t doubt)
 {
-	uint32_t status = stub->kernel->types.task_status_off, native = code_label(&stub->code);
-
-	if (!stub->unit->btf_id || !status || !source_kernel_has_helper(BPF_FUNC_get_current_task_btf)) {
+	if (!stub->knows_compat) {
 		emit_read(stub, BPF_H, 1, 7, offsetof(struct pt_regs, cs));
-		code_branch_imm(&stub->code, BPF_JEQ, 1, COMPAT_CS, foreign);
+		code_branch_imm(&stub->code, BPF_JEQ, 1, COMPAT_CS, doubt);
 		return;
 	}
 	emit(stub, insn_load(BPF_DW, 1, 7, offsetof(struct pt_regs, rcx)));
 	emit(stub, insn_load(BPF_DW, 2, 7, offsetof(struct pt_regs, rip)));
-	code_branch(&stub->code, BPF_JEQ, 1, 2, native);
+	code_branch(&stub->code, BPF_JNE, 1, 2, doubt);
+}
+
+/* In doubt: goes on at `native` with a call by the numbers of 64 bits, and behind this with others. Takes 20 ns. Clobbers r0 to r5. */
+static void
+emit_ask_task(struct stub *stub, uint32_t native)
+{
+	if (!stub->knows_compat)
+		return; /* there was no doubt */
 	emit(stub, insn_call(BPF_FUNC_get_current_task_btf));
-	emit(stub, insn_load(BPF_W, 1, 0, (int16_t)status));
+	emit(stub, insn_load(BPF_W, 1, 0, (int16_t)stub->kernel->types.task_status_off));
 	emit(stub, insn_alu_imm(BPF_AND, 1, TS_COMPAT));
-	code_branch_imm(&stub->code, BPF_JNE, 1, 0, foreign);
-	code_bind(&stub->code, native);
+	code_branch_imm(&stub->code, BPF_JEQ, 1, 0, native);
 }
 
 /*
- * Behind the stub's end: at `other` with a call whose number nothing serves, at `foreign` with one that is known to be by numbers which mean others. Those of
- * the processes that are traced are counted.
+ * Behind the stub's end: at `other` with a call whose number nothing serves, at `doubt` with one that something does; both may be by numbers which mean
+ * others. Those of the processes that are traced are counted. What something serves is, if it is by 64-bit numbers, at `native`.
  */
 static void
-emit_foreign(struct stub *stub, uint32_t other, uint32_t foreign)
+emit_foreign(struct stub *stub, uint32_t other, uint32_t doubt, uint32_t native)
 {
-	if (!stub->unit->counts_foreign)
-		return;
-	code_bind(&stub->code, other);
-	code_branch_imm(&stub->code, BPF_JSGE, 8, X32_BIT, foreign); /* -1: a return from a signal handler; no call at all */
-	emit_check_compat(stub, foreign);
-	code_jump(&stub->code, stub->out);
+	uint32_t foreign = code_label(&stub->code), other_doubt = code_label(&stub->code);
+
+	if (stub->unit->counts_foreign) {
+		code_bind(&stub->code, other);
+		code_branch_imm(&stub->code, BPF_JSGE, 8, X32_BIT, foreign); /* -1: a return from a signal handler; no call at all */
+		emit_check_compat(stub, other_doubt);
+		code_jump(&stub->code, stub->out);
+		code_bind(&stub->code, other_doubt);
+		emit_ask_task(stub, stub->out);
+		code_jump(&stub->code, foreign);
+	}
+	code_bind(&stub->code, doubt);
+	emit_ask_task(stub, native);
 	code_bind(&stub->code, foreign);
-	stub->ids = ASKED_IDS; /* no handler follows */
-	emit_filter(stub);
-	emit_own_table(stub, 1, stub->kernel->foreign_fd, BPF_PSEUDO_MAP_VALUE);
-	emit(stub, insn_mov_imm(2, 1));
-	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 0));
+	if (stub->unit->counts_foreign) {
+		stub->ids = ASKED_IDS; /* no handler follows */
+		emit_filter(stub);
+		emit_own_table(stub, 1, stub->kernel->foreign_fd, BPF_PSEUDO_MAP_VALUE);
+		emit(stub, insn_mov_imm(2, 1));
+		emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 0));
+	}
 	code_jump(&stub->code, stub->out);
 }
 
@@ -683,9 +698,9 @@ stub_syscall(struct stub *stub)
 	bool enter = stub->unit->kind == UNIT_SYS_ENTER;
 	int number = unit_only_syscall(stub->unit);
 	struct code *code = &stub->code;
-	uint32_t i, other = stub->unit->counts_foreign ? code_label(code) : stub->out,
-		    foreign = stub->unit->counts_foreign ? code_label(code) : stub->out;
+	uint32_t i, other = stub->unit->counts_foreign ? code_label(code) : stub->out, doubt = code_label(code), native = code_label(code);
 
+	stub->knows_compat = stub->unit->btf_id && stub->kernel->types.task_status_off && source_kernel_has_helper(BPF_FUNC_get_current_task_btf);
 	if (wants_context(stub->unit) || (!enter && wants_word(stub->unit, 2) && !stub->in_regs))
 		emit(stub, insn_mov(6, 1));
 	if (enter)
@@ -697,7 +712,8 @@ stub_syscall(struct stub *stub)
 		emit_find_entry(stub, other);
 	else
 		code_branch_imm(code, BPF_JNE, 8, number, other);
-	emit_check_compat(stub, foreign);
+	emit_check_compat(stub, doubt);
+	code_bind(code, native);
 	emit_filter(stub);
 	emit_scratch(stub);
 	emit_guard(stub);
@@ -708,7 +724,7 @@ stub_syscall(struct stub *stub)
 		emit_slot(stub, i, number < 0 ? NULL : &stub->unit->syscalls[number]);
 	emit_end(stub);
 	emit_return(stub);
-	emit_foreign(stub, other, foreign);
+	emit_foreign(stub, other, doubt, native);
 }
 
 /* ---- probes of functions --------------------------------------------------------------------- */
