@@ -2,6 +2,7 @@
 """
 What the properties of random scripts share: how a script runs over some system calls, and rounds of them until one is wrong. Prints TAP.
 """
+import os
 import random
 import subprocess
 import sys
@@ -14,11 +15,11 @@ def run(ktap, progs, engine, source, *calls, words=()):
 
 def rounds(claim, script, run_it, fault, usual=40):
     """
-    Words of the command line: KTAP PROGS ENGINE [N [SEED]]; `usual`: N without it. script(random) is a script, run_it(ktap, progs, engine, source) runs it,
+    Words of the command line: KTAP PROGS ENGINE [N [SEED]]; `usual`: N without it, or fewer, as KTAP_RANDOM_SCRIPTS says. script(random) is a script, run_it(ktap, progs, engine, source) runs it,
     fault(done) says whether what was printed is wrong.
     """
     ktap, progs, engine = sys.argv[1:4]
-    n = int(sys.argv[4]) if len(sys.argv) > 4 else usual
+    n = int(sys.argv[4]) if len(sys.argv) > 4 else min(usual, int(os.environ.get("KTAP_RANDOM_SCRIPTS", usual)))
     first = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     claim = f"{n} random scripts {claim} ({engine})"
     probe = subprocess.run([ktap, "-q", f"--engine={engine}", "-e", "trace syscalls:sys_enter_getppid { }", "--", "true"],
