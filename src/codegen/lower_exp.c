@@ -688,19 +688,13 @@ lower_binary(struct lowering *l, struct node *node)
 		if (type_find(node->type)->kind == TYPE_BOOL && !node->nullable)
 			return lower_truth(l, node);
 		return lower_and_or(l, node);
-	case TOKEN_EQ:
-	case TOKEN_NE:
-	case TOKEN_LT:
-	case TOKEN_LE:
-	case TOKEN_GT:
-	case TOKEN_GE:
-	case TOKEN_TILDE:
-		return lower_truth(l, node);
 	case TOKEN_CONCAT:
 		a = lower_present(l, node->a);
 		b = lower_present(l, node->b);
 		return string_concat(l, &a, &b, type_find(node->type)->str_size);
 	default:
+		if (token_gives_truth(node->op))
+			return lower_truth(l, node);
 		a = lower_present(l, node->a);
 		b = lower_present(l, node->b);
 		return lower_arithmetic(l, node->op, &a, &b);

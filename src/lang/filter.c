@@ -123,30 +123,17 @@ filter_settle(struct parser *p, struct node **at)
 	}
 	if (node->kind != NODE_BINARY)
 		return;
-	switch ((int)node->op) {
-	case TOKEN_AND:
-	case TOKEN_OR:
+	if (node->op == TOKEN_AND || node->op == TOKEN_OR) {
 		filter_settle(p, &node->a);
 		filter_settle(p, &node->b);
+	} else if (node->op != TOKEN_AMP && !token_gives_truth(node->op)) {
 		return;
-	case TOKEN_AMP:
-	case TOKEN_TILDE:
-	case TOKEN_EQ:
-	case TOKEN_NE:
-	case TOKEN_LT:
-	case TOKEN_LE:
-	case TOKEN_GT:
-	case TOKEN_GE:
-		if (node->a->kind == NODE_UNARY && node->a->op == TOKEN_NOT && !is_truth(node->b)) {
-			*at = negate_all(node);
-			filter_settle(p, at);
-		} else if (node->op == TOKEN_AMP) {
-			*at = is_cpus(node->b) ? one_of_cpus(p, node->a, node->b) :
-						 binary_node(p, TOKEN_NE, node, int_node(p, 0, node->span), node->span);
-		}
-		return;
-	default: /* the other operators give no truth */
-		return;
+	} else if (node->a->kind == NODE_UNARY && node->a->op == TOKEN_NOT && !is_truth(node->b)) {
+		*at = negate_all(node);
+		filter_settle(p, at);
+	} else if (node->op == TOKEN_AMP) {
+		*at = is_cpus(node->b) ? one_of_cpus(p, node->a, node->b) :
+					 binary_node(p, TOKEN_NE, node, int_node(p, 0, node->span), node->span);
 	}
 }
 

@@ -41,16 +41,8 @@ operator_type(struct infer *infer, const struct node *node)
 		return either_type(infer, node->a, node->b);
 	case TOKEN_CONCAT:
 		return text_type(infer, node, STR_SIZE_MAX);
-	case TOKEN_EQ:
-	case TOKEN_NE:
-	case TOKEN_LT:
-	case TOKEN_LE:
-	case TOKEN_GT:
-	case TOKEN_GE:
-	case TOKEN_TILDE:
-		return infer_type(infer, TYPE_BOOL, node->span);
 	default:
-		return infer_type(infer, TYPE_INT, node->span);
+		return infer_type(infer, token_gives_truth(node->op) ? TYPE_BOOL : TYPE_INT, node->span);
 	}
 }
 

@@ -28,6 +28,10 @@ enum token_kind {
 	N_TOKENS
 };
 
+/* Does a binary operator compare its sides (~: a text with a pattern), so that true or false comes out? && and || give one of their sides. */
+bool
+token_gives_truth(enum token_kind op);
+
 struct token {
 	enum token_kind kind;
 	struct span span;

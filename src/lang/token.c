@@ -37,6 +37,23 @@ token_is_symbol(enum token_kind kind)
 	return infos[kind].is_symbol;
 }
 
+bool
+token_gives_truth(enum token_kind op)
+{
+	switch ((int)op) {
+	case TOKEN_EQ:
+	case TOKEN_NE:
+	case TOKEN_LT:
+	case TOKEN_LE:
+	case TOKEN_GT:
+	case TOKEN_GE:
+	case TOKEN_TILDE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 enum token_kind
 token_find_keyword(const char *s, uint32_t len)
 {
