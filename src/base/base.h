@@ -140,6 +140,10 @@ struct format_spec {
 	const struct format_letter *letter;
 };
 
+/* Where the next specification of a format begins, behind its '%'; "%%" is none. NULL: there are no more. */
+const char *
+format_next(const char *at, const char *end);
+
 /*
  * Reads one specification of printf; `at` stands behind the '%', which no second '%' follows. Returns where the text goes on, or
  * NULL with the message in *why.

@@ -53,6 +53,17 @@ letter_find(char c)
 }
 
 const char *
+format_next(const char *at, const char *end)
+{
+	while ((at = memchr(at, '%', (size_t)(end - at)))) {
+		if (at + 1 == end || at[1] != '%')
+			return at + 1;
+		at += 2;
+	}
+	return NULL;
+}
+
+const char *
 format_parse(const char *at, const char *end, struct format_spec *spec, struct text *why)
 {
 	const char *flags = at;

@@ -3,8 +3,6 @@
  * formats: printf and string.format whose format is written out have as many values as it shows. In either half, so that a mistake in
  * trace_end does not wait until there. Of what type the values are only the probe half knows (infer_builtin.c).
  */
-#include <string.h>
-
 #include "lang/lex.h"
 
 /* May the value in the last place be several, or none? */
@@ -49,17 +47,15 @@ check_format_values(struct diags *diags, const struct node *call)
 		last = last->next;
 	value = format->next;
 	end = format->s + format->len;
-	for (at = format->s; at && at < end && (at = memchr(at, '%', (size_t)(end - at)));) {
-		if (at + 1 < end && at[1] == '%') {
-			at += 2;
-			continue;
-		}
-		at = format_parse(at + 1, end, &spec, &why);
-		if (!at)
+	for (at = format->s; (at = format_next(at, end));) {
+		at = format_parse(at, end, &spec, &why);
+		if (!at) {
 			diag_error(diags, format->span, "printf-format", "%s", why.s);
-		else if (!value && !is_open(last))
+			break;
+		}
+		if (!value && !is_open(last))
 			report_missing(diags, format, &spec);
-		n += at != NULL;
+		n++;
 		value = value ? value->next : NULL;
 	}
 	if (value && !why.s)

@@ -96,12 +96,8 @@ check_format(struct infer *infer, struct node *format)
 	struct node *arg = format->next;
 	struct format_spec spec;
 
-	while (at < end && (at = memchr(at, '%', (size_t)(end - at)))) {
-		if (at[1] == '%') {
-			at += 2;
-			continue;
-		}
-		at = format_parse(at + 1, end, &spec, NULL); /* formats.c has seen that it is one */
+	while ((at = format_next(at, end))) {
+		at = format_parse(at, end, &spec, NULL); /* formats.c has seen that it is one */
 		check_format_arg(infer, format, &spec, arg);
 		if (arg)
 			arg = arg->next;
