@@ -358,7 +358,7 @@ lower_argstr(struct lowering *l, struct mem dst, int tail)
 
 /* What differs between the two. */
 struct stack_kind {
-	const char *call, *table_name;
+	const char *call;
 	enum type_kind type;
 	uint32_t depth;      /* frames where the script says no number */
 	uint32_t own_frames; /* captured in addition */
@@ -366,25 +366,35 @@ struct stack_kind {
 };
 
 static const struct stack_kind stack_kinds[] = {
-	{ "stack", ".stacks", TYPE_STACK, 10, STACK_OWN_FRAMES, 0 },
-	{ "ustack", ".ustacks", TYPE_USTACK, 32, 0, BPF_F_USER_STACK },
+	{ "stack", TYPE_STACK, 10, STACK_OWN_FRAMES, 0 },
+	{ "ustack", TYPE_USTACK, 32, 0, BPF_F_USER_STACK },
 };
 
-/* The table for this call's depth; another depth than that of the script's other calls is an error. */
-static uint32_t
-stack_table(struct lowering *l, const struct node *node, const struct stack_kind *kind)
+/* Makes the tables for this call's depth; another depth than that of the script's other calls is an error. */
+static void
+need_stacks(struct lowering *l, const struct node *node, const struct stack_kind *kind)
 {
-	struct object *object = l->object;
-	uint32_t *table = kind->type == TYPE_STACK ? &object->table_stacks : &object->table_ustacks, other;
-	uint32_t depth = node->b && node->b->number ? (uint32_t)node->b->number : kind->depth;
+	const bool of_kernel = kind->type == TYPE_STACK;
+	const uint32_t *table = of_kernel ? &l->object->table_stacks : &l->object->table_ustacks;
+	uint32_t depth = node->b && node->b->number ? (uint32_t)node->b->number : kind->depth, other;
 
 	if (*table == UINT32_MAX)
-		*table = place_stacks(object, kind->table_name, depth + kind->own_frames);
-	other = object->tables[*table]->value_size / 8 - kind->own_frames;
+		place_stacks(l->object, of_kernel, depth + kind->own_frames);
+	other = l->object->tables[*table]->value_size / 8 - kind->own_frames;
 	if (other != depth)
 		diag_error(l->diags, node->span, "stack-depth", "all %s() of a script must have one depth; another one has %u, this %u",
 			   kind->call, other, depth);
-	return *table;
+}
+
+/* The number of the stack in that table, or -errno, to `id`. */
+static void
+take_stack(struct lowering *l, uint32_t table, int64_t flags, int id)
+{
+	struct ir *ir = &l->ir;
+	int at = ir_pointer(ir);
+
+	ir_add(ir, (struct ir_insn){ .op = IR_TABLE, .dst = at, .a = NO_VREG, .b = NO_VREG, .imm = table });
+	ir_move(ir, id, ir_call(ir, BPF_FUNC_get_stackid, (int[]){ ir->params[PARAM_CONTEXT], at, ir_const(ir, flags) }, 3));
 }
 
 /* The number of a user stack means something only together with the process. */
@@ -405,16 +415,22 @@ struct val
 lower_stack(struct lowering *l, const struct node *node)
 {
 	const struct stack_kind *kind = &stack_kinds[node->builtin->id == BUILTIN_USTACK];
-	int64_t skip = node->b && node->b->next ? node->b->next->number : 0;
+	const struct object *object = l->object;
+	int64_t flags = (int64_t)kind->flags | (node->b && node->b->next ? node->b->next->number : 0);
 	struct ir *ir = &l->ir;
-	uint32_t captured = ir_label(ir);
-	int table = ir_pointer(ir), id = ir_vreg(ir);
+	uint32_t captured = ir_label(ir), failed = ir_label(ir);
+	int id = ir_vreg(ir);
 
 	l->uses_context = true;
-	ir_add(ir, (struct ir_insn){ .op = IR_TABLE, .dst = table, .a = NO_VREG, .b = NO_VREG, .imm = stack_table(l, node, kind) });
-	ir_move(ir, id, ir_call(ir, BPF_FUNC_get_stackid,
-				(int[]){ ir->params[PARAM_CONTEXT], table, ir_const(ir, (int64_t)kind->flags | skip) }, 3));
+	need_stacks(l, node, kind);
+	take_stack(l, kind->type == TYPE_STACK ? object->table_stacks : object->table_ustacks, flags, id);
 	ir_branch_imm(ir, BPF_JSGE, id, 0, captured);
+	ir_branch_imm(ir, BPF_JNE, id, -EEXIST, failed);
+	take_stack(l, kind->type == TYPE_STACK ? object->table_stacks_more : object->table_ustacks_more, flags, id);
+	ir_branch_imm(ir, BPF_JSLT, id, 0, failed);
+	ir_move(ir, id, ir_alu_imm(ir, BPF_OR, id, STACK_IN_MORE));
+	ir_jump(ir, captured);
+	ir_bind(ir, failed);
 	ir_branch_imm(ir, BPF_JEQ, id, -EFAULT, captured); /* there are no such frames, as of a sample in user mode */
 	lower_count(l, COUNTER_STACK_LOST);
 	ir_bind(ir, captured);

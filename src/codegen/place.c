@@ -16,7 +16,12 @@ _Static_assert(VALUE_STR_MAX == STR_SIZE_MAX, "strings are as long in objects as
 #define DEFAULT_ENTRIES (1u << 18)
 #define MAX_ENTRIES (1u << 24)
 #define RECORDS_SIZE (4u << 20) /* bytes of the ring buffer */
-#define STACKS_MAX (1u << 16)   /* of different ones: the kernel's table finds place by hash, so many more than are wanted */
+/*
+ * Different stacks. The kernel's table has one place for a hash, so it has many more than are wanted; and a second, smaller one has those
+ * whose place was taken: of 10,000 stacks some 50 find no place then, instead of 700.
+ */
+#define STACKS_MAX      (1u << 16)
+#define STACKS_MORE_MAX (1u << 14)
 
 static enum value_kind
 value_kind_of(enum type_kind kind)
@@ -209,11 +214,23 @@ place_variables(struct object *object, const struct typed *typed)
 	place_zeros(object);
 }
 
-uint32_t
-place_stacks(struct object *object, const char *name, uint32_t frames)
+static uint32_t
+add_stacks(struct object *object, const char *name, uint32_t frames, uint32_t max)
 {
-	return add_own_table(object, (struct table){
-		.name = name, .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * frames, .max_entries = STACKS_MAX });
+	return add_own_table(object,
+			     (struct table){ .name = name, .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * frames, .max_entries = max });
+}
+
+void
+place_stacks(struct object *object, bool of_kernel, uint32_t frames)
+{
+	if (of_kernel) {
+		object->table_stacks = add_stacks(object, ".stacks", frames, STACKS_MAX);
+		object->table_stacks_more = add_stacks(object, ".stacks_more", frames, STACKS_MORE_MAX);
+	} else {
+		object->table_ustacks = add_stacks(object, ".ustacks", frames, STACKS_MAX);
+		object->table_ustacks_more = add_stacks(object, ".ustacks_more", frames, STACKS_MORE_MAX);
+	}
 }
 
 uint32_t

@@ -459,6 +459,12 @@ enum use {
  */
 #define STACK_OWN_FRAMES 8
 
+/*
+ * The kernel's table of stacks has one place for a stack, which its hash leads to, and refuses one whose place is another's (-EEXIST; of
+ * 4,096 stacks some 120 at 65,536 places). Those go to a second table, and their numbers are its numbers with this bit.
+ */
+#define STACK_IN_MORE (1u << 28)
+
 struct table {
 	const char *name;   /* the script's variable, or one of ours, beginning with '.' */
 	enum table_kind kind;
@@ -757,7 +763,7 @@ struct handler {
 
 #define OBJECT_EVENTS_SPARE 512 /* room in tables indexed by event, for events named at run time */
 
-#define OBJECT_VERSION 7 /* of what object_pack writes; goes up with every change that an older reader would misread */
+#define OBJECT_VERSION 8 /* of what object_pack writes; goes up with every change that an older reader would misread */
 
 /* Texts of events that programs look up by their numbers. */
 enum event_text { EVENT_TEXT_NAME, EVENT_TEXT_FUNCTION, N_EVENT_TEXTS };
@@ -797,6 +803,8 @@ struct object {
 	uint32_t table_records;        /* ".records": ring buffer */
 	uint32_t table_stacks;         /* ".stacks": stack traces of the kernel */
 	uint32_t table_ustacks;        /* ".ustacks": stack traces of programs */
+	uint32_t table_stacks_more;    /* ".stacks_more", ".ustacks_more": those whose place in the first is another's (STACK_IN_MORE); */
+	uint32_t table_ustacks_more;   /* there when the first is */
 	uint32_t table_event_info;     /* ".event_info": per event 8 bytes, see struct event_info */
 	uint32_t table_event_text[N_EVENT_TEXTS]; /* ".event_names", ".event_functions": per event a string, cut to what there is room for */
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
@@ -851,6 +859,10 @@ object_add_global(struct object *object, struct global *global);
  */
 bool
 object_variable(const struct object *object, const char *name, uint32_t *table, uint32_t *off, uint32_t *size);
+
+/* The table of stacks (of the kernel or of programs) that a stack's number is about; *number becomes its key there. UINT32_MAX: there is none. */
+uint32_t
+object_stack_table(const struct object *object, bool of_kernel, uint32_t *number);
 
 /* Makes a function of finished code. */
 struct func *

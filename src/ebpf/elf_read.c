@@ -323,6 +323,8 @@ find_own_tables(struct object *object)
 		{ ".records", &object->table_records },
 		{ ".stacks", &object->table_stacks },
 		{ ".ustacks", &object->table_ustacks },
+		{ ".stacks_more", &object->table_stacks_more },
+		{ ".ustacks_more", &object->table_ustacks_more },
 		{ ".event_info", &object->table_event_info },
 		{ ".event_names", &object->table_event_text[EVENT_TEXT_NAME] },
 		{ ".event_functions", &object->table_event_text[EVENT_TEXT_FUNCTION] },

@@ -424,12 +424,6 @@ pack_object(struct pack *p, struct object *object)
 		pack_need(p, &object->needs[i]);
 	pack_script(p, object);
 	pack_known(p, object);
-	pack_index(p, &object->table_globals, object->n_tables);
-	pack_index(p, &object->table_records, object->n_tables);
-	pack_index(p, &object->table_stacks, object->n_tables);
-	pack_index(p, &object->table_event_info, object->n_tables);
-	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
-		pack_index(p, &object->table_event_text[text], object->n_tables);
 	pack_u32(p, &object->exit_flag_off);
 	pack_u32(p, &object->wall_offset_off);
 	pack_u32(p, &object->zeros_off);
@@ -653,6 +647,7 @@ check_object(const struct object *object)
 {
 	bool ok = check_globals(object) && is_kind(object, object->table_records, TABLE_RINGBUF) &&
 		  is_kind(object, object->table_stacks, TABLE_STACK_TRACE) && is_kind(object, object->table_ustacks, TABLE_STACK_TRACE) &&
+		  is_kind(object, object->table_stacks_more, TABLE_STACK_TRACE) && is_kind(object, object->table_ustacks_more, TABLE_STACK_TRACE) &&
 		  is_kind(object, object->table_event_info, TABLE_ARRAY);
 
 	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
