@@ -369,7 +369,7 @@ func_info_of(struct verifier *v, const struct func *func)
 	info->func = func;
 	info->rows = arena_alloc(v->arena, func->n_insns * sizeof(*info->rows));
 	info->marks = arena_alloc(v->arena, func->n_insns);
-	info->checkpoints = arena_alloc(v->arena, func->n_insns * sizeof(struct checkpoint *));
+	info->checkpoints = arena_alloc(v->arena, func->n_insns * sizeof(*info->checkpoints));
 	if (!check_insns(v, info) || !check_reach(v, info))
 		return NULL;
 	info->next = v->infos;

@@ -3,11 +3,13 @@
  * States of the verifier: registers and stack of every active frame, copies of them for branches not yet followed, and
  * checkpoints, which let a path end early where one that knew less went through before.
  *
- * A checkpoint stands for the states that it covers only once all paths below it were followed to their end. Then it is also
- * known what those paths read: a register or slot that nobody read is not compared. Reads are noted going up the path, from
- * checkpoint to checkpoint, until one before which the thing was written. Of the numbers that were read, only those on whose
- * value something rests are compared (verify_precise.c).
+ * A checkpoint stands for the states that it covers only once all paths below it were followed to their end: until then it is
+ * open, and the path that is being followed came through it. Once it is finished it is also known what those paths read: a
+ * register or slot that nobody read is not compared. Reads are noted going up the path, from checkpoint to checkpoint, until one
+ * before which the thing was written. Of the numbers that were read, only those on whose value something rests are compared
+ * (verify_precise.c).
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,15 +268,29 @@ state_pop(struct verifier *v)
 	return ok;
 }
 
+static struct checkpoints *
+checkpoints_at(const struct state *state)
+{
+	return &state->frames[state->n_frames - 1]->info->checkpoints[state->pc];
+}
+
+/* The branch kept last is followed first, so of the open checkpoints of an instruction the newest is the first to be finished. */
+static void
+checkpoint_finish(struct checkpoint *cp)
+{
+	struct checkpoints *here = checkpoints_at(&cp->state);
+
+	assert(here->open == cp);
+	here->open = cp->next;
+	cp->next = here->finished;
+	here->finished = cp;
+}
+
 void
 path_end(struct verifier *v)
 {
-	for (struct checkpoint *cp = v->state.parent; cp; cp = cp->state.parent) {
-		if (--cp->n_paths)
-			break;
-		if (cp->dropped)
-			kept_drop(v, &cp->state);
-	}
+	for (struct checkpoint *cp = v->state.parent; cp && --cp->n_paths == 0; cp = cp->state.parent)
+		checkpoint_finish(cp);
 	v->state.parent = NULL;
 }
 
@@ -440,8 +456,11 @@ inherit_all_reads(struct verifier *v, const struct state *old)
 /* Fewer instructions than this between two checkpoints are not worth one. */
 #define CHECKPOINT_DISTANCE 8
 
+/* So many of the open checkpoints of an instruction are compared, the newest ones. */
+#define OPEN_COMPARED 4
+
 static bool
-checkpoint_add(struct verifier *v, struct checkpoint **list)
+checkpoint_add(struct verifier *v, struct checkpoint **open)
 {
 	struct checkpoint *cp = arena_alloc(v->arena, sizeof(*cp));
 
@@ -457,31 +476,13 @@ checkpoint_add(struct verifier *v, struct checkpoint **list)
 	}
 	v->bytes_kept += sizeof(*cp);
 	cp->n_paths = 1;
-	cp->next = *list;
-	*list = cp;
+	cp->next = *open;
+	*open = cp;
 	cp->all = v->checkpoints;
 	v->checkpoints = cp;
 	v->state.parent = cp;
 	v->n_insns_checkpoint = v->n_insns;
 	return true;
-}
-
-/* A checkpoint that never helps is only in the way (the measure is the kernel's). */
-static bool
-checkpoint_is_useless(const struct checkpoint *cp)
-{
-	return cp->misses > cp->hits * 3 + 3;
-}
-
-static void
-checkpoint_drop(struct verifier *v, struct checkpoint **link)
-{
-	struct checkpoint *cp = *link;
-
-	*link = cp->next;
-	cp->dropped = true;
-	if (!cp->n_paths)
-		kept_drop(v, &cp->state);
 }
 
 bool
@@ -505,9 +506,9 @@ is_of_this_call(const struct verifier *v, const struct checkpoint *cp)
 	return false;
 }
 
-/* An unfinished checkpoint: the paths that are being followed came through it. 1, 0, -1 as state_visit. */
+/* An open checkpoint: this path came through it. 1, 0, -1 as state_visit. */
 static int
-visit_unfinished(struct verifier *v, struct checkpoint *cp, bool came_back)
+visit_open(struct verifier *v, const struct checkpoint *cp, bool came_back)
 {
 	if (!state_covers(&cp->state, &v->state, DEPTH_ALL))
 		return 0;
@@ -523,46 +524,78 @@ visit_unfinished(struct verifier *v, struct checkpoint *cp, bool came_back)
 	return -1;
 }
 
-/* A finished checkpoint. 1, 0 as state_visit. */
+/*
+ * A loop that never ends is refused at once where the newest few rounds show it, and else it is too complex in the end: to compare
+ * more of them would cost long loops the square of their rounds. Of the rounds of a helper all are compared, since it is there that
+ * their paths end.
+ */
 static int
+visit_all_open(struct verifier *v, const struct checkpoint *open, bool calls_back, bool came_back)
+{
+	int known = 0;
+
+	for (uint32_t n = 0; open && !known && (calls_back || n < OPEN_COMPARED); open = open->next, n++)
+		known = visit_open(v, open, came_back);
+	return known;
+}
+
+/* Does a finished checkpoint cover this state? */
+static bool
 visit_finished(struct verifier *v, struct checkpoint *cp)
 {
 	enum depth depth = v->watch->pruning == PRUNE_EXACT ? DEPTH_READ : DEPTH_NEEDED;
 
 	if (v->watch->pruning == PRUNE_NONE || !state_covers(&cp->state, &v->state, depth))
-		return 0;
+		return false;
 	cp->hits++;
 	inherit_reads(v, &cp->state);
 	rely_on_same(v, &cp->state);
-	return 1;
+	return true;
+}
+
+/*
+ * One that never helps is only in the way, and is dropped (the measure is the kernel's): so there are not many more comparisons than
+ * paths and checkpoints. Open ones are not judged, since they cannot help yet. A path through a loop comes by those of all rounds
+ * before, and is covered by none; its branches are followed from the last round to the first, and each first comes upon the
+ * checkpoint of its own round, which was finished just before. What is dropped, and which is asked first, is never a question of
+ * soundness: a path ends only at one that is finished, or at the call of a helper.
+ */
+static bool
+visit_all_finished(struct verifier *v, struct checkpoint **link)
+{
+	for (struct checkpoint *cp; (cp = *link);) {
+		if (visit_finished(v, cp))
+			return true;
+		if (++cp->misses > cp->hits * 3 + 3) {
+			*link = cp->next;
+			kept_drop(v, &cp->state);
+		} else {
+			link = &cp->next;
+		}
+	}
+	return false;
 }
 
 int
 state_visit(struct verifier *v)
 {
-	struct func_info *info = frame_top(v)->info;
-	struct checkpoint **list = &info->checkpoints[v->state.pc];
+	struct checkpoints *here = checkpoints_at(&v->state);
 	uint32_t distance = v->watch->distance ? v->watch->distance : CHECKPOINT_DISTANCE;
-	bool calls_back = info->marks[v->state.pc] & MARK_CALLS_BACK, came_back = v->state.came_back;
+	bool calls_back = frame_top(v)->info->marks[v->state.pc] & MARK_CALLS_BACK, came_back = v->state.came_back;
+	int known;
 
 	v->state.came_back = false;
 	if (v->watch->pruning == PRUNE_NONE && !calls_back)
 		return 0;
-	for (struct checkpoint **link = list, *cp; (cp = *link);) {
-		int known = cp->n_paths ? visit_unfinished(v, cp, came_back) : visit_finished(v, cp);
-
-		if (known)
-			return known;
-		cp->misses++;
-		if (checkpoint_is_useless(cp) && !(calls_back && cp->n_paths))
-			checkpoint_drop(v, link);
-		else
-			link = &cp->next;
-	}
+	if (visit_all_finished(v, &here->finished))
+		return 1;
 	if (!calls_back && v->n_insns - v->n_insns_checkpoint < distance)
 		return 0;
-	if (!checkpoint_add(v, list))
+	known = visit_all_open(v, here->open, calls_back, came_back);
+	if (known)
+		return known;
+	if (!checkpoint_add(v, &here->open))
 		return -1;
-	(*list)->begins_call = calls_back && !came_back;
+	here->open->begins_call = calls_back && !came_back;
 	return 0;
 }

@@ -636,12 +636,17 @@ struct branch {
 /* A state at a jump target, kept so that paths that come here knowing no less need not be followed again. */
 struct checkpoint {
 	struct state state;
-	struct checkpoint *next;  /* at the same instruction */
+	struct checkpoint *next;  /* in the same list of the instruction */
 	struct checkpoint *all;   /* of the verifier */
 	uint32_t n_paths;         /* below it, not yet followed to their end */
 	uint32_t hits, misses;
-	bool dropped;             /* not in the list at the instruction any more */
 	bool begins_call;         /* of a helper that calls back: no round came before */
+};
+
+/* Those of an instruction. */
+struct checkpoints {
+	struct checkpoint *open;     /* that the path came through which is being followed; the newest first */
+	struct checkpoint *finished; /* n_paths is 0; the one finished last first */
 };
 
 /* What the verifier knows of a function that it has seen. */
@@ -649,7 +654,7 @@ struct func_info {
 	const struct func *func;
 	const struct insn_info **rows;   /* one an instruction */
 	uint8_t *marks;                  /* one an instruction: MARK_x */
-	struct checkpoint **checkpoints; /* one list an instruction */
+	struct checkpoints *checkpoints; /* one an instruction */
 	uint32_t depth;                  /* bytes of stack that it uses itself */
 	struct call_edge *calls;
 	struct func_info *next;

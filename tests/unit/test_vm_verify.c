@@ -13,6 +13,8 @@
 
 #include "vm_fixture.h"
 
+#include "vm/vm_int.h"
+
 #define END "r0 = 0\nexit\n"
 
 static void
@@ -43,17 +45,24 @@ test_message(void **state)
 static const struct {
 	const char *name, *head, *piece, *tail; /* `piece` is repeated; %u in it is the number of the repetition */
 	unsigned n;
+	uint32_t insns_max; /* looked at; 0: as many as anybody has */
 } long_programs[] = {
 	{ "values that die", "r6 = r4\n",
 	  "if r3 & %1$u goto a%1$u\n*(u64 *)(r10 - 8) = %1$u\ngoto b%1$u\na%1$u: *(u64 *)(r10 - 8) = 1\nb%1$u: r0 = *(u64 *)(r10 - 8)\n"
-	  "*(u64 *)(r6 + 0) = r0\n", END, 300 },
+	  "*(u64 *)(r6 + 0) = r0\n", END, 300, 0 },
 	{ "lookups", "r6 = r4\nr7 = 0\n",
 	  "*(u64 *)(r10 - 8) = %1$u\nr2 = r10\nr2 += -8\nr1 = table 0 ll\ncall 1\nif r0 == 0 goto a%1$u\nr7 = *(u64 *)(r0 + 0)\na%1$u:\n",
-	  END, 300 },
+	  END, 300, 0 },
 	{ "loops", "",
-	  "r0 = 0\na%1$u: r1 = r4\nr1 += r0\nr2 = *(u8 *)(r1 + 0)\nif r2 == 0 goto b%1$u\nr0 += 1\nif r0 < 255 goto a%1$u\nb%1$u:\n", END, 30 },
+	  "r0 = 0\na%1$u: r1 = r4\nr1 += r0\nr2 = *(u8 *)(r1 + 0)\nif r2 == 0 goto b%1$u\nr0 += 1\nif r0 < 255 goto a%1$u\nb%1$u:\n", END, 30, 0 },
 	{ "loop in a loop", "r6 = 0\na: r7 = 0\n", "b: r7 += 1\nr1 = r4\nr1 += r7\n*(u8 *)(r1 + 0) = 1\nif r7 < 100 goto b\n",
-	  "r6 += 1\nif r6 < 100 goto a\n" END, 1 },
+	  "r6 += 1\nif r6 < 100 goto a\n" END, 1, 0 },
+	/*
+	 * The first path takes 4,204 instructions. Each of the 1,000 branches that it leaves comes to where it joined again, or to the next such place, 4
+	 * instructions further, upon a checkpoint of its own round, and so does the one branch that it leaves on its way: 6 instructions at most.
+	 */
+	{ "branches in a loop", "r6 = 0\nr7 = 0\na: ", "r1 = *(u8 *)(r4 + %1$u)\nif r1 == 0 goto b%1$u\nr7 += 1\nb%1$u:\n",
+	  "r6 += 1\nif r6 < 100 goto a\n" END, 10, 4204 + 1000 * 6 },
 };
 
 static char *
@@ -79,9 +88,10 @@ test_long(void **state)
 		char *source = long_program(i);
 		struct arena *arena = arena_new();
 		struct object *object = fixture_object(arena);
+		const struct verify_watch watch = { .insns_max = long_programs[i].insns_max };
 		struct text why = { 0 };
 
-		if (vm_verify(object, fixture_func(object, "entry", source), &handler_signature, &why))
+		if (verify_watched(object, fixture_func(object, "entry", source), &handler_signature, &watch, &why))
 			fail_msg("%s: %s", long_programs[i].name, why.s);
 		arena_free(arena);
 		free(source);
