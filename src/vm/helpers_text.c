@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * Helpers that make text of numbers and numbers of text: snprintf, strtol, strtoul, and the formats that they and trace_printk take. A format
- * is what the kernel's helpers take and nothing else: %% %c %s %p %pks %pus, and %d %i %u %x %X, which 'l' and 'll' may precede, all with
- * the flags "0", "+", "-", " " and a width.
+ * is what the kernel's helpers take and nothing else: %% %c %s %p %pK %px %ps %pS %pB %pks %pus %pI4 %pi4 %pI6 %pi6, and %d %i %u %x %X, which
+ * 'l' and 'll' may precede, all with the flags "0", "+", "-", " " and a width. Here no pointer is hashed.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -19,9 +19,9 @@
 
 /* One conversion: "%-08llx". */
 struct conversion {
-	bool minus, plus, space, zero, is_long, is_user;
+	bool minus, plus, space, zero, is_long, is_user, is_raw;
 	uint32_t width;
-	char type; /* c s p d u x X */
+	char type; /* c s p d u x X; 'f': a function of the kernel; '4', '6': an address of IPv4, IPv6, is_raw: as "%pi4", "%pi6" have it */
 };
 
 static bool
@@ -41,10 +41,21 @@ take_flag(struct conversion *c, char flag)
 	}
 }
 
-/* What follows "%p": "ks" and "us" are strings, anything that is no letter or digit ends it. */
+/* What follows "%p": anything that is no letter or digit ends it. */
 static const char *
 parse_pointer(struct conversion *c, const char *p)
 {
+	if (*p == 'K' || *p == 'x')
+		return p + 1;
+	if (*p == 's' || *p == 'S' || *p == 'B') {
+		c->type = 'f';
+		return p + 1;
+	}
+	if ((p[0] == 'I' || p[0] == 'i') && (p[1] == '4' || p[1] == '6')) {
+		c->is_raw = *p == 'i';
+		c->type = p[1];
+		return p + 2;
+	}
 	if ((p[0] == 'k' || p[0] == 'u') && p[1] == 's') {
 		c->is_user = *p == 'u';
 		c->type = 's';
@@ -100,7 +111,7 @@ static void
 put_padded(struct text *out, const struct conversion *c, const char *sign, const char *s)
 {
 	size_t len = strlen(sign) + strlen(s), pad = c->width > len ? c->width - len : 0;
-	bool zeros = c->zero && !c->minus && c->type != 's' && c->type != 'c';
+	bool zeros = c->zero && !c->minus && !strchr("scf", c->type);
 
 	for (size_t i = 0; i < pad && !zeros && !c->minus; i++)
 		text_putc(out, ' ');
@@ -131,6 +142,20 @@ put_string(struct vm_run *run, struct text *out, const struct conversion *c, uin
 	put_padded(out, c, "", len < 0 ? "" : s);
 }
 
+/* The bytes at an address, in the order of the network; zeros where it cannot be read. As in the kernel the width means nothing. */
+static void
+put_ip(struct vm_run *run, struct text *out, const struct conversion *c, uint64_t addr)
+{
+	uint8_t ip[16] = { 0 };
+
+	if (memory_read_own(run, ip, addr, c->type == '4' ? 4 : 16))
+		memset(ip, 0, sizeof(ip));
+	for (int i = 0; c->type == '4' && i < 4; i++)
+		text_printf(out, c->is_raw ? "%s%03u" : "%s%u", i ? "." : "", ip[i]);
+	for (int i = 0; c->type == '6' && i < 16; i += 2)
+		text_printf(out, "%s%02x%02x", i && !c->is_raw ? ":" : "", ip[i], ip[i + 1]);
+}
+
 static void
 put_value(struct vm_run *run, struct text *out, const struct conversion *c, uint64_t value)
 {
@@ -143,6 +168,10 @@ put_value(struct vm_run *run, struct text *out, const struct conversion *c, uint
 	case 's':
 		put_string(run, out, c, value);
 		return;
+	case '4':
+	case '6':
+		put_ip(run, out, c, value);
+		return;
 	case 'c':
 		break;
 	case 'u':
@@ -153,6 +182,9 @@ put_value(struct vm_run *run, struct text *out, const struct conversion *c, uint
 		break;
 	case 'X':
 		snprintf(digits, sizeof(digits), "%" PRIX64, c->is_long ? value : (uint64_t)(uint32_t)value);
+		break;
+	case 'f': /* as the kernel does with what is none */
+		snprintf(digits, sizeof(digits), "0x%" PRIx64, value);
 		break;
 	case 'p':
 		snprintf(digits, sizeof(digits), "%016" PRIx64, value);

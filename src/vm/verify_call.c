@@ -87,7 +87,7 @@ is_null(const struct reg *reg)
 static bool
 check_sized_memory(struct verifier *v, uint32_t regno, enum helper_arg kind, uint32_t max, bool exact)
 {
-	bool nullable = kind == HARG_MEM_OR_NULL || kind == HARG_MEM_PART_OR_NULL, writes = kind == HARG_MEM_PART_OR_NULL || kind == HARG_VALUE_MEM;
+	bool nullable = kind == HARG_VALUES_OR_NULL || kind == HARG_MEM_PART_OR_NULL, writes = kind == HARG_MEM_PART_OR_NULL || kind == HARG_VALUE_MEM;
 
 	if (nullable && !max && is_null(&frame_top(v)->regs[regno])) {
 		rely_on(v, loc_top(v, regno), LOC_NONE);
@@ -95,6 +95,8 @@ check_sized_memory(struct verifier *v, uint32_t regno, enum helper_arg kind, uin
 	}
 	if (kind == HARG_VALUE_MEM && frame_top(v)->regs[regno].kind != REG_VALUE)
 		return refuse_reg(v, (int)regno, "the memory of a dynptr must be in the value of a table");
+	if (kind == HARG_VALUES_OR_NULL)
+		return check_values_memory(v, regno, max);
 	return check_helper_memory(v, regno, max, kind == HARG_MEM_OUT || writes, exact && kind == HARG_MEM_OUT);
 }
 
@@ -275,7 +277,7 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 	case HARG_ANY:
 	case HARG_MEM:     /* looked at with its size, the next argument */
 	case HARG_MEM_OUT:
-	case HARG_MEM_OR_NULL:
+	case HARG_VALUES_OR_NULL:
 	case HARG_MEM_PART_OR_NULL:
 	case HARG_VALUE_MEM:
 		break;

@@ -96,9 +96,11 @@ byte_bit(int64_t off)
 	return (uint8_t)(1u << ((uint64_t)off & 7));
 }
 
-/* Every byte was written, and none is part of an address. */
+enum contents { CONTENTS_NUMBERS, CONTENTS_ADDRESSES_TOO };
+
+/* Every byte was written, and none is part of what must not be read so. */
 static bool
-check_stack_initialised(struct verifier *v, uint32_t regno, struct extent extent)
+check_stack_initialised(struct verifier *v, uint32_t regno, struct extent extent, enum contents contents)
 {
 	uint32_t index = frame_top(v)->regs[regno].index;
 	struct frame *frame = v->state.frames[index];
@@ -109,7 +111,7 @@ check_stack_initialised(struct verifier *v, uint32_t regno, struct extent extent
 		mark_slot_read(v, index, slot_of(off));
 		if (slot_of(off) >= frame->n_slots || !(slot->init & byte_bit(off)))
 			return refuse_reg(v, (int)regno, "reads stack that was not written: the byte at offset %" PRId64, off);
-		if (slot->spilled && slot->reg.kind != REG_SCALAR)
+		if (slot->spilled && slot->reg.kind != REG_SCALAR && (contents == CONTENTS_NUMBERS || slot->reg.kind == REG_DYNPTR))
 			return refuse_reg(v, (int)regno, "reads part of an address that is kept in the stack at offset %" PRId64, off & -8);
 	}
 	return true;
@@ -166,7 +168,7 @@ stack_load(struct verifier *v, uint32_t regno, struct extent extent, uint32_t si
 		loaded->loc = loc_slot(index, slot_of(extent.from));
 		return true;
 	}
-	return check_stack_initialised(v, regno, extent);
+	return check_stack_initialised(v, regno, extent, CONTENTS_NUMBERS);
 }
 
 static bool
@@ -205,7 +207,7 @@ stack_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enu
 		return stack_load(v, regno, extent, size, loaded);
 	if (access == ACCESS_WRITE)
 		return stack_store(v, regno, extent, size, stored);
-	if (!check_stack_initialised(v, regno, extent))
+	if (!check_stack_initialised(v, regno, extent, CONTENTS_NUMBERS))
 		return false;
 	stack_overwrite(v, frame_top(v)->regs[regno].index, extent, false);
 	return true;
@@ -274,7 +276,7 @@ stack_helper_memory(struct verifier *v, uint32_t regno, uint32_t size, bool out,
 	if (!stack_extent(v, regno, 0, size, &extent))
 		return false;
 	/* What the helper may leave untouched has to be there before. */
-	if (!fills && !check_stack_initialised(v, regno, extent))
+	if (!fills && !check_stack_initialised(v, regno, extent, CONTENTS_NUMBERS))
 		return false;
 	if (out)
 		stack_overwrite(v, reg->index, extent, fills);
@@ -289,4 +291,16 @@ check_helper_memory(struct verifier *v, uint32_t regno, uint32_t size, bool out,
 	if (frame_top(v)->regs[regno].kind == REG_STACK)
 		return stack_helper_memory(v, regno, size, out, exact);
 	return check_bounds(v, regno, 0, size);
+}
+
+/* That they are printed, trace_printk permits, too, which gets its values in registers. */
+bool
+check_values_memory(struct verifier *v, uint32_t regno, uint32_t size)
+{
+	struct extent extent = { 0, 0 };
+
+	if (frame_top(v)->regs[regno].kind != REG_STACK)
+		return check_helper_memory(v, regno, size, false, true);
+	return check_address(v, regno, false) && stack_extent(v, regno, 0, size, &extent) &&
+	       check_stack_initialised(v, regno, extent, CONTENTS_ADDRESSES_TOO);
 }

@@ -397,8 +397,8 @@ enum helper_arg {
 	HARG_VALUE_OUT, /* memory of value_size bytes that the helper fills; of a bloom filter, that it reads */
 	HARG_MEM,       /* readable memory; its size is the next argument, HARG_SIZE or HARG_SIZE_OR_ZERO */
 	HARG_MEM_OUT,   /* memory that the helper fills whatever happens; size in the next argument */
-	HARG_MEM_OR_NULL,     /* as MEM; or 0, if the size is the constant 0 */
-	HARG_MEM_PART_OR_NULL, /* the same to write, where the helper may leave some as it was */
+	HARG_VALUES_OR_NULL,  /* values for a format: as MEM, but there may be addresses on the stack, for %s; or 0, if the size is the constant 0 */
+	HARG_MEM_PART_OR_NULL, /* as MEM or, if the size is 0, 0; to write, where the helper may leave some as it was */
 	HARG_LONG_OUT,  /* 8 bytes that the helper fills, at an address that is a multiple of 8 */
 	HARG_FORMAT,    /* as CONST_STR: a format for the values in the next argument, whose size is the one behind it, a constant */
 	HARG_SIZE,      /* 1 to ... bytes of the memory before */
@@ -890,6 +890,10 @@ check_alignment(struct verifier *v, uint32_t regno, int16_t off, uint32_t size);
 /* Memory of `size` bytes at most that a helper reads or (out) fills; exact: it always is that size. */
 bool
 check_helper_memory(struct verifier *v, uint32_t regno, uint32_t size, bool out, bool exact);
+
+/* The same for values of a format, which are read: addresses that are kept on the stack are such. */
+bool
+check_values_memory(struct verifier *v, uint32_t regno, uint32_t size);
 
 /* verify_call.c */
 bool

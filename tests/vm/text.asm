@@ -90,6 +90,104 @@ r5 = 8
 call 165
 exit
 
+== addresses of IPv4: "127.0.0.1 127.000.000.001" of the bytes 7f 00 00 01
+accept
+result: 26
+*(u64 *)(r10 - 24) = 16777343
+r1 = r10
+r1 += -24
+*(u64 *)(r10 - 16) = r1
+*(u64 *)(r10 - 8) = r1
+r1 = r4
+r2 = 64
+r3 = table_value 14 + 128 ll
+r4 = r10
+r4 += -16
+r5 = 16
+call 165
+exit
+
+== an address of IPv6: "2001:0db8:0000:0000:0000:0000:0000:0001" of the bytes 20 01 0d b8 0 ... 01
+accept
+result: 40
+r1 = 0xb80d0120 ll
+*(u64 *)(r10 - 24) = r1
+r1 = 0x0100000000000000 ll
+*(u64 *)(r10 - 16) = r1
+r1 = r10
+r1 += -24
+*(u64 *)(r10 - 8) = r1
+r1 = r4
+r2 = 64
+r3 = table_value 14 + 144 ll
+r4 = r10
+r4 += -8
+r5 = 8
+call 165
+exit
+
+== addresses that are no memory: "0.0.0.0 000.000.000.000"
+accept
+result: 24
+*(u64 *)(r10 - 16) = 0
+*(u64 *)(r10 - 8) = 0
+r1 = r4
+r2 = 64
+r3 = table_value 14 + 128 ll
+r4 = r10
+r4 += -16
+r5 = 16
+call 165
+exit
+
+== a string on the stack: "abc=-7"
+accept
+result: 7
+*(u64 *)(r10 - 24) = 0x636261
+r1 = r10
+r1 += -24
+*(u64 *)(r10 - 16) = r1
+*(u64 *)(r10 - 8) = -7
+r1 = r4
+r2 = 64
+r3 = table_value 14 + 160 ll
+r4 = r10
+r4 += -16
+r5 = 16
+call 165
+exit
+
+== a pointer, and one to no function: "0000000000001234 0x5"
+accept
+result: 21
+*(u64 *)(r10 - 16) = 0x1234
+*(u64 *)(r10 - 8) = 5
+r1 = r4
+r2 = 64
+r3 = table_value 14 + 176 ll
+r4 = r10
+r4 += -16
+r5 = 16
+call 165
+exit
+
+== a dynptr is no value
+refuse: part of an address
+r1 = table_value 2 + 0 ll
+r2 = 64
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = table_value 2 + 0 ll
+r2 = 64
+r3 = table_value 14 + 128 ll
+r4 = r10
+r4 += -16
+r5 = 16
+call 165
+exit
+
 == no conversion: "plain"
 accept
 result: 6
