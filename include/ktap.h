@@ -263,7 +263,10 @@ ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *r
 void *
 ktap_table_memory(struct ktap_table *table, size_t *len);
 
-/* Where a variable of the C file is, and its bytes in *size (may be NULL); NULL: there is none, or the object was compiled without -g. */
+/*
+ * Where a variable of the C file is, and its bytes in *size (may be NULL); NULL: there is none, or the object was compiled without -g. A const one must stay
+ * what it is: programs were proved safe with it.
+ */
 void *
 ktap_variable(struct ktap_object *object, const char *name, size_t *size);
 

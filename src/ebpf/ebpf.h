@@ -499,6 +499,13 @@ struct table {
 	uint32_t key_type, value_type; /* of a C compiler's: types in object.btf; 0: not known. Of data sections a BTF_KIND_DATASEC. */
 };
 
+/* Constants, as those of C: they stay what they are at first, for the verifier relies on it. */
+static inline bool
+table_is_constant(const struct table *table)
+{
+	return table->kind == TABLE_ARRAY && table->read_only && table->init && table->max_entries == 1;
+}
+
 /* Constants of C with pointers to functions in them. */
 static inline bool
 table_has_functions(const struct table *table)

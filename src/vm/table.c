@@ -525,20 +525,13 @@ vm_table_each(struct vm *vm, uint32_t table, int (*fn)(void *arg, const void *ke
 	return each.result;
 }
 
-/* Constants: the verifier has looked into them (strings for strncmp), so they stay as they are, like a frozen map. */
-static bool
-is_frozen(const struct table *table)
-{
-	return table->kind == TABLE_ARRAY && table->read_only && table->init && table->max_entries == 1;
-}
-
 int
 vm_table_update(struct vm *vm, uint32_t table, const void *key, const void *value, uint64_t flags)
 {
 	struct vm_table *t = &vm->tables[table];
 
-	if (is_frozen(t->table))
-		return -EPERM;
+	if (table_is_constant(t->table))
+		return -EPERM; /* like a frozen map */
 	if (t->ops->push)
 		return t->ops->push(t, value, flags);
 	return update_at(t, key, value, 0, value_len(t), flags);

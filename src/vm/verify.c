@@ -207,6 +207,22 @@ step_wide(struct verifier *v, const struct bpf_insn *insn)
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
+/* A load at a known place of constants gives what stands there. */
+static void
+load_constant(const struct verifier *v, const struct bpf_insn *insn, const struct reg *base, uint32_t size, struct reg *loaded)
+{
+	const struct table *table = base->kind == REG_VALUE ? reg_table(v, base->index) : NULL;
+	unsigned unused = 64 - 8 * size;
+	uint64_t number = 0;
+
+	if (!table || !table_is_constant(table) || table_has_functions(table) || !scalar_is_const(&base->s))
+		return;
+	memcpy(&number, (const uint8_t *)table->init + base->off + insn->off + (int64_t)base->s.bits.value, size);
+	if (BPF_MODE(insn->code) == BPF_MEMSX)
+		number = (uint64_t)((int64_t)(number << unused) >> unused);
+	reg_set_scalar(loaded, scalar_const(number));
+}
+
 static bool
 step_load(struct verifier *v, const struct bpf_insn *insn)
 {
@@ -221,6 +237,7 @@ step_load(struct verifier *v, const struct bpf_insn *insn)
 		return load_of_functions(v, insn, &base);
 	if (BPF_MODE(insn->code) == BPF_MEMSX)
 		reg_set_scalar(&loaded.reg, scalar_loaded(size, true));
+	load_constant(v, insn, &base, size, &loaded.reg);
 	*reg_write(v, insn->dst_reg) = loaded.reg;
 	trail_define(v, loc_top(v, insn->dst_reg), loaded.loc, LOC_NONE);
 	return true;

@@ -126,7 +126,7 @@ check_string_arg(struct verifier *v, struct call *call, uint32_t regno, const st
 	const struct table *table = reg->kind == REG_VALUE ? reg_table(v, reg->index) : NULL;
 	int32_t off = reg->off;
 
-	if (!table || reg->nullable || !table->read_only || table->kind != TABLE_ARRAY || !table->init || table->max_entries != 1)
+	if (!table || reg->nullable || !table_is_constant(table))
 		return refuse_arg(v, call, regno, "must be a string in a read-only array table");
 	if (!scalar_is_const(&reg->s) || reg->s.bits.value || off < 0 || (uint32_t)off >= table->value_size ||
 	    !memchr((const char *)table->init + off, '\0', table->value_size - (uint32_t)off))

@@ -54,7 +54,7 @@ static struct table fixture_tables[] = {
 	/* Formats, at multiples of 16. */
 	{ .name = "formats", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 192, .max_entries = 1, .read_only = true,
 	  .init = "%d %u %x\0......." "%ld %llu %lX\0..." "[%5d] [%-5d] [%+05d]\0..........." "%c%% 100\0......." "%f\0............."
-		  "100%\0..........." "plain\0.........." "%pI4 %pi4\0......" "%pI6\0..........." "%s=%d\0.........." "%px %pB\0........" },
+		  "100%\0..........." "plain\0.........." "%pI4 %pi4\0......" "%pI6\0..........." "%s=%d\0.........." "%px %pB\0.......\377" },
 	{ .name = "perf", .kind = TABLE_PERF_EVENTS, .key_size = 4, .value_size = 4, .max_entries = 4 },
 	{ .name = "locks", .kind = TABLE_HASH, .key_size = 8, .value_size = 16, .max_entries = 64, .has_lock = true, .lock_off = 8 },
 	{ .name = "lock", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1, .has_lock = true, .lock_off = 0 },
