@@ -212,7 +212,11 @@ ktap_table_key_size(const struct ktap_table *table);
 uint32_t
 ktap_table_value_size(const struct ktap_table *table);
 
-/* As bpf(2) has them: 0; -ENOENT: there is no such entry; -E2BIG: the table is full; -EPERM: it is read-only. */
+/*
+ * As bpf(2) has them: 0; -ENOENT: there is no such entry; -E2BIG: the table is full, or an array has no such place; -EPERM: it is constant; -EINVAL,
+ * -EOPNOTSUPP: such a table is not used so. Queues, stacks and bloom filters have values without keys: `key` is not looked at there, an update adds a
+ * value, a lookup gives the value that comes next, or says whether *value may have been added to a bloom filter.
+ */
 int
 ktap_table_lookup(struct ktap_table *table, const void *key, void *value);
 
@@ -221,6 +225,10 @@ ktap_table_update(struct ktap_table *table, const void *key, const void *value);
 
 int
 ktap_table_delete(struct ktap_table *table, const void *key);
+
+/* Takes the value that comes next out of a queue or stack. 0; -ENOENT: it is empty, and *value zeros; -EINVAL, -EOPNOTSUPP: it is neither. */
+int
+ktap_table_pop(struct ktap_table *table, void *value);
 
 /* The key behind `key` (NULL: the first), into `next`; -ENOENT: there are no more. Entries keep their order. */
 int
@@ -250,11 +258,18 @@ const struct ktap_program *
 ktap_table_program(struct ktap_table *table, uint32_t place);
 
 /*
- * Hands all records that wait in a ring buffer to fn, in order. How many; -EINVAL: it is no ring buffer. Of several threads one does so at a time, the
- * others wait for it. fn may run programs and use all tables, but for taking records of this one: -EDEADLK.
+ * Hands all records that wait in a ring buffer, or in a perf event array (one buffer for all CPUs), to fn, in order. How many; -EINVAL: it is neither. Of
+ * several threads one does so at a time, the others wait for it. fn may run programs and use all tables, but for taking records of this one: -EDEADLK.
  */
 int
 ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *record, size_t len), void *arg);
+
+/*
+ * A descriptor that can be read (poll, epoll) when records may be waiting, until they are taken; as the programs' flags say (BPF_RB_NO_WAKEUP,
+ * BPF_RB_FORCE_WAKEUP). It is the table's. -EINVAL: it has no records.
+ */
+int
+ktap_table_fd(struct ktap_table *table);
 
 /*
  * Memory that programs and you see at once: the values of an array, each value_size rounded up to 8 bytes, one behind the other, as long as the

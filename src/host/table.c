@@ -90,6 +90,13 @@ host_table_is_shared(const struct table *table)
 	return !table_kind_is_per_cpu(table->kind);
 }
 
+/* Programs leave records in it, which one thread at a time takes out. */
+static bool
+has_records(const struct ktap_table *table)
+{
+	return table->table->kind == TABLE_RINGBUF || table->table->kind == TABLE_PERF_EVENTS;
+}
+
 void
 host_table_init(struct ktap_table *table, struct ktap_object *object, uint32_t index)
 {
@@ -98,7 +105,7 @@ host_table_init(struct ktap_table *table, struct ktap_object *object, uint32_t i
 	*table = (struct ktap_table){
 		.engine = object->engine, .object = object, .vm = object->vm, .index = index, .table = object->object->tables[index],
 	};
-	if (table->table->kind != TABLE_RINGBUF)
+	if (!has_records(table))
 		return;
 	pthread_mutexattr_init(&attributes);
 	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
@@ -109,7 +116,7 @@ host_table_init(struct ktap_table *table, struct ktap_object *object, uint32_t i
 void
 host_table_fini(struct ktap_table *table)
 {
-	if (table->table->kind == TABLE_RINGBUF)
+	if (has_records(table))
 		pthread_mutex_destroy(&table->reader);
 }
 
@@ -121,48 +128,65 @@ enter(const struct ktap_table *table)
 }
 
 static int
+fail(const struct ktap_table *table, int err, const char *what)
+{
+	const char *name = table->table->name;
+
+	switch (err) {
+	case -ENOENT:
+		return host_fail(err, "table '%s': %s: there is no such entry", name, what);
+	case -E2BIG:
+		return host_fail(err, "table '%s': %s: it holds %u entries, and no more", name, what, table->table->max_entries);
+	case -EPERM:
+		return host_fail(err, "table '%s': %s: constants stay what they are", name, what);
+	case -EINVAL:
+	case -EOPNOTSUPP:
+		return host_fail(err, "table '%s': %s: not with a table of kind %s, or not with this key", name, what, table_kind_name(table->table->kind));
+	}
+	return host_fail(err, "table '%s': %s: %s", name, what, strerror(-err));
+}
+
+static int
 leave(const struct ktap_table *table, int result, const char *what)
 {
 	if (!host_table_is_shared(table->table))
 		pthread_mutex_unlock(&table->engine->lock);
-	if (result < 0)
-		host_fail(result, "table '%s': %s: %s", table->table->name, what, strerror(-result));
-	return result;
-}
-
-/* Keyed access to a kind that has keys. */
-static bool
-has_keys(const struct ktap_table *table)
-{
-	return table->table->key_size > 0;
+	return result < 0 ? fail(table, result, what) : result;
 }
 
 int
 ktap_table_lookup(struct ktap_table *table, const void *key, void *value)
 {
 	enter(table);
-	return leave(table, has_keys(table) ? vm_table_lookup(table->vm, table->index, key, value) : -EINVAL, "lookup");
+	return leave(table, has_records(table) ? -EINVAL : vm_table_lookup(table->vm, table->index, key, value), "lookup");
 }
 
 int
 ktap_table_update(struct ktap_table *table, const void *key, const void *value)
 {
 	enter(table);
-	return leave(table, has_keys(table) ? vm_table_update(table->vm, table->index, key, value, BPF_ANY) : -EINVAL, "update");
+	return leave(table, vm_table_update(table->vm, table->index, key, value, BPF_ANY), "update");
 }
 
 int
 ktap_table_delete(struct ktap_table *table, const void *key)
 {
 	enter(table);
-	return leave(table, has_keys(table) ? vm_table_delete(table->vm, table->index, key) : -EINVAL, "delete");
+	return leave(table, vm_table_delete(table->vm, table->index, key), "delete");
 }
 
 int
 ktap_table_next(struct ktap_table *table, const void *key, void *next)
 {
 	enter(table);
-	return leave(table, has_keys(table) ? vm_table_next(table->vm, table->index, key, next) : -EINVAL, "next key");
+	return leave(table, vm_table_next(table->vm, table->index, key, next), "next key");
+}
+
+int
+ktap_table_pop(struct ktap_table *table, void *value)
+{
+	enter(table);
+	return leave(table, vm_table_pop(table->vm, table->index, value), "pop");
 }
 
 int
@@ -172,7 +196,7 @@ ktap_table_put(struct ktap_table *table, const void *key, struct ktap_table *inn
 
 	if (err == -EINVAL && table_kind_holds_tables(table->table->kind))
 		return host_fail(err, "table '%s': table '%s' is not like those that it holds", table->table->name, inner->table->name);
-	return err ? host_fail(err, "table '%s': put: %s", table->table->name, strerror(-err)) : 0;
+	return err ? fail(table, err, "put") : 0;
 }
 
 struct ktap_table *
@@ -212,7 +236,7 @@ ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *r
 {
 	int n;
 
-	if (table->table->kind != TABLE_RINGBUF)
+	if (!has_records(table))
 		return host_fail(-EINVAL, "table '%s' is no ring buffer", table->table->name);
 	if (pthread_mutex_lock(&table->reader) == EDEADLK)
 		return host_fail(-EDEADLK, "table '%s': this thread is handing out its records: what takes them cannot ask for them, too",
@@ -222,10 +246,22 @@ ktap_table_consume(struct ktap_table *table, void (*fn)(void *arg, const void *r
 	return n;
 }
 
+int
+ktap_table_fd(struct ktap_table *table)
+{
+	int fd = has_records(table) ? vm_ringbuf_fd(table->vm, table->index) : -EINVAL;
+
+	if (fd == -EINVAL)
+		return host_fail(fd, "table '%s' is no ring buffer", table->table->name);
+	return fd < 0 ? fail(table, fd, "descriptor") : fd;
+}
+
 void *
 ktap_table_memory(struct ktap_table *table, size_t *len)
 {
+	bool has_memory = table->table->kind == TABLE_ARRAY;
+
 	if (len)
-		*len = (size_t)round_up(table->table->value_size, 8) * table->table->max_entries;
-	return table->table->kind == TABLE_ARRAY ? vm_table_memory(table->vm, table->index) : NULL;
+		*len = has_memory ? (size_t)round_up(table->table->value_size, 8) * table->table->max_entries : 0;
+	return has_memory ? vm_table_memory(table->vm, table->index) : NULL;
 }

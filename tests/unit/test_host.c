@@ -5,9 +5,11 @@
  */
 #include <elf.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -621,6 +623,109 @@ test_consume(void **state)
 	assert_string_equal(ktap_error(), "table 'cells' is no ring buffer");
 }
 
+static const char keyless[] = "struct { __uint(type, BPF_MAP_TYPE_QUEUE); __type(value, int); __uint(max_entries, 2); } queue SEC(\".maps\");\n"
+			      "struct { __uint(type, BPF_MAP_TYPE_STACK); __type(value, int); __uint(max_entries, 2); } stack SEC(\".maps\");\n"
+			      "struct { __uint(type, BPF_MAP_TYPE_BLOOM_FILTER); __type(value, int); __uint(max_entries, 8); } bloom SEC(\".maps\");\n"
+			      "struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } ring SEC(\".maps\");\n"
+			      "struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __uint(key_size, 4); __uint(value_size, 4); } perf SEC(\".maps\");\n"
+			      "struct { __uint(type, BPF_MAP_TYPE_HASH); __type(key, int); __type(value, int); __uint(max_entries, 1); } hash SEC(\".maps\");\n"
+			      "const volatile int seven = 7;\n"
+			      "SEC(\"my/event\") int work(struct context *c) {\n"
+			      "	int n = c->in;\n"
+			      "	bpf_ringbuf_output(&ring, &n, sizeof(n), 0);\n"
+			      "	bpf_perf_event_output(c, &perf, BPF_F_CURRENT_CPU, &n, sizeof(n));\n"
+			      "	bpf_map_push_elem(&queue, &n, 0); bpf_map_push_elem(&stack, &n, 0); bpf_map_push_elem(&bloom, &n, 0);\n"
+			      "	return seven;\n"
+			      "}\n"
+			      "char _license[] SEC(\"license\") = \"GPL\";\n";
+
+static bool
+is_readable(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
+static void
+add_record(void *arg, const void *record, size_t len)
+{
+	int n;
+
+	assert_true(len >= sizeof(n));
+	memcpy(&n, record, sizeof(n));
+	*(int *)arg += n;
+}
+
+/* Records of both kinds of buffers, and a descriptor that says that there are some. */
+static void
+take_records(struct fixture *f, const char *name)
+{
+	struct ktap_table *table = ktap_table_find(f->object, name);
+	int fd = ktap_table_fd(table), sum = 0;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ktap_table_consume(table, add_record, &sum), 0);
+	assert_false(is_readable(fd));
+	assert_int_equal(work_on(f, 5), 7);
+	assert_int_equal(work_on(f, 6), 7);
+	assert_true(is_readable(fd));
+	assert_int_equal(ktap_table_consume(table, add_record, &sum), 2);
+	assert_int_equal(sum, 11);
+	assert_false(is_readable(fd));
+}
+
+static void
+check_failed(int err, int expected, const char *message)
+{
+	assert_int_equal(err, expected);
+	assert_string_equal(ktap_error(), message);
+}
+
+/* What has no keys, from the host's side; and what is said of a use that a table does not have. */
+static void
+test_without_keys(void **state)
+{
+	struct fixture *f = *state;
+	struct ktap_table *queue, *stack, *bloom;
+	int value = 40, key = 1;
+	size_t len;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_READ);
+	compile_c(f, keyless);
+	open_object(f, NULL);
+	queue = ktap_table_find(f->object, "queue");
+	stack = ktap_table_find(f->object, "stack");
+	bloom = ktap_table_find(f->object, "bloom");
+	assert_int_equal(ktap_table_update(queue, NULL, &value), 0);
+	assert_int_equal(ktap_table_update(stack, NULL, &value), 0);
+	work_on(f, 30); /* pushes it behind the 40, and upon it */
+	assert_int_equal(ktap_table_lookup(queue, NULL, &value), 0);
+	assert_int_equal(value, 40);
+	assert_int_equal(ktap_table_lookup(stack, NULL, &value), 0);
+	assert_int_equal(value, 30);
+	assert_int_equal(ktap_table_lookup(bloom, NULL, &value), 0);
+	check_failed(ktap_table_update(queue, NULL, &value), -E2BIG, "table 'queue': update: it holds 2 entries, and no more");
+	assert_int_equal(ktap_table_pop(queue, &value), 0);
+	assert_int_equal(value, 40);
+	assert_int_equal(ktap_table_pop(queue, &value), 0);
+	assert_int_equal(value, 30);
+	check_failed(ktap_table_pop(queue, &value), -ENOENT, "table 'queue': pop: there is no such entry");
+	ktap_table_consume(ktap_table_find(f->object, "ring"), add_record, &value);
+	ktap_table_consume(ktap_table_find(f->object, "perf"), add_record, &value);
+	take_records(f, "ring");
+	ktap_table_consume(ktap_table_find(f->object, "perf"), add_record, &value);
+	take_records(f, "perf");
+	check_failed(ktap_table_fd(queue), -EINVAL, "table 'queue' is no ring buffer");
+	check_failed(ktap_table_lookup(ktap_table_find(f->object, "ring"), &key, &value), -EINVAL,
+		     "table 'ring': lookup: not with a table of kind ringbuf, or not with this key");
+	check_failed(ktap_table_pop(ktap_table_find(f->object, "hash"), &value), -EINVAL, "table 'hash': pop: not with a table of kind hash, or not with this key");
+	check_failed(ktap_table_update(ktap_table_find(f->object, ".rodata"), &(int){ 0 }, &value), -EPERM,
+		     "table '.rodata': update: constants stay what they are");
+	assert_null(ktap_table_memory(queue, &len));
+	assert_int_equal(len, 0);
+}
+
 static const char tails[] = "int last(struct context *c);\n"
 			    "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 4); __uint(key_size, 4); __array(values, int (void *)); }\n"
 			    "programs SEC(\".maps\") = { .values = { [1] = (void *)&last } };\n"
@@ -768,6 +873,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_per_cpu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_consume, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_callx, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_functions, setup, teardown),
