@@ -143,7 +143,7 @@ struct ktap_options {
 
 /*
  * Reads an object, makes its tables and verifies its programs: those in sections of events of the engine and in "init" and "fini". Programs
- * of section init run now, those of fini in ktap_object_close. `options` may be NULL. 0 and *object for the caller to close; -ENOENT, -EACCES
+ * of section init run now, those of fini in ktap_object_close. A section with a '?' before its name is passed over, as libbpf does. `options` may be NULL. 0 and *object for the caller to close; -ENOENT, -EACCES
  * (a program is refused), -EINVAL (a file that is damaged, a section that no event has), -ENOTSUP (a script of `ktap compile`), -ENOMEM, ...
  */
 int

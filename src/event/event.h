@@ -359,6 +359,10 @@ struct section {
 	const char *doc;
 };
 
+/* Begins with libbpf's mark for a program that is not loaded but when somebody asks for it. */
+bool
+section_is_optional(const char *name);
+
 /* The row for a section's name, and what follows its '/' ("": nothing). NULL: no programs of ours are in such a section. */
 const struct section *
 section_find(const char *name, const char **rest);

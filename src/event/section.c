@@ -17,10 +17,16 @@ static const struct section sections[] = {
 #undef SECTION
 };
 
+bool
+section_is_optional(const char *name)
+{
+	return *name == '?';
+}
+
 const struct section *
 section_find(const char *name, const char **rest)
 {
-	if (*name == '?') /* libbpf's mark for "do not load by yourself" */
+	if (section_is_optional(name))
 		name++;
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
 		size_t len = strlen(sections[i].prefix);

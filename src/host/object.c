@@ -225,7 +225,7 @@ load_programs(struct ktap_object *object, const struct ktap_options *options)
 	vm_set_constants(object->vm, options->hides_constants ? VM_CONSTANTS_BLINDED : VM_CONSTANTS_PLAIN);
 	object->programs = arena_alloc(object->arena, (object->object->n_funcs + 1) * sizeof(*object->programs));
 	for (uint32_t i = 0; i < object->object->n_funcs && err == 0; i++)
-		if (strcmp(object->object->funcs[i]->section, ".text") != 0)
+		if (strcmp(object->object->funcs[i]->section, ".text") != 0 && !section_is_optional(object->object->funcs[i]->section))
 			err = load_program(object, object->object->funcs[i], options->callx ? VM_CALLX_PERMITTED : VM_CALLX_REFUSED);
 	return err;
 }
@@ -239,20 +239,33 @@ program_of_func(const struct ktap_object *object, uint32_t index)
 	return NULL;
 }
 
+static int
+put_program(struct ktap_object *object, uint32_t table, const struct held *held)
+{
+	const struct vm_program *program = program_of_func(object, held->index);
+	struct text why = { 0 };
+	int err;
+
+	if (!program)
+		return host_fail(-EINVAL, "%s: table '%s': program '%s' is not loaded, as the '?' of its section says", object->object->name,
+				 object->object->tables[table]->name, object->object->funcs[held->index]->name);
+	err = vm_table_put_program(object->vm, table, held->key, program, &why);
+	return err ? host_fail_text(err, &why) : 0;
+}
+
 /* What the object says is in its tables of programs. */
 static int
 put_programs(struct ktap_object *object)
 {
-	struct text why = { 0 };
 	int err = 0;
 
 	for (uint32_t t = 0; t < object->object->n_tables && err == 0; t++) {
 		const struct table *table = object->object->tables[t];
 
 		for (uint32_t i = 0; table->kind == TABLE_PROGRAMS && i < table->n_held && err == 0; i++)
-			err = vm_table_put_program(object->vm, t, table->held[i].key, program_of_func(object, table->held[i].index), &why);
+			err = put_program(object, t, &table->held[i]);
 	}
-	return err ? host_fail_text(err, &why) : 0;
+	return err;
 }
 
 const struct ktap_program *

@@ -129,6 +129,22 @@ has_no_event(const struct section *section, const char *rest)
 	return section->target != SECTION_NOTHING && !*rest;
 }
 
+static int
+put_program(struct run *run, uint32_t table, const struct held *held, struct text *why)
+{
+	const struct func *func = run->object->funcs[held->index];
+	const char *rest;
+	const struct section *section = section_find(func->section, &rest);
+
+	if (!section)
+		text_printf(why, "program '%s': ktap knows no section '%s'", func->name, func->section);
+	else if (section_is_optional(func->section))
+		text_printf(why, "table '%s': program '%s' is not loaded, as the '?' of its section says", run->object->tables[table]->name, func->name);
+	else
+		return run->source->ops->put(run->source, program_of(run, held->index, section), table, held->key, why);
+	return -EINVAL;
+}
+
 /* What the object says is in its tables of programs. */
 static int
 put_programs(struct run *run, struct text *why)
@@ -139,15 +155,7 @@ put_programs(struct run *run, struct text *why)
 		const struct table *table = run->object->tables[t];
 
 		for (uint32_t i = 0; table->kind == TABLE_PROGRAMS && i < table->n_held && err == 0; i++) {
-			uint32_t func = table->held[i].index;
-			const char *rest;
-			const struct section *section = section_find(run->object->funcs[func]->section, &rest);
-
-			if (!section) {
-				text_printf(why, "program '%s': ktap knows no section '%s'", run->object->funcs[func]->name, run->object->funcs[func]->section);
-				return -EINVAL;
-			}
-			err = run->source->ops->put(run->source, program_of(run, func, section), t, table->held[i].key, why);
+			err = put_program(run, t, &table->held[i], why);
 		}
 	}
 	return err;
@@ -164,7 +172,7 @@ user_programs(struct run *run, const char *once, struct text *why)
 		const char *rest;
 		const struct section *section = section_find(func->section, &rest);
 
-		if (strcmp(func->section, ".text") == 0)
+		if (strcmp(func->section, ".text") == 0 || section_is_optional(func->section))
 			continue;
 		if (!section) {
 			text_printf(why, "program '%s': ktap knows no section '%s'", func->name, func->section);

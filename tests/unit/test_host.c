@@ -779,6 +779,30 @@ test_tail_calls(void **state)
 	run_tails(f, &(struct ktap_options){ .budget = 1000 });
 }
 
+/* libbpf's '?': the program is not loaded, so that no table can have it. */
+static void
+test_optional(void **state)
+{
+	struct fixture *f = *state;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_READ);
+	compile_c(f, "SEC(\"?my/event\") int wild(struct context *c) { return c[1].in; }\n"
+		     "SEC(\"my/event\") int tame(struct context *c) { return 1; }\n");
+	open_object(f, NULL);
+	assert_null(ktap_program_find(f->object, "wild"));
+	assert_non_null(ktap_program_find(f->object, "tame"));
+	ktap_object_close(f->object);
+	f->object = NULL;
+	compile_c(f, "int next(struct context *c);\n"
+		     "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 1); __uint(key_size, 4); __array(values, int (void *)); }\n"
+		     "programs SEC(\".maps\") = { .values = { (void *)&next } };\n"
+		     "SEC(\"?my/event\") int next(struct context *c) { return 1; }\n"
+		     "SEC(\"my/event\") int work(struct context *c) { bpf_tail_call(c, &programs, 0); return 2; }\n");
+	assert_int_equal(ktap_object_open(f->engine, f->path, NULL, &f->object), -EINVAL);
+	assert_non_null(strstr(ktap_error(), "table 'programs': program 'next' is not loaded, as the '?' of its section says"));
+	f->object = NULL;
+}
+
 /* Calls by a register are the host's to permit. */
 static void
 test_callx(void **state)
@@ -875,6 +899,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_consume, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_optional, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_callx, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_functions, setup, teardown),
 	};
