@@ -379,10 +379,11 @@ static bool
 refuse_helper(struct verifier *v, const struct bpf_insn *insn)
 {
 	const struct core_reloc *core = insn->imm == CORE_POISON ? func_core_reloc(frame_top(v)->func, v->state.pc) : NULL;
+	const char *name = insn->imm == BPF_FUNC_unspec ? NULL : helper_name(insn->imm);
 
 	if (core && core->unresolved)
 		return refuse(v, -EINVAL, "needs what is not there (CO-RE): %s", core->unresolved);
-	return refuse(v, -EINVAL, "calls helper %" PRId32 ", which this engine does not have", insn->imm);
+	return refuse(v, -EINVAL, "calls helper %" PRId32 "%s%s%s, which this engine does not have", insn->imm, name ? " (" : "", name ? name : "", name ? ")" : "");
 }
 
 /* ---- tail calls ----------------------------------------------------------------------------------------------- */

@@ -2,6 +2,12 @@
 why: verifier.rst and bpf-helpers(7): each helper has a prototype; arguments must fit it, sizes lie within the memory before them, what was
      reserved is given back exactly once
 
+== a helper of the kernel's that is not there
+refuse: calls helper 35 (get_current_task), which this engine does not have
+stricter: there is no kernel whose task could be looked at
+call 35
+exit
+
 == unknown helper
 refuse: does not have
 call 9999
