@@ -177,6 +177,11 @@ check_options(const struct args *args)
 		complain("%s: --engine=ftrace is for scripts, and this is an object of a C compiler: --engine=user runs it without BPF", args->file);
 		return STATUS_USAGE;
 	}
+	if (*args->script_args) {
+		complain("%s: arguments ('%s') are for scripts, and this is an object of a C compiler: options stand before it, a command behind '--'",
+			 args->file, *args->script_args);
+		return STATUS_USAGE;
+	}
 	return STATUS_OK;
 }
 
