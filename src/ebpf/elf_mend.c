@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * What gcc and its binutils for eBPF (12, 2.40) write otherwise than clang, made as clang has it, so that this reader and libbpf agree
- * about it: an instruction that refers to a variable or table holds the symbol's value already, which a reader adds again. Files of
- * gcc are known by their .comment. Bytes may come from anywhere; what is damaged is left for the reader to refuse.
+ * about it: an instruction that refers to a variable or table holds the symbol's value already, which a reader adds again; so does a call of a
+ * global function, in bytes where a reader takes instructions. Files of gcc are known by their .comment. Bytes may come from anywhere; what is damaged is left for the reader to refuse.
  */
 #include <string.h>
 
@@ -12,6 +12,7 @@
 
 #define COMMENT_GCC "GCC: ("
 #define INSN_64     1 /* R_BPF_64_64, R_BPF_INSN_64 of binutils */
+#define INSN_DISP32 10 /* R_BPF_64_32 */
 
 struct mender {
 	uint8_t *bytes;
@@ -50,14 +51,18 @@ is_of_gcc(const struct mender *m, const Elf64_Shdr *shdr)
 static void
 mend_one(const uint8_t *symbols, uint64_t n_symbols, const Elf64_Rel *rel, uint8_t *code, uint64_t code_len)
 {
+	uint32_t type = (uint32_t)ELF64_R_TYPE(rel->r_info);
 	struct bpf_insn insn;
 	Elf64_Sym symbol;
 
-	if (ELF64_R_TYPE(rel->r_info) != INSN_64 || ELF64_R_SYM(rel->r_info) >= n_symbols || code_len < sizeof(insn) ||
+	if ((type != INSN_64 && type != INSN_DISP32) || ELF64_R_SYM(rel->r_info) >= n_symbols || code_len < sizeof(insn) ||
 	    rel->r_offset > code_len - sizeof(insn))
 		return;
 	memcpy(&symbol, symbols + ELF64_R_SYM(rel->r_info) * sizeof(symbol), sizeof(symbol));
 	memcpy(&insn, code + rel->r_offset, sizeof(insn));
+	/* A call by the symbol of the section is as clang's. */
+	if (type == INSN_DISP32 && (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || insn.imm != (int32_t)((uint32_t)symbol.st_value - 1)))
+		return;
 	insn.imm = (int32_t)((uint32_t)insn.imm - (uint32_t)symbol.st_value);
 	memcpy(code + rel->r_offset, &insn, sizeof(insn));
 }
