@@ -98,12 +98,15 @@ static void
 explain(struct kernel_object *ko, const char *what, const struct bpf_program *prog, int err, const struct text *says, struct text *why)
 {
 	size_t len;
-	const char *end = ko->log && *ko->log ? log_end(ko->log, &len) : NULL;
+	bool of_libbpf = err <= -__LIBBPF_ERRNO__START; /* its own, whatever stands in the log */
+	const char *end = ko->log && *ko->log && !of_libbpf ? log_end(ko->log, &len) : NULL;
+	char cause[128];
 
+	libbpf_strerror(err, cause, sizeof(cause));
 	text_printf(why, "%s cannot be %s", ko->source.object->name, what);
 	if (prog)
 		text_printf(why, ": program '%s' (%s)", bpf_program__name(prog), bpf_program__section_name(prog));
-	text_printf(why, ": %s", strerror(-err));
+	text_printf(why, ": %s", cause);
 	if (end)
 		text_printf(why, "\nthe kernel's verifier says:\n%.*s", (int)len, end);
 	else if (says->len)
