@@ -83,9 +83,9 @@ events_add(struct events *events, const char *system, const char *name);
 struct event *
 events_make(struct events *events, enum event_kind kind, const char *system, const char *name);
 
-/* The probe of this name whose definition and place are these, or NULL. */
+/* The probe of this system and name whose definition and place are these, or NULL. */
 struct event *
-events_find_probe(struct events *events, const char *name, const char *definition, uint64_t offset);
+events_find_probe(struct events *events, const char *system, const char *name, const char *definition, uint64_t offset);
 
 /* The event of this system and name, if it was made already, or NULL. */
 struct event *

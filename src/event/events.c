@@ -402,15 +402,14 @@ events_add(struct events *events, const char *system, const char *name)
 }
 
 struct event *
-events_find_probe(struct events *events, const char *name, const char *definition, uint64_t offset)
+events_find_probe(struct events *events, const char *system, const char *name, const char *definition, uint64_t offset)
 {
-	struct entry *entry;
+	for (struct entry *entry = events->buckets[name_bucket(name)]; entry; entry = entry->next) {
+		struct event *event = &entry->event;
 
-	for (entry = events->buckets[name_bucket(name)]; entry; entry = entry->next) {
-		const struct probe *probe = entry->event.probe;
-
-		if (probe && probe->offset == offset && strcmp(probe->definition, definition) == 0)
-			return &entry->event;
+		if (event->probe && event->probe->offset == offset && strcmp(event->system, system) == 0 &&
+		    strcmp(event->probe->definition, definition) == 0)
+			return event;
 	}
 	return NULL;
 }

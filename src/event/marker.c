@@ -179,7 +179,7 @@ make_event(const struct request *r, const char *path, const struct marker *marke
 {
 	struct arena *arena = r->events->arena;
 	const char *definition = arena_printf(arena, "%s:%s:%s", r->file, marker->provider, marker->name);
-	struct event *event = events_find_probe(r->events, marker->name, definition, marker->offset);
+	struct event *event = events_find_probe(r->events, "sdt", marker->name, definition, marker->offset);
 	struct fetch *fetches;
 	struct probe *probe;
 

@@ -467,7 +467,7 @@ make_event(struct definition *d, const char *target, const char *symbol, const c
 	const char *definition = arena_printf(arena, "%s%s%s%s%s%s", d->file ? d->file : "", d->file ? ":" : "", target,
 					      d->is_return ? "%return" : "", *d->args ? " " : "", d->args);
 	const char *name = event_name(d, target);
-	struct event *event = events_find_probe(d->events, name, definition, offset);
+	struct event *event = events_find_probe(d->events, "probe", name, definition, offset);
 	struct probe *probe;
 
 	if (event)
