@@ -82,6 +82,20 @@ mem_realloc(void *old, size_t size)
 	return should_fail() ? no_memory() : realloc(old, size ? size : 1);
 }
 
+void *
+mem_grow(void *array, uint32_t n, uint32_t *cap, size_t size)
+{
+	uint32_t new_cap = *cap ? 2 * *cap : 16;
+	void *moved;
+
+	if (n < *cap)
+		return array;
+	moved = new_cap > *cap ? mem_realloc(array, new_cap * size) : no_memory();
+	if (moved)
+		*cap = new_cap;
+	return moved;
+}
+
 bool
 mem_is_zero(const void *bytes, size_t len)
 {

@@ -68,6 +68,13 @@ mem_alloc(size_t size); /* zeroed */
 void *
 mem_realloc(void *old, size_t size);
 
+/*
+ * Makes room for one more element in a growing array, NULL at first: returns the (possibly moved) array whose capacity *cap is above `n`, with
+ * anything in the elements that are new. `size` is the size of one element in bytes. NULL: no memory, and array and *cap are as they were.
+ */
+void *
+mem_grow(void *array, uint32_t n, uint32_t *cap, size_t size);
+
 /* Are all bytes 0? */
 bool
 mem_is_zero(const void *bytes, size_t len);

@@ -239,18 +239,14 @@ extra_bytes(const struct btf_type *type)
 static int
 add_type(struct typeinfo *info, uint32_t off, struct text *why)
 {
-	if (info->n == info->cap) {
-		uint32_t cap = info->cap ? 2 * info->cap : 256;
-		uint32_t *more = mem_realloc(info->offs, cap * sizeof(*more));
+	uint32_t *offs = mem_grow(info->offs, info->n, &info->cap, sizeof(*offs));
 
-		if (!more) {
-			text_puts(why, "out of memory");
-			return -ENOMEM;
-		}
-		info->offs = more;
-		info->cap = cap;
+	if (!offs) {
+		text_puts(why, "out of memory");
+		return -ENOMEM;
 	}
-	info->offs[info->n++] = off;
+	info->offs = offs;
+	offs[info->n++] = off;
 	return 0;
 }
 

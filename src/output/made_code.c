@@ -76,8 +76,7 @@ compare_functions(const void *a, const void *b)
 static void
 add_line(struct made_code *code, char *line)
 {
-	struct function function = { .order = code->n }, *more;
-	uint32_t cap = code->cap ? 2 * code->cap : 1024;
+	struct function function = { .order = code->n }, *functions;
 	char *end, *name;
 
 	function.start = strtoull(line, &end, 16);
@@ -85,14 +84,11 @@ add_line(struct made_code *code, char *line)
 	if (end == line || name == end || *name != ' ' || !name[1])
 		return;
 	function.name = name + 1;
-	if (code->n == code->cap) {
-		more = mem_realloc(code->functions, cap * sizeof(*more));
-		if (!more)
-			return;
-		code->functions = more;
-		code->cap = cap;
-	}
-	code->functions[code->n++] = function;
+	functions = mem_grow(code->functions, code->n, &code->cap, sizeof(*functions));
+	if (!functions)
+		return;
+	code->functions = functions;
+	functions[code->n++] = function;
 }
 
 void

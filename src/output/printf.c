@@ -171,17 +171,12 @@ struct printf_format {
 static int
 add_piece(struct printf_format *format, const struct piece *piece)
 {
-	uint32_t cap = format->cap ? 2 * format->cap : 4;
-	struct piece *more;
+	struct piece *pieces = mem_grow(format->pieces, format->n, &format->cap, sizeof(*pieces));
 
-	if (format->n == format->cap) {
-		more = mem_realloc(format->pieces, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		format->pieces = more;
-		format->cap = cap;
-	}
-	format->pieces[format->n++] = *piece;
+	if (!pieces)
+		return -ENOMEM;
+	format->pieces = pieces;
+	pieces[format->n++] = *piece;
 	return 0;
 }
 

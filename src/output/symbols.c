@@ -82,17 +82,12 @@ read_file(struct symbols *symbols, const char *path)
 static int
 add(struct symbols *symbols, const struct symbol *symbol)
 {
-	uint32_t cap = symbols->cap ? 2 * symbols->cap : 1 << 17;
-	struct symbol *more;
+	struct symbol *more = mem_grow(symbols->symbols, symbols->n, &symbols->cap, sizeof(*more));
 
-	if (symbols->n == symbols->cap) {
-		more = mem_realloc(symbols->symbols, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		symbols->symbols = more;
-		symbols->cap = cap;
-	}
-	symbols->symbols[symbols->n++] = *symbol;
+	if (!more)
+		return -ENOMEM;
+	symbols->symbols = more;
+	more[symbols->n++] = *symbol;
 	return 0;
 }
 

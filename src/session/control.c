@@ -74,16 +74,10 @@ main_only(lua_State *L, const char *what)
 static void *
 grow(lua_State *L, void *array, uint32_t n, uint32_t *cap, size_t size)
 {
-	uint32_t bigger = *cap ? *cap * 2 : 16;
-	void *moved;
-
-	if (n < *cap)
-		return array;
-	moved = bigger <= UINT32_MAX / 4 ? mem_realloc(array, bigger * size) : NULL;
-	if (!moved)
+	array = mem_grow(array, n, cap, size);
+	if (!array)
 		luaL_error(L, "out of memory");
-	*cap = bigger;
-	return moved;
+	return array;
 }
 
 void

@@ -159,19 +159,12 @@ add_item(lua_State *L, void *arg)
 	const struct walk *walk = arg;
 	struct order *order = walk->order;
 	struct item item = { .key = rank_of(L, -2), .value = rank_of(L, -1), .at = order->n };
+	struct item *items = mem_grow(order->items, order->n, &order->cap, sizeof(*items));
 
-	if (order->n == order->cap) {
-		uint32_t cap = order->cap ? order->cap * 2 : 64;
-		struct item *items =
-			cap <= UINT32_MAX / 2 ? mem_realloc(order->items, cap * sizeof(*items)) : NULL;
-
-		if (!items)
-			luaL_error(L, "out of memory: a table of more than %d entries is walked",
-				   (int)order->n);
-		order->items = items;
-		order->cap = cap;
-	}
-	order->items[order->n++] = item;
+	if (!items)
+		luaL_error(L, "out of memory: a table of more than %d entries is walked", (int)order->n);
+	order->items = items;
+	items[order->n++] = item;
 	lua_rawseti(L, walk->anchor, 2 * (lua_Integer)item.at + 2);
 	lua_rawseti(L, walk->anchor, 2 * (lua_Integer)item.at + 1);
 }

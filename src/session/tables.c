@@ -68,22 +68,6 @@ free_entries(struct entry *entries, uint32_t n)
 	free(entries);
 }
 
-static bool
-room_for_entry(struct entry **entries, uint32_t n, uint32_t *cap)
-{
-	uint32_t bigger = *cap ? 2 * *cap : 64;
-	struct entry *more;
-
-	if (n < *cap)
-		return true;
-	more = mem_realloc(*entries, bigger * sizeof(*more));
-	if (!more)
-		return false;
-	*entries = more;
-	*cap = bigger;
-	return true;
-}
-
 /* All entries, for the caller to free; how many, or -errno. */
 static int64_t
 take_entries(const struct shown *shown, struct entry **out)
@@ -95,10 +79,13 @@ take_entries(const struct shown *shown, struct entry **out)
 	int err = keys && values ? shown->source->ops->next(shown->source, shown->index, NULL, next) : -ENOMEM;
 
 	while (err == 0 && n < ENTRIES_MAX) {
-		if (!room_for_entry(&entries, n, &cap)) {
+		struct entry *more = mem_grow(entries, n, &cap, sizeof(*more));
+
+		if (!more) {
 			err = -ENOMEM;
 			break;
 		}
+		entries = more;
 		entries[n] = (struct entry){ 0 };
 		err = take_entry(shown, next, values, &entries[n]);
 		if (err < 0)
@@ -148,17 +135,13 @@ struct lines {
 static struct text *
 lines_add(struct lines *lines)
 {
-	if (lines->n == lines->cap) {
-		uint32_t cap = lines->cap ? 2 * lines->cap : 64;
-		struct text *more = mem_realloc(lines->texts, cap * sizeof(*more));
+	struct text *texts = mem_grow(lines->texts, lines->n, &lines->cap, sizeof(*texts));
 
-		if (!more)
-			return NULL;
-		lines->texts = more;
-		lines->cap = cap;
-	}
-	lines->texts[lines->n] = (struct text){ 0 };
-	return &lines->texts[lines->n++];
+	if (!texts)
+		return NULL;
+	lines->texts = texts;
+	texts[lines->n] = (struct text){ 0 };
+	return &texts[lines->n++];
 }
 
 static int

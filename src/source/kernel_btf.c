@@ -254,16 +254,12 @@ struct type_index {
 static bool
 index_add(struct type_index *index, uint32_t offset)
 {
-	uint32_t cap = index->cap ? 2 * index->cap : 1u << 17, *more;
+	uint32_t *offsets = index->n < TYPES_MAX ? mem_grow(index->offsets, index->n, &index->cap, sizeof(*offsets)) : NULL;
 
-	if (index->n == index->cap) {
-		more = cap <= TYPES_MAX ? mem_realloc(index->offsets, cap * sizeof(*more)) : NULL;
-		if (!more)
-			return false;
-		index->offsets = more;
-		index->cap = cap;
-	}
-	index->offsets[index->n++] = offset;
+	if (!offsets)
+		return false;
+	index->offsets = offsets;
+	offsets[index->n++] = offset;
 	return true;
 }
 

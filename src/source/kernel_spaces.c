@@ -192,23 +192,18 @@ static void
 keep(struct kernel_spaces *ks, const struct ring *ring, uint64_t at, uint16_t size)
 {
 	size_t start = at % RING_BYTES, first = RING_BYTES - start < size ? RING_BYTES - start : size;
-	uint32_t cap = ks->cap_pending ? 2 * ks->cap_pending : 256;
-	struct pending *more;
+	struct pending *pending = mem_grow(ks->pending, ks->n_pending, &ks->cap_pending, sizeof(*pending));
 
-	if (ks->n_pending == ks->cap_pending) {
-		more = mem_realloc(ks->pending, cap * sizeof(*more));
-		if (!more) {
-			ks->n_lost++;
-			return;
-		}
-		ks->pending = more;
-		ks->cap_pending = cap;
+	if (!pending) {
+		ks->n_lost++;
+		return;
 	}
-	more = &ks->pending[ks->n_pending];
-	*more = (struct pending){ .order = ks->n_pending, .at = ks->bytes.len };
+	ks->pending = pending;
+	pending += ks->n_pending;
+	*pending = (struct pending){ .order = ks->n_pending, .at = ks->bytes.len };
 	text_add(&ks->bytes, ring->data + start, first);
 	text_add(&ks->bytes, ring->data, size - first);
-	memcpy(&more->time, ks->bytes.s + ks->bytes.len - sizeof(more->time), sizeof(more->time)); /* sample_id_all: at the end */
+	memcpy(&pending->time, ks->bytes.s + ks->bytes.len - sizeof(pending->time), sizeof(pending->time)); /* sample_id_all: at the end */
 	ks->n_pending++;
 }
 

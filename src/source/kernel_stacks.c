@@ -280,15 +280,11 @@ share_numbers(const struct kernel_stacks *stacks, const struct table *table, uns
 static bool
 keep_key(struct keys *keys, uint64_t number, const void *key, size_t len)
 {
-	unsigned char *at = keys->bytes;
+	unsigned char *at = mem_grow(keys->bytes, keys->n, &keys->cap, keys->stride);
 
-	if (keys->n == keys->cap) {
-		at = mem_realloc(keys->bytes, (keys->cap ? 2 * keys->cap : 64) * keys->stride);
-		if (!at)
-			return false;
-		keys->bytes = at;
-		keys->cap = keys->cap ? 2 * keys->cap : 64;
-	}
+	if (!at)
+		return false;
+	keys->bytes = at;
 	at += keys->n++ * keys->stride;
 	memcpy(at, &number, sizeof(number));
 	memcpy(at + sizeof(number), key, len);

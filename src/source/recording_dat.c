@@ -45,22 +45,17 @@ static int
 add_pages(struct recording *recording, uint32_t cpu, struct bytes data, uint32_t page_size)
 {
 	struct dat *dat = recording->format;
-	struct pages *more;
+	struct pages *pages;
 
 	if (recording->n_streams == STREAMS_MAX) {
 		recording_damage(recording, "there are more than %u streams of events", STREAMS_MAX);
 		return 0;
 	}
-	if (recording->n_streams == dat->cap_pages) {
-		uint32_t cap = dat->cap_pages ? 2 * dat->cap_pages : 16;
-
-		more = mem_realloc(dat->pages, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		dat->pages = more;
-		dat->cap_pages = cap;
-	}
-	dat->pages[recording->n_streams] = (struct pages){
+	pages = mem_grow(dat->pages, recording->n_streams, &dat->cap_pages, sizeof(*pages));
+	if (!pages)
+		return -ENOMEM;
+	dat->pages = pages;
+	pages[recording->n_streams] = (struct pages){
 		.recording = recording,
 		.stream = recording->n_streams,
 		.cpu = cpu,
@@ -168,22 +163,18 @@ static unsigned char *
 room(const struct recording *recording, uint64_t len)
 {
 	struct dat *dat = recording->format;
-	uint32_t cap = dat->cap_unpacked ? 2 * dat->cap_unpacked : 16;
-	unsigned char **more, *bytes;
+	unsigned char **unpacked, *bytes;
 
 	if (!unpack_is_plausible(recording->len, dat->unpacked_len + len))
 		return NULL;
-	if (dat->n_unpacked == dat->cap_unpacked) {
-		more = mem_realloc(dat->unpacked, cap * sizeof(*more));
-		if (!more)
-			return NULL;
-		dat->unpacked = more;
-		dat->cap_unpacked = cap;
-	}
+	unpacked = mem_grow(dat->unpacked, dat->n_unpacked, &dat->cap_unpacked, sizeof(*unpacked));
+	if (!unpacked)
+		return NULL;
+	dat->unpacked = unpacked;
 	bytes = mem_alloc(len + 1);
 	if (!bytes)
 		return NULL;
-	dat->unpacked[dat->n_unpacked++] = bytes;
+	unpacked[dat->n_unpacked++] = bytes;
 	dat->unpacked_len += len;
 	return bytes;
 }

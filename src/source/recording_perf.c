@@ -66,17 +66,12 @@ static int
 add_id(struct recording *recording, uint64_t id, uint32_t layout)
 {
 	struct perf *perf = recording->format;
-	uint32_t cap = perf->cap_ids ? 2 * perf->cap_ids : 64;
-	struct perf_id *more;
+	struct perf_id *ids = mem_grow(perf->ids, perf->n_ids, &perf->cap_ids, sizeof(*ids));
 
-	if (perf->n_ids == perf->cap_ids) {
-		more = mem_realloc(perf->ids, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		perf->ids = more;
-		perf->cap_ids = cap;
-	}
-	perf->ids[perf->n_ids++] = (struct perf_id){ id, layout };
+	if (!ids)
+		return -ENOMEM;
+	perf->ids = ids;
+	ids[perf->n_ids++] = (struct perf_id){ id, layout };
 	return 0;
 }
 
@@ -192,8 +187,7 @@ static int
 note_place(struct recording *recording, const struct recorded *event, uint64_t at)
 {
 	struct perf_cpu *records;
-	struct perf_place *more;
-	uint32_t cap;
+	struct perf_place *places;
 
 	if (event->cpu >= RECORDED_CPUS_MAX) {
 		recording_damage(recording, "an event of CPU %u: there are at most %u", event->cpu, RECORDED_CPUS_MAX);
@@ -202,16 +196,12 @@ note_place(struct recording *recording, const struct recorded *event, uint64_t a
 	records = records_of(recording, event->cpu);
 	if (!records)
 		return -ENOMEM;
-	if (records->n == records->cap) {
-		cap = records->cap ? 2 * records->cap : 1024;
-		more = mem_realloc(records->places, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		records->places = more;
-		records->cap = cap;
-	}
-	records->is_mixed = records->is_mixed || (records->n && event->time_ns < records->places[records->n - 1].time_ns);
-	records->places[records->n++] = (struct perf_place){ at, event->time_ns };
+	places = mem_grow(records->places, records->n, &records->cap, sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	records->places = places;
+	records->is_mixed = records->is_mixed || (records->n && event->time_ns < places[records->n - 1].time_ns);
+	places[records->n++] = (struct perf_place){ at, event->time_ns };
 	return 0;
 }
 

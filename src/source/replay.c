@@ -33,22 +33,18 @@ of(struct source *source)
 static int64_t
 number_of(struct replay *replay, const struct program *program, struct text *why)
 {
-	uint32_t n = replay->n_programs, cap;
-	const struct program **more;
+	uint32_t n = replay->n_programs;
+	const struct program **programs;
 	int err;
 
 	for (uint32_t i = 0; i < n; i++)
 		if (replay->programs[i] == program)
 			return i;
-	if (n == replay->cap_programs) {
-		cap = n ? 2 * n : 16;
-		more = mem_realloc(replay->programs, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		replay->programs = more;
-		replay->cap_programs = cap;
-	}
-	replay->programs[n] = program;
+	programs = mem_grow(replay->programs, n, &replay->cap_programs, sizeof(*programs));
+	if (!programs)
+		return -ENOMEM;
+	replay->programs = programs;
+	programs[n] = program;
 	err = player_load(&replay->player, n, why);
 	if (err < 0)
 		return err;

@@ -249,20 +249,15 @@ spaces_map(struct spaces *spaces, uint32_t pid, const struct mapping_seen *seen)
 {
 	const struct mapping mapping = { seen->start, seen->start + seen->len, seen->offset, file_get(spaces, pid, seen) };
 	struct space *space = get(spaces, pid);
-	uint32_t cap;
-	struct mapping *more;
+	struct mapping *mappings;
 
 	if (!space || !mapping.file || is_known(space, &mapping))
 		return;
-	if (space->n == space->cap) {
-		cap = space->cap ? 2 * space->cap : 8;
-		more = mem_realloc(space->mappings, cap * sizeof(*more));
-		if (!more)
-			return;
-		space->mappings = more;
-		space->cap = cap;
-	}
-	space->mappings[space->n++] = mapping;
+	mappings = mem_grow(space->mappings, space->n, &space->cap, sizeof(*mappings));
+	if (!mappings)
+		return;
+	space->mappings = mappings;
+	mappings[space->n++] = mapping;
 }
 
 /* A file that was removed is still the same one. */

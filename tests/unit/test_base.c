@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * base: what the other rooms' tests do not show by themselves.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+
+/* ---- growing arrays ---------------------------------------------------------------------------- */
+
+/* What is in it stays; a thousand elements cost a few moves. */
+static void
+array_grows(void **state)
+{
+	uint32_t *numbers = NULL, cap = 0, last_cap = 0, n_moves = 0;
+
+	for (uint32_t n = 0; n < 1000; n++) {
+		numbers = mem_grow(numbers, n, &cap, sizeof(*numbers));
+		assert_non_null(numbers);
+		assert_true(cap > n);
+		n_moves += cap != last_cap;
+		last_cap = cap;
+		numbers[n] = n;
+	}
+	for (uint32_t n = 0; n < 1000; n++)
+		assert_int_equal(numbers[n], n);
+	assert_true(n_moves < 10);
+	free(numbers);
+}
+
+/* More than 32 bits can count: the array stays as it is. */
+static void
+array_is_full(void **state)
+{
+	uint32_t cap = 1u << 31;
+	char byte;
+
+	errno = 0;
+	assert_null(mem_grow(&byte, cap, &cap, 1));
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(cap, 1u << 31);
+	assert_ptr_equal(mem_grow(&byte, cap - 1, &cap, 1), &byte);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(array_grows),
+		cmocka_unit_test(array_is_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
