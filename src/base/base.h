@@ -117,6 +117,10 @@ text_clear(struct text *text);
 void
 text_fini(struct text *text);
 
+/* FNV-1a. */
+uint32_t
+text_hash(const char *s, size_t len);
+
 /* Shell glob over a whole string: `*`, `?`, `[a-z]`, `[!x]`, `\`. Patterns are as in ktap 0.4. */
 bool
 glob_match(const char *pattern, const char *s);

@@ -118,6 +118,16 @@ text_fini(struct text *text)
 	*text = (struct text){ 0 };
 }
 
+uint32_t
+text_hash(const char *s, size_t len)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)s[i]) * 16777619u;
+	return hash;
+}
+
 /* Matches one `[...]` against c; *pattern stands behind '[' and is moved behind ']'. An unclosed class matches nothing. */
 static bool
 class_match(const char **pattern, unsigned char c)

@@ -90,21 +90,11 @@ static const char *const reserved[] = {
 	"then", "true",  "until", "while", "K",      "G",   "B",
 };
 
-static uint32_t
-hash_name(const char *s)
-{
-	uint32_t hash = 2166136261u;
-
-	while (*s)
-		hash = (hash ^ (unsigned char)*s++) * 16777619u;
-	return hash;
-}
-
 /* Slot that holds `name`, or the free slot where it belongs. */
 static struct lua_name *
 name_slot(struct lua_name *names, uint32_t cap, const char *name)
 {
-	uint32_t i = hash_name(name) & (cap - 1);
+	uint32_t i = text_hash(name, strlen(name)) & (cap - 1);
 
 	while (names[i].s && strcmp(names[i].s, name) != 0)
 		i = (i + 1) & (cap - 1);

@@ -33,16 +33,6 @@ struct core_target {
 	uint32_t n_heads; /* a power of two */
 };
 
-static uint32_t
-hash_name(const char *name, uint32_t len)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (uint32_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)name[i]) * 16777619u;
-	return hash;
-}
-
 /* A power of two, for `n` names. */
 static uint32_t
 buckets_for(uint32_t n)
@@ -67,7 +57,7 @@ index_names(struct core_target *target)
 		return false;
 	for (uint32_t id = n; id-- > 1;) { /* backwards, so that each list is in order */
 		const char *name = typeinfo_name(target->types, id);
-		uint32_t slot = hash_name(name, core_name_len(name)) & (target->n_heads - 1);
+		uint32_t slot = text_hash(name, core_name_len(name)) & (target->n_heads - 1);
 
 		if (!*name)
 			continue;
@@ -197,7 +187,7 @@ static void
 find_candidates(struct core *core, struct candidates *c)
 {
 	struct core_target *target = core->target;
-	uint32_t id = target->heads[hash_name(c->name, c->len) & (target->n_heads - 1)];
+	uint32_t id = target->heads[text_hash(c->name, c->len) & (target->n_heads - 1)];
 
 	while (id && consider(core, c, target->types, id))
 		id = target->next[id];
@@ -221,7 +211,7 @@ candidates_of(struct core *core, uint32_t local)
 	struct candidates wanted = { .name = typeinfo_name(core->types, local), .kind = typeinfo_kind(core->types, local) }, **slot, *c;
 
 	wanted.len = core_name_len(wanted.name);
-	slot = &core->known[hash_name(wanted.name, wanted.len) & (core->n_known - 1)];
+	slot = &core->known[text_hash(wanted.name, wanted.len) & (core->n_known - 1)];
 	for (c = *slot; c && may_look(core); c = c->next)
 		if (c->kind == wanted.kind && c->len == wanted.len && memcmp(c->name, wanted.name, wanted.len) == 0)
 			return c;

@@ -57,26 +57,22 @@ is_given(const struct events *events)
 	return events->origin == EVENTS_RECORDED || events->origin == EVENTS_HOST;
 }
 
-/* FNV-1a over the name without its system. */
-static uint32_t
-name_bucket(const char *name)
+/* By the name without its system. */
+static struct entry **
+bucket(struct events *events, const char *name)
 {
-	uint32_t hash = 2166136261u;
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 16777619u;
-	return hash % NAME_BUCKETS;
+	return &events->buckets[text_hash(name, strlen(name)) % NAME_BUCKETS];
 }
 
 static void
 list_add(struct events *events, struct event_list *list, struct entry *entry)
 {
-	struct entry **bucket = &events->buckets[name_bucket(entry->event.name)];
+	struct entry **first = bucket(events, entry->event.name);
 
 	list->entries = arena_grow(events->arena, list->entries, list->n, &list->cap, sizeof(*list->entries));
 	list->entries[list->n++] = entry;
-	entry->next = *bucket;
-	*bucket = entry;
+	entry->next = *first;
+	*first = entry;
 }
 
 static void
@@ -216,9 +212,7 @@ events_tracefs_error(struct events *events)
 static struct event *
 find(struct events *events, const char *system, const char *name)
 {
-	struct entry *entry;
-
-	for (entry = events->buckets[name_bucket(name)]; entry; entry = entry->next)
+	for (struct entry *entry = *bucket(events, name); entry; entry = entry->next)
 		if (strcmp(entry->event.name, name) == 0 &&
 		    (!system || strcmp(entry->event.system, system) == 0))
 			return &entry->event;
@@ -404,7 +398,7 @@ events_add(struct events *events, const char *system, const char *name)
 struct event *
 events_find_probe(struct events *events, const char *system, const char *name, const char *definition, uint64_t offset)
 {
-	for (struct entry *entry = events->buckets[name_bucket(name)]; entry; entry = entry->next) {
+	for (struct entry *entry = *bucket(events, name); entry; entry = entry->next) {
 		struct event *event = &entry->event;
 
 		if (event->probe && event->probe->offset == offset && strcmp(event->system, system) == 0 &&

@@ -69,16 +69,6 @@ resolve_block(struct names *names, struct node *block);
 
 /* ---- symbols ---- */
 
-static uint32_t
-hash_text(const char *s)
-{
-	uint32_t hash = 2166136261u;
-
-	while (*s)
-		hash = (hash ^ (unsigned char)*s++) * 16777619u;
-	return hash;
-}
-
 static void
 grow_slots(struct names *names)
 {
@@ -87,7 +77,7 @@ grow_slots(struct names *names)
 
 	for (uint32_t i = 0; i < names->cap; i++)
 		for (struct symbol *symbol = names->slots[i], *next; symbol; symbol = next) {
-			struct symbol **slot = &slots[hash_text(symbol->name) & (cap - 1)];
+			struct symbol **slot = &slots[text_hash(symbol->name, strlen(symbol->name)) & (cap - 1)];
 
 			next = symbol->next;
 			symbol->next = *slot;
@@ -104,7 +94,7 @@ find_symbol(struct names *names, const char *name)
 
 	if (names->n_symbols >= names->cap)
 		grow_slots(names);
-	slot = &names->slots[hash_text(name) & (names->cap - 1)];
+	slot = &names->slots[text_hash(name, strlen(name)) & (names->cap - 1)];
 	for (symbol = *slot; symbol; symbol = symbol->next)
 		if (strcmp(symbol->name, name) == 0)
 			return symbol;

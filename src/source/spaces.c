@@ -172,17 +172,6 @@ spaces_exit(struct spaces *spaces, uint32_t pid)
 
 /* ---- files ------------------------------------------------------------------------------------- */
 
-/* FNV-1a */
-static uint32_t
-hash(const char *s)
-{
-	uint32_t sum = 2166136261u;
-
-	for (; *s; s++)
-		sum = (sum ^ (unsigned char)*s) * 16777619u;
-	return sum;
-}
-
 /* As the process sees it, in its own mount namespace, where it still lives; else as we do. */
 int
 mapped_file_open(const struct mapped_file *file)
@@ -202,7 +191,7 @@ mapped_file_open(const struct mapped_file *file)
 static const struct mapped_file *
 file_get(struct spaces *spaces, uint32_t pid, const struct mapping_seen *seen)
 {
-	struct file_node **bucket = &spaces->files[hash(seen->path) % BUCKETS], *node;
+	struct file_node **bucket = &spaces->files[text_hash(seen->path, strlen(seen->path)) % BUCKETS], *node;
 	size_t len = strlen(seen->path);
 
 	for (node = *bucket; node; node = node->next)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * base: what the other rooms' tests do not show by themselves.
+ * base: what the tests of other rooms do not show by themselves.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -48,12 +48,25 @@ array_is_full(void **state)
 	assert_ptr_equal(mem_grow(&byte, cap - 1, &cap, 1), &byte);
 }
 
+/* ---- text ------------------------------------------------------------------------------------------ */
+
+/* Of the test vectors that the authors of FNV publish (fnv32a). */
+static void
+hashes(void **state)
+{
+	assert_int_equal(text_hash("", 0), 0x811c9dc5);
+	assert_int_equal(text_hash("a", 1), 0xe40c292c);
+	assert_int_equal(text_hash("foobar", 6), 0xbf9cf968);
+	assert_int_equal(text_hash("foobar", 0), 0x811c9dc5);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(array_grows),
 		cmocka_unit_test(array_is_full),
+		cmocka_unit_test(hashes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
