@@ -151,7 +151,14 @@ struct format_spec {
 	const struct format_letter *letter;
 };
 
-/* Where the next specification of a format begins, behind its '%'; "%%" is none. NULL: there are no more. */
+/*
+ * Passes over text of a format, `*len` bytes from *at as they are printed. True: a specification follows, and *at stands behind its '%'. False: the text
+ * goes on at *at (behind a "%%", of which the text has one), or this is the end.
+ */
+bool
+format_literal(const char **at, const char *end, size_t *len);
+
+/* Where the next specification of a format begins, behind its '%'. NULL: there are no more. */
 const char *
 format_next(const char *at, const char *end);
 

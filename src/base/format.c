@@ -52,14 +52,25 @@ letter_find(char c)
 	return NULL;
 }
 
+bool
+format_literal(const char **at, const char *end, size_t *len)
+{
+	const char *percent = memchr(*at, '%', (size_t)(end - *at));
+	bool is_double = percent && percent + 1 < end && percent[1] == '%';
+
+	*len = (size_t)((percent ? percent : end) - *at) + is_double;
+	*at = percent ? percent + 1 + is_double : end;
+	return percent && !is_double;
+}
+
 const char *
 format_next(const char *at, const char *end)
 {
-	while ((at = memchr(at, '%', (size_t)(end - at)))) {
-		if (at + 1 == end || at[1] != '%')
-			return at + 1;
-		at += 2;
-	}
+	size_t len;
+
+	while (at < end)
+		if (format_literal(&at, end, &len))
+			return at;
 	return NULL;
 }
 

@@ -144,13 +144,13 @@ lower_stringof(struct lowering *l, struct node *node)
 
 /* ---- string.format ---- */
 
-struct format_text {
+struct joined {
 	struct lowering *l;
 	struct val so_far; /* kind TYPE_NIL: nothing yet */
 };
 
 static void
-add_text(struct format_text *text, const struct val *more)
+add_text(struct joined *text, const struct val *more)
 {
 	uint32_t size = text->so_far.str_size + more->str_size;
 
@@ -169,36 +169,30 @@ argument_text(struct lowering *l, const struct format_spec *spec, const struct v
 	return number_text(l, val_reg(l, val), spec->letter->kind, spec->letter->base);
 }
 
-/* The text from *at to the next value, or one percent sign; *at goes behind it. False: a value's specification stands at *at. */
-static bool
-next_literal(const char **at, const char *end, struct val *part)
-{
-	const char *start = *at, *percent = memchr(start, '%', (size_t)(end - start));
-
-	if (percent == start && start[1] != '%')
-		return false;
-	*at = percent == start ? start + 2 : percent ? percent : end;
-	*part = literal(start, percent == start ? 1 : (size_t)(*at - start));
-	return true;
-}
-
 struct val
 lower_format(struct lowering *l, struct node *node)
 {
-	const char *at = node->b->s, *end = at + node->b->len;
-	struct format_text text = { .l = l, .so_far = val_nil() };
+	const char *at = node->b->s, *end = at + node->b->len, *start;
+	struct joined text = { .l = l, .so_far = val_nil() };
 	struct node *arg = node->b->next;
 	struct format_spec spec;
 	struct val part, val;
+	bool has_spec;
+	size_t len;
 
 	while (at < end) {
-		if (!next_literal(&at, end, &part)) {
-			at = format_parse(at + 1, end, &spec, NULL);
-			val = lower_exp(l, arg);
-			part = argument_text(l, &spec, &val);
-			arg = arg->next;
-		}
+		start = at;
+		has_spec = format_literal(&at, end, &len);
+		part = literal(start, len);
+		if (len)
+			add_text(&text, &part);
+		if (!has_spec)
+			continue;
+		at = format_parse(at, end, &spec, NULL);
+		val = lower_exp(l, arg);
+		part = argument_text(l, &spec, &val);
 		add_text(&text, &part);
+		arg = arg->next;
 	}
 	part = literal("", 0);
 	return text.so_far.kind == TYPE_NIL ? part : text.so_far;

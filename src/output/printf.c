@@ -184,18 +184,12 @@ add_piece(struct printf_format *format, const struct piece *piece)
 static const char *
 parse_piece(const char *at, const char *end, struct piece *piece, struct text *why)
 {
-	const char *percent = memchr(at, '%', end - at);
-
-	*piece = (struct piece){ .text = at, .len = (percent ? percent : end) - at };
-	if (!percent)
-		return end;
-	if (percent + 1 < end && percent[1] == '%') {
-		piece->len++;
-		return percent + 2;
-	}
-	piece->has_spec = true;
+	*piece = (struct piece){ .text = at };
+	piece->has_spec = format_literal(&at, end, &piece->len);
+	if (!piece->has_spec)
+		return at;
 	text_puts(why, "printf: ");
-	at = format_parse(percent + 1, end, &piece->spec, why);
+	at = format_parse(at, end, &piece->spec, why);
 	if (at)
 		text_clear(why);
 	return at;
