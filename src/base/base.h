@@ -169,6 +169,19 @@ format_next(const char *at, const char *end);
 const char *
 format_parse(const char *at, const char *end, struct format_spec *spec, struct text *why);
 
+/* ---- file.c: whole files -------------------------------------------------------------------------- */
+
+/*
+ * What there is to read from a descriptor, with a NUL behind it, for the caller to free: *len bytes; more than `max`, and not all, where there are more.
+ * NULL with errno set.
+ */
+void *
+file_rest(int fd, size_t max, size_t *len);
+
+/* The same of the file at a path. */
+void *
+file_read(const char *path, size_t max, size_t *len);
+
 /* ---- clock.c --------------------------------------------------------------------------------------- */
 
 /* Nanoseconds of CLOCK_MONOTONIC. */

@@ -180,9 +180,9 @@ say_not_kernel(const struct load *load);
 enum exit_status
 script_read(struct arena *arena, const struct args *args, struct script *script);
 
-/* Appends all of a file ("-": standard input) that has SCRIPT_MAX_LEN bytes at most; of a longer one, one byte more than that. 0 or -errno. */
-int
-file_text(const char *path, struct text *text);
+/* All of a file ("-": standard input), for the caller to free; *len is above SCRIPT_MAX_LEN where it is longer than that. NULL with errno set. */
+char *
+file_text(const char *path, size_t *len);
 
 /*
  * Calls `one` for the text of -e and for each script that args->script_args names, as args->file. Returns the worst status; STATUS_USAGE

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -81,16 +82,16 @@ choose_origin(struct load *load)
 static enum exit_status
 read_events(const char *path, struct events *events)
 {
-	struct text text = { 0 }, why = { 0 };
-	int err = file_text(path, &text), n = err;
+	struct text why = { 0 };
+	size_t len;
+	char *text = file_text(path, &len);
+	int err = !text ? -errno : len > SCRIPT_MAX_LEN ? -EFBIG : 0, n = err;
 
-	if (err == 0 && text.len > SCRIPT_MAX_LEN)
-		n = err = -EFBIG;
 	if (err == 0)
-		n = events_add_formats(events, text.s ? text.s : "", text.len, &why);
+		n = events_add_formats(events, text, len, &why);
 	if (n < 0)
 		complain("--events: '%s' %s: %s", path, err < 0 ? "cannot be read" : "does not describe events", err < 0 ? strerror(-err) : why.s);
-	text_fini(&text);
+	free(text);
 	text_fini(&why);
 	return err < 0 ? STATUS_WORLD : n < 0 ? STATUS_SCRIPT : STATUS_OK;
 }

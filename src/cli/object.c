@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -23,26 +22,6 @@ struct opened {
 	size_t len;
 	struct object *object;
 };
-
-/* The whole file, which the caller frees; NULL with errno set. */
-static char *
-read_file(const char *path, size_t *len)
-{
-	FILE *file = fopen(path, "re");
-	struct stat st;
-	char *bytes = NULL;
-
-	if (!file)
-		return NULL;
-	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= (off_t)FILE_MAX)
-		bytes = mem_alloc((size_t)st.st_size + 1);
-	else
-		errno = EFBIG;
-	if (bytes)
-		*len = fread(bytes, 1, (size_t)st.st_size, file);
-	fclose(file);
-	return bytes;
-}
 
 /* Puts the kernel's numbers into the object, where it asks for some. */
 static enum exit_status
@@ -76,9 +55,9 @@ open_object(struct opened *o, const char *path, enum purpose purpose)
 	enum exit_status status = STATUS_OK;
 
 	o->arena = arena_new();
-	o->bytes = read_file(path, &o->len);
-	if (!o->bytes) {
-		complain("object '%s' cannot be read: %s", path, strerror(errno));
+	o->bytes = file_read(path, FILE_MAX, &o->len);
+	if (!o->bytes || o->len > FILE_MAX) {
+		complain("object '%s' cannot be read: %s", path, strerror(o->bytes ? EFBIG : errno));
 		return STATUS_WORLD;
 	}
 	o->object = elf_read_memory(o->arena, path, o->bytes, o->len, &why);

@@ -4,44 +4,16 @@
  */
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
-/* Reads to the end, one byte more than a script may have at most. Returns 0 or -errno. */
-static int
-read_all(int fd, struct text *text)
+char *
+file_text(const char *path, size_t *len)
 {
-	char block[16384];
-	ssize_t n;
-
-	while (text->len <= SCRIPT_MAX_LEN) {
-		n = read(fd, block, sizeof(block));
-		if (n == 0)
-			return 0;
-		if (n > 0)
-			text_add(text, block, (size_t)n);
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
-}
-
-int
-file_text(const char *path, struct text *text)
-{
-	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = read_all(fd, text);
-	if (!is_stdin)
-		close(fd);
-	return err;
+	return strcmp(path, "-") == 0 ? file_rest(STDIN_FILENO, SCRIPT_MAX_LEN, len) : file_read(path, SCRIPT_MAX_LEN, len);
 }
 
 /* The name that messages show. */
@@ -53,18 +25,19 @@ shown_name(const struct args *args)
 	return strcmp(args->file, "-") == 0 ? "(standard input)" : args->file;
 }
 
+/* `text` NULL: with errno set. */
 static enum exit_status
-check_text(const struct args *args, const struct text *text, int err)
+check_text(const struct args *args, const char *text, size_t len)
 {
-	if (err < 0) {
-		complain("script '%s' cannot be read: %s", args->file, strerror(-err));
+	if (!text) {
+		complain("script '%s' cannot be read: %s", args->file, strerror(errno));
 		return STATUS_WORLD;
 	}
-	if (text->len > SCRIPT_MAX_LEN) {
+	if (len > SCRIPT_MAX_LEN) {
 		complain("script '%s' is too long: a script can have %u bytes (1 MB) at most", shown_name(args), SCRIPT_MAX_LEN);
 		return STATUS_SCRIPT;
 	}
-	if (text->len >= SELFMAG && memcmp(text->s, ELFMAG, SELFMAG) == 0) {
+	if (len >= SELFMAG && memcmp(text, ELFMAG, SELFMAG) == 0) {
 		complain("'%s' is an object file, not a script", shown_name(args));
 		return STATUS_SCRIPT;
 	}
@@ -74,18 +47,14 @@ check_text(const struct args *args, const struct text *text, int err)
 enum exit_status
 script_read(struct arena *arena, const struct args *args, struct script *script)
 {
-	struct text text = { 0 };
-	enum exit_status status;
-	int err = 0;
+	size_t len = args->text ? strlen(args->text) : 0;
+	char *file = args->text ? NULL : file_text(args->file, &len);
+	const char *text = args->text ? args->text : file;
+	enum exit_status status = check_text(args, text, len);
 
-	if (args->text)
-		text_puts(&text, args->text);
-	else
-		err = file_text(args->file, &text);
-	status = check_text(args, &text, err);
 	if (status == STATUS_OK)
-		script_init(script, arena, shown_name(args), arena_strndup(arena, text.s ? text.s : "", text.len), (uint32_t)text.len);
-	text_fini(&text);
+		script_init(script, arena, shown_name(args), arena_strndup(arena, text, len), (uint32_t)len);
+	free(file);
 	return status;
 }
 

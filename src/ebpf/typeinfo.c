@@ -11,11 +11,8 @@
  * A module's BTF continues its kernel's: its first type has the number that comes after the kernel's last, its strings likewise.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ebpf/ebpf_int.h"
 
@@ -24,7 +21,6 @@
 #define NAME_LEN_MAX 1023 /* the kernel takes half as much */
 #define MEMBERS_MAX (1u << 20) /* that are looked at for one, in structures without a name in each other */
 #define STEPS_MAX   64  /* typedefs and qualifiers before a type, arrays in arrays */
-#define SYSFS_BLOCK (8u << 20) /* read at once from a file that does not tell its size */
 #define POINTER_SIZE 8         /* of eBPF and of the kernels that have it */
 
 struct typeinfo {
@@ -465,48 +461,14 @@ typeinfo_new(const void *bytes, size_t len, const struct typeinfo *base, struct 
 	return typeinfo_take(copy, len, base, why);
 }
 
-/* The whole file, owned by the caller; NULL with errno set. Files of sysfs end where read(2) says so. */
-static uint8_t *
-read_file(int fd, size_t *len)
-{
-	size_t cap = 0;
-	uint8_t *buf = NULL;
-	ssize_t n;
-
-	for (*len = 0;; *len += (size_t)n) {
-		if (*len == cap) {
-			uint8_t *more = cap < BYTES_MAX ? mem_realloc(buf, cap + SYSFS_BLOCK) : NULL;
-
-			if (!more) {
-				free(buf);
-				errno = cap < BYTES_MAX ? ENOMEM : EFBIG;
-				return NULL;
-			}
-			buf = more;
-			cap += SYSFS_BLOCK;
-		}
-		do
-			n = read(fd, buf + *len, cap - *len);
-		while (n < 0 && errno == EINTR);
-		if (n > 0)
-			continue;
-		if (n == 0)
-			return buf;
-		free(buf);
-		return NULL;
-	}
-}
-
 struct typeinfo *
 typeinfo_open(const char *path, const struct typeinfo *base, struct text *why)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct typeinfo *info = NULL;
 	struct text inner = { 0 };
-	uint8_t *data;
 	size_t len;
+	uint8_t *data = file_read(path, BYTES_MAX, &len);
 
-	data = fd >= 0 ? read_file(fd, &len) : NULL;
 	if (!data) {
 		text_printf(why, "cannot read BTF from %s: %s", path, strerror(errno));
 	} else {
@@ -515,8 +477,6 @@ typeinfo_open(const char *path, const struct typeinfo *base, struct text *why)
 			text_printf(why, "%s holds no usable BTF: %s", path, inner.s);
 	}
 	text_fini(&inner);
-	if (fd >= 0)
-		close(fd);
 	return info;
 }
 

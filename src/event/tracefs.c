@@ -17,6 +17,8 @@
 
 #include "event/event.h"
 
+#define FILE_MAX (1u << 30) /* bytes that are read of one */
+
 /*
  * Opens a directory if a tracefs is mounted there. A bare /sys/kernel/tracing is an empty directory of
  * sysfs.
@@ -84,47 +86,12 @@ tracefs_dir(void)
 	return dir;
 }
 
-/* Reads to the end. Sizes of tracefs files are not known beforehand. */
-static char *
-read_all(int fd, size_t *len)
-{
-	size_t cap = 64 * 1024, n = 0;
-	char *more, *s = mem_alloc(cap);
-	ssize_t got = 0;
-
-	while (s && (got = read(fd, s + n, cap - n - 1)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			break;
-		n += (size_t)got;
-		if (cap - n > 4096)
-			continue;
-		more = mem_realloc(s, cap *= 2);
-		if (!more) {
-			got = -1;
-			break;
-		}
-		s = more;
-	}
-	if (!s)
-		return NULL;
-	if (got < 0) {
-		free(s);
-		return NULL;
-	}
-	s[n] = 0;
-	if (len)
-		*len = n;
-	return s;
-}
-
 char *
 tracefs_read(const char *path, size_t *len)
 {
-	int fd, dir = tracefs_dir();
+	int err, fd, dir = tracefs_dir();
+	size_t unasked;
 	char *s;
-	int err;
 
 	if (dir < 0) {
 		errno = -dir;
@@ -133,7 +100,7 @@ tracefs_read(const char *path, size_t *len)
 	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return NULL;
-	s = read_all(fd, len);
+	s = file_rest(fd, FILE_MAX, len ? len : &unasked);
 	err = errno;
 	close(fd);
 	errno = err;

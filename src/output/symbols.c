@@ -8,11 +8,9 @@
  * symbols_error says why.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "output/output.h"
 
@@ -23,11 +21,12 @@ struct symbol {
 	uint32_t name, module; /* offsets into the text; module 0: none */
 };
 
+#define KALLSYMS_MAX (1u << 30) /* bytes */
+
 struct symbols {
 	bool loaded;
 	int error;  /* -errno of reading; -EPERM: addresses are hidden */
 	char *text; /* the file, cut into strings */
-	size_t len;
 	struct symbol *symbols;
 	uint32_t n, cap;
 };
@@ -46,37 +45,6 @@ symbols_free(struct symbols *symbols)
 	free(symbols->text);
 	free(symbols->symbols);
 	free(symbols);
-}
-
-static int
-read_file(struct symbols *symbols, const char *path)
-{
-	size_t cap = 1 << 20;
-	char *more;
-	ssize_t n = 0;
-	int err = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	symbols->text = mem_alloc(cap);
-	while (symbols->text && (n = read(fd, symbols->text + symbols->len, cap - symbols->len - 1)) > 0) {
-		symbols->len += (size_t)n;
-		if (cap - symbols->len > 65536)
-			continue;
-		more = mem_realloc(symbols->text, cap *= 2);
-		if (!more) {
-			err = -ENOMEM;
-			break;
-		}
-		symbols->text = more;
-	}
-	if (n < 0)
-		err = -errno;
-	close(fd);
-	if (!symbols->text)
-		return -ENOMEM;
-	symbols->text[symbols->len] = 0;
-	return err;
 }
 
 static int
@@ -127,11 +95,12 @@ load(struct symbols *symbols)
 {
 	char *line, *rest;
 	struct symbol symbol;
-	int err = read_file(symbols, "/proc/kallsyms");
+	size_t len;
+	int err;
 
-	if (err < 0)
-		return err;
-	rest = symbols->text;
+	symbols->text = rest = file_read("/proc/kallsyms", KALLSYMS_MAX, &len);
+	if (!rest)
+		return -errno;
 	while ((line = strsep(&rest, "\n"))) {
 		if (!parse_line(symbols, line, &symbol))
 			continue;

@@ -20,6 +20,8 @@
 #include "script/script_int.h"
 #include "source/host.h"
 
+#define FILE_MAX (64u << 20) /* bytes of an object that was compiled elsewhere */
+
 #define FDS_MAX    80
 #define BUFFER_MIN 4096u
 #define BUFFER_MAX (1u << 30)
@@ -277,33 +279,11 @@ ktap_script_open(struct ktap *engine, const char *name, const void *text, size_t
 	return 0;
 }
 
-/* All of a file, allocated; NULL with errno. */
-static char *
-read_file(const char *path, size_t *len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
-	struct text text = { 0 };
-	char block[16384];
-	ssize_t n = -1;
-
-	while (fd >= 0 && (n = read(fd, block, sizeof(block))) > 0)
-		text_add(&text, block, (size_t)n);
-	error = errno;
-	if (fd >= 0)
-		close(fd);
-	*len = text.len;
-	if (n == 0)
-		return text.s ? text.s : strdup("");
-	text_fini(&text);
-	errno = error;
-	return NULL;
-}
-
 int
 ktap_script_open_file(struct ktap *engine, const char *path, const struct ktap_script_options *options, struct ktap_script **out)
 {
 	size_t len;
-	char *text = read_file(path, &len);
+	char *text = file_read(path, FILE_MAX, &len);
 	int err = text ? 0 : -errno;
 
 	if (!text)

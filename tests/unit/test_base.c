@@ -60,6 +60,49 @@ hashes(void **state)
 	assert_int_equal(text_hash("foobar", 0), 0x811c9dc5);
 }
 
+/* ---- files ----------------------------------------------------------------------------------------- */
+
+#define FILE_LEN 300000 /* more than is read at once */
+
+/* A pipe tells no size and gives little at a time. */
+static void
+file_of_no_size(void **state)
+{
+	char expected[FILE_LEN], *bytes;
+	FILE *pipe = popen("yes abcdefghi | head -c 300000", "r");
+	size_t len;
+
+	for (size_t i = 0; i < FILE_LEN; i++)
+		expected[i] = "abcdefghi\n"[i % 10];
+	assert_non_null(pipe);
+	bytes = file_rest(fileno(pipe), FILE_LEN, &len);
+	pclose(pipe);
+	assert_non_null(bytes);
+	assert_int_equal(len, FILE_LEN);
+	assert_memory_equal(bytes, expected, FILE_LEN);
+	assert_int_equal(bytes[FILE_LEN], 0);
+	free(bytes);
+}
+
+static void
+files(void **state)
+{
+	size_t len;
+	char *bytes = file_read("/dev/null", 0, &len);
+
+	assert_string_equal(bytes, "");
+	assert_int_equal(len, 0);
+	free(bytes);
+	bytes = file_read("/dev/zero", 100, &len); /* which has no end */
+	assert_non_null(bytes);
+	assert_true(len > 100);
+	free(bytes);
+	assert_null(file_read("/nonexistent", 100, &len));
+	assert_int_equal(errno, ENOENT);
+	assert_null(file_read("/", 100, &len));
+	assert_int_equal(errno, EISDIR);
+}
+
 int
 main(void)
 {
@@ -67,6 +110,8 @@ main(void)
 		cmocka_unit_test(array_grows),
 		cmocka_unit_test(array_is_full),
 		cmocka_unit_test(hashes),
+		cmocka_unit_test(file_of_no_size),
+		cmocka_unit_test(files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
