@@ -135,7 +135,7 @@ turn(struct kernel *kernel, struct unit *unit, const struct function_types *func
 
 	if (!function->id)
 		return "BTF does not know the function";
-	if (reads_address(unit) && !kernel_has_helper(1u << BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_func_ip))
+	if (reads_address(unit) && !kernel_has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_func_ip))
 		return "the kernel does not tell where the function is";
 	if (kernel_is_ambiguous(unit->events[0]))
 		return "several functions of this name";

@@ -419,11 +419,10 @@ int
 kernel_try_program(enum bpf_prog_type type, const struct bpf_insn *insns, size_t n_insns, struct bpf_prog_load_opts *opts);
 
 /*
- * Can programs of one of these types, bits 1 << BPF_PROG_TYPE_x, call this helper? One attempt for each, until one can. Where programs are
- * refused for other reasons the answer is yes: loading will tell.
+ * Can programs of this type call this helper? One attempt. Where programs are refused for other reasons the answer is yes: loading will tell.
  */
 bool
-kernel_has_helper(uint32_t types, int32_t helper);
+kernel_has_helper(enum bpf_prog_type type, int32_t helper);
 
 /*
  * May another thread come into a uprobe's program on a CPU that the first has not left? Since Linux 6.0 they all run where they may be preempted, for

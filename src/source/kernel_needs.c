@@ -42,8 +42,8 @@ static const char *const helper_refusals[] = { "invalid func ", "unknown func ",
  * The helper is called without arguments: that no verifier lets pass where it takes any, but who it is comes first. Not
  * libbpf_probe_bpf_helper, for older libbpf does not know the newer wording, and takes every helper to be there.
  */
-static bool
-type_has_helper(enum bpf_prog_type type, int32_t helper)
+bool
+kernel_has_helper(enum bpf_prog_type type, int32_t helper)
 {
 	char log[4096] = "";
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = 1, .log_buf = log, .log_size = sizeof(log));
@@ -59,18 +59,9 @@ type_has_helper(enum bpf_prog_type type, int32_t helper)
 }
 
 bool
-kernel_has_helper(uint32_t types, int32_t helper)
-{
-	for (; types; types &= types - 1)
-		if (type_has_helper((enum bpf_prog_type)__builtin_ctz(types), helper))
-			return true;
-	return false;
-}
-
-bool
 source_kernel_has_helper(int32_t helper)
 {
-	return kernel_has_helper(1u << BPF_PROG_TYPE_RAW_TRACEPOINT, helper);
+	return kernel_has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, helper);
 }
 
 /* ---- other needs ----------------------------------------------------------------------------- */
@@ -102,9 +93,8 @@ has_mappable(void)
 static bool
 has_helper(int32_t helper)
 {
-	const uint32_t types = 1u << BPF_PROG_TYPE_RAW_TRACEPOINT | 1u << BPF_PROG_TYPE_KPROBE | 1u << BPF_PROG_TYPE_PERF_EVENT;
-
-	return kernel_has_helper(types, helper) || kernel_is_locked_down();
+	return kernel_has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, helper) || kernel_has_helper(BPF_PROG_TYPE_KPROBE, helper) ||
+	       kernel_has_helper(BPF_PROG_TYPE_PERF_EVENT, helper) || kernel_is_locked_down();
 }
 
 /* r0 = (s8)0, of version 4. */

@@ -163,7 +163,7 @@ static bool
 try_cookie(enum feature *feature, enum bpf_prog_type type)
 {
 	if (*feature == FEATURE_UNTRIED)
-		*feature = kernel_has_helper(1u << type, BPF_FUNC_get_attach_cookie) ? FEATURE_YES : FEATURE_NO;
+		*feature = kernel_has_helper(type, BPF_FUNC_get_attach_cookie) ? FEATURE_YES : FEATURE_NO;
 	return *feature == FEATURE_YES;
 }
 

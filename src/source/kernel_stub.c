@@ -739,7 +739,7 @@ size_code(uint32_t bytes)
 static void
 emit_function_ip(struct stub *stub)
 {
-	if (!kernel_has_helper(1u << BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_func_ip)) {
+	if (!kernel_has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_func_ip)) {
 		emit(stub, insn_mov_imm(7, 0));
 		return;
 	}

@@ -954,24 +954,18 @@ process_that_is_not(void **state)
 static void
 helpers_by_type(void **state)
 {
-	enum {
-		RAW = 1u << BPF_PROG_TYPE_RAW_TRACEPOINT,
-		SOCKET = 1u << BPF_PROG_TYPE_SOCKET_FILTER,
-		PERF = 1u << BPF_PROG_TYPE_PERF_EVENT
-	};
 	static const struct {
-		uint32_t types;
+		enum bpf_prog_type type;
 		int32_t helper;
 		bool is_there;
 	} facts[] = {
-		{ RAW, BPF_FUNC_ktime_get_ns, true },
-		{ RAW, BPF_FUNC_map_lookup_elem, true },
-		{ RAW, BPF_FUNC_skb_load_bytes, false },
-		{ SOCKET, BPF_FUNC_skb_load_bytes, true },
-		{ RAW | SOCKET, BPF_FUNC_skb_load_bytes, true },
-		{ SOCKET | RAW, BPF_FUNC_perf_prog_read_value, false },
-		{ PERF, BPF_FUNC_perf_prog_read_value, true },
-		{ RAW | SOCKET | PERF, 100000, false },
+		{ BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_ktime_get_ns, true },
+		{ BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_map_lookup_elem, true },
+		{ BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_skb_load_bytes, false },
+		{ BPF_PROG_TYPE_SOCKET_FILTER, BPF_FUNC_skb_load_bytes, true },
+		{ BPF_PROG_TYPE_SOCKET_FILTER, BPF_FUNC_perf_prog_read_value, false },
+		{ BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_perf_prog_read_value, true },
+		{ BPF_PROG_TYPE_PERF_EVENT, 100000, false },
 	};
 	struct text why = { 0 };
 	int permitted = source_kernel_permitted(&why);
@@ -981,7 +975,7 @@ helpers_by_type(void **state)
 	if (permitted < 0)
 		skip();
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
-		assert_int_equal(kernel_has_helper(facts[i].types, facts[i].helper), facts[i].is_there);
+		assert_int_equal(kernel_has_helper(facts[i].type, facts[i].helper), facts[i].is_there);
 }
 
 int
