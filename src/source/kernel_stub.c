@@ -136,26 +136,29 @@ emit_lookup(struct stub *stub, int fd)
 	emit(stub, insn_call(BPF_FUNC_map_lookup_elem));
 }
 
-/* `word` = address of the word with the bit of process `pid` in the targets. Clobbers `off`; `pid` is kept. */
+/* r1 = address of the word with the bit of process `pid` in the targets. Clobbers r2; `pid` is kept. */
 static void
-emit_target_word(struct stub *stub, uint8_t pid, uint8_t word, uint8_t off)
+emit_target_word(struct stub *stub, uint8_t pid)
 {
-	emit(stub, insn_mov(off, pid));
-	emit(stub, insn_alu_imm(BPF_RSH, off, 3));
-	emit(stub, insn_alu_imm(BPF_AND, off, TARGETS_SIZE - 8)); /* of whole words, and provably inside */
-	emit_own_table(stub, word, stub->kernel->targets_fd, BPF_PSEUDO_MAP_VALUE);
-	emit(stub, insn_alu(BPF_ADD, word, off));
+	emit(stub, insn_mov(2, pid));
+	emit(stub, insn_alu_imm(BPF_RSH, 2, 3));
+	emit(stub, insn_alu_imm(BPF_AND, 2, TARGETS_SIZE - 8)); /* of whole words, and provably inside */
+	emit_own_table(stub, 1, stub->kernel->targets_fd, BPF_PSEUDO_MAP_VALUE);
+	emit(stub, insn_alu(BPF_ADD, 1, 2));
 }
 
-/* The same, and `bit` = that bit. */
+/* The same, and r2 = that bit; leaves for `out` where it is set (BPF_JNE) or clear (BPF_JEQ). Clobbers r0 and r3. */
 static void
-emit_target_bit(struct stub *stub, uint8_t pid, uint8_t word, uint8_t bit)
+emit_target_bit(struct stub *stub, uint8_t pid, uint8_t leaves)
 {
-	emit_target_word(stub, pid, word, bit);
-	emit(stub, insn_mov_imm(bit, 1));
+	emit_target_word(stub, pid);
+	emit(stub, insn_mov_imm(2, 1));
 	emit(stub, insn_mov(0, pid));
 	emit(stub, insn_alu_imm(BPF_AND, 0, 63));
-	emit(stub, insn_alu(BPF_LSH, bit, 0));
+	emit(stub, insn_alu(BPF_LSH, 2, 0));
+	emit(stub, insn_load(BPF_DW, 3, 1, 0));
+	emit(stub, insn_alu(BPF_AND, 3, 2));
+	code_branch_imm(&stub->code, leaves, 3, 0, stub->out);
 }
 
 /* Leaves for `out` on other CPUs and in other control groups than those asked for. */
@@ -188,7 +191,7 @@ emit_filter(struct stub *stub)
 	if (!stub->kernel->has_target) {
 		code_branch_imm(&stub->code, BPF_JEQ, 0, (int32_t)stub->kernel->pids.self, stub->out);
 	} else {
-		emit_target_word(stub, 0, 1, 2);
+		emit_target_word(stub, 0);
 		emit(stub, insn_load(BPF_DW, 1, 1, 0));
 		emit(stub, insn_alu(BPF_RSH, 1, 0)); /* by the lower six bits */
 		emit(stub, insn_alu_imm(BPF_AND, 1, 1));
@@ -925,14 +928,8 @@ static void
 stub_fork(struct stub *stub)
 {
 	emit_fork_ids(stub);
-	emit_target_bit(stub, 8, 1, 2);
-	emit(stub, insn_load(BPF_DW, 1, 1, 0));
-	emit(stub, insn_alu(BPF_AND, 1, 2));
-	code_branch_imm(&stub->code, BPF_JEQ, 1, 0, stub->out);
-	emit_target_bit(stub, 9, 1, 2);
-	emit(stub, insn_load(BPF_DW, 3, 1, 0));
-	emit(stub, insn_alu(BPF_AND, 3, 2));
-	code_branch_imm(&stub->code, BPF_JNE, 3, 0, stub->out);
+	emit_target_bit(stub, 8, BPF_JEQ);
+	emit_target_bit(stub, 9, BPF_JNE);
 	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 0));
 	emit_return(stub);
 }
@@ -959,10 +956,7 @@ static void
 stub_free(struct stub *stub)
 {
 	emit_free_id(stub);
-	emit_target_bit(stub, 7, 1, 2);
-	emit(stub, insn_load(BPF_DW, 3, 1, 0));
-	emit(stub, insn_alu(BPF_AND, 3, 2));
-	code_branch_imm(&stub->code, BPF_JEQ, 3, 0, stub->out);
+	emit_target_bit(stub, 7, BPF_JEQ);
 	emit(stub, insn_make(BPF_ALU64 | BPF_NEG, 2, 0, 0, 0));
 	emit(stub, insn_atomic(BPF_DW, BPF_ADD, 1, 2, 0));
 	emit_return(stub);
