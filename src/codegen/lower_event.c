@@ -330,7 +330,7 @@ lower_argstr(struct lowering *l, struct mem dst, int tail)
 		append_strings(l, dst, tail, load_string_args(l));
 		break;
 	case EVENT_SYSCALL_EXIT:
-		copy_record(l, dst, tail, 24);
+		copy_record(l, dst, tail, RECORD_SYSCALL_EXIT_LEN);
 		break;
 	case EVENT_TRACEPOINT:
 		copy_dynamic_record(l, dst, tail, event);

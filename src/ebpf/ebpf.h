@@ -620,6 +620,8 @@ func_handle(uint32_t index)
  */
 #define RECORD_HEADER 8
 #define RECORD_SHORT_STR 32
+#define SYSCALL_NR_OFFSET  8  /* in the records of system calls: number, */
+#define SYSCALL_ARG_OFFSET 16 /* first argument, result */
 #define RECORD_SYSCALL_LEN 64
 #define RECORD_SYSCALL_EXIT_LEN 24 /* of its exit: common 8, number at 8, what it returns at 16 */
 

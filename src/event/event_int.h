@@ -221,9 +221,6 @@ enum show {
 enum show
 argstr_show(const struct syscall *syscall, unsigned n);
 
-#define SYSCALL_NR_OFFSET  8  /* in the records of system calls: number, */
-#define SYSCALL_ARG_OFFSET 16 /* first argument, result */
-
 /* The running kernel's types, read at the first question and kept for the life of the process; NULL with *why set: it tells none. */
 const struct typeinfo *
 event_kernel_types(struct text *why);

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "ebpf/ebpf.h"
 #include "event/event_int.h"
 
 #define STRING_LOC_SIZE 4

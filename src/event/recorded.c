@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ebpf/ebpf.h"
 #include "event/event_int.h"
 
 #define RECORD_MAX  65536 /* bytes of a record: offsets of __data_loc have 16 bits */

@@ -13,11 +13,6 @@
 
 #include "source/ptrace_int.h"
 
-#define NUMBER_OFFSET 8
-#define ARGS_OFFSET 16
-#define ENTER_BYTES RECORD_SYSCALL_LEN
-#define EXIT_BYTES RECORD_SYSCALL_EXIT_LEN
-
 static const struct {
 	const char *system, *name;
 } process_events[N_PROCESS_EVENTS] = {
@@ -244,7 +239,7 @@ put_call(struct tracer *tracer, int32_t number, size_t len)
 {
 	memset(tracer->record, 0, len);
 	tracer->record_len = (uint32_t)len;
-	memcpy(tracer->record + NUMBER_OFFSET, &number, sizeof(number));
+	memcpy(tracer->record + SYSCALL_NR_OFFSET, &number, sizeof(number));
 }
 
 void
@@ -252,8 +247,8 @@ emit_enter(struct tracer *tracer, struct task *task, int32_t number, const uint6
 {
 	if (!wants_enter(tracer, number))
 		return;
-	put_call(tracer, number, ENTER_BYTES);
-	memcpy(tracer->record + ARGS_OFFSET, args, 6 * sizeof(*args));
+	put_call(tracer, number, RECORD_SYSCALL_LEN);
+	memcpy(tracer->record + SYSCALL_ARG_OFFSET, args, 6 * sizeof(*args));
 	run_any(tracer, task, PROCESS_ANY_ENTER, number);
 	run_hooks(tracer, task, tracer->enter[number]);
 }
@@ -263,8 +258,8 @@ emit_exit(struct tracer *tracer, struct task *task, int32_t number, int64_t ret)
 {
 	if (!wants_exit(tracer, number))
 		return;
-	put_call(tracer, number, EXIT_BYTES);
-	memcpy(tracer->record + ARGS_OFFSET, &ret, sizeof(ret));
+	put_call(tracer, number, RECORD_SYSCALL_EXIT_LEN);
+	memcpy(tracer->record + SYSCALL_ARG_OFFSET, &ret, sizeof(ret));
 	run_any(tracer, task, PROCESS_ANY_EXIT, ret);
 	run_hooks(tracer, task, tracer->exit[number]);
 }
