@@ -230,7 +230,7 @@ look_at_callee(struct jit *jit, struct jit_func *f, uint32_t pc, const struct in
 	const struct func *callee;
 
 	/* The frame of a callee that is not known here lies above ours. */
-	f->uses_stack |= info->id == INSN_CALLX || func_addressed(jit->vm->object, f->func, pc);
+	f->uses_stack |= info->id == INSN_CALLX || (insn_is_wide(&f->func->insns[pc]) && func_addressed(jit->vm->object, f->func, pc));
 	if (info->id != INSN_CALL_LOCAL)
 		return true;
 	callee = jit->vm->object->funcs[jit_reloc(f, pc)->index];
