@@ -9,13 +9,30 @@
 #define SOURCE_FIXTURE_H
 
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "source/source.h"
 
 #define SELF "/proc/self/exe"
 
 /* ---- the traced command ---------------------------------------------------------------------- */
+
+static inline void
+calls(int n)
+{
+	while (n-- > 0)
+		syscall(SYS_getppid);
+}
+
+/* Of a thread that is one of several. */
+static inline void *
+thread_calls(void *arg)
+{
+	calls(500);
+	return arg;
+}
 
 struct scenario {
 	const char *name;
@@ -108,6 +125,16 @@ emit_count(struct run *run, uint32_t out)
 	code_branch_imm(&run->code, BPF_JEQ, 0, 0, out);
 	emit(run, insn_mov_imm(1, 1));
 	emit(run, insn_atomic(BPF_DW, BPF_ADD, 0, 1, 0));
+}
+
+/* Sends `size` bytes from r2 on as a record. */
+static inline void
+emit_send(struct run *run, uint32_t records, uint32_t size)
+{
+	code_table(&run->code, 1, records);
+	emit(run, insn_mov_imm(3, (int32_t)size));
+	emit(run, insn_mov_imm(4, 0));
+	emit(run, insn_call(BPF_FUNC_ringbuf_output));
 }
 
 /* ---- running it ------------------------------------------------------------------------------ */

@@ -29,20 +29,6 @@
 
 /* ---- the traced programs --------------------------------------------------------------------- */
 
-static void
-calls(int n)
-{
-	while (n--)
-		syscall(SYS_getppid);
-}
-
-static void *
-thread_calls(void *arg)
-{
-	calls(500);
-	return arg;
-}
-
 /* 1000 + 2 threads of 500 + a child of 300 = 2300 calls of getppid. */
 static int
 child_tree(void)
@@ -246,10 +232,7 @@ sending_program(struct run *run, uint32_t size)
 		emit(run, insn_store(BPF_W, 5, 4, off));
 	}
 	emit(run, insn_mov(2, 5));
-	code_table(&run->code, 1, RECORDS);
-	emit(run, insn_mov_imm(3, (int32_t)size));
-	emit(run, insn_mov_imm(4, 0));
-	emit(run, insn_call(BPF_FUNC_ringbuf_output));
+	emit_send(run, RECORDS, size);
 	program = end(run, HANDLER_TRACE, size);
 	program->scratch_size = size;
 	return program;
@@ -267,12 +250,9 @@ stack_program(struct run *run, enum handler_kind kind)
 	emit(run, insn_mov_imm(3, 0));
 	emit(run, insn_call(BPF_FUNC_get_stackid));
 	emit(run, insn_store(BPF_DW, 10, 0, -8));
-	code_table(&run->code, 1, RECORDS);
 	emit(run, insn_mov(2, 10));
 	emit(run, insn_alu_imm(BPF_ADD, 2, -8));
-	emit(run, insn_mov_imm(3, 8));
-	emit(run, insn_mov_imm(4, 0));
-	emit(run, insn_call(BPF_FUNC_ringbuf_output));
+	emit_send(run, RECORDS, 8);
 	program = end(run, kind, 0);
 	program->uses_context = true;
 	return program;

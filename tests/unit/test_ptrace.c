@@ -27,24 +27,10 @@
 
 /* ---- what the traced command does --------------------------------------------------------------------------- */
 
-static void
-call(int n)
-{
-	while (n-- > 0)
-		syscall(SYS_getppid);
-}
-
-static void *
-thread_calls(void *arg)
-{
-	call(500);
-	return arg;
-}
-
 static int
 act_plain(void)
 {
-	call(1000);
+	calls(1000);
 	syscall(SYS_getpgid, 0);
 	return 7;
 }
@@ -74,9 +60,9 @@ act_forks(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (i = 0; i < 20; i++) {
 		if (syscall(SYS_fork) == 0) {
-			call(10);
+			calls(10);
 			if (i % 2 == 0 && syscall(SYS_fork) == 0) {
-				call(1);
+				calls(1);
 				_exit(0);
 			}
 			wait(NULL);
@@ -106,7 +92,7 @@ act_vfork(void)
 static void *
 thread_exec(void *arg)
 {
-	call(3);
+	calls(3);
 	execl(SELF, "test_ptrace", "act", "plain", NULL);
 	return arg;
 }
@@ -128,7 +114,7 @@ act_thread_exec(void)
 static int
 act_killed(void)
 {
-	call(5);
+	calls(5);
 	kill(getpid(), SIGKILL);
 	return 0;
 }
@@ -152,7 +138,7 @@ act_group_exit(void)
 		if (fork() == 0) {
 			for (i = 0; i < 6; i++)
 				pthread_create(&thread, NULL, thread_forever, NULL);
-			call(20);
+			calls(20);
 			if (round % 2)
 				kill(getpid(), SIGKILL);
 			_exit(0);
@@ -170,9 +156,9 @@ act_stopped(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		call(2);
+		calls(2);
 		raise(SIGSTOP);
-		call(3);
+		calls(3);
 		_exit(4);
 	}
 	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP)
@@ -236,7 +222,7 @@ act_forever(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pthread_create(&thread, NULL, thread_forever, NULL);
 	for (;;)
-		call(1);
+		calls(1);
 	return 0;
 }
 
@@ -270,12 +256,9 @@ add_program(struct run *run, uint32_t records)
 	code_init(&run->code, run->arena);
 	out = code_label(&run->code);
 	emit_count(run, out);
-	code_table(&run->code, 1, records);
 	emit(run, insn_mov(2, 10));
 	emit(run, insn_alu_imm(BPF_ADD, 2, -8));
-	emit(run, insn_mov_imm(3, 4));
-	emit(run, insn_mov_imm(4, 0));
-	emit(run, insn_call(BPF_FUNC_ringbuf_output));
+	emit_send(run, records, 4);
 	code_bind(&run->code, out);
 	emit(run, insn_mov_imm(0, 0));
 	emit(run, insn_exit());
