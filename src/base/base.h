@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * base: memory, text, places in a script, diagnostics and debug switches.
+ * base: memory, text, files, places in a script, diagnostics and debug switches.
  *
  * Knows nothing of eBPF or of tracing. Every other room may include this header.
  */
@@ -152,8 +152,8 @@ struct format_spec {
 };
 
 /*
- * Passes over text of a format, `*len` bytes from *at as they are printed. True: a specification follows, and *at stands behind its '%'. False: the text
- * goes on at *at (behind a "%%", of which the text has one), or this is the end.
+ * Passes over text of a format, `*len` bytes from *at as they are printed. True: a specification follows, and *at stands behind its '%'. False: the
+ * text goes on at *at (behind a "%%", of which the text has one), or this is the end.
  */
 bool
 format_literal(const char **at, const char *end, size_t *len);
@@ -172,8 +172,8 @@ format_parse(const char *at, const char *end, struct format_spec *spec, struct t
 /* ---- file.c: whole files -------------------------------------------------------------------------- */
 
 /*
- * What there is to read from a descriptor, with a NUL behind it, for the caller to free: *len bytes; more than `max`, and not all, where there are more.
- * NULL with errno set.
+ * What there is to read from a descriptor, with a NUL behind it, for the caller to free: *len bytes; more than `max`, and not all, where there are
+ * more. NULL with errno set.
  */
 void *
 file_rest(int fd, size_t max, size_t *len);
