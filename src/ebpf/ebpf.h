@@ -573,7 +573,7 @@ struct func {
 	struct bpf_insn *insns;
 	struct span *spans;  /* one an instruction; may be NULL (objects of C compilers have lines instead) */
 	uint32_t n_insns;
-	struct reloc *relocs;
+	struct reloc *relocs; /* in order of pc */
 	uint32_t n_relocs;
 	struct source_line *lines; /* in order of pc; none where there are spans */
 	uint32_t n_lines;

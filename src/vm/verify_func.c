@@ -12,9 +12,18 @@
 const struct reloc *
 func_reloc(const struct func *func, uint32_t pc)
 {
-	for (uint32_t i = 0; i < func->n_relocs; i++)
-		if (func->relocs[i].pc == pc)
-			return &func->relocs[i];
+	uint32_t from = 0, to = func->n_relocs;
+
+	while (from < to) {
+		uint32_t middle = from + (to - from) / 2;
+
+		if (func->relocs[middle].pc == pc)
+			return &func->relocs[middle];
+		if (func->relocs[middle].pc < pc)
+			from = middle + 1;
+		else
+			to = middle;
+	}
 	return NULL;
 }
 
