@@ -246,7 +246,7 @@ engine_drain(struct engine *engine, struct sink *sink)
 	const struct object *object = engine->source.object;
 
 	for (uint32_t i = 0; i < object->n_tables; i++)
-		if (object->tables[i]->kind == TABLE_RINGBUF)
+		if (object->tables[i]->kind == TABLE_RINGBUF || object->tables[i]->kind == TABLE_PERF_EVENTS)
 			sink->n += vm_ringbuf_consume(engine->vm, i, sink->fn, sink->arg);
 }
 
