@@ -110,6 +110,8 @@ check_header(struct reader *r)
 	if (ehdr->e_machine != EM_BPF || ehdr->e_type != ET_REL)
 		return elf_fail(r,
 			    "an ELF file, but not a relocatable one for eBPF: compile with -target bpf -c");
+	if (ehdr->e_shoff > r->len || (uint64_t)ehdr->e_shnum * sizeof(Elf64_Shdr) > r->len - ehdr->e_shoff)
+		return elf_fail(r, "ends before the end of its table of sections: was it cut off?");
 	if (ehdr->e_shoff % sizeof(uint64_t)) /* libelf would hand out pointers to it */
 		return elf_fail(r, "the table of sections is damaged: it is not aligned to 8 bytes");
 	return 0;
