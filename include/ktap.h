@@ -16,7 +16,8 @@
  * Programs are verified when an object is opened: one that could touch memory that is not its own, or never end, is refused with a message
  * that says why. What was accepted cannot fault.
  *
- * Functions that can fail return 0 or a positive number, or -errno; ktap_error() then has one message that names object, cause and cure.
+ * Functions that can fail return 0 or a positive number, or -errno; ktap_error() then has one message that names object, cause and cure, and what they
+ * would have made is NULL.
  * Threads: an engine is set up by one thread. Then any number of threads may run the programs of its objects and use the tables at the same
  * time. Tables and variables are shared as threads share memory: what is to be counted exactly takes atomic instructions (__sync_fetch_and_add) or
  * a lock (bpf_spin_lock). Programs of objects with a table that has a value for each CPU run one behind the other: an engine has one CPU. Free an
@@ -143,8 +144,9 @@ struct ktap_options {
 
 /*
  * Reads an object, makes its tables and verifies its programs: those in sections of events of the engine and in "init" and "fini". Programs
- * of section init run now, those of fini in ktap_object_close. A section with a '?' before its name is passed over, as libbpf does. `options` may be NULL. 0 and *object for the caller to close; -ENOENT, -EACCES
- * (a program is refused), -EINVAL (a file that is damaged, a section that no event has), -ENOTSUP (a script of `ktap compile`), -ENOMEM, ...
+ * of section init run now, those of fini in ktap_object_close. A section with a '?' before its name is passed over, as libbpf does. `options` may be
+ * NULL. 0 and *object for the caller to close; -ENOENT, -EACCES (a program is refused; it may also be -EINVAL, or -E2BIG: it is too
+ * complex), -EINVAL (a file that is damaged, a section that no event has), -ENOTSUP (a script of `ktap compile`), -ENOMEM, ...
  */
 int
 ktap_object_open(struct ktap *engine, const char *path, const struct ktap_options *options, struct ktap_object **object);

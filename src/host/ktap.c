@@ -61,6 +61,7 @@ ktap_new(struct ktap **engine)
 	pthread_mutexattr_t attributes;
 	struct ktap *new = mem_alloc(sizeof(*new));
 
+	*engine = NULL;
 	if (!new)
 		return host_fail(-ENOMEM, "no memory for an engine");
 	pthread_mutexattr_init(&attributes);

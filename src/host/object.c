@@ -351,6 +351,7 @@ ktap_object_open(struct ktap *engine, const char *path, const struct ktap_option
 	struct ktap_object *object = object_alloc(engine);
 	struct text why = { 0 };
 
+	*out = NULL;
 	if (!object)
 		return host_fail(-ENOMEM, "no memory for %s", path);
 	object->object = elf_read(object->arena, path, &why);
@@ -371,6 +372,7 @@ ktap_object_open_memory(struct ktap *engine, const char *name, const void *bytes
 	struct ktap_object *object = object_alloc(engine);
 	struct text why = { 0 };
 
+	*out = NULL;
 	if (!object)
 		return host_fail(-ENOMEM, "no memory for %s", name);
 	object->object = elf_read_memory(object->arena, name, bytes, len, &why);

@@ -28,6 +28,7 @@ ktap_table_new(struct ktap *engine, const char *name, enum ktap_table_kind kind,
 	struct ktap_table *table;
 	struct text why = { 0 };
 
+	*out = NULL;
 	if (kind != KTAP_TABLE_HASH && kind != KTAP_TABLE_ARRAY)
 		return host_fail(-EINVAL, "table '%s': kind %d is not known", name, (int)kind);
 	if (!key_size || !value_size || !max_entries || (kind == KTAP_TABLE_ARRAY && key_size != 4))

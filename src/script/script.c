@@ -256,6 +256,7 @@ ktap_script_open(struct ktap *engine, const char *name, const void *text, size_t
 	struct ktap_script *script = script_new(engine, options);
 	int err;
 
+	*out = NULL;
 	if (!script)
 		return host_fail(-ENOMEM, "no memory for script '%s'", name);
 	err = make_object(script, name, text, len);
@@ -286,6 +287,7 @@ ktap_script_open_file(struct ktap *engine, const char *path, const struct ktap_s
 	char *text = file_read(path, FILE_MAX, &len);
 	int err = text ? 0 : -errno;
 
+	*out = NULL;
 	if (!text)
 		return host_fail(err, "cannot read %s: %s", path, strerror(-err));
 	err = ktap_script_open(engine, path, text, len, options, out);

@@ -108,14 +108,17 @@ test_refused(void **state)
 	assert_int_equal(ktap_add_helper(1, "low", NULL, ok), -EINVAL);
 	assert_int_equal(ktap_add_helper(70000, "half", NULL, half), -EINVAL);
 	assert_string_equal(ktap_error(), "helper 'half': memory is followed by its size, and nothing else is; no argument stands behind none");
+	table = (struct ktap_table *)f;
 	assert_int_equal(ktap_table_new(f->engine, "t", KTAP_TABLE_ARRAY, 8, 8, 1, &table), -EINVAL);
+	assert_null(table);
 	assert_int_equal(ktap_table_new(f->engine, "t", KTAP_TABLE_HASH, 513, 8, 1, &table), -EINVAL);
 	assert_non_null(strstr(ktap_error(), "keys must have 1 to 512 bytes"));
+	f->object = (struct ktap_object *)f;
 	assert_int_equal(ktap_object_open(f->engine, "/nonexistent/x.o", NULL, &f->object), -ENOENT);
+	assert_null(f->object);
 	assert_string_equal(ktap_error(), "cannot read /nonexistent/x.o: No such file or directory");
 	assert_int_equal(ktap_object_open_memory(f->engine, "bytes", "not ELF", 7, NULL, &f->object), -EINVAL);
 	assert_non_null(strstr(ktap_error(), "bytes: not an ELF file"));
-	f->object = NULL;
 }
 
 /* Programs are refused for what they do, with the C line, and for the section they are in. */
