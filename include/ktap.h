@@ -146,7 +146,8 @@ struct ktap_options {
  * Reads an object, makes its tables and verifies its programs: those in sections of events of the engine and in "init" and "fini". Programs
  * of section init run now, those of fini in ktap_object_close. A section with a '?' before its name is passed over, as libbpf does. `options` may be
  * NULL. 0 and *object for the caller to close; -ENOENT, -EACCES (a program is refused; it may also be -EINVAL, or -E2BIG: it is too
- * complex), -EINVAL (a file that is damaged, a section that no event has), -ENOTSUP (a script of `ktap compile`), -ENOMEM, ...
+ * complex), -EINVAL (a file that is damaged, a section that no event has), -ETIME (a program of section init used up its budget), -ENOTSUP (a script of
+ * `ktap compile`), -ENOMEM, ...
  */
 int
 ktap_object_open(struct ktap *engine, const char *path, const struct ktap_options *options, struct ktap_object **object);

@@ -109,15 +109,16 @@ ktap_fire(struct ktap_object *object, const char *event, void *context, void *ho
 	return n;
 }
 
-/* The programs of section init or fini. */
-static void
+/* The programs of section init or fini. 0, or -ETIME: one used up its budget. */
+static int
 run_once(struct ktap_object *object, const char *section)
 {
-	uint64_t r0;
+	int err = 0;
 
 	for (uint32_t i = 0; i < object->n_programs; i++)
-		if (strcmp(object->programs[i].func->section, section) == 0)
-			run(&object->programs[i], NULL, NULL, &r0);
+		if (strcmp(object->programs[i].func->section, section) == 0 && ktap_run(&object->programs[i], NULL, NULL, NULL))
+			err = -ETIME;
+	return err;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------------------- */
@@ -305,11 +306,12 @@ open_read(struct ktap_object *object, const struct ktap_options *options, struct
 		err = load_programs(object, options);
 	if (err == 0)
 		err = put_programs(object);
+	if (err == 0)
+		err = run_once(object, "init");
 	if (err < 0) {
 		free_object(object);
 		return err;
 	}
-	run_once(object, "init");
 	*out = object;
 	return 0;
 }

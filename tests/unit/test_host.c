@@ -375,6 +375,21 @@ test_budget(void **state)
 	assert_int_equal(context.out, 100 * 7);
 }
 
+/* What begins only in part is not opened. */
+static void
+test_budget_of_init(void **state)
+{
+	struct fixture *f = *state;
+	struct ktap_options options = { .budget = 99 };
+
+	compile_c(f, "static int step(unsigned i, void *context) { return 0; }\n"
+		     "SEC(\"init\") int begin(void *none) { return bpf_loop(100, step, 0, 0); }\n");
+	assert_int_equal(ktap_object_open(f->engine, f->path, &options, &f->object), -ETIME);
+	assert_string_equal(ktap_error(), "program 'begin': its budget of jumps backward and calls back is used up");
+	options.budget = 100;
+	open_object(f, &options);
+}
+
 static void *
 run_many(void *arg)
 {
@@ -895,6 +910,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_shared_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fork, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_budget_of_init, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thread_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
