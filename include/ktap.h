@@ -119,6 +119,13 @@ enum ktap_exec {
 	KTAP_EXEC_JIT,         /* machine code, or the object is refused */
 };
 
+/* A const variable of the C file that gets another value before its programs are verified, which may rely on it: how they are configured. */
+struct ktap_constant {
+	const char *name;
+	const void *value;
+	size_t size; /* the variable's */
+};
+
 /* How an object is opened; all zero: the defaults. */
 struct ktap_options {
 	enum ktap_exec exec;
@@ -140,6 +147,8 @@ struct ktap_options {
 	 * helper by its number, that is known on each path, also from constants, which must stay what they are then. Linux refuses it before 7.4.
 	 */
 	int callx;
+	const struct ktap_constant *constants;
+	size_t n_constants;
 };
 
 /*

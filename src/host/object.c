@@ -140,6 +140,30 @@ fit(struct ktap_object *object, const char *btf)
 	return err ? host_fail_text(err, &why) : 0;
 }
 
+static int
+set_constant(struct ktap_object *object, const struct ktap_constant *constant)
+{
+	const struct object *of = object->object;
+	uint32_t table, off, size;
+
+	if (!object_variable(of, constant->name, &table, &off, &size) || !table_is_constant(of->tables[table]))
+		return host_fail(-ENOENT, "%s has no constant '%s'", of->name, constant->name);
+	if (size != constant->size)
+		return host_fail(-EINVAL, "%s: constant '%s' has %u bytes, not %zu", of->name, constant->name, size, constant->size);
+	memcpy((char *)(uintptr_t)of->tables[table]->init + off, constant->value, size); /* the object is ours, and nobody has seen it yet */
+	return 0;
+}
+
+static int
+set_constants(struct ktap_object *object, const struct ktap_options *options)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < options->n_constants && err == 0; i++)
+		err = set_constant(object, &options->constants[i]);
+	return err;
+}
+
 /* The host's table takes the place of the object's. */
 static int
 share(struct ktap_object *object, const struct ktap_table *table)
@@ -300,6 +324,8 @@ open_read(struct ktap_object *object, const struct ktap_options *options, struct
 	object->print = options->print;
 	object->print_arg = options->print_arg;
 	err = fit(object, options->btf);
+	if (err == 0)
+		err = set_constants(object, options);
 	if (err == 0)
 		err = make_tables(object, options);
 	if (err == 0)

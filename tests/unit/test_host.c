@@ -797,6 +797,40 @@ test_tail_calls(void **state)
 	run_tails(f, &(struct ktap_options){ .budget = 1000 });
 }
 
+static const char configured[] = "const volatile unsigned long long rounds = 9; const volatile _Bool is_wild = 1; unsigned long long cells[4];\n"
+				 "SEC(\"my/event\") int work(struct context *c) {\n"
+				 "	for (unsigned long long i = 0; i < rounds; i++) cells[i]++;\n"
+				 "	return is_wild ? c[1].in : 5;\n"
+				 "}\n";
+
+/* Constants that the host sets are what programs are verified with. */
+static void
+test_constants(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t rounds = 4, *cells;
+	const struct ktap_constant constants[] = { { "rounds", &rounds, sizeof(rounds) }, { "is_wild", "", 1 } },
+				   unknown = { "cells", &rounds, sizeof(rounds) }, small = { "rounds", &rounds, 4 };
+	struct ktap_options options = { .constants = constants, .n_constants = 2 };
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_READ);
+	compile_c(f, configured);
+	open_object(f, &options);
+	assert_int_equal(work_on(f, 1), 5);
+	cells = ktap_variable(f->object, "cells", NULL);
+	assert_true(cells[0] == 1 && cells[3] == 1);
+	ktap_object_close(f->object);
+	assert_int_equal(ktap_object_open(f->engine, f->path, NULL, &f->object), -EACCES);
+	options.n_constants = 1; /* still wild */
+	assert_int_equal(ktap_object_open(f->engine, f->path, &options, &f->object), -EACCES);
+	options.constants = &unknown;
+	assert_int_equal(ktap_object_open(f->engine, f->path, &options, &f->object), -ENOENT);
+	assert_non_null(strstr(ktap_error(), "has no constant 'cells'"));
+	options.constants = &small;
+	assert_int_equal(ktap_object_open(f->engine, f->path, &options, &f->object), -EINVAL);
+	assert_non_null(strstr(ktap_error(), "constant 'rounds' has 8 bytes, not 4"));
+}
+
 /* libbpf's '?': the program is not loaded, so that no table can have it. */
 static void
 test_optional(void **state)
@@ -918,6 +952,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_consume, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_constants, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_optional, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_callx, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_functions, setup, teardown),
