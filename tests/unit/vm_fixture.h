@@ -71,6 +71,7 @@ static struct table fixture_tables[] = {
 	  .init = fixture_functions, .held = fixture_functions_held, .n_held = ARRAY_SIZE(fixture_functions_held) },
 };
 
+#define FIXTURE_STRINGS  7
 #define FIXTURE_PROGRAMS 22 /* that table */
 #define FIXTURE_FUNCTIONS 23
 

@@ -402,6 +402,23 @@ piece_set(struct code *code)
 	code_emit(code, insn_mov_imm(number_reg(), below(4) ? (int32_t)below(8) : (int32_t)below(300)));
 }
 
+/* One of the program's constants, of 16 bytes, at a place that is known or not. */
+static inline void
+piece_constant(struct code *code)
+{
+	uint8_t size = random_size();
+
+	code_table_value(code, 9, FIXTURE_STRINGS, below(2) * 8);
+	if (!below(3)) {
+		code_emit(code, insn_mov(5, number_reg()));
+		code_emit(code, insn_alu_imm(BPF_AND, 5, 7));
+		code_emit(code, insn_alu(BPF_ADD, 9, 5));
+	}
+	code_emit(code, insn_load(size, number_reg(), 9, (int16_t)below(4)));
+	if (size != BPF_DW && !below(3))
+		code->insns[code->n - 1].code = (uint8_t)(BPF_LDX | BPF_MEMSX | size);
+}
+
 /* Copies by move or through the stack. */
 static inline void
 piece_copy(struct code *code, uint8_t to, uint8_t from)
@@ -508,9 +525,11 @@ static inline void
 emit_joins(struct code *code, bool calls, uint32_t n)
 {
 	for (; n; n--) {
-		uint32_t kind = below(28);
+		uint32_t kind = below(30);
 
-		if (kind >= 26)
+		if (kind >= 28)
+			piece_constant(code);
+		else if (kind >= 26)
 			piece_choices(code);
 		else if (kind >= 24)
 			piece_variable(code);
