@@ -13,6 +13,8 @@
 #define ENTRY_MAX    (1u << 20)  /* bytes of a key or value */
 #define TABLES_MAX   4096
 
+#define RINGBUF_SIZE_MIN 4096u
+
 static bool
 starts_with(const char *s, const char *prefix)
 {
@@ -88,8 +90,8 @@ read_field(struct reader *r, const char *table, const struct btf_member *member,
 		out->value_size = 4; /* of what bpf(2) has for a table: the number of a descriptor */
 		return 0;
 	}
-	if (strcmp(name, "pinning") == 0 || strcmp(name, "numa_node") == 0)
-		return 0; /* where it lives, not what it is */
+	if (strcmp(name, "pinning") == 0 || strcmp(name, "numa_node") == 0 || strcmp(name, "map_extra") == 0)
+		return 0; /* where it lives, or how (a bloom filter's number of hashes), not what it is */
 	if (strncmp(name, "inner_map", strlen("inner_map")) == 0)
 		return elf_fail(r, "table %s: field \"%s\" is the old way to say what a table holds: write __array(values, struct ...)", table, name);
 	return elf_fail(r, "table %s: its description has the field \"%s\", which ktap does not know", table,
@@ -99,6 +101,8 @@ read_field(struct reader *r, const char *table, const struct btf_member *member,
 static int
 kind_of_type(struct reader *r, const char *table, uint32_t map_type, enum table_kind *kind)
 {
+	if (!map_type)
+		return elf_fail(r, "table %s: type is missing", table);
 	for (int i = 0; i < N_TABLE_KINDS; i++) {
 		*kind = (enum table_kind)i;
 		if (table_kind_map_type(*kind) == map_type)
@@ -143,11 +147,11 @@ add_table(struct reader *r, struct table table)
 	return object_add_table(r->object, copy);
 }
 
-/* "ktap_globals" is ".globals" again. */
+/* "ktap_globals" is ".globals" again, in a script's object; in one of a C compiler's it is what its author calls it. */
 static const char *
-table_name(const struct reader *r, const char *name)
+table_name(struct reader *r, const char *name)
 {
-	if (starts_with(name, OWN_PREFIX))
+	if (starts_with(name, OWN_PREFIX) && elf_section(r, PACK_SECTION))
 		return arena_printf(r->arena, ".%s", name + strlen(OWN_PREFIX));
 	return arena_strdup(r->arena, name);
 }
@@ -164,6 +168,17 @@ elf_description(struct reader *r, const char *name)
 			return typeinfo_plain(r->types, typeinfo_type(r->types, var)->type, NULL);
 	}
 	return NULL;
+}
+
+/* What libbpf makes of the size of a ring buffer that is none: the next power of two that is a number of pages. */
+static uint32_t
+ringbuf_size(uint32_t size)
+{
+	uint32_t fits = RINGBUF_SIZE_MIN;
+
+	while (fits < size && fits <= UINT32_MAX / 2)
+		fits *= 2;
+	return size && fits > size ? fits : size;
 }
 
 /* The fields of a description, as a table without a name. */
@@ -190,6 +205,8 @@ read_description(struct reader *r, const char *name, const struct btf_type *type
 		err = kind_of_type(r, name, d->type, &table->kind);
 	if (!err && table->kind == TABLE_PERF_EVENTS && !table->max_entries)
 		table->max_entries = (uint32_t)get_nprocs_conf(); /* as libbpf: a buffer a CPU */
+	if (!err && table->kind == TABLE_RINGBUF)
+		table->max_entries = ringbuf_size(table->max_entries);
 	if (!err)
 		err = elf_find_lock(r, table);
 	return err;
