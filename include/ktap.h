@@ -14,7 +14,9 @@
  *     ktap_run(ktap_program_find(object, "filter"), &packet, NULL, &verdict);
  *
  * Programs are verified when an object is opened: one that could touch memory that is not its own, or never end, is refused with a message
- * that says why. What was accepted cannot fault.
+ * that says why. What was accepted cannot fault, and writes to no memory but its own and what your helpers write to. Reading is another matter: as in the
+ * kernel, bpf_probe_read_kernel, bpf_probe_read and the like copy from any address, here of your process (bpf_probe_read_user: -EFAULT), and what is
+ * printed may show addresses. Do not run programs of people who must not know what is in your memory.
  *
  * Functions that can fail return 0 or a positive number, or -errno; ktap_error() then has one message that names object, cause and cure, and what they
  * would have made is NULL.

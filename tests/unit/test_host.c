@@ -831,6 +831,24 @@ test_constants(void **state)
 	assert_non_null(strstr(ktap_error(), "constant 'rounds' has 8 bytes, not 4"));
 }
 
+/* What ktap.h says of reading by address: any of the process's memory, and what is none gives -EFAULT. */
+static void
+test_reads_of_memory(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t secret = 42;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_READ);
+	compile_c(f, "SEC(\"my/event\") long work(struct context *c) {\n"
+		     "	long value = 0;\n"
+		     "	if (bpf_probe_read_user(&value, 8, (void *)c->in) != -14) return -1;\n"
+		     "	return bpf_probe_read_kernel(&value, 8, (void *)c->in) ? : value;\n"
+		     "}\n");
+	open_object(f, NULL);
+	assert_int_equal(work_on(f, (uintptr_t)&secret), 42);
+	assert_int_equal(work_on(f, 16), (uint64_t)-EFAULT);
+}
+
 /* libbpf's '?': the program is not loaded, so that no table can have it. */
 static void
 test_optional(void **state)
@@ -953,6 +971,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_without_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_constants, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reads_of_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_optional, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_callx, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_functions, setup, teardown),
