@@ -178,13 +178,33 @@ open_ticks(struct session *session)
 	return ok;
 }
 
+#define WALL_TRIES 10
+
+/* The wall clock less the monotonic one. Between two looks at clocks we may lose the CPU: the closest of several counts. */
+static uint64_t
+wall_offset(void)
+{
+	uint64_t offset = 0, closest = UINT64_MAX, before, after;
+	struct timespec wall;
+
+	for (int i = 0; i < WALL_TRIES; i++) {
+		before = clock_now();
+		clock_gettime(CLOCK_REALTIME, &wall);
+		after = clock_now();
+		if (after - before < closest) {
+			closest = after - before;
+			offset = (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec - before;
+		}
+	}
+	return offset;
+}
+
 /* What gettimeofday_ns() adds to the monotonic clock in a probe. A recording's time is all the time it has. */
 static void
 set_wall_clock(struct session *session)
 {
 	const struct object *object = session->object;
 	struct source_stats stats = { 0 };
-	struct timespec wall;
 	uint64_t offset;
 	char *globals;
 
@@ -194,8 +214,7 @@ set_wall_clock(struct session *session)
 	globals = session->source->ops->globals(session->source);
 	if (stats.recording || !globals)
 		return;
-	clock_gettime(CLOCK_REALTIME, &wall);
-	offset = (uint64_t)wall.tv_sec * 1000000000 + wall.tv_nsec - clock_now();
+	offset = wall_offset();
 	memcpy(globals + object->wall_offset_off, &offset, sizeof(offset));
 }
 
