@@ -3,17 +3,20 @@
  * killed HOW: makes one getppid system call and then ends in an unfriendly way:
  *
  *     kill     by SIGKILL, sent to itself          abort    by SIGABRT
- *     segv     by reading an unmapped address       threads  by SIGKILL while three more threads make system calls
+ *     segv     by reading an unmapped address       threads  by SIGKILL while three more threads make system calls, one each at least
  *     group    exit_group from a thread while the others sleep
  *     orphan   ends at once; a child, which it leaves behind, sleeps 300 ms, makes one getppid call and ends
- *     stop     stops itself by SIGSTOP; a child wakes it with SIGCONT 100 ms later; then one more getppid call
+ *     stop     stops itself by SIGSTOP; a child wakes it with SIGCONT, every 100 ms until it goes on; then one more getppid call
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,9 +28,13 @@ sleep_ms(long ms)
 	nanosleep(&time, NULL);
 }
 
+static atomic_int n_calling;
+
 static void *
 call_forever(void *unused)
 {
+	syscall(SYS_getppid);
+	atomic_fetch_add(&n_calling, 1);
 	while (syscall(SYS_getppid) >= 0)
 		;
 	return NULL;
@@ -54,7 +61,8 @@ end_threads(void)
 {
 	for (int i = 0; i < 3; i++)
 		start(call_forever);
-	sleep_ms(20);
+	while (atomic_load(&n_calling) < 3)
+		sleep_ms(20);
 	kill(getpid(), SIGKILL);
 }
 
@@ -76,17 +84,32 @@ leave_orphan(void)
 	_exit(0);
 }
 
+/* The pipe ends when the parent goes on: a SIGCONT that came before it had stopped is followed by others. */
+static void
+wake(pid_t parent, int pipe_fd)
+{
+	struct pollfd gone = { .fd = pipe_fd };
+
+	while (poll(&gone, 1, 100) == 0)
+		kill(parent, SIGCONT);
+	_exit(0);
+}
+
 static void
 stop_and_go(void)
 {
 	pid_t parent = getpid();
+	int fds[2];
 
+	if (pipe(fds) < 0)
+		exit(1);
 	if (fork() == 0) {
-		sleep_ms(100);
-		kill(parent, SIGCONT);
-		_exit(0);
+		close(fds[1]);
+		wake(parent, fds[0]);
 	}
 	raise(SIGSTOP);
+	close(fds[1]);
+	wait(NULL);
 	syscall(SYS_getppid);
 }
 
