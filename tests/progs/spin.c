@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * spin MILLISECONDS: keeps one CPU busy inside a known path of the kernel: read(2) of the zero device into a large buffer, so
- * that nearly every sample of its kernel stack goes through read_zero or read_iter_zero, vfs_read and ksys_read.
+ * spin MILLISECONDS: uses so much time of a CPU, however long it has to wait for it, inside a known path of the kernel: read(2) of the
+ * zero device into a large buffer, so that nearly every sample of its kernel stack goes through read_zero or read_iter_zero, vfs_read and ksys_read.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ now(void)
 {
 	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
 	return time.tv_sec * 1e3 + time.tv_nsec / 1e6;
 }
 
