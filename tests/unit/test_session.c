@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -391,9 +392,32 @@ events_are_named_at_run_time(void **state)
 
 /* ---- Ctrl-C ------------------------------------------------------------- */
 
-/* In a child of its own, which gets the signal after a while; `again`: and again until it ends, for what comes soon is the same wish. */
+/* Does the process wait for SIGINT to come, in the state `state` (proc(5))? */
+static bool
+awaits_interrupt(pid_t pid, char state)
+{
+	char path[64], line[256];
+	unsigned long long blocked = 0;
+	char now = 0;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status)) {
+		sscanf(line, "State: %c", &now);
+		sscanf(line, "SigBlk: %llx", &blocked);
+	}
+	if (status)
+		fclose(status);
+	return now == state && blocked >> (SIGINT - 1) & 1;
+}
+
+/*
+ * In a child of its own, which gets the signal when it loops in main (state R) or has nothing to do (S); `again`: and again until it ends, for what
+ * comes soon is the same wish.
+ */
 static int
-run_interrupted(const char *lua, bool again)
+run_interrupted(const char *lua, char state, bool again)
 {
 	pid_t pid = fork();
 	struct world w;
@@ -404,9 +428,11 @@ run_interrupted(const char *lua, bool again)
 		setup(&w, lua);
 		_exit(run(&w, NULL) | (strcmp(w.out, "end\n") == 0 ? 16 : 0));
 	}
+	while (!awaits_interrupt(pid, state))
+		usleep(10000);
 	do {
-		usleep(200000);
 		kill(pid, SIGINT);
+		usleep(200000);
 	} while (again && waitpid(pid, &status, WNOHANG) == 0);
 	if (!again)
 		waitpid(pid, &status, 0);
@@ -416,13 +442,13 @@ run_interrupted(const char *lua, bool again)
 static void
 interrupts(void **state)
 {
-	int status = run_interrupted("K.trace_end(function() B.print('end') end) while true do end", false);
+	int status = run_interrupted("K.trace_end(function() B.print('end') end) while true do end", 'R', false);
 
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 16); /* main ends, trace_end runs */
 	status = run_interrupted(
-		"K.tick(1000000000, function() end) K.trace_end(function() B.print('end') end)", false);
+		"K.tick(1000000000, function() end) K.trace_end(function() B.print('end') end)", 'S', false);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 16);
-	status = run_interrupted("K.trace_end(function() while true do end end) while true do end", true);
+	status = run_interrupted("K.trace_end(function() while true do end end) while true do end", 'R', true);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT); /* the second ends all */
 }
 
