@@ -627,7 +627,7 @@ every_event_there_is(void **state)
 	assert_true(n > 1000);
 	/* Our own calls don't count without a target. */
 	assert_true(count_of(run, "sched", "sched_switch") > 0);
-	assert_true(now_ms() - t1 < 20000);
+	assert_true(now_ms() - t1 < 60000); /* one by one, detaching takes two minutes on a machine that has nothing else to do */
 }
 
 static void
