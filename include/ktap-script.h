@@ -72,7 +72,8 @@ struct ktap_event;
 /*
  * Describes an event that was added with ktap_add_event, once, before scripts are opened: "server/request" is server:request to scripts then. All is
  * copied. The fields stand in the order in which arg0, arg1, ... name them. 0, -ENOENT, -EEXIST, -EINVAL (a name that is no word of letters,
- * digits and '_', a field that is not within the context), -ENOSPC, -ENOMEM.
+ * digits and '_', a field that is not within the context, one to be read behind its first 16,000 bytes, more than 64 fields), -ENOSPC (scripts know the
+ * first 1,024 events of an engine), -ENOMEM.
  */
 int
 ktap_add_fields(struct ktap *engine, const char *event, const struct ktap_field *fields, size_t n_fields);
