@@ -31,10 +31,10 @@
  * ustack() is the stack of the thread that fires, down to its call of ktap_script_fire; it goes by call frame information, so frame pointers are not
  * needed (code that your program makes at run time, without such, ends it), and names of C++ functions are as the compiler writes them.
  *
- * Threads. An engine is set up by one thread. Then scripts are independent of each other. One script is opened, polled and closed by one thread
- * at a time, while any number of threads fire events to it, and look at its variables (ktap_script_walk): from when ktap_script_open has returned until ktap_script_close is
- * called. Handlers run in the thread that fires, at the same time as in others, and what they count is exact: n += 1, t[key] += 1, s <<< x. They
- * wait for each other only for the moment in which an entry of a table is made. Do not fire from handlers of signals.
+ * Threads. An engine is set up by one thread. Then scripts are independent of each other. One script is opened, polled and closed by one thread at a
+ * time, while any number of threads fire events to it, and look at its variables (ktap_script_walk): from when ktap_script_open has returned until
+ * ktap_script_close is called. Handlers run in the thread that fires, at the same time as in others, and what they count is exact: n += 1,
+ * t[key] += 1, s <<< x. They wait for each other only for the moment in which an entry of a table is made. Do not fire from handlers of signals.
  *
  * Build with: cc host.c $(pkg-config --cflags --libs ktap-script). It holds all of libktap: link with one of the two, not with both.
  */
@@ -71,8 +71,8 @@ struct ktap_event;
 
 /*
  * Describes an event that was added with ktap_add_event, once, before scripts are opened: "server/request" is server:request to scripts then. All is
- * copied. The fields stand in the order in which arg0, arg1, ... name them. 0, -ENOENT, -EEXIST, -EINVAL (a name that is no word of letters,
- * digits and '_', a field that is not within the context, one to be read behind its first 16,000 bytes, more than 64 fields), -ENOSPC (scripts know the
+ * copied. The fields stand in the order in which arg0, arg1, ... name them. 0, -ENOENT, -EEXIST, -EINVAL (a name that is no word of letters, digits
+ * and '_', a field that is not within the context, one to be read behind its first 16,000 bytes, more than 64 fields), -ENOSPC (scripts know the
  * first 1,024 events of an engine), -ENOMEM.
  */
 int
@@ -108,7 +108,8 @@ struct ktap_script_options {
 	/* Steps that main, a tick or trace_end may take, counted by 100,000; 0: as many as it wants, which may be for ever. */
 	uint64_t steps_max;
 	size_t memory_max;        /* bytes for values of the script outside of handlers; 0: as many as there are */
-	uint32_t buffer;          /* bytes that wait for ktap_script_poll at most, a power of two from 4096 on; 0: 4 MiB. What does not fit is lost, and counted */
+	/* Bytes that wait for ktap_script_poll at most, a power of two from 4096 on; 0: 4 MiB. What does not fit is lost, and counted. */
+	uint32_t buffer;
 	int hides_constants;      /* as in struct ktap_options */
 };
 
@@ -126,7 +127,10 @@ ktap_script_open(struct ktap *engine, const char *name, const void *text, size_t
 int
 ktap_script_open_file(struct ktap *engine, const char *path, const struct ktap_script_options *options, struct ktap_script **script);
 
-/* Runs the script's handlers of this event of its engine on a context. How many ran: 0 where it has none, or is over; -EINVAL: it is another engine's. */
+/*
+ * Runs the script's handlers of this event of its engine on a context. How many ran: 0 where it has none, or is over; -EINVAL: it is another
+ * engine's.
+ */
 int
 ktap_script_fire(struct ktap_script *script, const struct ktap_event *event, const void *context);
 
@@ -162,8 +166,8 @@ struct ktap_value {
 };
 
 /*
- * Takes an entry of a table: the parts of its key (of t[1, "a"] two, and also of t[1]["a"], a table in a table) and its value. Of a variable that is no
- * table: no parts. 0: goes on; else the walk ends. It must return, may fire events and walk, and not close the script.
+ * Takes an entry of a table: the parts of its key (of t[1, "a"] two, and also of t[1]["a"], a table in a table) and its value. Of a variable that is
+ * no table: no parts. 0: goes on; else the walk ends. It must return, may fire events and walk, and not close the script.
  */
 typedef int ktap_entry_fn(void *arg, const struct ktap_value *key, size_t n_parts, const struct ktap_value *value);
 
@@ -172,9 +176,9 @@ typedef int ktap_entry_fn(void *arg, const struct ktap_value *key, size_t n_part
  * without a walk. A key's parts have the kinds of the table's; in a TEXT text and len count. Or gives it the value of a variable: n_parts is 0.
  * Those of the main chunk that its handlers use can be asked for; the others are the script's own. Of several of one name the first is meant.
  *
- * From when ktap_script_open has returned until ktap_script_close is called any thread may do so, whoever fires or polls; also when the script is over. An
- * entry that is there from the beginning of the walk to its end is met once; one that comes or goes meanwhile once or not. They come in the order in
- * which they were made. A value of a table is what it was at one moment, but for sums and statistics, to which others may add while they are
+ * From when ktap_script_open has returned until ktap_script_close is called any thread may do so, whoever fires or polls; also when the script is
+ * over. An entry that is there from the beginning of the walk to its end is met once; one that comes or goes meanwhile once or not. They come in the
+ * order in which they were made. A value of a table is what it was at one moment, but for sums and statistics, to which others may add while they are
  * read: each number in them is one that it had, but they may differ by a sample. So is a text in a variable, which may be part old, part new.
  *
  * How many entries fn was given; -ENOENT: there is no such variable; -EINVAL: the key does not fit the table; -ENOMEM.
@@ -189,8 +193,8 @@ ktap_script_variable(const struct ktap_script *script, size_t n);
 enum ktap_reader { KTAP_COUNT, KTAP_SUM, KTAP_AVG, KTAP_MIN, KTAP_MAX, KTAP_STDDEV };
 
 /*
- * What count(), sum(), ... of the language say. 0 and *number; -ENODATA: there are no samples; -ENOTSUP: the script does not keep it. It keeps what it
- * reads itself, by such calls; of a statistic that it reads nowhere count, sum, least and largest, so all but KTAP_STDDEV.
+ * What count(), sum(), ... of the language say. 0 and *number; -ENODATA: there are no samples; -ENOTSUP: the script does not keep it. It keeps what
+ * it reads itself, by such calls; of a statistic that it reads nowhere count, sum, least and largest, so all but KTAP_STDDEV.
  */
 int
 ktap_stat_read(const struct ktap_stat *stat, enum ktap_reader what, int64_t *number);
@@ -210,15 +214,18 @@ int
 ktap_stat_bucket(const struct ktap_stat *stat, enum ktap_histogram histogram, size_t n, struct ktap_bucket *bucket);
 
 /*
- * The addresses of a stack, innermost first, `max` at most: the first is where ktap_script_fire returned to, each other where a call returns to. How many, or
- * -errno: it could not be taken.
+ * The addresses of a stack, innermost first, `max` at most: the first is where ktap_script_fire returned to, each other where a call returns to. How
+ * many, or -errno: it could not be taken.
  */
 int
 ktap_script_stack(struct ktap_script *script, const struct ktap_value *stack, const void **frames, size_t max);
 
 /* ---- waiting and the end -------------------------------------------------------------------------------------------------------------------- */
 
-/* A descriptor that can be read (poll, epoll) when ktap_script_poll has something to do, or to say: that the script is over. It is the script's. Or -errno. */
+/*
+ * A descriptor that can be read (poll, epoll) when ktap_script_poll has something to do, or to say: that the script is over. It is the script's. Or
+ * -errno.
+ */
 int
 ktap_script_fd(struct ktap_script *script);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * server [PORT]: a small server of names and values on 127.0.0.1 that fires an event of its own, "server/request", to ktap scripts and to eBPF programs
- * of C compilers, which come and go while it runs. A thread a client; a line a request:
+ * server [PORT]: a small server of names and values on 127.0.0.1 that fires an event of its own, "server/request", to ktap scripts and to eBPF
+ * programs of C compilers, which come and go while it runs. A thread a client; a line a request:
  *
  *     SET KEY VALUE      GET KEY                  what it is for
  *     TRACE SCRIPT       RUN FILE      STOP       a script, from now on; one from a file, as text or compiled; none
