@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * Runs the programs of vm_kernels.c side by side: in our interpreter, as our machine code, as the kernel's (where bpf(2) is
- * permitted), and as gcc -O2 made them from the same text. Started by tests/bench/vm, which compiles vm_kernels.bpf.o.
+ * permitted), as uBPF's (where that is installed), and as gcc -O2 made them from the same text. Started by tests/bench/vm, which compiles
+ * vm_kernels.bpf.o.
  *
  *      vm_bench OBJECT [--json] [PROGRAM...]
  *
@@ -24,11 +25,12 @@
 #include "vm/vm_int.h"
 #include "vm_kernels.h"
 #include "vm_steps.h"
+#include "vm_ubpf.h"
 
 #define ROUNDS 15
 #define ROUND_NS 1000000 /* an engine's turn takes about so long */
 
-enum engine { INTERP, JIT, KERNEL, NATIVE, N_ENGINES };
+enum engine { INTERP, JIT, KERNEL, UBPF, NATIVE, N_ENGINES };
 
 struct kernel {
 	const char *name, *what;
@@ -206,8 +208,6 @@ extern struct bench_memory bench;
 char array, hash;
 void *map_lookup_elem(void *map, const void *key);
 long map_update_elem(void *map, const void *key, const void *value, unsigned long long flags);
-uint32_t get_prandom_u32(void);
-uint32_t get_smp_processor_id(void);
 
 static struct vm_table *native_tables[2];
 
@@ -330,12 +330,48 @@ count_steps(struct ours *ours)
 		kernels[i].steps = steps_of(ours->object, ours->vm, func_of(ours->object, kernels[i].name));
 }
 
+/* ---- uBPF ----------------------------------------------------------------------------------------------------------------- */
+
+static struct ours behind_ubpf;
+static ubpf_code ubpf_codes[ARRAY_SIZE(kernels)];
+
+/* Where there is none, no program has code of it. */
+static void
+peer_open(const char *path)
+{
+	if (!ubpf_open())
+		return;
+	ours_open(&behind_ubpf, path);
+	ours_fill(&behind_ubpf);
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++)
+		ubpf_codes[i] = ubpf_make(behind_ubpf.object, behind_ubpf.vm, func_of(behind_ubpf.object, kernels[i].name));
+}
+
 /* ---- measuring ------------------------------------------------------------------------------------------------------------ */
 
 struct engines {
 	struct ours ours[2]; /* INTERP, JIT */
 	bool has_kernel;
 };
+
+static bool
+is_run(const struct engines *engines, enum engine engine, size_t kernel)
+{
+	return (engine != KERNEL || engines->has_kernel) && (engine != UBPF || ubpf_codes[kernel]);
+}
+
+static int
+run(const struct engines *engines, enum engine engine, size_t kernel)
+{
+	switch (engine) {
+	case NATIVE:
+		return kernels[kernel].native(NULL);
+	case UBPF:
+		return (int)ubpf_codes[kernel](NULL, 0);
+	default:
+		return run_ours(&engines->ours[engine], kernel);
+	}
+}
 
 /* Nanoseconds a run, from `repeat` runs. *retval: what the last returned. */
 static double
@@ -346,15 +382,15 @@ measure(struct engines *engines, enum engine engine, size_t kernel, uint32_t rep
 	if (engine == KERNEL)
 		return run_kernel(kernel, repeat, retval);
 	for (uint32_t i = 0; i < repeat; i++)
-		*retval = engine == NATIVE ? kernels[kernel].native(NULL) : run_ours(&engines->ours[engine], kernel);
+		*retval = run(engines, engine, kernel);
 	return (double)(now() - start) / repeat;
 }
 
 static void
-compare(size_t kernel, const int *first, bool has_kernel)
+compare(const struct engines *engines, size_t kernel, const int *first)
 {
 	for (enum engine e = JIT; kernels[kernel].compared && e < N_ENGINES; e++)
-		if ((e != KERNEL || has_kernel) && first[e] != first[INTERP])
+		if (is_run(engines, e, kernel) && first[e] != first[INTERP])
 			die("kernel_%s gives %d in the interpreter and %d in engine %d", kernels[kernel].name, first[INTERP], first[e], e);
 }
 
@@ -367,7 +403,7 @@ measure_kernel(struct engines *engines, size_t kernel)
 		for (enum engine e = INTERP; e < N_ENGINES; e++) {
 			double *best = &kernels[kernel].ns[e], ns;
 
-			if (e == KERNEL && !engines->has_kernel)
+			if (!is_run(engines, e, kernel))
 				continue;
 			if (round < 0) { /* the first run, from tables as they were filled */
 				*best = measure(engines, e, kernel, 1, &first[e]);
@@ -379,7 +415,7 @@ measure_kernel(struct engines *engines, size_t kernel)
 				*best = ns;
 		}
 	}
-	compare(kernel, first, engines->has_kernel);
+	compare(engines, kernel, first);
 }
 
 /* The least microseconds that loading a program takes: verified and, for the machine, compiled; *n its instructions. */
@@ -468,41 +504,54 @@ ns_per_insn(char **words)
 	return n ? exp(sum / n) : 0;
 }
 
+/* Those whose machine code is compared with gcc's, in the order of columns. */
+static const enum engine compared_to_gcc[] = { JIT, KERNEL, UBPF };
+
+/* 0: there is none. */
 static void
-print_mean(const char *what, enum which which, char **words)
+print_ratio(double ratio)
 {
-	printf("%-13s %-31s %8s | %9s %9s %9s %9s | ", "mean ratio", what, "", "", "", "", "");
-	if (which == COMPUTING)
-		printf("%8.2f ", ns_per_insn(words));
+	if (ratio > 0)
+		printf(" %8.2f", ratio);
 	else
-		printf("%8s ", "");
-	printf("%8.2f %8.2f\n", mean_ratio(JIT, NATIVE, which, words), mean_ratio(KERNEL, NATIVE, which, words));
+		printf(" %8s", "-");
 }
 
 static void
-print_table(char **words, bool has_kernel)
+print_mean(const char *what, enum which which, char **words)
 {
-	printf("%-13s %-31s %8s | %9s %9s %9s %9s | %8s %8s %8s\n", "ns a run", "", "insns", "interp", "jit", "kernel", "gcc -O2",
-	       "ns/insn", "jit/gcc", "krnl/gcc");
+	printf("%-13s %-31s %8s | %9s %9s %9s %9s %9s |", "mean ratio", what, "", "", "", "", "", "");
+	print_ratio(which == COMPUTING ? ns_per_insn(words) : 0);
+	for (size_t i = 0; i < ARRAY_SIZE(compared_to_gcc); i++)
+		print_ratio(mean_ratio(compared_to_gcc[i], NATIVE, which, words));
+	puts("");
+}
+
+static void
+print_table(char **words)
+{
+	printf("%-13s %-31s %8s | %9s %9s %9s %9s %9s | %8s %8s %8s %8s\n", "ns a run", "", "insns", "interp", "jit", "kernel", "uBPF", "gcc -O2",
+	       "ns/insn", "jit/gcc", "krnl/gcc", "uBPF/gcc");
 	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
 		const struct kernel *k = &kernels[i];
 
 		if (!is_wanted(k->name, words))
 			continue;
-		printf("%-13s %-31s %8llu | %9.0f %9.0f %9.0f %9.0f | %8.2f %8.2f ", k->name, k->what, (unsigned long long)k->steps,
-		       k->ns[INTERP], k->ns[JIT], k->ns[KERNEL], k->ns[NATIVE], k->ns[INTERP] / (double)k->steps,
-		       k->ns[JIT] / k->ns[NATIVE]);
-		if (has_kernel)
-			printf("%8.2f\n", k->ns[KERNEL] / k->ns[NATIVE]);
-		else
-			puts("       -");
+		printf("%-13s %-31s %8llu |", k->name, k->what, (unsigned long long)k->steps);
+		for (enum engine e = INTERP; e < N_ENGINES; e++)
+			printf(k->ns[e] > 0 ? " %9.0f" : "         -", k->ns[e]);
+		printf(" |");
+		print_ratio(k->ns[INTERP] / (double)k->steps);
+		for (size_t e = 0; e < ARRAY_SIZE(compared_to_gcc); e++)
+			print_ratio(k->ns[compared_to_gcc[e]] / k->ns[NATIVE]);
+		puts("");
 	}
 	print_mean("of all", ALL, words);
 	print_mean("of those that only compute", COMPUTING, words);
 }
 
 static void
-print_json(char **words, bool has_kernel, const double *load, uint32_t n_insns)
+print_json(char **words, const double *load, uint32_t n_insns)
 {
 	const char *separator = "";
 
@@ -514,8 +563,10 @@ print_json(char **words, bool has_kernel, const double *load, uint32_t n_insns)
 			continue;
 		printf("%s  \"%s\": {\"insns\": %llu, \"interp_ns\": %.1f, \"jit_ns\": %.1f, ", separator, k->name,
 		       (unsigned long long)k->steps, k->ns[INTERP], k->ns[JIT]);
-		if (has_kernel)
+		if (k->ns[KERNEL] > 0)
 			printf("\"kernel_ns\": %.1f, ", k->ns[KERNEL]);
+		if (k->ns[UBPF] > 0)
+			printf("\"ubpf_ns\": %.1f, ", k->ns[UBPF]);
 		printf("\"gcc_ns\": %.1f}", k->ns[NATIVE]);
 		separator = ",\n";
 	}
@@ -543,6 +594,7 @@ main(int argc, char **argv)
 	}
 	native_open(argv[1]);
 	engines.has_kernel = kernel_open(argv[1]);
+	peer_open(argv[1]);
 	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++)
 		if (is_wanted(kernels[i].name, words))
 			measure_kernel(&engines, i);
@@ -550,10 +602,10 @@ main(int argc, char **argv)
 	for (enum vm_exec exec = VM_EXEC_AUTO; exec <= VM_EXEC_JIT; exec++)
 		load[exec] = load_time(&engines, argv[1], exec, &n_insns);
 	if (is_json) {
-		print_json(words, engines.has_kernel, load, n_insns);
+		print_json(words, load, n_insns);
 		return 0;
 	}
-	print_table(words, engines.has_kernel);
+	print_table(words);
 	printf("loading a program of %u instructions: verify %.1f us, verify and decode %.1f us, verify and compile %.1f us\n",
 	       (unsigned)n_insns, load[VM_EXEC_AUTO], load[VM_EXEC_INTERP], load[VM_EXEC_JIT]);
 	return 0;
