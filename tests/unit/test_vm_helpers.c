@@ -5,10 +5,16 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -200,8 +206,9 @@ static const struct test_helper tests_of_helpers[] = {
 /* Function 2: adds 1 where the 8 bytes at the context point to. */
 #define COUNT_OF_COUNT "r3 = *(u64 *)(r2 + 0)\nr1 = 1\nlock *(u64 *)(r3 + 0) += r1\nr0 = 0\nexit"
 
-static void
-check_helpers(enum vm_exec exec)
+/* How many do not do what they should. */
+static int
+bad_helpers(enum vm_exec exec)
 {
 	static const struct vm_env env = { .pid = 10, .tid = 11, .uid = 1000, .gid = 100, .cpu = 1, .comm = "command", .ktime_ns = 123456,
 					   .cookie = 0xc00c1e, .read_user = read_user, .unwind = unwind };
@@ -239,14 +246,46 @@ check_helpers(enum vm_exec exec)
 		vm_free(vm);
 		arena_free(arena);
 	}
-	assert_int_equal(n_bad, 0);
+	return n_bad;
 }
 
 static void
 test_helpers(void **state)
 {
-	check_helpers(VM_EXEC_INTERP);
-	check_helpers(VM_EXEC_AUTO);
+	assert_int_equal(bad_helpers(VM_EXEC_INTERP), 0);
+	assert_int_equal(bad_helpers(VM_EXEC_AUTO), 0);
+}
+
+/* process_vm_readv fails with `err` from now on, as in containers. */
+static bool
+forbid_reads(int err)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { .len = ARRAY_SIZE(filter), .filter = filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* Memory that must not be read by process_vm_readv is read all the same, and wild addresses give errors all the same. */
+static void
+test_forbidden(void **state)
+{
+	static const int errors[] = { ENOSYS, EPERM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		pid_t pid = fork();
+		int status = -1;
+
+		if (pid == 0)
+			_exit(forbid_reads(errors[i]) ? bad_helpers(VM_EXEC_INTERP) != 0 : 77);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
 }
 
 /* Where no process's memory can be read, and where nobody says who runs. */
@@ -347,6 +386,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_helpers),
+		cmocka_unit_test(test_forbidden),
 		cmocka_unit_test(test_no_process),
 		cmocka_unit_test(test_lane),
 		cmocka_unit_test(test_documented),
