@@ -203,6 +203,8 @@ kernel_stop(struct source *source)
 
 	kernel_detach_all(kernel);
 	step_time("kernel detach", &since);
+	if (kernel->ring)
+		ring_complete(kernel->ring);
 	kernel_stacks_stop(kernel);
 	reap_command(kernel, WNOHANG);
 	if (kernel->command.pid && !kernel->command_gone)

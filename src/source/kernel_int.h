@@ -487,6 +487,13 @@ ring_close(struct record_ring *ring);
 int
 ring_read(struct record_ring *ring, int max, void (*fn)(void *arg, const void *record, size_t len), void *arg);
 
+/*
+ * Waits, for a second at most, until all records that were begun are whole. For the last reading: what is being written on another CPU, when its
+ * program has been detached, would end it, and hide what stands behind.
+ */
+void
+ring_complete(struct record_ring *ring);
+
 /* From now on the table's descriptor is ready to read when there is a record. */
 void
 ring_settle(struct record_ring *ring);

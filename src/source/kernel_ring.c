@@ -14,13 +14,15 @@
  */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "source/kernel_int.h"
 
-#define TELL_EVERY 65536 /* bytes, unless the ring is small: then a quarter of it */
+#define TELL_EVERY 65536     /* bytes, unless the ring is small: then a quarter of it */
+#define WHOLE_NS   1000000000 /* a record takes microseconds, unless its writer's CPU is not there (of a virtual machine) */
 
 struct record_ring {
 	size_t page, size;          /* bytes */
@@ -121,4 +123,22 @@ ring_settle(struct record_ring *ring)
 {
 	if (ring->last != ring->read)
 		tell(ring, ring->last = ring->read);
+}
+
+void
+ring_complete(struct record_ring *ring)
+{
+	uint64_t at = ring->read, deadline = clock_now() + WHOLE_NS;
+
+	while (at < __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE)) {
+		uint32_t header;
+
+		record_at(ring, at, &header);
+		if (!(header & BPF_RINGBUF_BUSY_BIT))
+			at += round_up((header & ~BPF_RINGBUF_DISCARD_BIT) + BPF_RINGBUF_HDR_SZ, 8);
+		else if (clock_now() < deadline)
+			sched_yield();
+		else
+			return;
+	}
 }

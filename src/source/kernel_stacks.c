@@ -417,6 +417,7 @@ kernel_stacks_stop(struct kernel *kernel)
 
 	if (!stacks || !stacks->ring)
 		return;
+	ring_complete(stacks->ring);
 	while (take_records(stacks) > 0)
 		;
 	settle(stacks, true);
