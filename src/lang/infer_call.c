@@ -159,6 +159,19 @@ infer_params(struct infer *infer, struct inlined *inlined, struct node *args)
 	}
 }
 
+static bool
+has_room(struct infer *infer, const struct node *call)
+{
+	if (infer->depth >= INLINE_DEPTH_MAX)
+		diag_error(infer->diags, call->span, "too-large", "calls of functions within each other are more than %d deep here", INLINE_DEPTH_MAX);
+	else if (infer->n_inlined >= INLINED_MAX)
+		diag_error(infer->diags, call->span, "too-large", "probes call too many functions: each call is a copy, and a script has %d at most",
+			   INLINED_MAX);
+	else
+		return true;
+	return false;
+}
+
 static struct type *
 infer_function_call(struct infer *infer, struct node *node, struct function *function)
 {
@@ -166,11 +179,8 @@ infer_function_call(struct infer *infer, struct node *node, struct function *fun
 
 	infer_list(infer, node->b);
 	if (!node->inlined) {
-		if (infer->depth >= INLINE_DEPTH_MAX || infer->n_inlined >= INLINED_MAX) {
-			diag_error(infer->diags, node->span, "too-large", "this probe calls too many functions (%u copies)",
-				   infer->n_inlined);
+		if (!has_room(infer, node))
 			return infer_settle(infer, node, infer_type(infer, TYPE_UNKNOWN, node->span), true);
-		}
 		infer->n_inlined++;
 		node->inlined = make_inlined(infer, function, node->span);
 	}
