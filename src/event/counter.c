@@ -3,7 +3,7 @@
  * Events that a counter makes, of the kernel or of the processor, on every CPU:
  *
  *     perf:NAME[:PERIOD]             one in PERIOD of what perf.def names
- *     watch:0xADDRESS[:LEN[:MODE]]   every access to LEN (1, 2, 4, 8) bytes of memory; MODE is r, w, rw or x, rw unless given
+ *     watch:0xADDRESS[:LEN[:MODE]]   every access to LEN (1, 2, 4, 8) bytes of memory; MODE is r (not on x86), w, rw or x, rw unless given
  *
  * The processor has four watchpoints; one for `x` is of 8 bytes for perf_event_open(2), whatever is executed there. These events
  * have no record.
@@ -172,7 +172,7 @@ events_list_perf(struct events *events, const char *pattern, FILE *out, struct t
 
 /* ---- watch: ---------------------------------------------------------------------------------- */
 
-#define WATCH_HELP "watch:0xADDRESS:LEN:MODE, for example watch:0x601040:8:w; LEN is 1, 2, 4 or 8, MODE r, w, rw or x"
+#define WATCH_HELP "watch:0xADDRESS:LEN:MODE, for example watch:0x601040:8:w; LEN is 1, 2, 4 or 8, MODE w, rw or x"
 
 static int
 read_watch(const struct request *r, struct perf_counter *counter)
