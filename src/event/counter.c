@@ -85,7 +85,7 @@ refuse_engine(const struct request *r)
 	struct diag *diag = diag_error(r->diags, r->span, "unsupported-event", "'%s': %s no counters", r->pattern,
 				       events_owner_has(r->events));
 
-	diag_help(r->diags, diag, "the kernel engine has them (--engine=kernel, as root)");
+	events_help_kernel(r->events, r->diags, diag);
 	return -EOPNOTSUPP;
 }
 

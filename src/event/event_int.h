@@ -87,6 +87,10 @@ events_make(struct events *events, enum event_kind kind, const char *system, con
 struct event *
 events_find_probe(struct events *events, const char *system, const char *name, const char *definition, uint64_t offset);
 
+/* Help for what only the kernel engine has: how to come to it from where these events are. */
+void
+events_help_kernel(const struct events *events, struct diags *diags, struct diag *diag);
+
 /* The event of this system and name, if it was made already, or NULL. */
 struct event *
 events_find_made(struct events *events, const char *system, const char *name);

@@ -50,6 +50,13 @@ events_owner_has(const struct events *events)
 	return owners[events->origin];
 }
 
+void
+events_help_kernel(const struct events *events, struct diags *diags, struct diag *diag)
+{
+	diag_help(diags, diag, "the kernel engine has them (%s, as root)",
+		  events->origin == EVENTS_RECORDED ? "on the live system, without --from" : "--engine=kernel");
+}
+
 /* Is it empty but for what is added? */
 static bool
 is_given(const struct events *events)

@@ -293,7 +293,7 @@ events_marker(struct events *events, const char *pattern, struct span span, stru
 	if (events->origin != EVENTS_USER && events->origin != EVENTS_HOST)
 		return define(&r, fn, arg);
 	diag = diag_error(diags, span, "unsupported-event", "'%s': %s no probes of programs", pattern, events_owner_has(events));
-	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
+	events_help_kernel(events, diags, diag);
 	return -EOPNOTSUPP;
 }
 

@@ -735,7 +735,7 @@ events_probe(struct events *events, const char *pattern, struct span span, struc
 	/* Last, so that what is wrong with the probe itself is told by either engine. */
 	diag = diag_error(diags, span, "unsupported-event", "'%s': %s no probes of functions", pattern,
 			  events_owner_has(events));
-	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
+	events_help_kernel(events, diags, diag);
 	return -EOPNOTSUPP;
 }
 

@@ -447,7 +447,7 @@ events_typed(struct events *events, const char *pattern, struct span span, struc
 		return define(&r, fn, arg);
 	diag = diag_error(diags, span, "unsupported-event", "'%s': %s no probes of the kernel", pattern,
 			  events_owner_has(events));
-	diag_help(diags, diag, "the kernel engine has them (--engine=kernel, as root)");
+	events_help_kernel(events, diags, diag);
 	return -EOPNOTSUPP;
 }
 
