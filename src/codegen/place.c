@@ -14,7 +14,6 @@
 _Static_assert(VALUE_STR_MAX == STR_SIZE_MAX, "strings are as long in objects as in the language");
 
 #define DEFAULT_ENTRIES (1u << 18)
-#define MAX_ENTRIES (1u << 24)
 #define RECORDS_SIZE (4u << 20) /* bytes of the ring buffer */
 /*
  * Different stacks. The kernel's table has one place for a hash, so it has many more than are wanted; and a second, smaller one has those
@@ -87,14 +86,6 @@ place_global(struct object *object, struct variable *var)
 	var->index = object_add_global(object, global);
 }
 
-static uint32_t
-entries_of(int64_t max_records)
-{
-	if (max_records <= 0)
-		return DEFAULT_ENTRIES;
-	return max_records > MAX_ENTRIES ? MAX_ENTRIES : (uint32_t)max_records;
-}
-
 /* The keys of a table and, behind them, of those in it. What is done with any of them counts for all. */
 static struct type
 join_keys(struct table *table, struct type *type)
@@ -134,7 +125,7 @@ place_table(struct object *object, struct variable *var)
 	table->value = shape_of(type.value, false);
 	table->value_size = table->value.size;
 	table->stat = type.value->stat;
-	table->max_entries = entries_of(type.max_records);
+	table->max_entries = type.max_records ? type.max_records : DEFAULT_ENTRIES;
 	table->counter = adds_only;
 	table->kind = adds_only ? TABLE_PERCPU_HASH : TABLE_HASH;
 	if (adds_only && table->n_key_parts == 1 && table->key[0].kind == VALUE_EVENT) {

@@ -46,6 +46,20 @@ operator_type(struct infer *infer, const struct node *node)
 	}
 }
 
+/* The entries that table.new(narr, nrec) asks for, where they are written out; 0: not. Two numbers cannot overflow. */
+static uint32_t
+room_of(struct infer *infer, const struct node *call)
+{
+	uint64_t n = 0;
+
+	for (const struct node *arg = call->b; arg; arg = arg->next)
+		n += arg->kind == NODE_INT && arg->number > 0 ? (uint64_t)arg->number : 0;
+	if (n <= TABLE_ENTRIES_MAX)
+		return (uint32_t)n;
+	diag_warning(infer->diags, call->span, "table-size", "a table that probes use has room for %u entries at most, which this one gets", TABLE_ENTRIES_MAX);
+	return TABLE_ENTRIES_MAX;
+}
+
 /* What a built-in gives. An option has the type of its default; a text may be of any length. */
 static struct type *
 result_type(struct infer *infer, const struct node *call)
@@ -61,8 +75,7 @@ result_type(struct infer *infer, const struct node *call)
 	}
 	type = infer_builtin_type(infer, builtin, call->span);
 	if (builtin->id == BUILTIN_TABLE_NEW)
-		for (const struct node *arg = call->b; arg; arg = arg->next)
-			type->max_records += arg->kind == NODE_INT && arg->number > 0 ? arg->number : 0;
+		type->max_records = room_of(infer, call);
 	return type->kind == TYPE_UNKNOWN ? NULL : type;
 }
 

@@ -212,6 +212,7 @@ split_halves(struct tree *tree, struct diags *diags);
 enum type_kind { TYPE_UNKNOWN, TYPE_NIL, TYPE_INT, TYPE_BOOL, TYPE_STR, TYPE_EVENT, TYPE_STACK, TYPE_USTACK, TYPE_ARGSTR, TYPE_KSYM, TYPE_STAT, TYPE_KERNEL, TYPE_TABLE, N_TYPES };
 
 #define STR_SIZE_MAX 256 /* bytes of a string in tables and records, with its NUL */
+#define TABLE_ENTRIES_MAX (1u << 24) /* of a table that probes use */
 
 struct type {
 	enum type_kind kind;
@@ -228,7 +229,7 @@ struct type {
 	bool probe_reads;        /* a probe reads elements, or iterates */
 	bool probe_sets;         /* a probe assigns elements (not only +=) */
 	bool probe_adds;         /* a probe uses += on elements */
-	int64_t max_records;     /* table.new(_, n); 0: default */
+	uint32_t max_records;    /* table.new(_, n), up to TABLE_ENTRIES_MAX; 0: default */
 };
 
 enum member_kind { MEMBER_NUMBER, MEMBER_TEXT, MEMBER_PLACE };
