@@ -35,13 +35,13 @@ compile_one(const struct args *args, struct diag_list *list)
 	return status;
 }
 
-/* One file: a script, or an object, whose refusals are always printed. */
+/* One file: a script, or an object. */
 static enum exit_status
 check_script(const struct args *args, void *data)
 {
 	struct diag_list *list = data;
 
-	return !args->text && is_object_file(args->file) ? object_check(args) : compile_one(args, list);
+	return !args->text && is_object_file(args->file) ? object_check(args, list) : compile_one(args, list);
 }
 
 enum exit_status

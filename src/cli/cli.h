@@ -225,7 +225,7 @@ enum exit_status
 check_run(const struct args *args);
 
 /*
- * Diagnostics of several scripts as one JSON document: json.c, or json_none.c where there is no jansson; that makes NULL, and says so on
+ * Diagnostics of several files as one JSON document: json.c, or json_none.c where there is no jansson; that makes NULL, and says so on
  * stderr. A list is freed by diag_list_print.
  */
 struct diag_list;
@@ -235,6 +235,10 @@ diag_list_new(void);
 
 void
 diag_list_add(struct diag_list *list, const struct diags *diags);
+
+/* An error of a file as a whole: its place is the file's begin. */
+void
+diag_list_add_whole(struct diag_list *list, const char *file, const struct diag *diag);
 
 /* Whether it could be written, `out` tells. */
 void
@@ -281,8 +285,9 @@ output_open(const struct args *args);
 enum exit_status
 object_run(const struct args *args);
 
+/* list: takes what is wrong; NULL: that is printed. */
 enum exit_status
-object_check(const struct args *args);
+object_check(const struct args *args, struct diag_list *list);
 
 /* record.c */
 enum exit_status

@@ -105,6 +105,15 @@ diag_list_add(struct diag_list *list, const struct diags *diags)
 }
 
 void
+diag_list_add_whole(struct diag_list *list, const char *file, const struct diag *diag)
+{
+	uint32_t begin = 0;
+	const struct script script = { .name = file, .text = "", .lines = &begin, .n_lines = 1 };
+
+	json_array_append_new(list->diagnostics, json_diag(&script, diag));
+}
+
+void
 diag_list_print(struct diag_list *list, FILE *out)
 {
 	json_t *json = json_object();

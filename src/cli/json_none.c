@@ -25,6 +25,11 @@ diag_list_add(struct diag_list *list, const struct diags *diags)
 }
 
 void
+diag_list_add_whole(struct diag_list *list, const char *file, const struct diag *diag)
+{
+}
+
+void
 diag_list_print(struct diag_list *list, FILE *out)
 {
 }

@@ -25,23 +25,19 @@ struct opened {
 
 /* Puts the kernel's numbers into the object, where it asks for some. */
 static enum exit_status
-fit(struct object *object, const char *btf)
+fit(struct object *object, const char *btf, struct text *why)
 {
-	struct text why = { 0 };
 	struct core_target *target = NULL;
 	enum exit_status status = STATUS_OK;
 
 	if (!core_is_needed(object))
 		return STATUS_OK;
-	target = core_target_open(btf, &why);
+	target = core_target_open(btf, why);
 	if (!target)
 		status = STATUS_WORLD;
-	else if (core_apply(object, target, &why) < 0)
+	else if (core_apply(object, target, why) < 0)
 		status = STATUS_SCRIPT;
-	if (status != STATUS_OK)
-		complain("%s", why.s);
 	core_target_free(target);
-	text_fini(&why);
 	return status;
 }
 
@@ -49,26 +45,23 @@ fit(struct object *object, const char *btf)
 enum purpose { PURPOSE_WHOLE, PURPOSE_KERNEL };
 
 static enum exit_status
-open_object(struct opened *o, const char *path, enum purpose purpose)
+open_object(struct opened *o, const char *path, enum purpose purpose, struct text *why)
 {
-	struct text why = { 0 }, outline_why = { 0 };
+	struct text outline_why = { 0 };
 	enum exit_status status = STATUS_OK;
 
 	o->arena = arena_new();
 	o->bytes = file_read(path, FILE_MAX, &o->len);
 	if (!o->bytes || o->len > FILE_MAX) {
-		complain("object '%s' cannot be read: %s", path, strerror(o->bytes ? EFBIG : errno));
+		text_printf(why, "object '%s' cannot be read: %s", path, strerror(o->bytes ? EFBIG : errno));
 		return STATUS_WORLD;
 	}
-	o->object = elf_read_memory(o->arena, path, o->bytes, o->len, &why);
+	o->object = elf_read_memory(o->arena, path, o->bytes, o->len, why);
 	if (!o->object && purpose == PURPOSE_KERNEL)
 		o->object = elf_read_outline(o->arena, path, o->bytes, o->len, &outline_why);
-	if (!o->object) {
-		complain("%s", why.s);
+	if (!o->object)
 		status = STATUS_SCRIPT;
-	}
 	elf_mend(o->bytes, o->len); /* for libbpf */
-	text_fini(&why);
 	text_fini(&outline_why);
 	return status;
 }
@@ -100,9 +93,40 @@ callx_of(const struct args *args)
 
 /* ---- check ------------------------------------------------------------------------------------------------------------------------ */
 
+#define TYPED_NOTE "this verifier does not follow typed pointers of the kernel; the kernel's does"
+
+/* The object as a whole is refused. As of scripts, what the world refuses is no diagnostic. */
+static void
+say_object(const struct args *args, enum exit_status status, const struct text *why, struct diag_list *list)
+{
+	const struct diag diag = { .slug = "bad-object", .message = why->s };
+
+	if (list && status == STATUS_SCRIPT)
+		diag_list_add_whole(list, args->file, &diag);
+	else
+		complain("%s", why->s);
+}
+
+static void
+say_program(const struct object *object, const struct func *func, const struct section *section, const struct text *why, struct diag_list *list)
+{
+	struct remark typed = { .kind = "note", .message = TYPED_NOTE };
+	struct diag diag = { .slug = "program-refused" };
+	struct text message = { 0 };
+
+	text_printf(&message, "program '%s' (%s) is refused: %s", func->name, func->section, why->s);
+	diag.message = message.s;
+	diag.remarks = section && section->context == CONTEXT_TYPED ? &typed : NULL;
+	if (list)
+		diag_list_add_whole(list, object->name, &diag);
+	else
+		fprintf(stderr, "%s: %s\n%s", object->name, diag.message, diag.remarks ? "note: " TYPED_NOTE "\n" : "");
+	text_fini(&message);
+}
+
 /* Shows one program to the verifier. */
 static enum exit_status
-check_program(const struct object *object, const struct func *func, enum vm_callx callx)
+check_program(const struct object *object, const struct func *func, enum vm_callx callx, struct diag_list *list)
 {
 	const char *rest;
 	const struct section *section = section_find(func->section, &rest);
@@ -118,24 +142,26 @@ check_program(const struct object *object, const struct func *func, enum vm_call
 		text_puts(&why, "ktap knows no such section");
 	}
 	if (err < 0)
-		fprintf(stderr, "%s: program '%s' (%s) is refused: %s\n", object->name, func->name, func->section, why.s);
-	if (section && section->context == CONTEXT_TYPED && err < 0)
-		fputs("note: this verifier does not follow typed pointers of the kernel; the kernel's does\n", stderr);
+		say_program(object, func, section, &why, list);
 	text_fini(&why);
 	return err < 0 ? STATUS_SCRIPT : STATUS_OK;
 }
 
 enum exit_status
-object_check(const struct args *args)
+object_check(const struct args *args, struct diag_list *list)
 {
 	struct opened o = { 0 };
-	enum exit_status status = open_object(&o, args->file, PURPOSE_WHOLE);
+	struct text why = { 0 };
+	enum exit_status status = open_object(&o, args->file, PURPOSE_WHOLE, &why);
 
 	if (status == STATUS_OK)
-		status = fit(o.object, args->btf);
+		status = fit(o.object, args->btf, &why);
+	if (status != STATUS_OK)
+		say_object(args, status, &why, list);
 	for (uint32_t i = 0; status != STATUS_WORLD && o.object && i < o.object->n_funcs; i++)
-		if (strcmp(o.object->funcs[i]->section, ".text") != 0 && check_program(o.object, o.object->funcs[i], callx_of(args)) != STATUS_OK)
+		if (strcmp(o.object->funcs[i]->section, ".text") != 0 && check_program(o.object, o.object->funcs[i], callx_of(args), list) != STATUS_OK)
 			status = STATUS_SCRIPT;
+	text_fini(&why);
 	close_object(&o);
 	return status;
 }
@@ -199,7 +225,7 @@ open_source(const struct args *args, const struct opened *o, enum events_origin 
 }
 
 static enum exit_status
-run_opened(const struct args *args, const struct opened *o)
+run_opened(const struct args *args, const struct opened *o, struct text *why)
 {
 	enum events_origin origin = engine_choose(args->engine, NULL);
 	struct events *events = events_new(o->arena, origin);
@@ -208,7 +234,9 @@ run_opened(const struct args *args, const struct opened *o)
 	enum exit_status status = STATUS_OK;
 
 	if (origin == EVENTS_USER) /* in the kernel libbpf does that */
-		status = fit(o->object, args->btf);
+		status = fit(o->object, args->btf, why);
+	if (status != STATUS_OK)
+		complain("%s", why->s);
 	if (status == STATUS_OK) {
 		options.out_fd = output_open(args);
 		if (options.out_fd < 0)
@@ -230,13 +258,17 @@ object_run(const struct args *args)
 {
 	struct opened o = { 0 };
 	enum purpose purpose = engine_choose(args->engine, NULL) == EVENTS_KERNEL ? PURPOSE_KERNEL : PURPOSE_WHOLE;
-	enum exit_status status = open_object(&o, args->file, purpose);
+	struct text why = { 0 };
+	enum exit_status status = open_object(&o, args->file, purpose, &why);
 	bool is_script = status == STATUS_OK && o.object->is_script;
 
+	if (status != STATUS_OK)
+		complain("%s", why.s);
 	if (status == STATUS_OK && !is_script)
 		status = check_options(args);
 	if (status == STATUS_OK && !is_script)
-		status = run_opened(args, &o);
+		status = run_opened(args, &o, &why);
+	text_fini(&why);
 	close_object(&o);
 	return is_script ? script_run(args) : status;
 }
