@@ -98,6 +98,24 @@ read_field(struct reader *r, const char *table, const struct btf_member *member,
 		    name);
 }
 
+/* Those of enum bpf_map_type that tables.def does not have. The last are newer than the oldest <linux/bpf.h> that we are built with. */
+static const char *const other_kinds[] = {
+#define KIND(id) [BPF_MAP_TYPE_##id] = "BPF_MAP_TYPE_" #id
+	KIND(CGROUP_ARRAY), KIND(DEVMAP), KIND(SOCKMAP), KIND(CPUMAP), KIND(XSKMAP), KIND(SOCKHASH), KIND(CGROUP_STORAGE),
+	KIND(REUSEPORT_SOCKARRAY), KIND(PERCPU_CGROUP_STORAGE), KIND(SK_STORAGE), KIND(DEVMAP_HASH), KIND(STRUCT_OPS), KIND(INODE_STORAGE),
+	KIND(TASK_STORAGE),
+#undef KIND
+	[31] = "BPF_MAP_TYPE_USER_RINGBUF", [32] = "BPF_MAP_TYPE_CGRP_STORAGE", [33] = "BPF_MAP_TYPE_ARENA", [34] = "BPF_MAP_TYPE_INSN_ARRAY"
+};
+
+static const char *
+other_kind(uint32_t map_type)
+{
+	const char *name = map_type < ARRAY_SIZE(other_kinds) ? other_kinds[map_type] : NULL;
+
+	return name ? name : "enum bpf_map_type";
+}
+
 static int
 kind_of_type(struct reader *r, const char *table, uint32_t map_type, enum table_kind *kind)
 {
@@ -108,8 +126,7 @@ kind_of_type(struct reader *r, const char *table, uint32_t map_type, enum table_
 		if (table_kind_map_type(*kind) == map_type)
 			return 0;
 	}
-	return elf_fail(r, "table %s: kind %u of the kernel's (enum bpf_map_type) is not supported", table,
-		    map_type);
+	return elf_fail(r, "table %s: kind %u of the kernel's (%s) is not supported", table, map_type, other_kind(map_type));
 }
 
 static int
