@@ -71,7 +71,8 @@ check_callx(struct verifier *v, const struct bpf_insn *insn)
 		return call_by_address(v, insn->dst_reg);
 	if (reg->kind == REG_SCALAR && scalar_is_const(&reg->s) && reg->s.bits.value <= INT32_MAX)
 		return call_by_number(v, insn->dst_reg);
-	return refuse_reg(v, insn->dst_reg, "calls by a register that holds neither the address of a function nor a known number of a helper");
+	return refuse_reg(v, insn->dst_reg, "calls by a register that holds neither the address of a function nor a known number of a helper; "
+			  CALLX_HINT);
 }
 
 /* ---- where addresses come from --------------------------------------------------------------------------------------- */

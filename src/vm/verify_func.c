@@ -191,7 +191,7 @@ bad_insn(const struct verifier *v, const struct func *func, uint32_t pc, const s
 	if (info->id == INSN_CALL_LOCAL && !func_callee(v->object, func, pc))
 		return "calls a function that the object does not have";
 	if (info->id == INSN_CALLX && v->signature->callx == VM_CALLX_REFUSED)
-		return "calls by a register (callx), which Linux before 7.4 refuses (a rule of the kernel; the option callx permits it)";
+		return "calls by a register (callx), which Linux before 7.4 refuses (a rule of the kernel; the option callx permits it); " CALLX_HINT;
 	if (info->shape == SHAPE_LD64)
 		return bad_wide(v, func, pc);
 	return bad_immediate(v, insn, info);

@@ -547,6 +547,9 @@ scalar_refine(const struct bpf_insn *insn, bool taken, struct scalar *dst, struc
 void
 scalar_print(const struct scalar *s, struct text *out);
 
+/* Most who meet a callx have forgotten an option of the compiler. */
+#define CALLX_HINT "without -O2, clang calls helpers so"
+
 /* ---- verify.c, verify_state.c, verify_precise.c, verify_mem.c, verify_call.c, verify_report.c ---------------------------------------- */
 
 enum reg_kind {
