@@ -294,7 +294,7 @@ forget_record(struct reg *reg, uint16_t loc, void *arg)
 
 	(void)loc;
 	if (reg->ref == *ref)
-		*reg = (struct reg){ .kind = REG_UNSET };
+		*reg = (struct reg){ .kind = REG_UNSET, .ref = *ref };
 }
 
 static void
@@ -438,6 +438,6 @@ check_helper_call(struct verifier *v, const struct bpf_insn *insn)
 	if (call.released)
 		release(v, call.released);
 	for (uint32_t regno = 1; regno <= 5; regno++)
-		reg_write(v, regno)->kind = REG_UNSET;
+		*reg_write(v, regno) = (struct reg){ .kind = REG_UNSET };
 	return set_result(v, &call);
 }

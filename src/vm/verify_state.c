@@ -203,7 +203,8 @@ reg_read(struct verifier *v, uint32_t regno)
 	struct reg *reg = &frame_top(v)->regs[regno];
 
 	if (reg->kind == REG_UNSET) {
-		refuse(v, -EACCES, "reads r%u, which has no value here", (unsigned)regno);
+		refuse(v, -EACCES, reg->ref ? "reads r%u, whose record was submitted or discarded before" : "reads r%u, which has no value here",
+		       (unsigned)regno);
 		return NULL;
 	}
 	mark_reg_read(v, v->state.n_frames - 1, regno);

@@ -580,7 +580,7 @@ struct reg {
 	uint32_t size;
 	/* Not 0: copies of one value (numbers), one result that may be null, or one value of a table that has a lock. */
 	uint32_t id;
-	uint32_t ref;    /* not 0: a reserved record that must be given back */
+	uint32_t ref;    /* not 0: a reserved record that must be given back; of REG_UNSET: it was, and this register pointed there */
 	struct scalar s;
 };
 

@@ -160,6 +160,53 @@ call 132
 out: r0 = 0
 exit
 
+== record read after it was submitted
+refuse: reads r6, whose record was submitted or discarded before
+r1 = table 3 ll
+r2 = 16
+r3 = 0
+call 131
+if r0 == 0 goto out
+r6 = r0
+r1 = r6
+r2 = 0
+call 132
+r0 = *(u64 *)(r6 + 0)
+out: r0 = 0
+exit
+
+== record submitted twice, once by discarding it
+refuse: reads r6, whose record was submitted or discarded before
+r1 = table 3 ll
+r2 = 16
+r3 = 0
+call 131
+if r0 == 0 goto out
+r6 = r0
+r1 = r6
+r2 = 0
+call 133
+r1 = r6
+r2 = 0
+call 132
+out: r0 = 0
+exit
+
+== argument of the call that submitted: no call leaves r1 a value
+refuse: reads r1, which has no value here
+r1 = table 3 ll
+r2 = 16
+r3 = 0
+call 131
+if r0 == 0 goto out
+r6 = r0
+r1 = r6
+r2 = 0
+call 132
+r0 = *(u64 *)(r1 + 0)
+out: r0 = 0
+exit
+
 == record submitted from its middle
 refuse: beginning of the record
 r1 = table 3 ll
