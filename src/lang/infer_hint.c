@@ -56,7 +56,8 @@ room_of(struct infer *infer, const struct node *call)
 		n += arg->kind == NODE_INT && arg->number > 0 ? (uint64_t)arg->number : 0;
 	if (n <= TABLE_ENTRIES_MAX)
 		return (uint32_t)n;
-	diag_warning(infer->diags, call->span, "table-size", "a table that probes use has room for %u entries at most, which this one gets", TABLE_ENTRIES_MAX);
+	diag_warning(infer->diags, call->span, "table-size", "a table that probes use has room for %u entries at most, which this one gets",
+		     TABLE_ENTRIES_MAX);
 	return TABLE_ENTRIES_MAX;
 }
 
