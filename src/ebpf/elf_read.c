@@ -432,32 +432,12 @@ elf_read_outline(struct arena *arena, const char *name, const void *data, size_t
 	return read_bytes((struct reader){ .arena = arena, .path = name, .why = why, .is_outline = true }, data, len);
 }
 
-/* Reads up to `size` bytes; how many, or -errno. */
-static int64_t
-read_all(int fd, char *buf, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (int64_t)len;
-}
-
 static struct object *
 read_fd(struct arena *arena, const char *path, int fd, struct text *why)
 {
 	struct object *object = NULL;
 	struct stat st;
-	int64_t len;
+	size_t len;
 	char *buf;
 
 	if (fstat(fd, &st)) {
@@ -468,12 +448,11 @@ read_fd(struct arena *arena, const char *path, int fd, struct text *why)
 		text_printf(why, "cannot read %s: not a file of at most %u MiB", path, FILE_MAX >> 20);
 		return NULL;
 	}
-	buf = mem_alloc((size_t)st.st_size + 1);
-	len = buf ? read_all(fd, buf, (size_t)st.st_size) : -ENOMEM;
-	if (len < 0)
-		text_printf(why, "cannot read %s: %s", path, strerror((int)-len));
+	buf = file_rest(fd, FILE_MAX, &len);
+	if (!buf || len > FILE_MAX) /* it may grow while it is read */
+		text_printf(why, "cannot read %s: %s", path, strerror(buf ? EFBIG : errno));
 	else
-		object = elf_read_memory(arena, path, buf, (size_t)len, why);
+		object = elf_read_memory(arena, path, buf, len, why);
 	free(buf);
 	return object;
 }
