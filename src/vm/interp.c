@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * The interpreter, and the way to it: vm_load and vm_run, which prefer machine code (jit.c). A program is verified, then decoded
- * once: wide instructions become one, jumps count decoded instructions, tables and helpers become addresses. Running is a chain of
- * computed jumps from the code of one instruction to that of the next; that code is made from the rows of insn.def, so that what an
- * instruction does is said in one place.
+ * once: wide instructions become one, jumps count decoded instructions, tables and helpers become addresses, and two that often follow each other
+ * are taken in one step (pairs.def). Running is a chain of computed jumps from the code of one step to that of the next; that code is made from
+ * the rows of insn.def, so that what an instruction does is said in one place.
  *
  * Relies on the verifier: nothing is checked while running. Every frame has VM_STACK_SIZE bytes of stack.
  */
@@ -18,10 +18,12 @@
 
 /* A decoded instruction. */
 struct op {
-	uint8_t id;        /* enum insn_id */
+	uint8_t id;           /* enum insn_id, or OP_ */
 	uint8_t dst, src;
-	int16_t off;
-	int32_t jump;      /* in ops, from the next one */
+	union {
+		int32_t off;
+		int32_t jump; /* in ops, from the next one */
+	};
 	union {
 		int64_t imm;
 		helper_fn *helper;
@@ -34,6 +36,8 @@ enum {
 	OP_CHARGE = N_INSNS, /* before a jump backward: pays for it or ends the run */
 	OP_TAIL_CALL,        /* in place of a call of that helper */
 	OP_CHECK,            /* behind a helper that calls back: ends the run where the budget was used up there */
+#define PAIR(kind, a, b) OP_##a##_##b, /* these two */
+#include "vm/pairs.def"
 	N_OPS
 };
 
@@ -157,6 +161,46 @@ decode_insn(struct vm *vm, struct vm_program *program, const struct func *func, 
 	return true;
 }
 
+/* Two ops as one. */
+struct pair {
+	uint8_t id, first, second;
+	enum { PAIR_ANY, PAIR_SAME, PAIR_TEST, PAIR_BASE } kind; /* as in pairs.def */
+};
+
+/* The first row of pairs.def that the two ops from `op` on are, or NULL. Both have their own ids still. */
+static const struct pair *
+pair_at(const struct op *op)
+{
+	static const struct pair pairs[] = {
+#define PAIR(kind, a, b) { OP_##a##_##b, INSN_##a, INSN_##b, PAIR_##kind },
+#include "vm/pairs.def"
+	};
+
+	for (const struct pair *p = pairs; p < pairs + ARRAY_SIZE(pairs); p++)
+		if (op->id == p->first && op[1].id == p->second &&
+		    (p->kind == PAIR_ANY || op->dst == (p->kind == PAIR_BASE ? op[1].src : op[1].dst)))
+			return p;
+	return NULL;
+}
+
+/*
+ * The second op of a pair stays what it was, for jumps to it, or begins a pair of its own. Where that one hands a value over and this one would
+ * not, it is left to that one.
+ */
+static void
+join_pairs(struct op *ops, uint32_t n)
+{
+	const struct pair *pair = n > 1 ? pair_at(&ops[0]) : NULL;
+
+	for (uint32_t i = 0; i + 1 < n; i++) {
+		const struct pair *next = i + 2 < n ? pair_at(&ops[i + 1]) : NULL;
+
+		if (pair && (pair->kind != PAIR_ANY || !next || next->kind == PAIR_ANY))
+			ops[i].id = pair->id;
+		pair = next;
+	}
+}
+
 static bool
 decode_insns(struct vm *vm, struct vm_program *program, struct vm_func *f)
 {
@@ -180,6 +224,8 @@ decode_insns(struct vm *vm, struct vm_program *program, struct vm_func *f)
 			f->ops[at + 1].id = OP_CHECK;
 		pc += insn_is_wide(&func->insns[pc]);
 	}
+	if (ok)
+		join_pairs(f->ops, n);
 	free(index);
 	return ok;
 }
@@ -338,14 +384,112 @@ struct saved {
 	uint64_t regs[5]; /* r6 to r10 */
 };
 
-static void *
-address(uint64_t base, int16_t off)
+static inline void *
+address(uint64_t base, int32_t off)
 {
 	return (void *)(uintptr_t)(base + (uint64_t)(int64_t)off);
 }
 
-#define NEXT() goto *code[op->id]
+/*
+ * What each row of insn.def does, as functions: value_ID gives what goes to dst, of `first`, which is what dst holds (of a load: src); holds_ID
+ * whether a jump is taken, dst holding `first`; step_ID does all of it and gives the next op.
+ */
+#define INLINE static inline __attribute__((always_inline))
 #define OPERAND(code) (BPF_SRC(code) == BPF_X ? reg[op->src] : (uint64_t)op->imm)
+
+#define ALU(id, name, opcode, select, value, shape, group, version, format, type, expr) \
+INLINE uint8_t first_##id(const struct op *op) { return op->dst; } \
+INLINE uint64_t value_##id(const struct op *op, const uint64_t reg[11], uint64_t first) \
+{ \
+	type dst = (type)first, src = (type)OPERAND(opcode); \
+	(void)dst, (void)src, (void)reg; \
+	return (type)(expr); \
+} \
+INLINE const struct op *step_##id(const struct op *op, uint64_t reg[11]) \
+{ \
+	reg[op->dst] = value_##id(op, reg, reg[op->dst]); \
+	return op + 1; \
+}
+#define COND(id, name, opcode, select, value, shape, group, version, format, type, expr) \
+INLINE bool holds_##id(const struct op *op, const uint64_t reg[11], uint64_t first) \
+{ \
+	type dst = (type)first, src = (type)OPERAND(opcode); \
+	(void)reg; \
+	return expr; \
+} \
+INLINE const struct op *step_##id(const struct op *op, uint64_t reg[11]) \
+{ \
+	return op + (holds_##id(op, reg, reg[op->dst]) ? op->jump + 1 : 1); \
+}
+#define LOAD(id, name, opcode, select, value, shape, group, version, format, type) \
+INLINE uint8_t first_##id(const struct op *op) { return op->src; } \
+INLINE uint64_t value_##id(const struct op *op, const uint64_t reg[11], uint64_t first) \
+{ \
+	type loaded; \
+	(void)reg; \
+	memcpy(&loaded, address(first, op->off), sizeof(loaded)); \
+	return (uint64_t)loaded; \
+} \
+INLINE const struct op *step_##id(const struct op *op, uint64_t reg[11]) \
+{ \
+	reg[op->dst] = value_##id(op, reg, reg[op->src]); \
+	return op + 1; \
+}
+#define STORE(id, name, opcode, select, value, shape, group, version, format, type) \
+INLINE const struct op *step_##id(const struct op *op, uint64_t reg[11]) \
+{ \
+	type stored = (type)(BPF_CLASS(opcode) == BPF_STX ? reg[op->src] : (uint64_t)op->imm); \
+	memcpy(address(reg[op->dst], op->off), &stored, sizeof(stored)); \
+	return op + 1; \
+}
+#define ATOMIC(id, name, opcode, select, value, shape, group, version, format, type, function) \
+INLINE const struct op *step_##id(const struct op *op, uint64_t reg[11]) \
+{ \
+	type *at = address(reg[op->dst], op->off); \
+	type old = __atomic_##function(at, (type)reg[op->src], __ATOMIC_SEQ_CST); \
+	if ((value) & BPF_FETCH) \
+		reg[op->src] = old; \
+	return op + 1; \
+}
+#define CMPXCHG(id, name, opcode, select, value, shape, group, version, format, type) \
+INLINE const struct op *step_##id(const struct op *op, uint64_t reg[11]) \
+{ \
+	type *at = address(reg[op->dst], op->off); \
+	type old = (type)reg[0]; \
+	__atomic_compare_exchange_n(at, &old, (type)reg[op->src], false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+	reg[0] = old; \
+	return op + 1; \
+}
+#include "ebpf/insn.def"
+
+INLINE uint8_t
+first_LD64(const struct op *op)
+{
+	return op->dst;
+}
+
+INLINE uint64_t
+value_LD64(const struct op *op, const uint64_t reg[11], uint64_t first)
+{
+	(void)reg, (void)first;
+	return (uint64_t)op->imm;
+}
+
+INLINE const struct op *
+step_LD64(const struct op *op, uint64_t reg[11])
+{
+	reg[op->dst] = (uint64_t)op->imm;
+	return op + 1;
+}
+
+INLINE const struct op *
+step_JA(const struct op *op, uint64_t reg[11])
+{
+	(void)reg;
+	return op + op->jump + 1;
+}
+
+#define NEXT() goto *code[op->id]
 
 static uint64_t
 execute(struct vm_run *run, const struct op *op, uint64_t reg[11])
@@ -367,6 +511,8 @@ execute(struct vm_run *run, const struct op *op, uint64_t reg[11])
 		[OP_TAIL_CALL] = &&do_TAIL_CALL,
 		[OP_CHARGE] = &&do_CHARGE,
 		[OP_CHECK] = &&do_CHECK,
+#define PAIR(kind, a, b) [OP_##a##_##b] = &&do_##a##_##b,
+#include "vm/pairs.def"
 	};
 	const struct vm_func *callee;
 	struct saved saved[VM_FRAMES_MAX];
@@ -374,63 +520,46 @@ execute(struct vm_run *run, const struct op *op, uint64_t reg[11])
 
 	NEXT();
 
-#define ALU(id, name, opcode, select, value, shape, group, version, format, type, expr) \
-do_##id: { \
-		type dst = (type)reg[op->dst], src = (type)OPERAND(opcode); \
-		(void)dst, (void)src; \
-		reg[op->dst] = (type)(expr); \
-		op++; \
-		NEXT(); \
-	}
-#define COND(id, name, opcode, select, value, shape, group, version, format, type, expr) \
-do_##id: { \
-		type dst = (type)reg[op->dst], src = (type)OPERAND(opcode); \
-		op += (expr) ? op->jump + 1 : 1; \
-		NEXT(); \
-	}
-#define LOAD(id, name, opcode, select, value, shape, group, version, format, type) \
-do_##id: { \
-		type loaded; \
-		memcpy(&loaded, address(reg[op->src], op->off), sizeof(loaded)); \
-		reg[op->dst] = (uint64_t)loaded; \
-		op++; \
-		NEXT(); \
-	}
-#define STORE(id, name, opcode, select, value, shape, group, version, format, type) \
-do_##id: { \
-		type stored = (type)(BPF_CLASS(opcode) == BPF_STX ? reg[op->src] : (uint64_t)op->imm); \
-		memcpy(address(reg[op->dst], op->off), &stored, sizeof(stored)); \
-		op++; \
-		NEXT(); \
-	}
-#define ATOMIC(id, name, opcode, select, value, shape, group, version, format, type, function) \
-do_##id: { \
-		type *at = address(reg[op->dst], op->off); \
-		type old = __atomic_##function(at, (type)reg[op->src], __ATOMIC_SEQ_CST); \
-		if ((value) & BPF_FETCH) \
-			reg[op->src] = old; \
-		op++; \
-		NEXT(); \
-	}
-#define CMPXCHG(id, name, opcode, select, value, shape, group, version, format, type) \
-do_##id: { \
-		type *at = address(reg[op->dst], op->off); \
-		type old = (type)reg[0]; \
-		__atomic_compare_exchange_n(at, &old, (type)reg[op->src], false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-		reg[0] = old; \
-		op++; \
-		NEXT(); \
-	}
+#define STEP(id) \
+do_##id: \
+	op = step_##id(op, reg); \
+	NEXT();
+#define ALU(id, ...) STEP(id)
+#define COND(id, ...) STEP(id)
+#define LOAD(id, ...) STEP(id)
+#define STORE(id, ...) STEP(id)
+#define ATOMIC(id, ...) STEP(id)
+#define CMPXCHG(id, ...) STEP(id)
 #include "ebpf/insn.def"
+	STEP(LD64)
+	STEP(JA)
 
-do_LD64:
-	reg[op->dst] = (uint64_t)op->imm;
-	op++;
+#define PAIR(kind, a, b) \
+do_##a##_##b: \
+	JOIN_##kind(a, b) \
 	NEXT();
-
-do_JA:
-	op += op->jump + 1;
-	NEXT();
+#define JOIN_ANY(a, b) \
+	op = step_##a(op, reg); \
+	op = step_##b(op, reg);
+#define JOIN_SAME(a, b) { \
+		uint64_t *dst = &reg[op->dst]; \
+		*dst = value_##a(op, reg, reg[first_##a(op)]); \
+		*dst = value_##b(op + 1, reg, *dst); \
+		op += 2; \
+	}
+#define JOIN_TEST(a, b) { \
+		uint64_t made = value_##a(op, reg, reg[first_##a(op)]); \
+		reg[op->dst] = made; \
+		op++; \
+		op += holds_##b(op, reg, made) ? op->jump + 1 : 1; \
+	}
+#define JOIN_BASE(a, b) { \
+		uint64_t made = value_##a(op, reg, reg[first_##a(op)]); \
+		reg[op->dst] = made; \
+		reg[op[1].dst] = value_##b(op + 1, reg, made); \
+		op += 2; \
+	}
+#include "vm/pairs.def"
 
 do_CALL:
 	run->frame = reg[10];
