@@ -7,19 +7,20 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "source/recording_dat.h"
 #include "source/recording_perf.h"
 
+#define CUT_SHORT "was cut short while it was read"
+
 static int
 map_file(struct recording *recording, struct text *why)
 {
 	int err, fd = open(recording->path, O_RDONLY | O_CLOEXEC);
-	void *data = MAP_FAILED;
 	struct stat st;
+	size_t len;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		err = -errno;
@@ -28,18 +29,18 @@ map_file(struct recording *recording, struct text *why)
 			close(fd);
 		return err;
 	}
-	recording->len = S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
-	if (recording->len)
-		data = mmap(NULL, recording->len, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
-	if (data == MAP_FAILED) {
-		text_printf(why, "recording '%s' cannot be read: %s", recording->path,
-			    recording->len ? "it cannot be mapped into memory" : "it is empty, or no regular file");
-		recording->len = 0;
+	len = S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
+	if (!len) {
+		close(fd);
+		text_printf(why, "recording '%s' cannot be read: it is empty, or no regular file", recording->path);
 		return -EINVAL;
 	}
-	recording->data = data;
-	recording->is_mapped = true;
+	if (filemap_open(&recording->map, fd, len) < 0) {
+		text_printf(why, "recording '%s' cannot be read: it cannot be mapped into memory", recording->path);
+		return -EINVAL;
+	}
+	recording->data = recording->map.data;
+	recording->len = len;
 	return 0;
 }
 
@@ -78,6 +79,12 @@ read_head(struct recording *recording, struct text *why)
 
 	recording->ops = format_of(recording);
 	err = recording->ops->open(recording, why);
+	filemap_check(&recording->map);
+	if (err < 0 && filemap_is_cut(&recording->map)) {
+		text_clear(why);
+		text_printf(why, "recording '%s' " CUT_SHORT, recording->path);
+		err = -EINVAL;
+	}
 	if (err == 0) {
 		tasks_watch(&recording->tasks, recording->events);
 		err = recording_init_streams(recording);
@@ -146,8 +153,7 @@ recording_close(struct recording *recording)
 {
 	if (recording->ops)
 		recording->ops->close(recording);
-	if (recording->is_mapped)
-		munmap((void *)(uintptr_t)recording->data, recording->len);
+	filemap_close(&recording->map);
 	recording_fini(recording);
 	free(recording);
 }
@@ -197,7 +203,9 @@ stream_lost(struct recording *recording, uint32_t number, uint64_t n)
 		recording->streams[number].gaps.n_lost += n;
 }
 
-/* The damage that is named is the first in time, whichever stream was read first. */
+/*
+ * The damage that is named is the first in time, whichever stream was read first; but that the file was cut meanwhile is why others were met.
+ */
 void
 recording_stats(const struct recording *recording, struct source_stats *stats)
 {
@@ -220,6 +228,10 @@ recording_stats(const struct recording *recording, struct source_stats *stats)
 		stats->damage = recording->gaps.damage.s;
 	else if (first)
 		stats->damage = first->gaps.damage.s;
+	if (filemap_is_cut(&recording->map)) {
+		stats->n_damaged++;
+		stats->damage = "it " CUT_SHORT;
+	}
 }
 
 /* ---- merging ---------------------------------------------------------------------------------------- */
@@ -229,8 +241,10 @@ recording_read(struct recording *recording, uint32_t number)
 {
 	struct stream *stream = &recording->streams[number];
 
-	if (!recording->ops->next(recording, number, &stream->head))
+	if (!recording->ops->next(recording, number, &stream->head)) {
+		filemap_check(&recording->map);
 		return NULL;
+	}
 	stream->n_read++;
 	return &stream->head;
 }

@@ -3,6 +3,7 @@
  * recording: a file of events, whatever its format, as streams of records that are laid out as ftrace lays them out.
  *
  *     recording.c        opening, damage, the streams merged by time
+ *     filemap.c          the file in memory, which others may cut short meanwhile
  *     recording_text.c   our text form
  *     recording_dat.c    trace.dat (recording_dat.h)
  *     recording_perf*.c  perf.data (recording_perf.h)
@@ -17,6 +18,7 @@
 #ifndef KTAP_RECORDING_H
 #define KTAP_RECORDING_H
 
+#include "source/filemap.h"
 #include "source/source.h"
 
 #define RECORDED_MAX      65536 /* bytes of a record */
@@ -197,9 +199,9 @@ struct recording {
 	struct recorded_tasks tasks;
 	unsigned holds;
 	uint32_t n_streams;
-	const unsigned char *data;    /* the file, mapped */
+	const unsigned char *data;    /* the file, mapped or in memory of others */
 	size_t len;
-	bool is_mapped;               /* by us */
+	struct filemap map;
 	void *format;                 /* what recording_FORMAT.c keeps */
 	const char *kallsyms;         /* /proc/kallsyms of the machine; not NUL-terminated; NULL: not recorded */
 	size_t kallsyms_len;

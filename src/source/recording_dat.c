@@ -236,7 +236,8 @@ take_chunk(struct bytes *in, struct bytes *packed, uint32_t *len)
 
 /*
  * The chunks of packed pages stand where the CPU's pages would; one behind the other in memory. Their unpacked sizes are summed up before
- * memory is asked for. Each is some pages, so one that cannot be unpacked takes no other with it.
+ * memory is asked for, which a file that is changed meanwhile does not get more of. Each is some pages, so one that cannot be unpacked takes no
+ * other with it.
  */
 static struct bytes
 unpack_pages(struct recording *recording, struct bytes in)
@@ -251,7 +252,7 @@ unpack_pages(struct recording *recording, struct bytes in)
 		total += unpack_is_plausible(bytes_left(&packed), len) ? len : 0;
 	out = room(recording, total);
 	for (uint32_t i = 0; out && i < n && take_chunk(&in, &packed, &len); i++) {
-		if (unpack_is_plausible(bytes_left(&packed), len) && unpack(dat->packing, packed, out + at, len) == 0)
+		if (unpack_is_plausible(bytes_left(&packed), len) && len <= total - at && unpack(dat->packing, packed, out + at, len) == 0)
 			at += len;
 		else
 			n_bad++;

@@ -133,10 +133,13 @@ take_long(struct pages *pages)
 static void
 skip_padding(struct pages *pages, uint32_t delta)
 {
-	if (!delta || (size_t)(pages->end - pages->at) < 4 || word_at(pages->at) > (size_t)(pages->end - pages->at))
+	size_t left = (size_t)(pages->end - pages->at);
+	uint32_t len = left < 4 ? 0 : word_at(pages->at);
+
+	if (!delta || left < 4 || len > left)
 		pages->at = pages->end;
 	else
-		pages->at += word_at(pages->at) < 4 ? 4 : word_at(pages->at);
+		pages->at += len < 4 ? 4 : len;
 }
 
 /* Reads what changes the time, or nothing. True when an event was read. */

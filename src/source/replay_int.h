@@ -114,7 +114,7 @@ object_commutes(const struct object *object, struct text *why);
 
 /* ---- replay_lanes.c --------------------------------------------------------------------------------------------- */
 
-/* Starts a thread that no signal is delivered to. Returns 0 or -errno. */
+/* Starts a thread that no signal is delivered to, but SIGBUS where it reads what a file has no longer (filemap.h). Returns 0 or -errno. */
 int
 thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 
