@@ -13,8 +13,6 @@
 #include "cli/cli.h"
 #include "vm/vm.h"
 
-#define FILE_MAX (64u << 20)
-
 /* A file that was read, and the object in it. */
 struct opened {
 	struct arena *arena;
@@ -51,8 +49,8 @@ open_object(struct opened *o, const char *path, enum purpose purpose, struct tex
 	enum exit_status status = STATUS_OK;
 
 	o->arena = arena_new();
-	o->bytes = file_read(path, FILE_MAX, &o->len);
-	if (!o->bytes || o->len > FILE_MAX) {
+	o->bytes = file_read(path, OBJECT_FILE_MAX, &o->len);
+	if (!o->bytes || o->len > OBJECT_FILE_MAX) {
 		text_printf(why, "object '%s' cannot be read: %s", path, strerror(o->bytes ? EFBIG : errno));
 		return STATUS_WORLD;
 	}

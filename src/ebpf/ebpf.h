@@ -1196,6 +1196,8 @@ btf_info_fini(struct btf_info *info);
 int
 elf_write(const struct object *object, const char *path, struct text *why);
 
+#define OBJECT_FILE_MAX (64u << 20) /* bytes of such a file */
+
 /* Reads such a file, ours or a C compiler's. Returns a new object in `arena`, or NULL with *why set. Never trusts the file. */
 struct object *
 elf_read(struct arena *arena, const char *path, struct text *why);

@@ -28,7 +28,6 @@
 
 #include "ebpf/elf_int.h"
 
-#define FILE_MAX     (64u << 20)
 #define SECTIONS_MAX 65535u /* libelf takes some hundred bytes for each */
 #define SYMBOLS_MAX  (1u << 18)
 #define NAME_LEN_MAX 1023
@@ -444,12 +443,12 @@ read_fd(struct arena *arena, const char *path, int fd, struct text *why)
 		text_printf(why, "cannot read %s: %s", path, strerror(errno));
 		return NULL;
 	}
-	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)FILE_MAX) {
-		text_printf(why, "cannot read %s: not a file of at most %u MiB", path, FILE_MAX >> 20);
+	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)OBJECT_FILE_MAX) {
+		text_printf(why, "cannot read %s: not a file of at most %u MiB", path, OBJECT_FILE_MAX >> 20);
 		return NULL;
 	}
-	buf = file_rest(fd, FILE_MAX, &len);
-	if (!buf || len > FILE_MAX) /* it may grow while it is read */
+	buf = file_rest(fd, OBJECT_FILE_MAX, &len);
+	if (!buf || len > OBJECT_FILE_MAX) /* it may grow while it is read */
 		text_printf(why, "cannot read %s: %s", path, strerror(buf ? EFBIG : errno));
 	else
 		object = elf_read_memory(arena, path, buf, len, why);

@@ -20,8 +20,6 @@
 #include "script/script_int.h"
 #include "source/host.h"
 
-#define FILE_MAX (64u << 20) /* bytes of an object that was compiled elsewhere */
-
 #define FDS_MAX    80
 #define BUFFER_MIN 4096u
 #define BUFFER_MAX (1u << 30)
@@ -284,13 +282,14 @@ int
 ktap_script_open_file(struct ktap *engine, const char *path, const struct ktap_script_options *options, struct ktap_script **out)
 {
 	size_t len;
-	char *text = file_read(path, FILE_MAX, &len);
-	int err = text ? 0 : -errno;
+	char *text = file_read(path, OBJECT_FILE_MAX, &len);
+	int err = !text ? -errno : len > OBJECT_FILE_MAX ? -EFBIG : 0;
 
 	*out = NULL;
-	if (!text)
-		return host_fail(err, "cannot read %s: %s", path, strerror(-err));
-	err = ktap_script_open(engine, path, text, len, options, out);
+	if (err < 0)
+		host_fail(err, "cannot read %s: %s", path, strerror(-err));
+	else
+		err = ktap_script_open(engine, path, text, len, options, out);
 	free(text);
 	return err;
 }

@@ -960,6 +960,8 @@ test_scripts_refused(void **state)
 	}
 	assert_int_equal(ktap_script_open_file(f->engine, "/nonexistent/t.kp", NULL, &f->script), -ENOENT);
 	assert_string_equal(ktap_error(), "cannot read /nonexistent/t.kp: No such file or directory");
+	assert_int_equal(ktap_script_open_file(f->engine, "/dev/zero", NULL, &f->script), -EFBIG);
+	assert_string_equal(ktap_error(), "cannot read /dev/zero: File too large");
 	assert_int_equal(try_open(f, "\177ELF and nothing", NULL), -EINVAL);
 	assert_non_null(strstr(ktap_error(), "t.kp: "));
 	assert_int_equal(try_open(f, "print(1)", &(struct ktap_script_options){ .buffer = 5000 }), -EINVAL);
