@@ -74,7 +74,7 @@ add_script(struct plan *plan, const struct args *args)
 			complain("%s:%s is not recorded: it exists only while its script runs", object->events[i]->system,
 				 object->events[i]->name);
 	}
-	plan->request.wants_stacks |= object->table_stacks != UINT32_MAX; /* of several scripts one may */
+	plan->request.wants_stacks |= object->stacks[STACKS_KERNEL].first != UINT32_MAX; /* of several scripts one may */
 	return STATUS_OK;
 }
 

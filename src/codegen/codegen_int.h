@@ -261,9 +261,9 @@ lower_program(struct object *object, const struct typed *typed, const struct typ
 uint32_t
 globals_alloc(struct object *object, uint32_t size);
 
-/* place.c: adds the two tables of stacks, of the kernel or of programs, of that many frames. */
+/* place.c: adds the two tables of stacks of that many frames. */
 void
-place_stacks(struct object *object, bool of_kernel, uint32_t frames);
+place_stacks(struct object *object, enum stacks_of of, uint32_t frames);
 
 /* place.c: the table of such texts of events, added when it is not there; its values have `size` bytes. Returns its index. */
 uint32_t

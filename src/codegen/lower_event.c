@@ -366,21 +366,21 @@ struct stack_kind {
 };
 
 static const struct stack_kind stack_kinds[] = {
-	{ "stack", TYPE_STACK, 10, STACK_OWN_FRAMES, 0 },
-	{ "ustack", TYPE_USTACK, 32, 0, BPF_F_USER_STACK },
+	[STACKS_KERNEL] = { "stack", TYPE_STACK, 10, STACK_OWN_FRAMES, 0 },
+	[STACKS_USER] = { "ustack", TYPE_USTACK, 32, 0, BPF_F_USER_STACK },
 };
 
 /* Makes the tables for this call's depth; another depth than that of the script's other calls is an error. */
 static void
-need_stacks(struct lowering *l, const struct node *node, const struct stack_kind *kind)
+need_stacks(struct lowering *l, const struct node *node, enum stacks_of of)
 {
-	const bool of_kernel = kind->type == TYPE_STACK;
-	const uint32_t *table = of_kernel ? &l->object->table_stacks : &l->object->table_ustacks;
+	const struct stack_kind *kind = &stack_kinds[of];
+	const struct stack_tables *tables = &l->object->stacks[of];
 	uint32_t depth = node->b && node->b->number ? (uint32_t)node->b->number : kind->depth, other;
 
-	if (*table == UINT32_MAX)
-		place_stacks(l->object, of_kernel, depth + kind->own_frames);
-	other = l->object->tables[*table]->value_size / 8 - kind->own_frames;
+	if (tables->first == UINT32_MAX)
+		place_stacks(l->object, of, depth + kind->own_frames);
+	other = l->object->tables[tables->first]->value_size / 8 - kind->own_frames;
 	if (other != depth)
 		diag_error(l->diags, node->span, "stack-depth", "all %s() of a script must have one depth; another one has %u, this %u",
 			   kind->call, other, depth);
@@ -414,19 +414,20 @@ add_process(struct lowering *l, int id)
 struct val
 lower_stack(struct lowering *l, const struct node *node)
 {
-	const struct stack_kind *kind = &stack_kinds[node->builtin->id == BUILTIN_USTACK];
-	const struct object *object = l->object;
+	const enum stacks_of of = node->builtin->id == BUILTIN_USTACK ? STACKS_USER : STACKS_KERNEL;
+	const struct stack_kind *kind = &stack_kinds[of];
+	const struct stack_tables *tables = &l->object->stacks[of];
 	int64_t flags = (int64_t)kind->flags | (node->b && node->b->next ? node->b->next->number : 0);
 	struct ir *ir = &l->ir;
 	uint32_t captured = ir_label(ir), failed = ir_label(ir);
 	int id = ir_vreg(ir);
 
 	l->uses_context = true;
-	need_stacks(l, node, kind);
-	take_stack(l, kind->type == TYPE_STACK ? object->table_stacks : object->table_ustacks, flags, id);
+	need_stacks(l, node, of);
+	take_stack(l, tables->first, flags, id);
 	ir_branch_imm(ir, BPF_JSGE, id, 0, captured);
 	ir_branch_imm(ir, BPF_JNE, id, -EEXIST, failed);
-	take_stack(l, kind->type == TYPE_STACK ? object->table_stacks_more : object->table_ustacks_more, flags, id);
+	take_stack(l, tables->more, flags, id);
 	ir_branch_imm(ir, BPF_JSLT, id, 0, failed);
 	ir_move(ir, id, ir_alu_imm(ir, BPF_OR, id, STACK_IN_MORE));
 	ir_jump(ir, captured);
@@ -434,7 +435,7 @@ lower_stack(struct lowering *l, const struct node *node)
 	ir_branch_imm(ir, BPF_JEQ, id, -EFAULT, captured); /* there are no such frames, as of a sample in user mode */
 	lower_count(l, COUNTER_STACK_LOST);
 	ir_bind(ir, captured);
-	if (kind->type == TYPE_USTACK) {
+	if (of == STACKS_USER) {
 		add_process(l, id);
 		/* In the kernel it may be a function's doing (source/kernel_ustack.c), whose part of the stack is this. */
 		if (ir->callee_stack < 32)

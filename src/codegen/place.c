@@ -213,15 +213,15 @@ add_stacks(struct object *object, const char *name, uint32_t frames, uint32_t ma
 }
 
 void
-place_stacks(struct object *object, bool of_kernel, uint32_t frames)
+place_stacks(struct object *object, enum stacks_of of, uint32_t frames)
 {
-	if (of_kernel) {
-		object->table_stacks = add_stacks(object, ".stacks", frames, STACKS_MAX);
-		object->table_stacks_more = add_stacks(object, ".stacks_more", frames, STACKS_MORE_MAX);
-	} else {
-		object->table_ustacks = add_stacks(object, ".ustacks", frames, STACKS_MAX);
-		object->table_ustacks_more = add_stacks(object, ".ustacks_more", frames, STACKS_MORE_MAX);
-	}
+	static const char *const names[][2] = {
+		[STACKS_KERNEL] = { ".stacks", ".stacks_more" },
+		[STACKS_USER] = { ".ustacks", ".ustacks_more" },
+	};
+
+	object->stacks[of].first = add_stacks(object, names[of][0], frames, STACKS_MAX);
+	object->stacks[of].more = add_stacks(object, names[of][1], frames, STACKS_MORE_MAX);
 }
 
 uint32_t

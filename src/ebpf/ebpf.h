@@ -777,6 +777,9 @@ struct handler {
 /* Texts of events that programs look up by their numbers. */
 enum event_text { EVENT_TEXT_NAME, EVENT_TEXT_FUNCTION, N_EVENT_TEXTS };
 
+/* Whose stacks: the kernel's, or those of programs. */
+enum stacks_of { STACKS_KERNEL, STACKS_USER, N_STACKS };
+
 struct object {
 	struct arena *arena;
 	const char *name;              /* of the script */
@@ -810,10 +813,10 @@ struct object {
 	/* Indices of our own tables; UINT32_MAX where the script needs none. */
 	uint32_t table_globals;        /* ".globals": array, 1 entry, mappable */
 	uint32_t table_records;        /* ".records": ring buffer */
-	uint32_t table_stacks;         /* ".stacks": stack traces of the kernel */
-	uint32_t table_ustacks;        /* ".ustacks": stack traces of programs */
-	uint32_t table_stacks_more;    /* ".stacks_more", ".ustacks_more": those whose place in the first is another's (STACK_IN_MORE); */
-	uint32_t table_ustacks_more;   /* there when the first is */
+	struct stack_tables {
+		uint32_t first;        /* ".stacks", ".ustacks": stack traces */
+		uint32_t more;         /* ".stacks_more", ".ustacks_more": those whose place in the first is another's (STACK_IN_MORE); there when it is */
+	} stacks[N_STACKS];
 	uint32_t table_event_info;     /* ".event_info": per event 8 bytes, see struct event_info */
 	uint32_t table_event_text[N_EVENT_TEXTS]; /* ".event_names", ".event_functions": per event a string, cut to what there is room for */
 	uint32_t exit_flag_off;        /* in globals: 8 bytes, not 0 once the run should end; UINT32_MAX: no probe calls exit() */
@@ -869,9 +872,9 @@ object_add_global(struct object *object, struct global *global);
 bool
 object_variable(const struct object *object, const char *name, uint32_t *table, uint32_t *off, uint32_t *size);
 
-/* The table of stacks (of the kernel or of programs) that a stack's number is about; *number becomes its key there. UINT32_MAX: there is none. */
+/* The table of stacks that a stack's number is about; *number becomes its key there. UINT32_MAX: there is none. */
 uint32_t
-object_stack_table(const struct object *object, bool of_kernel, uint32_t *number);
+object_stack_table(const struct object *object, enum stacks_of of, uint32_t *number);
 
 /* Makes a function of finished code. */
 struct func *

@@ -115,7 +115,8 @@ object_new(struct arena *arena, const char *name, struct script *script)
 	object->name = name;
 	object->script = script;
 	object->table_globals = object->table_records = object->table_event_info = UINT32_MAX;
-	object->table_stacks = object->table_ustacks = object->table_stacks_more = object->table_ustacks_more = UINT32_MAX;
+	for (unsigned of = 0; of < N_STACKS; of++)
+		object->stacks[of] = (struct stack_tables){ UINT32_MAX, UINT32_MAX };
 	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
 		object->table_event_text[text] = UINT32_MAX;
 	object->exit_flag_off = object->wall_offset_off = object->zeros_off = UINT32_MAX;
@@ -193,15 +194,13 @@ object_variable(const struct object *object, const char *name, uint32_t *table, 
 }
 
 uint32_t
-object_stack_table(const struct object *object, bool of_kernel, uint32_t *number)
+object_stack_table(const struct object *object, enum stacks_of of, uint32_t *number)
 {
 	bool in_more = *number >> 28 == STACK_IN_MORE >> 28; /* numbers with higher bits are a source's own */
 
 	if (in_more)
 		*number &= ~STACK_IN_MORE;
-	if (of_kernel)
-		return in_more ? object->table_stacks_more : object->table_stacks;
-	return in_more ? object->table_ustacks_more : object->table_ustacks;
+	return in_more ? object->stacks[of].more : object->stacks[of].first;
 }
 
 const struct source_line *

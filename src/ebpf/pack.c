@@ -646,10 +646,10 @@ static bool
 check_object(const struct object *object)
 {
 	bool ok = check_globals(object) && is_kind(object, object->table_records, TABLE_RINGBUF) &&
-		  is_kind(object, object->table_stacks, TABLE_STACK_TRACE) && is_kind(object, object->table_ustacks, TABLE_STACK_TRACE) &&
-		  is_kind(object, object->table_stacks_more, TABLE_STACK_TRACE) && is_kind(object, object->table_ustacks_more, TABLE_STACK_TRACE) &&
 		  is_kind(object, object->table_event_info, TABLE_ARRAY);
 
+	for (unsigned of = 0; of < N_STACKS; of++)
+		ok = ok && is_kind(object, object->stacks[of].first, TABLE_STACK_TRACE) && is_kind(object, object->stacks[of].more, TABLE_STACK_TRACE);
 	for (unsigned text = 0; text < N_EVENT_TEXTS; text++)
 		ok = ok && is_kind(object, object->table_event_text[text], TABLE_ARRAY);
 	for (uint32_t i = 0; ok && i < object->n_tables; i++)

@@ -147,8 +147,8 @@ trim_stack(const struct value_names *names, const uint64_t *addrs, int n, int *f
 	const struct object *object = names->object;
 	int depth = STACK_FRAMES_MAX;
 
-	if (object && object->table_stacks != UINT32_MAX)
-		depth = (int)(object->tables[object->table_stacks]->value_size / 8) - STACK_OWN_FRAMES;
+	if (object && object->stacks[STACKS_KERNEL].first != UINT32_MAX)
+		depth = (int)(object->tables[object->stacks[STACKS_KERNEL].first]->value_size / 8) - STACK_OWN_FRAMES;
 	for (*first = 0; *first < n && *first < STACK_OWN_FRAMES && is_own_frame(names, addrs[*first]);
 	     ++*first)
 		;

@@ -268,7 +268,7 @@ ktap_script_open(struct ktap *engine, const char *name, const void *text, size_t
 		return err;
 	}
 	script_list_variables(script);
-	if (script->object->table_ustacks != UINT32_MAX)
+	if (script->object->stacks[STACKS_USER].first != UINT32_MAX)
 		script_stack_prepare();
 	fflush(script->messages);
 	script->is_open = true;

@@ -340,7 +340,7 @@ int
 ktap_script_stack(struct ktap_script *script, const struct ktap_value *stack, const void **frames, size_t max)
 {
 	struct source *source = script->source;
-	uint32_t key = (uint32_t)stack->number, table = object_stack_table(script->object, false, &key), n = 0;
+	uint32_t key = (uint32_t)stack->number, table = object_stack_table(script->object, STACKS_USER, &key), n = 0;
 	uint64_t all[VM_STACK_DEPTH_MAX] = { 0 };
 	int err;
 

@@ -43,7 +43,7 @@ stack_frames(void *arg, enum value_kind kind, uint32_t key, uint64_t *addrs, uin
 {
 	struct session *session = arg;
 	const struct object *object = session->object;
-	uint32_t table = object_stack_table(object, kind == VALUE_STACK, &key), n = 0, len;
+	uint32_t table = object_stack_table(object, kind == VALUE_STACK ? STACKS_KERNEL : STACKS_USER, &key), n = 0, len;
 	uint64_t *frames;
 	int err;
 

@@ -78,7 +78,7 @@ keeps_no_order(const struct object *object, struct text *why)
 		text_puts(why, "nothing is known of what its programs do");
 	else if (object->n_sites)
 		text_puts(why, "probes print or exit");
-	else if (object->table_stacks != UINT32_MAX || object->table_ustacks != UINT32_MAX)
+	else if (object->stacks[STACKS_KERNEL].first != UINT32_MAX || object->stacks[STACKS_USER].first != UINT32_MAX)
 		text_puts(why, "probes take stacks, which are numbered as they come");
 	return !why->len;
 }

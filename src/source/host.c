@@ -192,8 +192,8 @@ note_call(void *arg, const struct call *call)
 	const struct object *object = call->object;
 	struct taker *taker = arg;
 
-	if (call->helper == BPF_FUNC_get_stackid && object->programs[call->program] == taker->program && object->table_ustacks != UINT32_MAX)
-		taker->n_frames = larger(taker->n_frames, object->tables[object->table_ustacks]->value_size / 8 +
+	if (call->helper == BPF_FUNC_get_stackid && object->programs[call->program] == taker->program && object->stacks[STACKS_USER].first != UINT32_MAX)
+		taker->n_frames = larger(taker->n_frames, object->tables[object->stacks[STACKS_USER].first]->value_size / 8 +
 							  (call_stack_flags(call) & BPF_F_SKIP_FIELD_MASK));
 }
 
@@ -319,7 +319,7 @@ host_spaces(struct source *source)
 	unsigned long long n_loads = 0;
 	pid_t pid = getpid();
 
-	if (source->object->table_ustacks == UINT32_MAX)
+	if (source->object->stacks[STACKS_USER].first == UINT32_MAX)
 		return NULL;
 	if (!host->spaces)
 		host->spaces = spaces_new();

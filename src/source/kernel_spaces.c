@@ -142,7 +142,7 @@ kernel_spaces_open(struct kernel *kernel, struct text *why)
 	struct kernel_spaces *ks;
 	int err;
 
-	if (kernel->object->table_ustacks == UINT32_MAX)
+	if (kernel->object->stacks[STACKS_USER].first == UINT32_MAX)
 		return 0;
 	ks = arena_alloc(kernel->arena, sizeof(*ks));
 	ks->epoll_fd = -1;

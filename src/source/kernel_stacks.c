@@ -470,7 +470,7 @@ kernel_stacks_has(const struct kernel *kernel, uint32_t table, const void *key)
 {
 	uint32_t id;
 
-	if (!kernel->stacks || table != kernel->object->table_ustacks)
+	if (!kernel->stacks || table != kernel->object->stacks[STACKS_USER].first)
 		return false;
 	memcpy(&id, key, sizeof(id));
 	return id & (USTACK_TAKEN | USTACK_MERGED);
@@ -581,13 +581,13 @@ kernel_stacks_open(struct kernel *kernel, struct text *why)
 	int err = 0;
 
 	/* Where programs cannot number what they send, a caller is missing as frame pointers have it. */
-	if (kernel->object->table_ustacks == UINT32_MAX || (!dwarf && (!has_entries(kernel) || !has_fetch())))
+	if (kernel->object->stacks[STACKS_USER].first == UINT32_MAX || (!dwarf && (!has_entries(kernel) || !has_fetch())))
 		return 0;
 	stacks = arena_alloc(kernel->arena, sizeof(*stacks));
 	stacks->ring_fd = stacks->counter_fd = stacks->known_fd = -1;
 	stacks->dwarf = dwarf;
 	stacks->copy_max = kernel->target.stack_bytes ? kernel->target.stack_bytes : STACK_BYTES_DEFAULT;
-	stacks->depth = kernel->object->tables[kernel->object->table_ustacks]->value_size / 8;
+	stacks->depth = kernel->object->tables[kernel->object->stacks[STACKS_USER].first]->value_size / 8;
 	stacks->kernel = kernel;
 	kernel->stacks = stacks;
 	find_returns(stacks);

@@ -406,9 +406,9 @@ source_ptrace_open(struct source **source, const struct object *object, struct e
 	tracer->engine.env.arg = tracer;
 	tracer->engine.env.record = tracer->record;
 	tracer->engine.env.record_len = sizeof(tracer->record);
-	if (object->table_ustacks != UINT32_MAX)
+	if (object->stacks[STACKS_USER].first != UINT32_MAX)
 		tracer->spaces = spaces_new(); /* NULL: names will be missing */
-	if (object->table_ustacks != UINT32_MAX && target->unwind == UNWIND_DWARF) {
+	if (object->stacks[STACKS_USER].first != UINT32_MAX && target->unwind == UNWIND_DWARF) {
 		tracer->unwinder = unwinder_open(why);
 		if (!tracer->unwinder) {
 			ptrace_close(&tracer->engine.source);

@@ -93,7 +93,7 @@ run_init(struct run *run, enum events_origin origin)
 	*run = (struct run){ .arena = arena_new() };
 	run->events = events_new(run->arena, origin);
 	run->object = object_new(run->arena, "test", NULL);
-	run->object->table_globals = run->object->table_stacks = run->object->table_event_info = UINT32_MAX;
+	run->object->table_globals = run->object->stacks[STACKS_KERNEL].first = run->object->table_event_info = UINT32_MAX;
 	run->object->exit_flag_off = UINT32_MAX;
 	run_add_table(run, &(struct table){ .name = "counts", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = COUNTED_EVENTS_MAX });
 }

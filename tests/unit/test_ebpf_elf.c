@@ -224,7 +224,7 @@ test_round_trip(void **state)
 		assert_same_func(object->funcs[i], fixture->object->funcs[i]);
 	assert_int_equal(object->table_globals, 1);
 	assert_int_equal(object->table_records, 2);
-	assert_int_equal(object->table_stacks, 6);
+	assert_int_equal(object->stacks[STACKS_KERNEL].first, 6);
 	assert_int_equal(object->table_event_info, UINT32_MAX);
 }
 

@@ -148,7 +148,7 @@ setup(void **state)
 	object->table_globals =
 		run_add_table(run, &(struct table){ .name = ".globals", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 64, .max_entries = 1, .mappable = true });
 	object->table_records = run_add_table(run, &(struct table){ .name = ".records", .kind = TABLE_RINGBUF, .max_entries = 1 << 20 });
-	object->table_stacks = run_add_table(
+	object->stacks[STACKS_KERNEL].first = run_add_table(
 		run, &(struct table){ .name = ".stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 8 * 127, .max_entries = 1024 });
 	since = now_ms();
 	*state = run;

@@ -253,7 +253,7 @@ static struct site *sites[] = { &site_print, &site_printf, &site_exit };
 static struct event event_open = { .system = "syscalls", .name = "sys_enter_openat" };
 static struct event *events[] = { &event_open };
 static struct object object = {
-	.sites = sites, .n_sites = 3, .events = events, .n_events = 1, .table_stacks = UINT32_MAX
+	.sites = sites, .n_sites = 3, .events = events, .n_events = 1, .stacks[STACKS_KERNEL].first = UINT32_MAX
 };
 static const struct value_names names = { .object = &object };
 
