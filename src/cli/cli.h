@@ -240,6 +240,10 @@ diag_list_add(struct diag_list *list, const struct diags *diags);
 void
 diag_list_add_whole(struct diag_list *list, const char *file, const struct diag *diag);
 
+/* An error of an object at a line of the C file that it was made of. */
+void
+diag_list_add_line(struct diag_list *list, const char *object, const struct source_line *line, const struct diag *diag);
+
 /* Whether it could be written, `out` tells. */
 void
 diag_list_print(struct diag_list *list, FILE *out);

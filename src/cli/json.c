@@ -9,7 +9,11 @@
  *       "dropped": 0 }
  *
  * Lines and columns begin with 1, offsets with 0; columns, offsets and lengths are in bytes. "dropped" counts errors past the 20 that are
- * kept for a script.
+ * kept for a script. What is wrong with an object of a C compiler stands at its line of C, where that is known, and says which object that is:
+ *
+ *     { "file": "t.bpf.c", "line": 4, "column": 9, "object": "t.bpf.o", "severity": "error", ... }
+ *
+ * The C file is as the compiler called it, and not read: there are no offset and length, and without the compiler's no column.
  *
  * The account: what probes sent is produced = delivered + lost, of the run and of each print; "times" counts what the slug says.
  *
@@ -77,13 +81,12 @@ json_remark(const struct script *script, const struct remark *remark)
 	return json;
 }
 
+/* Completes what has a place. `script` is what the remarks' spans are about. */
 static json_t *
-json_diag(const struct script *script, const struct diag *diag)
+add_diag(json_t *json, const struct script *script, const struct diag *diag)
 {
-	json_t *json = json_object(), *remarks = json_array();
+	json_t *remarks = json_array();
 
-	json_object_set_new(json, "file", json_text(script->name));
-	set_place(json, script, diag->span);
 	json_object_set_new(json, "severity", json_string(diag->is_warning ? "warning" : "error"));
 	json_object_set_new(json, "slug", json_string(diag->slug));
 	json_object_set_new(json, "message", json_text(diag->message));
@@ -91,6 +94,16 @@ json_diag(const struct script *script, const struct diag *diag)
 		json_array_append_new(remarks, json_remark(script, remark));
 	json_object_set_new(json, "remarks", remarks);
 	return json;
+}
+
+static json_t *
+json_diag(const struct script *script, const struct diag *diag)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "file", json_text(script->name));
+	set_place(json, script, diag->span);
+	return add_diag(json, script, diag);
 }
 
 void
@@ -111,6 +124,19 @@ diag_list_add_whole(struct diag_list *list, const char *file, const struct diag 
 	const struct script script = { .name = file, .text = "", .lines = &begin, .n_lines = 1 };
 
 	json_array_append_new(list->diagnostics, json_diag(&script, diag));
+}
+
+void
+diag_list_add_line(struct diag_list *list, const char *object, const struct source_line *line, const struct diag *diag)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "file", json_text(line->file));
+	json_object_set_new(json, "line", json_integer(line->line));
+	if (line->column)
+		json_object_set_new(json, "column", json_integer(line->column));
+	json_object_set_new(json, "object", json_text(object));
+	json_array_append_new(list->diagnostics, add_diag(json, NULL, diag));
 }
 
 void

@@ -30,6 +30,11 @@ diag_list_add_whole(struct diag_list *list, const char *file, const struct diag 
 }
 
 void
+diag_list_add_line(struct diag_list *list, const char *object, const struct source_line *line, const struct diag *diag)
+{
+}
+
+void
 diag_list_print(struct diag_list *list, FILE *out)
 {
 }

@@ -105,8 +105,10 @@ say_object(const struct args *args, enum exit_status status, const struct text *
 		complain("%s", why->s);
 }
 
+/* `line` is where, NULL: that is not known. */
 static void
-say_program(const struct object *object, const struct func *func, const struct section *section, const struct text *why, struct diag_list *list)
+say_program(const struct object *object, const struct func *func, const struct section *section, const struct source_line *line,
+	    const struct text *why, struct diag_list *list)
 {
 	struct remark typed = { .kind = "note", .message = TYPED_NOTE };
 	struct diag diag = { .slug = "program-refused" };
@@ -115,7 +117,9 @@ say_program(const struct object *object, const struct func *func, const struct s
 	text_printf(&message, "program '%s' (%s) is refused: %s", func->name, func->section, why->s);
 	diag.message = message.s;
 	diag.remarks = section && section->context == CONTEXT_TYPED ? &typed : NULL;
-	if (list)
+	if (list && line)
+		diag_list_add_line(list, object->name, line, &diag);
+	else if (list)
 		diag_list_add_whole(list, object->name, &diag);
 	else
 		fprintf(stderr, "%s: %s\n%s", object->name, diag.message, diag.remarks ? "note: " TYPED_NOTE "\n" : "");
@@ -129,18 +133,19 @@ check_program(const struct object *object, const struct func *func, enum vm_call
 	const char *rest;
 	const struct section *section = section_find(func->section, &rest);
 	struct vm_signature signature = { .callx = callx, .args = { { .kind = VM_ARG_NONE } } };
+	const struct source_line *line = NULL;
 	struct text why = { 0 };
 	int err = -EINVAL;
 
 	if (section) {
 		signature.args[0].size = section_context_size(section);
 		signature.args[0].kind = signature.args[0].size ? VM_ARG_CTX : VM_ARG_NONE;
-		err = vm_verify(object, func, &signature, &why);
+		err = vm_verify(object, func, &signature, &line, &why);
 	} else {
 		text_puts(&why, "ktap knows no such section");
 	}
 	if (err < 0)
-		say_program(object, func, section, &why, list);
+		say_program(object, func, section, line ? line : func_line(func, 0), &why, list);
 	text_fini(&why);
 	return err < 0 ? STATUS_SCRIPT : STATUS_OK;
 }

@@ -1161,7 +1161,7 @@ core_is_needed(const struct object *object);
 int
 core_apply(struct object *object, struct core_target *target, struct text *why);
 
-/* The line that an instruction comes from, by the compiler's line information; NULL: not known. */
+/* The line of a C file that an instruction comes from, by the compiler's line information; NULL: not known. */
 const struct source_line *
 func_line(const struct func *func, uint32_t pc);
 

@@ -210,7 +210,7 @@ func_line(const struct func *func, uint32_t pc)
 
 	for (uint32_t i = 0; i < func->n_lines && func->lines[i].pc <= pc; i++)
 		found = &func->lines[i];
-	return found;
+	return found && *found->file && found->line ? found : NULL;
 }
 
 static void

@@ -862,6 +862,8 @@ verify_watched(const struct object *object, const struct func *func, const struc
 			v.n_insns);
 	if (watch->n_insns)
 		*watch->n_insns = v.n_insns;
+	if (watch->line)
+		*watch->line = v.line;
 	if (watch->facts)
 		*watch->facts = v.err ? NULL : facts_of(&v);
 	state_free_all(&v);
@@ -871,11 +873,12 @@ verify_watched(const struct object *object, const struct func *func, const struc
 }
 
 int
-vm_verify(const struct object *object, const struct func *func, const struct vm_signature *signature, struct text *why)
+vm_verify(const struct object *object, const struct func *func, const struct vm_signature *signature, const struct source_line **line,
+	  struct text *why)
 {
-	static const struct verify_watch usual = { .visit = NULL };
+	const struct verify_watch watch = { .line = line };
 
-	return verify_watched(object, func, signature, &usual, why);
+	return verify_watched(object, func, signature, &watch, why);
 }
 
 struct vm_signature

@@ -116,14 +116,12 @@ print_path(const struct verifier *v, struct text *out)
 	}
 }
 
-/* The line of a C file, by the compiler's line information. */
 static void
-print_source_line(const struct func *func, uint32_t pc, struct text *out)
+print_source_line(const struct source_line *line, struct text *out)
 {
-	const struct source_line *line = func_line(func, pc);
 	const char *s;
 
-	if (!line || !*line->file)
+	if (!line)
 		return;
 	for (s = line->text; *s == ' ' || *s == '\t'; s++)
 		;
@@ -170,8 +168,9 @@ report(struct verifier *v, int err, int regno, const char *format, va_list args)
 	}
 	print_path(v, v->why);
 	if (pc < func->n_insns) {
+		v->line = func_line(func, pc);
 		print_script_line(v, func, pc, v->why);
-		print_source_line(func, pc, v->why);
+		print_source_line(v->line, v->why);
 	}
 }
 

@@ -218,10 +218,11 @@ vm_handler_signature(const struct program *program);
  * Verifies a function: every path, every access. Sound: what it accepts never reads or writes outside what it may, never reads
  * what was not written, calls helpers with fitting arguments only, and ends. Returns 0 or -EACCES / -EINVAL / -E2BIG (too
  * complex); *why then explains in one message: instruction, what was being done, what is known of the register, the path, and the
- * script's line when the function has spans.
+ * script's line when the function has spans. *line (may be NULL) is the line of C of that instruction; NULL: there is none, or it is not known.
  */
 int
-vm_verify(const struct object *object, const struct func *func, const struct vm_signature *signature, struct text *why);
+vm_verify(const struct object *object, const struct func *func, const struct vm_signature *signature, const struct source_line **line,
+	  struct text *why);
 
 /* ---- interp.c ------------------------------------------------------------------------------------------------------- */
 

@@ -709,6 +709,7 @@ struct verify_watch {
 	uint32_t insns_max; /* 0: VM_INSNS_MAX */
 	uint32_t *n_insns;  /* how many were looked at; may be NULL */
 	struct vm_facts **facts; /* of each function of an accepted program, for vm_facts_free; NULL: nobody asks */
+	const struct source_line **line; /* of a refusal, as vm_verify gives it; may be NULL */
 };
 
 struct verifier {
@@ -734,6 +735,7 @@ struct verifier {
 	size_t bytes_kept;           /* of what paths leave behind: trails, branches, checkpoints */
 	uint64_t n_followed;         /* steps of trails that were followed back */
 	int err;
+	const struct source_line *line; /* of the refusal */
 };
 
 #define VM_INSNS_MAX 1000000u          /* looked at before a program counts as too complex */
@@ -741,7 +743,7 @@ struct verifier {
 #define VM_FOLLOWED_MAX (1u << 29)     /* about a second */
 #define VM_OFFSET_MAX (1 << 29)        /* of pointers, as in the kernel */
 
-/* verify_report.c: sets v->err and *why, once; returns false for `return refuse(...)`. */
+/* verify_report.c: sets v->err, v->line and *why, once; returns false for `return refuse(...)`. */
 bool
 refuse(struct verifier *v, int err, const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -438,7 +438,7 @@ load_time(struct engines *engines, const char *path, enum vm_exec exec, uint32_t
 		vm_set_exec(ours.vm, exec);
 		start = now();
 		if (exec == VM_EXEC_AUTO)
-			err = vm_verify(ours.object, func, &signature, &why);
+			err = vm_verify(ours.object, func, &signature, NULL, &why);
 		else
 			err = vm_load(ours.vm, func, &signature, &why, &err) ? 0 : -1;
 		us = (double)(now() - start) / 1e3;

@@ -29,7 +29,7 @@ check_programs(const struct object *object)
 		const struct program *program = object->programs[i];
 		struct vm_signature signature = vm_handler_signature(program);
 
-		if (vm_verify(object, object->funcs[program->func], &signature, &why) == 0)
+		if (vm_verify(object, object->funcs[program->func], &signature, NULL, &why) == 0)
 			continue;
 		fprintf(stderr, "%s\n", why.s);
 		abort();

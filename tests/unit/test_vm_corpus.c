@@ -261,7 +261,7 @@ test_verdicts(void **state)
 		struct object *object = object_of(program, in);
 		struct vm_signature signature = signature_of(program);
 		struct text why = { 0 };
-		int err = vm_verify(object, object->funcs[0], &signature, &why);
+		int err = vm_verify(object, object->funcs[0], &signature, NULL, &why);
 
 		n_refused += err != 0;
 		if (program->refused ? !err || !says(why.s ? why.s : "", program->refused) : err) {

@@ -99,7 +99,7 @@ compare_with_kernel(bool joins)
 		struct text why = { 0 };
 
 		make_program(object, first + i, joins);
-		if (!vm_verify(object, object->funcs[0], &handler_signature, &why)) {
+		if (!vm_verify(object, object->funcs[0], &handler_signature, NULL, &why)) {
 			n_accepted++;
 			if (!kernel_verify(&kernel, object, log, sizeof(log)))
 				goto next;

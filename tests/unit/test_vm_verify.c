@@ -31,12 +31,38 @@ test_message(void **state)
 	script_init(&script, arena, "a.kp", script_text, sizeof(script_text) - 1);
 	object->script = &script;
 	func->spans = spans;
-	assert_int_equal(vm_verify(object, func, &handler_signature, &why), -EACCES);
+	assert_int_equal(vm_verify(object, func, &handler_signature, NULL, &why), -EACCES);
 	assert_string_equal(why.s, "function \"trace_1\", instruction 2: *(u8 *)(r4 + 0) = 1\n"
 				   "  may touch memory behind its end: 1 bytes up to offset 301 of 256; "
 				   "r4: memory of argument 4, offset 0 to 300 of 256\n"
 				   "  path: 0 not taken\n"
 				   "  a.kp:2: x = 1");
+	text_fini(&why);
+	arena_free(arena);
+}
+
+/* Of a C compiler's object the line of the refused instruction is given, too, unless the compiler knew no file or no line. */
+static void
+test_line(void **state)
+{
+	struct source_line lines[] = { { 0, "a.c", "", 7, 1 }, { 2, "a.c", "\t*p = 1;", 9, 2 }, { 3, "a.c", "}", 10, 1 } };
+	struct arena *arena = arena_new();
+	struct object *object = fixture_object(arena);
+	struct func *func = fixture_func(object, "on", "r1 = 1\nr1 = 2\n*(u8 *)(r1 + 0) = 1\n" END);
+	const struct source_line *line;
+	struct text why = { 0 };
+
+	func->lines = lines;
+	func->n_lines = ARRAY_SIZE(lines);
+	assert_int_equal(vm_verify(object, func, &handler_signature, &line, &why), -EACCES);
+	assert_ptr_equal(line, &lines[1]);
+	assert_non_null(strstr(why.s, "\n  a.c:9: *p = 1;"));
+	assert_ptr_equal(func_line(func, 1), &lines[0]);
+	lines[1].line = 0;
+	assert_null(func_line(func, 2));
+	lines[1] = (struct source_line){ 2, "", "", 9, 2 };
+	assert_null(func_line(func, 2));
+	assert_ptr_equal(func_line(func, 3), &lines[2]);
 	text_fini(&why);
 	arena_free(arena);
 }
@@ -123,7 +149,7 @@ test_affordable(void **state)
 	}
 	code_emit(&code, insn_exit());
 	assert_int_equal(code_finish(&code), 0);
-	assert_int_equal(vm_verify(object, func_from_code(&code, "entry", "raw_tp/test"), &handler_signature, &why), -E2BIG);
+	assert_int_equal(vm_verify(object, func_from_code(&code, "entry", "raw_tp/test"), &handler_signature, NULL, &why), -E2BIG);
 	assert_non_null(strstr(why.s, "too complex: too much depends on numbers that were computed too long ago"));
 	text_fini(&why);
 	arena_free(arena);
@@ -134,6 +160,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message),
+		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_affordable),
 	};
