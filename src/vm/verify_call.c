@@ -17,7 +17,7 @@ struct call {
 	uint32_t size_max;         /* of the last size argument */
 	uint32_t alloc_size;
 	uint32_t released;         /* ref of HARG_RECORD */
-	uint32_t dynptr_ref;       /* ref of HARG_DYNPTR */
+	uint32_t slice_ref;        /* ref of what HRET_DATA_OR_NULL gives */
 	uint32_t new_dynptr;       /* register of HARG_DYNPTR_NEW; made when all arguments are checked */
 };
 
@@ -172,7 +172,7 @@ check_dynptr_arg(struct verifier *v, struct call *call, uint32_t regno, enum hel
 		return false;
 	if (kind == HARG_DYNPTR_RECORD && !dynptr->ref)
 		return refuse_arg(v, call, regno, "must be a dynptr of a reserved record");
-	call->dynptr_ref = dynptr->ref;
+	call->slice_ref = dynptr->ref ? dynptr->ref : dynptr->id;
 	if (kind == HARG_DYNPTR_RECORD)
 		call->released = dynptr->ref;
 	return true;
@@ -288,13 +288,19 @@ check_arg(struct verifier *v, struct call *call, uint32_t regno)
 /* ---- effects ------------------------------------------------------------------------------------------------ */
 
 static void
-forget_record(struct reg *reg, uint16_t loc, void *arg)
+forget(struct reg *reg, uint16_t loc, void *arg)
 {
 	const uint32_t *ref = arg;
 
 	(void)loc;
 	if (reg->ref == *ref)
 		*reg = (struct reg){ .kind = REG_UNSET, .ref = *ref };
+}
+
+void
+forget_ref(struct verifier *v, uint32_t ref)
+{
+	state_each_reg(&v->state, forget, &ref);
 }
 
 static void
@@ -305,7 +311,7 @@ release(struct verifier *v, uint32_t ref)
 	for (uint32_t i = 0; i < state->n_refs; i++)
 		if (state->refs[i] == ref)
 			state->refs[i--] = state->refs[--state->n_refs];
-	state_each_reg(state, forget_record, &ref);
+	forget_ref(v, ref);
 }
 
 /* One more record to give back. 0: too many. */
@@ -363,8 +369,8 @@ set_result(struct verifier *v, const struct call *call)
 		break;
 	case HRET_RECORD_OR_NULL:
 		return set_record(v, call, r0);
-	case HRET_DATA_OR_NULL: /* of a record: it goes with it */
-		*r0 = (struct reg){ .kind = REG_DATA, .nullable = true, .size = call->alloc_size, .id = ++v->last_id, .ref = call->dynptr_ref,
+	case HRET_DATA_OR_NULL: /* goes with the record, or with the dynptr */
+		*r0 = (struct reg){ .kind = REG_DATA, .nullable = true, .size = call->alloc_size, .id = ++v->last_id, .ref = call->slice_ref,
 				    .s = scalar_const(0) };
 		break;
 	case HRET_VOID:

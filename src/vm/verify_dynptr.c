@@ -6,6 +6,9 @@
  *
  *     slot at r10 - 16   REG_DYNPTR, index 0, id n, ref of the record if there is one
  *     slot at r10 - 8    REG_DYNPTR, index 1, id n, the same ref
+ *
+ * Addresses of that memory (REG_DATA, slices) go with the record; where there is none, their ref is n, and they go when a part of the dynptr is
+ * written over, as in the kernel.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -78,4 +81,16 @@ dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref)
 		trail_define(v, loc_slot(frame, slot_number(v, frame, slots[i])), LOC_NONE, LOC_NONE);
 	}
 	return true;
+}
+
+/* Of a record the dynptr is missed at the end of the program at the latest: without it nothing gives the record back. */
+void
+dynptr_end(struct verifier *v, uint32_t frame, uint32_t slot)
+{
+	const struct slot *s = &v->state.frames[frame]->slots[slot];
+
+	if (!s->spilled || s->reg.kind != REG_DYNPTR || s->reg.ref)
+		return;
+	mark_slot_read(v, frame, slot); /* which one it was decides which slices go */
+	forget_ref(v, s->reg.id);
 }

@@ -126,6 +126,7 @@ stack_overwrite(struct verifier *v, uint32_t frame_index, struct extent extent, 
 	for (int64_t off = extent.from; off < extent.to; off++) {
 		struct slot *slot = slot_at(frame, slot_of(off));
 
+		dynptr_end(v, frame_index, slot_of(off));
 		/* Of an address of which a part is overwritten, nothing can be read any more. */
 		if (slot->spilled && slot->reg.kind != REG_SCALAR)
 			slot->init = 0;

@@ -203,7 +203,9 @@ reg_read(struct verifier *v, uint32_t regno)
 	struct reg *reg = &frame_top(v)->regs[regno];
 
 	if (reg->kind == REG_UNSET) {
-		refuse(v, -EACCES, reg->ref ? "reads r%u, whose record was submitted or discarded before" : "reads r%u, which has no value here",
+		refuse(v, -EACCES,
+		       reg->ref ? "reads r%u, whose record was submitted or discarded before, or whose dynptr was overwritten" :
+				  "reads r%u, which has no value here",
 		       (unsigned)regno);
 		return NULL;
 	}

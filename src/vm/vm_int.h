@@ -904,6 +904,10 @@ check_values_memory(struct verifier *v, uint32_t regno, uint32_t size);
 bool
 check_helper_call(struct verifier *v, const struct bpf_insn *insn);
 
+/* verify_call.c: addresses with this ref are none any more. */
+void
+forget_ref(struct verifier *v, uint32_t ref);
+
 /*
  * verify_dynptr.c: the dynptr at the address in a register, NULL: refused; and a new one there. ref: that of the record which it
  * stands for, 0: none.
@@ -913,6 +917,10 @@ dynptr_at(struct verifier *v, uint32_t regno);
 
 bool
 dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref);
+
+/* A part of what may be a dynptr is written over. */
+void
+dynptr_end(struct verifier *v, uint32_t frame, uint32_t slot);
 
 /*
  * verify_call.c: a tail call succeeded, in a function that another called: to that one comes what the other program returns.

@@ -597,3 +597,108 @@ r3 = 8
 call 203
 r0 = 0
 exit
+
+== a slice, after another dynptr took the place of its own
+refuse: whose dynptr was overwritten
+r1 = table_value 2 + 0 ll
+r2 = 64
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 8
+r3 = 16
+call 203
+if r0 == 0 goto out
+r6 = r0
+r1 = table_value 2 + 0 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+*(u64 *)(r6 + 0) = 9
+out: r0 = 0
+exit
+
+== a slice, after a half of its dynptr was overwritten
+refuse: whose dynptr was overwritten
+r1 = table_value 2 + 0 ll
+r2 = 64
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 8
+r3 = 16
+call 203
+if r0 == 0 goto out
+*(u64 *)(r10 - 8) = 0
+*(u64 *)(r0 + 0) = 9
+out: r0 = 0
+exit
+
+== a slice, after another dynptr was overwritten
+accept
+result: 9
+r1 = table_value 2 + 0 ll
+r2 = 64
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = table_value 2 + 0 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -32
+call 197
+r1 = r10
+r1 += -16
+r2 = 8
+r3 = 16
+call 203
+if r0 == 0 goto out
+*(u64 *)(r10 - 24) = 0
+*(u64 *)(r0 + 0) = 9
+out: r1 = table_value 2 + 8 ll
+r0 = *(u64 *)(r1 + 0)
+exit
+
+== pruning must not lose whose slice it is that goes
+refuse: whose dynptr was overwritten
+; One of two dynptrs is sliced. What comes first is the one that stays.
+r6 = r3
+r1 = table_value 2 + 0 ll
+r2 = 64
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = table_value 2 + 0 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -32
+call 197
+r1 = r10
+if r6 == 7 goto other
+r1 += -32
+goto slice
+other: r1 += -16
+slice: r2 = 8
+r3 = 16
+call 203
+if r0 == 0 goto out
+r7 = r0
+r6 = 0
+r0 = 0
+goto join
+join: *(u64 *)(r10 - 8) = 0
+*(u64 *)(r7 + 0) = 9
+out: r0 = 0
+exit
