@@ -48,16 +48,16 @@ pass_loop_args(struct verifier *v, const struct frame *caller)
 	pass_context(v, 2, &caller->regs[3]);
 }
 
-/* function (table, key, value, context) */
+/* function (table, key, value, context). Of values that have locks each is another's, like those that lookups return. */
 static void
 pass_elem_args(struct verifier *v, const struct frame *caller)
 {
 	struct reg *regs = frame_top(v)->regs;
-	uint32_t table = caller->regs[1].index;
+	uint32_t table = caller->regs[1].index, id = reg_table(v, table)->has_lock ? ++v->last_id : 0;
 
 	regs[1] = caller->regs[1];
 	regs[2] = (struct reg){ .kind = REG_KEY, .index = table, .s = scalar_const(0) };
-	regs[3] = (struct reg){ .kind = REG_VALUE, .index = table, .s = scalar_const(0) };
+	regs[3] = (struct reg){ .kind = REG_VALUE, .index = table, .id = id, .s = scalar_const(0) };
 	pass_context(v, 4, &caller->regs[3]);
 }
 

@@ -5,7 +5,8 @@
  * a moment. Nothing but these two helpers touches the bytes.
  *
  * Which lock it is, is known by the table and by the id of the value: what a lookup returned keeps its id (verify.c), and two lookups
- * have two, though they may find the same entry.
+ * have two, though they may find the same entry. So has each value that for_each_map_elem gives to a function; the kernel's, up to 6.18, have none,
+ * and it takes the lock of one for that of another.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -497,3 +497,54 @@ call 93
 r1 = r6
 call 94
 exit
+
+== the lock of an entry that an earlier call back was given
+refuse: gives back another lock than it holds
+stricter: the kernel knows the values of for_each_map_elem by their table alone, and would leave one lock held for good
+*(u64 *)(r10 - 8) = 0
+r1 = table 16 ll
+r2 = function 1 ll
+r3 = r10
+r3 += -8
+r4 = 0
+call 164
+r0 = 0
+exit
+-- function 1
+r6 = r3
+r8 = *(u64 *)(r4 + 0)
+*(u64 *)(r4 + 0) = r6
+if r8 == 0 goto out
+r1 = r6
+r1 += 8
+call 93
+r1 = r8
+r1 += 8
+call 94
+out: r0 = 0
+exit
+
+== the lock of the entry that a call back is given
+accept
+*(u64 *)(r10 - 8) = 0
+r1 = table 16 ll
+r2 = function 1 ll
+r3 = r10
+r3 += -8
+r4 = 0
+call 164
+r0 = 0
+exit
+-- function 1
+r6 = r3
+r1 = r6
+r1 += 8
+call 93
+r7 = *(u64 *)(r6 + 0)
+r7 += 1
+*(u64 *)(r6 + 0) = r7
+r1 = r6
+r1 += 8
+call 94
+r0 = 0
+exit
