@@ -116,7 +116,7 @@ alu_pointers(struct verifier *v, const struct bpf_insn *insn, const struct reg *
 		return move_pointer(v, insn, insn->dst_reg, dst, src ? &src->s : imm);
 	if (op == BPF_ADD && src && !is_pointer(dst))
 		return move_pointer(v, insn, insn->src_reg, src, &dst->s);
-	if (op == BPF_SUB && src && dst->kind == src->kind && dst->index == src->index && dst->ref == src->ref) {
+	if (op == BPF_SUB && src && dst->kind == src->kind && (dst->index == src->index || dst->kind == REG_DATA) && dst->ref == src->ref) {
 		if (!check_moves(v, insn->dst_reg, dst) || !check_moves(v, insn->src_reg, src))
 			return false;
 		reg_set_scalar(reg_write(v, insn->dst_reg), scalar_unknown());

@@ -19,6 +19,7 @@ struct call {
 	uint32_t released;         /* ref of HARG_RECORD */
 	uint32_t slice_ref;        /* ref of what HRET_DATA_OR_NULL gives */
 	uint32_t new_dynptr;       /* register of HARG_DYNPTR_NEW; made when all arguments are checked */
+	uint8_t low_bits;          /* of the address that the new dynptr describes, or of the data that are asked for */
 };
 
 static bool
@@ -116,6 +117,8 @@ check_size_arg(struct verifier *v, struct call *call, uint32_t regno, const stru
 	if (!r->umin && !zero_allowed)
 		return refuse_arg(v, call, regno, "the size may be 0");
 	call->size_max = (uint32_t)r->umax;
+	if (call->helper->args[regno - 2] == HARG_VALUE_MEM)
+		call->low_bits = address_low_bits(&frame_top(v)->regs[regno - 1]);
 	return check_sized_memory(v, regno - 1, call->helper->args[regno - 2], (uint32_t)r->umax, scalar_is_const(&reg->s));
 }
 
@@ -163,6 +166,18 @@ check_record_arg(struct verifier *v, struct call *call, uint32_t regno, const st
 	return true;
 }
 
+/* Of the address of what dynptr_data gives: r2 is the offset in what the dynptr describes. */
+static uint8_t
+data_low_bits(struct verifier *v, const struct reg *dynptr)
+{
+	const struct reg *off = &frame_top(v)->regs[2];
+	uint8_t low_bits = off->kind == REG_SCALAR ? address_low_bits(off) : 7;
+
+	if (low_bits != 7)
+		rely_on(v, loc_top(v, 2), LOC_NONE);
+	return low_bits | (uint8_t)dynptr->size;
+}
+
 static bool
 check_dynptr_arg(struct verifier *v, struct call *call, uint32_t regno, enum helper_arg kind)
 {
@@ -173,6 +188,8 @@ check_dynptr_arg(struct verifier *v, struct call *call, uint32_t regno, enum hel
 	if (kind == HARG_DYNPTR_RECORD && !dynptr->ref)
 		return refuse_arg(v, call, regno, "must be a dynptr of a reserved record");
 	call->slice_ref = dynptr->ref ? dynptr->ref : dynptr->id;
+	if (call->helper->ret == HRET_DATA_OR_NULL)
+		call->low_bits = data_low_bits(v, dynptr);
 	if (kind == HARG_DYNPTR_RECORD)
 		call->released = dynptr->ref;
 	return true;
@@ -342,7 +359,7 @@ make_dynptr(struct verifier *v, const struct call *call)
 {
 	uint32_t ref = call->helper->ret == HRET_DYNPTR ? acquire(v) : 0;
 
-	return (ref || call->helper->ret != HRET_DYNPTR) && dynptr_make(v, call->new_dynptr, ref);
+	return (ref || call->helper->ret != HRET_DYNPTR) && dynptr_make(v, call->new_dynptr, ref, call->low_bits);
 }
 
 static bool
@@ -370,8 +387,8 @@ set_result(struct verifier *v, const struct call *call)
 	case HRET_RECORD_OR_NULL:
 		return set_record(v, call, r0);
 	case HRET_DATA_OR_NULL: /* goes with the record, or with the dynptr */
-		*r0 = (struct reg){ .kind = REG_DATA, .nullable = true, .size = call->alloc_size, .id = ++v->last_id, .ref = call->slice_ref,
-				    .s = scalar_const(0) };
+		*r0 = (struct reg){ .kind = REG_DATA, .nullable = true, .index = call->low_bits, .size = call->alloc_size, .id = ++v->last_id,
+				    .ref = call->slice_ref, .s = scalar_const(0) };
 		break;
 	case HRET_VOID:
 		*r0 = (struct reg){ .kind = REG_UNSET };

@@ -68,7 +68,7 @@ dynptr_at(struct verifier *v, uint32_t regno)
 }
 
 bool
-dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref)
+dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref, uint8_t low_bits)
 {
 	struct slot *slots[2];
 	uint32_t frame, id = ++v->last_id;
@@ -77,7 +77,7 @@ dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref)
 		return false;
 	for (uint32_t i = 0; i < 2; i++) {
 		slots[i]->spilled = true;
-		slots[i]->reg = (struct reg){ .kind = REG_DYNPTR, .index = i, .id = id, .ref = ref, .s = scalar_const(0) };
+		slots[i]->reg = (struct reg){ .kind = REG_DYNPTR, .index = i, .size = low_bits, .id = id, .ref = ref, .s = scalar_const(0) };
 		trail_define(v, loc_slot(frame, slot_number(v, frame, slots[i])), LOC_NONE, LOC_NONE);
 	}
 	return true;

@@ -64,6 +64,27 @@ check_alignment(struct verifier *v, uint32_t regno, int16_t off, uint32_t size)
 	return true;
 }
 
+uint8_t
+address_low_bits(const struct reg *reg)
+{
+	uint64_t bits = reg->s.bits.mask | (reg->s.bits.value + (uint64_t)(int64_t)reg->off) | (reg->kind == REG_DATA ? reg->index : 0);
+
+	return 7 & (uint8_t)-(bits & -bits);
+}
+
+/* The same of an atomic operation, where memory itself may begin anywhere: there are processors that cannot do it, and the program would end in a signal. */
+static bool
+check_atomic_alignment(struct verifier *v, uint32_t regno, int16_t off, uint32_t size)
+{
+	const struct reg *reg = &frame_top(v)->regs[regno];
+
+	if (!check_alignment(v, regno, off, size))
+		return false;
+	if (reg->kind == REG_DATA && reg->index & (size - 1))
+		return refuse_reg(v, (int)regno, "an atomic operation in memory of a dynptr which may begin at no multiple of %" PRIu32, size);
+	return reg->kind != REG_PASSED || check_passed_alignment(v, regno, size);
+}
+
 /* ---- the stack ------------------------------------------------------------------------------------------- */
 
 /* Bytes of a stack from `from` (negative, from r10) to `to`, within one frame. */
@@ -260,7 +281,7 @@ check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enu
 		return stack_access(v, regno, off, size, access, loaded, stored);
 	if (!check_bounds(v, regno, off, size))
 		return false;
-	if (access == ACCESS_BOTH && !check_alignment(v, regno, off, size))
+	if (access == ACCESS_BOTH && !check_atomic_alignment(v, regno, off, size))
 		return false;
 	if (stored && stored->reg.kind != REG_SCALAR)
 		return refuse(v, -EACCES, "stores an address outside of the stack; only numbers may leave a program");

@@ -576,8 +576,8 @@ struct reg {
 	enum reg_kind kind;
 	bool nullable;   /* or 0; which, one check tells for all registers of the same id */
 	int32_t off;     /* of numbers: how much larger this copy is than those of the same id whose `off` is 0 */
-	uint32_t index;
-	uint32_t size;
+	uint32_t index; /* of REG_DATA: address_low_bits of where it begins */
+	uint32_t size;  /* of REG_DYNPTR: those of what it describes */
 	/* Not 0: copies of one value (numbers), one result that may be null, or one value of a table that has a lock. */
 	uint32_t id;
 	uint32_t ref;    /* not 0: a reserved record that must be given back; of REG_UNSET: it was, and this register pointed there */
@@ -662,6 +662,12 @@ struct func_info {
 	struct call_edge *calls;
 	struct func_info *next;
 	bool is_called;                  /* global, and a path led to a call of it */
+	/*
+	 * Global, of each argument that is memory: which of the low three bits of its address may be set, which have to be 0 for what it does there,
+	 * and to whom it hands it on (verify_global.c).
+	 */
+	uint8_t low_bits[FUNC_ARGS_MAX], zero_bits[FUNC_ARGS_MAX];
+	struct handed_on *handed_on;
 	bool is_verified;
 	uint32_t frames_below;           /* most functions that are called in each other from here on, itself included */
 	bool has_tail_call;              /* itself */
@@ -892,6 +898,10 @@ check_access(struct verifier *v, uint32_t regno, int16_t off, uint32_t size, enu
 bool
 check_alignment(struct verifier *v, uint32_t regno, int16_t off, uint32_t size);
 
+/* Which of the low three bits of an address may be set, if memory (that of REG_DATA aside) begins at a multiple of 8: 0, 4, 6 or 7. */
+uint8_t
+address_low_bits(const struct reg *reg);
+
 /* Memory of `size` bytes at most that a helper reads or (out) fills; exact: it always is that size. */
 bool
 check_helper_memory(struct verifier *v, uint32_t regno, uint32_t size, bool out, bool exact);
@@ -910,13 +920,13 @@ forget_ref(struct verifier *v, uint32_t ref);
 
 /*
  * verify_dynptr.c: the dynptr at the address in a register, NULL: refused; and a new one there. ref: that of the record which it
- * stands for, 0: none.
+ * stands for, 0: none; low_bits: of the address of what it describes.
  */
 const struct reg *
 dynptr_at(struct verifier *v, uint32_t regno);
 
 bool
-dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref);
+dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref, uint8_t low_bits);
 
 /* A part of what may be a dynptr is written over. */
 void
@@ -943,6 +953,10 @@ check_beside_lock(struct verifier *v, uint32_t regno, int64_t from, int64_t to);
 /* verify_global.c: a call of a global function. */
 bool
 call_global(struct verifier *v, const struct func *callee);
+
+/* An atomic operation of `size` bytes on memory that a global function was given, whose address must be a multiple of that. */
+bool
+check_passed_alignment(struct verifier *v, uint32_t regno, uint32_t size);
 
 /* What is in the registers of a global function, when it begins. */
 void

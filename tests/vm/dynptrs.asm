@@ -702,3 +702,167 @@ join: *(u64 *)(r10 - 8) = 0
 *(u64 *)(r7 + 0) = 9
 out: r0 = 0
 exit
+
+== atomic operation on data at an odd offset
+refuse: may begin at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 0 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 3
+r3 = 16
+call 203
+if r0 == 0 goto out
+r1 = 5
+lock *(u64 *)(r0 + 0) += r1
+out: r0 = 0
+exit
+
+== atomic operation on data at a multiple of 8
+accept
+result: 0
+r1 = table_value 2 + 8 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 8
+r3 = 16
+call 203
+if r0 == 0 goto out
+r1 = 5
+lock *(u64 *)(r0 + 0) += r1
+out: r0 = 0
+exit
+
+== atomic operation of 4 bytes on data at a multiple of 4
+accept
+result: 0
+r1 = table_value 2 + 4 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 8
+r3 = 16
+call 203
+if r0 == 0 goto out
+r1 = 5
+lock *(u32 *)(r0 + 0) += r1
+out: r0 = 0
+exit
+
+== atomic operation of 8 bytes on data at a multiple of 4
+refuse: may begin at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 4 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 8
+r3 = 16
+call 203
+if r0 == 0 goto out
+r1 = 5
+lock *(u64 *)(r0 + 0) += r1
+out: r0 = 0
+exit
+
+== atomic operation on data of a dynptr at an odd offset
+refuse: may begin at no multiple of 4
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 3 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 8
+r3 = 16
+call 203
+if r0 == 0 goto out
+r1 = 5
+lock *(u32 *)(r0 + 0) += r1
+out: r0 = 0
+exit
+
+== atomic operation on data at an offset that is not known
+refuse: may begin at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r6 = r3
+r1 = table_value 2 + 0 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = r6
+r3 = 16
+call 203
+if r0 == 0 goto out
+r1 = 5
+lock *(u64 *)(r0 + 0) += r1
+out: r0 = 0
+exit
+
+== atomic operation on data at an offset of which enough is known
+accept
+result: 0
+r1 = table_value 2 + 0 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 32
+r2 &= 24
+r3 = 16
+call 203
+if r0 == 0 goto out
+r1 = 5
+lock *(u64 *)(r0 + 0) += r1
+out: r0 = 0
+exit
+
+== difference of data and itself
+accept
+result: 0
+r1 = table_value 2 + 0 ll
+r2 = 32
+r3 = 0
+r4 = r10
+r4 += -16
+call 197
+r1 = r10
+r1 += -16
+r2 = 1
+r3 = 16
+call 203
+if r0 == 0 goto out
+r1 = 5
+r1 = r0
+r1 += 1
+r1 -= r0
+out: r0 = 0
+exit

@@ -565,3 +565,136 @@ exit
 -- function 8: int (int)
 r0 = 1
 exit
+
+== atomic operation in memory that is handed over at an odd offset
+refuse: at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 3 ll
+call function 1
+r0 = 0
+exit
+-- function 1: int (nonnull 16)
+r2 = 5
+lock *(u64 *)(r1 + 0) += r2
+r0 = 0
+exit
+
+== atomic operation of 4 bytes in memory at a multiple of 4
+accept
+result: 0
+r1 = table_value 2 + 4 ll
+call function 1
+r0 = 0
+exit
+-- function 1: int (nonnull 16)
+r2 = 5
+lock *(u32 *)(r1 + 0) += r2
+r0 = 0
+exit
+
+== atomic operation of 8 bytes in memory at a multiple of 4
+refuse: at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 4 ll
+call function 1
+r0 = 0
+exit
+-- function 1: int (nonnull 16)
+r2 = 5
+lock *(u64 *)(r1 + 0) += r2
+r0 = 0
+exit
+
+== atomic operation in memory that is handed on at an odd offset
+refuse: at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 8 ll
+call function 1
+r0 = 0
+exit
+-- function 1: int (nonnull 24)
+r1 += 1
+call function 2
+r0 = 0
+exit
+-- function 2: int (nonnull 16)
+r2 = 5
+lock *(u64 *)(r1 + 0) += r2
+r0 = 0
+exit
+
+== atomic operation in memory that came at an odd offset and is handed on
+refuse: at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 1 ll
+call function 1
+r0 = 0
+exit
+-- function 1: int (nonnull 24)
+r1 += 8
+call function 2
+r0 = 0
+exit
+-- function 2: int (nonnull 16)
+r2 = 5
+lock *(u64 *)(r1 + 0) += r2
+r0 = 0
+exit
+
+== atomic operation in memory that is handed on as it came
+accept
+result: 0
+r1 = table_value 2 + 8 ll
+call function 1
+r0 = 0
+exit
+-- function 1: int (nonnull 24)
+r1 += 8
+call function 2
+r0 = 0
+exit
+-- function 2: int (nonnull 16)
+r2 = 5
+lock *(u64 *)(r1 + 0) += r2
+r0 = 0
+exit
+
+== atomic operation in memory that comes at two offsets
+refuse: at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 8 ll
+call function 1
+r1 = table_value 2 + 12 ll
+call function 1
+r0 = 0
+exit
+-- function 1: int (nonnull 16)
+r2 = 5
+lock *(u64 *)(r1 + 0) += r2
+r0 = 0
+exit
+
+== a function that hands memory on is called once more, when what it calls was followed
+refuse: at no multiple of 8
+stricter: there are processors that end the program then, and the kernel would fault
+r1 = table_value 2 + 8 ll
+call function 1
+r1 = table_value 2 + 0 ll
+call function 3
+r0 = 0
+exit
+-- function 1: int (nonnull 16)
+r1 += 0
+call function 2
+r0 = 0
+exit
+-- function 2: int (nonnull 16)
+r2 = 5
+lock *(u64 *)(r1 + 0) += r2
+r0 = 0
+exit
+-- function 3: int (nonnull 24)
+r1 += 4
+call function 1
+r0 = 0
+exit
