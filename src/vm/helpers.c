@@ -362,6 +362,8 @@ print_values(struct vm_run *run, uint64_t format, uint64_t size, const uint64_t 
 
 	if (memchr(ptr(format), '\0', size) && !format_text(run, &out, ptr(format), values, n)) {
 		result = out.len;
+		if (out.s)
+			text_cut(&out, strlen(out.s)); /* a %c may be the NUL, which ends the line in the kernel, too */
 		print_line(run->env, &out);
 	}
 	text_fini(&out);

@@ -106,11 +106,11 @@ format_check(const char *format, uint32_t n_values)
 	return 0;
 }
 
-/* Text in the width of a conversion; zeros go behind a sign. */
+/* Text in the width of a conversion; zeros go behind a sign. A character may be the NUL. */
 static void
 put_padded(struct text *out, const struct conversion *c, const char *sign, const char *s)
 {
-	size_t len = strlen(sign) + strlen(s), pad = c->width > len ? c->width - len : 0;
+	size_t s_len = c->type == 'c' ? 1 : strlen(s), len = strlen(sign) + s_len, pad = c->width > len ? c->width - len : 0;
 	bool zeros = c->zero && !c->minus && !strchr("scf", c->type);
 
 	for (size_t i = 0; i < pad && !zeros && !c->minus; i++)
@@ -118,7 +118,7 @@ put_padded(struct text *out, const struct conversion *c, const char *sign, const
 	text_puts(out, sign);
 	for (size_t i = 0; i < pad && zeros; i++)
 		text_putc(out, '0');
-	text_puts(out, s);
+	text_add(out, s, s_len);
 	for (size_t i = 0; i < pad && c->minus; i++)
 		text_putc(out, ' ');
 }
@@ -251,7 +251,14 @@ digit_of(char c)
 	return isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : 99;
 }
 
-/* White space, a sign, "0x" or "0" where the base asks for it, digits. */
+/* As in the kernel, whatever the locale of the process. */
+static bool
+is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0';
+}
+
+/* White space, a sign, "0x" or "0" where the base asks for it, digits. In base 16 "0x" is never the digit 0, whatever follows it. */
 static struct number
 parse_number(const char *s, uint64_t len, uint64_t flags)
 {
@@ -261,13 +268,14 @@ parse_number(const char *s, uint64_t len, uint64_t flags)
 
 	if (flags != 0 && flags != 8 && flags != 10 && flags != 16)
 		return number;
-	while (at < len && isspace((unsigned char)s[at]))
+	while (at < len && is_space(s[at]))
 		at++;
 	if (at < len && s[at] == '-') {
 		number.negative = true;
 		at++;
 	}
-	if (at + 2 < len && s[at] == '0' && tolower((unsigned char)s[at + 1]) == 'x' && digit_of(s[at + 2]) < 16 && (!base || base == 16)) {
+	if (at + 1 < len && s[at] == '0' && tolower((unsigned char)s[at + 1]) == 'x' &&
+	    (base == 16 || (!base && at + 2 < len && digit_of(s[at + 2]) < 16))) {
 		base = 16;
 		at += 2;
 	} else if (!base) {

@@ -598,3 +598,121 @@ accept
 result: 0
 call 42
 exit
+
+== "0xg" in base 16 is no number
+accept
+result: 18446744073709551594
+*(u32 *)(r10 - 16) = 6780976
+*(u32 *)(r10 - 12) = 0
+*(u32 *)(r10 - 8) = 0
+*(u32 *)(r10 - 4) = 0
+*(u64 *)(r10 - 24) = 99
+r1 = r10
+r1 += -16
+r2 = 3
+r3 = 16
+r4 = r10
+r4 += -24
+call 105
+exit
+
+== "0xg" in base 0 is 0, of one byte
+accept
+result: 1
+*(u32 *)(r10 - 16) = 6780976
+*(u32 *)(r10 - 12) = 0
+*(u32 *)(r10 - 8) = 0
+*(u32 *)(r10 - 4) = 0
+*(u64 *)(r10 - 24) = 99
+r1 = r10
+r1 += -16
+r2 = 3
+r3 = 0
+r4 = r10
+r4 += -24
+call 105
+exit
+
+== "-0x" in base 16 is no number
+accept
+result: 18446744073709551594
+*(u32 *)(r10 - 16) = 7876653
+*(u32 *)(r10 - 12) = 0
+*(u32 *)(r10 - 8) = 0
+*(u32 *)(r10 - 4) = 0
+*(u64 *)(r10 - 24) = 99
+r1 = r10
+r1 += -16
+r2 = 3
+r3 = 16
+r4 = r10
+r4 += -24
+call 105
+exit
+
+== "0x1" of which only "0x" is meant, in base 16
+accept
+result: 18446744073709551594
+*(u32 *)(r10 - 16) = 3242032
+*(u32 *)(r10 - 12) = 0
+*(u32 *)(r10 - 8) = 0
+*(u32 *)(r10 - 4) = 0
+*(u64 *)(r10 - 24) = 99
+r1 = r10
+r1 += -16
+r2 = 2
+r3 = 16
+r4 = r10
+r4 += -24
+call 106
+exit
+
+== a space that does not break takes a byte
+accept
+result: 2
+*(u32 *)(r10 - 16) = 12704
+*(u32 *)(r10 - 12) = 0
+*(u32 *)(r10 - 8) = 0
+*(u32 *)(r10 - 4) = 0
+*(u64 *)(r10 - 24) = 99
+r1 = r10
+r1 += -16
+r2 = 2
+r3 = 10
+r4 = r10
+r4 += -24
+call 106
+exit
+
+== the character 0 is one, too: 7 bytes
+accept
+result: 7
+*(u64 *)(r10 - 8) = 0
+*(u64 *)(r10 - 16) = 0
+*(u64 *)(r10 - 24) = 0
+r1 = r10
+r1 += -24
+r2 = 16
+r3 = table_value 14 + 64 ll
+r4 = r10
+r4 += -8
+r5 = 8
+call 165
+exit
+
+== the character 0 is written
+accept
+result: 52983540753664
+*(u64 *)(r10 - 8) = 0
+*(u64 *)(r10 - 16) = 0
+*(u64 *)(r10 - 24) = 0
+r1 = r10
+r1 += -24
+r2 = 16
+r3 = table_value 14 + 64 ll
+r4 = r10
+r4 += -8
+r5 = 8
+call 165
+r0 = *(u64 *)(r10 - 24)
+exit
