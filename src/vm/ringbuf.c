@@ -119,10 +119,10 @@ ringbuf_commit(void *record, enum ringbuf_end end, uint64_t flags)
 	/* First the state, then the look at the consumer, who does it the other way round: one of the two sees the other. */
 	__atomic_store_n(&header->where, (header->where & ~3u) | state, __ATOMIC_SEQ_CST);
 	event = event_of(rb);
-	if (event < 0 || flags & BPF_RB_NO_WAKEUP)
+	if (event < 0)
 		return;
 	awaited = (__atomic_load_n(&rb->consumed, __ATOMIC_SEQ_CST) & (rb->size - 1)) == off;
-	if (awaited || flags & BPF_RB_FORCE_WAKEUP)
+	if (flags & BPF_RB_FORCE_WAKEUP || (awaited && !(flags & BPF_RB_NO_WAKEUP)))
 		(void)!write(event, &(uint64_t){ 1 }, sizeof(uint64_t)); /* it can only be full, and then it wakes anyway */
 }
 

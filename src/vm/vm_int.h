@@ -188,7 +188,7 @@ ringbuf_free(struct ringbuf *rb);
 void *
 ringbuf_reserve(struct ringbuf *rb, uint64_t len);
 
-/* Hands over a reserved record, or drops it; flags: BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP, or 0. */
+/* Hands over a reserved record, or drops it; flags: BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP, which counts where both are set, or 0. */
 enum ringbuf_end { RINGBUF_SUBMIT, RINGBUF_DISCARD };
 
 void

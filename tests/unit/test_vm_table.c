@@ -526,6 +526,9 @@ test_ringbuf_wakeup(void **state)
 	assert_true(is_readable(fd));
 	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, arrive, &seen), 3);
 	assert_false(is_readable(fd));
+	commit_one(vm, BPF_RB_FORCE_WAKEUP | BPF_RB_NO_WAKEUP); /* the kernel looks at the first */
+	assert_true(is_readable(fd));
+	assert_int_equal(vm_ringbuf_consume(vm, RECORDS, arrive, &seen), 1);
 	commit_one(vm, 0);
 	assert_true(is_readable(fd));
 	assert_int_equal(vm_ringbuf_fd(vm, HASH), -EINVAL);
