@@ -469,9 +469,9 @@ add_entry(struct vm_table *t, const void *key, uint64_t h, const void *value, si
 	hash->unused = entry->chain;
 	shared_store(&entry->hash, h);
 	shared_write(entry_key(entry), key, t->table->key_size);
-	if (t->n_cpus > 1)
-		shared_zero(entry_value(t, entry), (size_t)t->n_cpus * t->stride);
 	write_entry(t, entry, value, off, len);
+	if (t->n_cpus > 1)
+		values_zero_others(t, entry_value(t, entry), off, len);
 	link_entry(hash, entry);
 	return 0;
 }

@@ -163,7 +163,7 @@ evict(struct lru *lru)
 	drop_entry(lru, entry);
 }
 
-/* It has no value yet, but zeros for the CPUs that may get none. */
+/* It has no value yet. */
 static struct lru_entry *
 add_entry(struct vm_table *t, const void *key, uint64_t hash)
 {
@@ -181,8 +181,6 @@ add_entry(struct vm_table *t, const void *key, uint64_t hash)
 	entry->used = false;
 	list_append(lru, entry);
 	memcpy(entry_key(entry), key, t->table->key_size);
-	if (t->n_cpus > 1)
-		shared_zero(entry_value(t, entry), (size_t)t->n_cpus * t->stride);
 	return entry;
 }
 
@@ -221,10 +219,12 @@ lru_update(struct vm_table *t, const void *key, const void *value, size_t off, s
 {
 	uint64_t hash = hash_key(key, t->table->key_size);
 	struct lru_entry *entry;
+	bool is_new;
 	int err = 0;
 
 	lock_take(&t->lru->lock);
 	entry = lru_entry(t, key, hash);
+	is_new = !entry;
 	if (entry && flags == BPF_NOEXIST)
 		err = -EEXIST;
 	else if (!entry && flags == BPF_EXIST)
@@ -233,6 +233,8 @@ lru_update(struct vm_table *t, const void *key, const void *value, size_t off, s
 		entry = add_entry(t, key, hash);
 	if (!err)
 		value_write(t, entry_value(t, entry), value, off, len);
+	if (!err && is_new)
+		values_zero_others(t, entry_value(t, entry), off, len);
 	lock_give(&t->lru->lock);
 	return err;
 }

@@ -77,6 +77,8 @@ outer_put(struct vm_table *t, const void *key, struct vm_table *inner, uint64_t 
 
 	if (flags > BPF_EXIST || !is_alike(t->table->element, inner->table))
 		return -EINVAL;
+	if (table_kind_is_per_cpu(inner->table->kind) && inner->n_cpus != t->vm->n_cpus) /* a program goes by its own machine's */
+		return -EINVAL;
 	if (places->ops == &array_ops && flags != BPF_ANY)
 		return -EINVAL;
 	return places->ops->update(places, key, &inner, 0, sizeof(inner), flags);

@@ -346,6 +346,13 @@ vm_table_of(const struct vm *vm, uint32_t table)
 	return vm->object->tables[table];
 }
 
+/* All that is in it programs may read and write as they like. */
+static bool
+is_plain(const struct table *table)
+{
+	return !table->read_only && !table->write_only && !table->has_lock;
+}
+
 int
 vm_table_share(struct vm *vm, uint32_t index, const struct vm *from, uint32_t from_index, struct text *why)
 {
@@ -354,7 +361,7 @@ vm_table_share(struct vm *vm, uint32_t index, const struct vm *from, uint32_t fr
 	const struct table *mine = t->table, *theirs = other->table;
 
 	if ((mine->kind != TABLE_HASH && mine->kind != TABLE_ARRAY) || mine->kind != theirs->kind || mine->key_size != theirs->key_size ||
-	    mine->value_size != theirs->value_size || mine->max_entries != theirs->max_entries || mine->read_only || mine->write_only || mine->has_lock) {
+	    mine->value_size != theirs->value_size || mine->max_entries != theirs->max_entries || !is_plain(mine) || !is_plain(theirs)) {
 		text_printf(why, "table \"%s\": the one to be shared must be a hash table or array of the same sizes that programs may write, without locks: "
 			    "%s of keys of %" PRIu32 ", values of %" PRIu32 " bytes, %" PRIu32 " entries", mine->name,
 			    table_kind_name(mine->kind), mine->key_size, mine->value_size, mine->max_entries);
@@ -406,6 +413,15 @@ value_write(const struct vm_table *t, void *value, const void *from, size_t off,
 	lock_take(lock_of(t, value));
 	copy_beside_lock(t, value, from, len); /* values of one CPU: off is 0 */
 	lock_give(lock_of(t, value));
+}
+
+void
+values_zero_others(const struct vm_table *t, void *values, size_t off, size_t len)
+{
+	size_t end = off + round_up(len, 8);
+
+	shared_zero(values, off);
+	shared_zero((char *)values + end, (size_t)t->n_cpus * t->stride - end);
 }
 
 void

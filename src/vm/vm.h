@@ -142,8 +142,8 @@ vm_table_each(struct vm *vm, uint32_t table, int (*fn)(void *arg, const void *ke
 
 /*
  * Tables that hold tables (array_of_maps, hash_of_maps): puts table `inner` of machine `from`, which must live as long, into the place of a key.
- * -EINVAL: it is not like those that the table holds: kind, sizes of keys and values, what programs may do, and of arrays the number of
- * entries. vm_table_update gives -EINVAL for such kinds.
+ * -EINVAL: it is not like those that the table holds: kind, sizes of keys and values, what programs may do, of arrays the number of
+ * entries, and of per-CPU kinds that of CPUs. vm_table_update gives -EINVAL for such kinds.
  */
 int
 vm_table_put(struct vm *vm, uint32_t table, const void *key, struct vm *from, uint32_t inner, uint64_t flags);

@@ -153,6 +153,13 @@ table_remove(struct vm_table *t, const void *key);
 void
 value_write(const struct vm_table *t, void *value, const void *from, size_t off, size_t len);
 
+/*
+ * Of a new entry: zeros for the CPUs that value_write gave nothing. It comes after that, as a program may make an entry from the value of one that
+ * went away, whose memory it gets.
+ */
+void
+values_zero_others(const struct vm_table *t, void *values, size_t off, size_t len);
+
 void
 value_read(const struct vm_table *t, void *to, void *value, size_t len);
 

@@ -576,6 +576,96 @@ test_outer(void **state)
 	f->vm = other; /* the one that is put lives longer */
 }
 
+/* A program of a machine with four CPUs looks at the value of its own: one of two would be read behind its end. */
+static void
+test_outer_cpus(void **state)
+{
+	static struct table inner = { .name = "inner", .kind = TABLE_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1 };
+	static struct table outer = { .name = "outer", .kind = TABLE_ARRAY_OF_TABLES, .key_size = 4, .value_size = 4, .max_entries = 1, .element = &inner };
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "cpus", NULL);
+	uint32_t zero = 0, index;
+	struct text why = { 0 };
+	struct vm *four, *two;
+
+	object_add_table(object, &inner);
+	object_add_table(object, &outer);
+	four = vm_new(object, 4, &why);
+	two = vm_new(object, 2, &why);
+	assert_int_equal(vm_table_put(four, 1, &zero, two, 0, BPF_ANY), -EINVAL);
+	assert_int_equal(vm_table_put(four, 1, &zero, four, 0, BPF_ANY), 0);
+	assert_ptr_equal(vm_table_held(four, 1, &zero, &index), four);
+	vm_free(four);
+	vm_free(two);
+	arena_free(arena);
+}
+
+/* Who has tables in common has all rights to them in common. */
+static void
+test_share(void **state)
+{
+	static struct table plain = { .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1 };
+	static struct table others[] = {
+		{ .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .has_lock = true, .lock_off = 4 },
+		{ .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .read_only = true },
+		{ .name = "t", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .write_only = true },
+	};
+	struct arena *arena = arena_new();
+	struct object *one = object_new(arena, "one", NULL), *object = object_new(arena, "others", NULL);
+	struct text why = { 0 };
+	struct vm *vm, *with;
+
+	object_add_table(one, &plain);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		object_add_table(object, &others[i]);
+	object_add_table(object, &plain);
+	vm = vm_new(one, 1, &why);
+	with = vm_new(object, 1, &why);
+	for (uint32_t i = 0; i < ARRAY_SIZE(others); i++) {
+		assert_int_equal(vm_table_share(vm, 0, with, i, &why), -EINVAL);
+		assert_int_equal(vm_table_share(with, i, vm, 0, &why), -EINVAL);
+	}
+	assert_int_equal(vm_table_share(vm, 0, with, ARRAY_SIZE(others), &why), 0);
+	text_fini(&why);
+	vm_free(vm);
+	vm_free(with);
+	arena_free(arena);
+}
+
+/* A new entry may get the memory of one that went away, from whose value it is made; the other CPUs' values are 0. */
+static void
+test_from_gone(void **state)
+{
+	static struct table tables[] = {
+		{ .name = "hash", .kind = TABLE_PERCPU_HASH, .key_size = 8, .value_size = 12, .max_entries = 1 },
+		{ .name = "lru", .kind = TABLE_LRU_PERCPU_HASH, .key_size = 8, .value_size = 12, .max_entries = 1 },
+	};
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "gone", NULL);
+	uint64_t one = 1, two = 2, values[3][2] = { { 1, 2 }, { 3, 4 }, { 5, 6 } };
+	struct text why = { 0 };
+	struct vm *vm;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		object_add_table(object, &tables[i]);
+	vm = vm_new(object, 3, &why);
+	for (uint32_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		struct vm_table *t = &vm->tables[i];
+		void *gone;
+
+		assert_int_equal(vm_table_update(vm, i, &one, values, BPF_ANY), 0);
+		gone = table_find(t, &one, 1);
+		if (i == 0)
+			assert_int_equal(table_remove(t, &one), 0);
+		assert_int_equal(table_update(t, &two, gone, BPF_NOEXIST, 1), 0);
+		assert_int_equal(vm_table_lookup(vm, i, &two, values), 0);
+		assert_memory_equal(values, ((uint64_t[3][2]){ { 0, 0 }, { 3, 4 }, { 0, 0 } }), sizeof(values));
+		memcpy(values, (uint64_t[3][2]){ { 1, 2 }, { 3, 4 }, { 5, 6 } }, sizeof(values));
+	}
+	vm_free(vm);
+	arena_free(arena);
+}
+
 static void
 test_impossible(void **state)
 {
@@ -650,6 +740,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_ringbuf_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ringbuf_wakeup, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outer, setup, teardown),
+		cmocka_unit_test(test_outer_cpus),
+		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_from_gone),
 		cmocka_unit_test(test_impossible),
 		cmocka_unit_test(test_too_many),
 	};
