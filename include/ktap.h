@@ -25,8 +25,8 @@
  * a lock (bpf_spin_lock). Programs of objects with a table that has a value for each CPU run one behind the other: an engine has one CPU. Free an
  * object when nobody uses it any more.
  *
- * Contexts and memory that programs get are aligned to 8 bytes. Where memory ends while an object is read, the process ends, with a message and
- * status 3; later a lack of memory is an error like others.
+ * Contexts and memory that programs get are aligned to 8 bytes. Where memory ends while an object is read, or text is put together (a message, or what a
+ * program prints), the process ends, with a message and status 3; else a lack of memory is an error like others.
  *
  * Build with: cc host.c $(pkg-config --cflags --libs ktap)
  */

@@ -42,7 +42,7 @@ struct ktap_table {
 	uint32_t index;
 	const struct table *table;
 	struct ktap_object *object; /* NULL: it is one of the host's */
-	struct arena *arena; /* of a table of the host's; NULL: the object owns it */
+	struct own_table *own; /* of a table of the host's; NULL: the object owns it */
 	pthread_mutex_t reader; /* of a ring buffer: held by the one thread that consumes */
 };
 

@@ -105,6 +105,8 @@ ktap_add_event(struct ktap *engine, const char *name, size_t context_size, enum 
 
 	if (!strchr(name, '/'))
 		return host_fail(-EINVAL, "event '%s': its name must hold a '/', as sections of programs do", name);
+	if (context != KTAP_CONTEXT_READ && context != KTAP_CONTEXT_WRITE)
+		return host_fail(-EINVAL, "event '%s': context %d is not known", name, (int)context);
 	if (!context_size || context_size > CONTEXT_MAX || (context == KTAP_CONTEXT_WRITE && context_size % 8))
 		return host_fail(-EINVAL, "event '%s': a context of %zu bytes: 1 to %d, and where it is written a multiple of 8", name,
 				 context_size, CONTEXT_MAX);

@@ -8,16 +8,26 @@
 
 #include "host/host_int.h"
 
-/* The object that is nothing but one table. */
-static struct object *
-object_of_table(struct arena *arena, const char *name, enum table_kind kind, const uint32_t sizes[3])
-{
-	struct object *object = object_new(arena, arena_strdup(arena, name), NULL);
-	struct table *table = arena_alloc(arena, sizeof(*table));
+/* The object that is nothing but one table. In no arena, for which a lack of memory is the end of the process. */
+struct own_table {
+	struct object object;
+	struct table table, *tables[1];
+	char name[];
+};
 
-	*table = (struct table){ .name = object->name, .kind = kind, .key_size = sizes[0], .value_size = sizes[1], .max_entries = sizes[2] };
-	object_add_table(object, table);
-	return object;
+static struct own_table *
+own_table_new(const char *name, enum table_kind kind, const uint32_t sizes[3])
+{
+	size_t size = strlen(name) + 1;
+	struct own_table *own = mem_alloc(sizeof(*own) + size);
+
+	if (!own)
+		return NULL;
+	memcpy(own->name, name, size);
+	own->table = (struct table){ .name = own->name, .kind = kind, .key_size = sizes[0], .value_size = sizes[1], .max_entries = sizes[2] };
+	own->tables[0] = &own->table;
+	own->object = (struct object){ .name = own->name, .tables = own->tables, .n_tables = 1 };
+	return own;
 }
 
 int
@@ -35,15 +45,18 @@ ktap_table_new(struct ktap *engine, const char *name, enum ktap_table_kind kind,
 		return host_fail(-EINVAL, "table '%s': keys of %u bytes, values of %u, %u entries: none may be 0, keys of arrays have 4 bytes", name,
 				 key_size, value_size, max_entries);
 	table = mem_alloc(sizeof(*table));
-	if (!table)
+	if (table)
+		table->own = own_table_new(name, kind == KTAP_TABLE_HASH ? TABLE_HASH : TABLE_ARRAY, sizes);
+	if (!table || !table->own) {
+		free(table);
 		return host_fail(-ENOMEM, "no memory for table '%s'", name);
+	}
 	table->engine = engine;
-	table->arena = arena_new();
-	table->vm = vm_new(object_of_table(table->arena, name, kind == KTAP_TABLE_HASH ? TABLE_HASH : TABLE_ARRAY, sizes), 1, &why);
+	table->vm = vm_new(&table->own->object, 1, &why);
 	if (!table->vm) {
 		int err = -errno;
 
-		arena_free(table->arena);
+		free(table->own);
 		free(table);
 		return host_fail_text(err, &why);
 	}
@@ -56,10 +69,10 @@ ktap_table_new(struct ktap *engine, const char *name, enum ktap_table_kind kind,
 void
 ktap_table_free(struct ktap_table *table)
 {
-	if (!table || !table->arena)
+	if (!table || !table->own)
 		return;
 	vm_free(table->vm);
-	arena_free(table->arena);
+	free(table->own);
 	free(table);
 }
 

@@ -103,6 +103,7 @@ test_refused(void **state)
 	assert_string_equal(ktap_error(), "event 'plain': its name must hold a '/', as sections of programs do");
 	assert_int_equal(ktap_add_event(f->engine, "a/b", 0, KTAP_CONTEXT_READ), -EINVAL);
 	assert_int_equal(ktap_add_event(f->engine, "a/b", 12, KTAP_CONTEXT_WRITE), -EINVAL);
+	assert_int_equal(ktap_add_event(f->engine, "a/b", 16, (enum ktap_context)7), -EINVAL);
 	assert_int_equal(ktap_add_event(f->engine, "a/b", 16, KTAP_CONTEXT_WRITE), 0);
 	assert_int_equal(ktap_add_event(f->engine, "a/b", 16, KTAP_CONTEXT_WRITE), -EEXIST);
 	assert_int_equal(ktap_add_helper(1, "low", NULL, ok), -EINVAL);
@@ -119,6 +120,52 @@ test_refused(void **state)
 	assert_string_equal(ktap_error(), "cannot read /nonexistent/x.o: No such file or directory");
 	assert_int_equal(ktap_object_open_memory(f->engine, "bytes", "not ELF", 7, NULL, &f->object), -EINVAL);
 	assert_non_null(strstr(ktap_error(), "bytes: not an ELF file"));
+}
+
+/* In a process whose n-th allocation fails (KTAP_FAIL_ALLOC). 0: all is there; 1: the error was told; 2: not as the header has it. */
+static int
+make_all(void)
+{
+	struct ktap *engine;
+	struct ktap_table *table = NULL;
+	int err = ktap_new(&engine);
+
+	if (!err)
+		err = ktap_add_event(engine, "a/b", 16, KTAP_CONTEXT_READ);
+	if (!err)
+		err = ktap_table_new(engine, "t", KTAP_TABLE_HASH, 8, 8, 16, &table);
+	if (err && (err != -ENOMEM || table || !*ktap_error()))
+		return 2;
+	ktap_table_free(table);
+	ktap_free(engine);
+	return err != 0;
+}
+
+/* Where memory is short while an engine, an event, a table is made, the process goes on. */
+static void
+test_memory(void **state)
+{
+	unsigned n_told = 0;
+	int status = 1;
+
+	(void)state;
+	for (unsigned n = 1; status; n++) {
+		char number[16];
+		pid_t pid;
+
+		snprintf(number, sizeof(number), "%u", n);
+		pid = fork();
+		if (!pid) {
+			setenv("KTAP_FAIL_ALLOC", number, 1);
+			execl("/proc/self/exe", "test_host", "make", (char *)NULL);
+			_exit(99);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (status && (!WIFEXITED(status) || WEXITSTATUS(status) != 1))
+			fail_msg("allocation %u fails: status %#x", n, (unsigned)status);
+		n_told += status != 0;
+	}
+	assert_true(n_told > 5);
 }
 
 /* Programs are refused for what they do, with the C line, and for the section they are in. */
@@ -953,10 +1000,11 @@ test_damaged_functions(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test_setup_teardown(test_refused_programs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shared_twice, setup, teardown),
@@ -977,5 +1025,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_damaged_functions, setup, teardown),
 	};
 
-	return cmocka_run_group_tests_name("host", tests, NULL, NULL);
+	(void)argv;
+	return argc > 1 ? make_all() : cmocka_run_group_tests_name("host", tests, NULL, NULL);
 }
