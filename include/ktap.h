@@ -227,9 +227,9 @@ uint32_t
 ktap_table_value_size(const struct ktap_table *table);
 
 /*
- * As bpf(2) has them: 0; -ENOENT: there is no such entry; -E2BIG: the table is full, or an array has no such place; -EPERM: it is constant; -EINVAL,
- * -EOPNOTSUPP: such a table is not used so. Queues, stacks and bloom filters have values without keys: `key` is not looked at there, an update adds a
- * value, a lookup gives the value that comes next, or says whether *value may have been added to a bloom filter.
+ * As bpf(2) has them: 0; -ENOENT: there is no such entry; -E2BIG: the table is full (of an LPM trie: -ENOSPC), or an array has no such place; -EPERM: it
+ * is constant; -EINVAL, -EOPNOTSUPP: such a table is not used so. Queues, stacks and bloom filters have values without keys: `key` is not looked at
+ * there, an update adds a value, a lookup gives the value that comes next, or says whether *value may have been added to a bloom filter.
  */
 int
 ktap_table_lookup(struct ktap_table *table, const void *key, void *value);

@@ -150,6 +150,7 @@ fail(const struct ktap_table *table, int err, const char *what)
 	case -ENOENT:
 		return host_fail(err, "table '%s': %s: there is no such entry", name, what);
 	case -E2BIG:
+	case -ENOSPC: /* of a trie */
 		return host_fail(err, "table '%s': %s: it holds %u entries, and no more", name, what, table->table->max_entries);
 	case -EPERM:
 		return host_fail(err, "table '%s': %s: constants stay what they are", name, what);

@@ -68,7 +68,7 @@ struct table_ops {
 	void *(*find)(struct vm_table *t, const void *key);
 	/*
 	 * `len` bytes of the value at `off`, the others kept, or 0 where the entry is new: which nobody sees before it is filled. 0, -EEXIST,
-	 * -ENOENT, -E2BIG, -ENOMEM.
+	 * -ENOENT, -E2BIG (of a trie -ENOSPC), -ENOMEM, -EINVAL.
 	 */
 	int (*update)(struct vm_table *t, const void *key, const void *value, size_t off, size_t len, uint64_t flags);
 	/* Instead of find and a copy, where the entry may become another's meanwhile: 0 or -ENOENT. No use, to a table that counts uses. */

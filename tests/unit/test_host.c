@@ -747,6 +747,25 @@ check_failed(int err, int expected, const char *message)
 	assert_string_equal(ktap_error(), message);
 }
 
+/* A full trie says so as the kernel's does, in words that others have, too. */
+static void
+test_full_trie(void **state)
+{
+	struct fixture *f = *state;
+	const struct { uint32_t len; uint8_t bits[4]; } a = { 8, { 10 } }, b = { 8, { 11 } };
+	struct ktap_table *trie;
+	uint64_t value = 1;
+
+	compile_c(f, "struct { __uint(type, BPF_MAP_TYPE_LPM_TRIE); __uint(map_flags, 1); __uint(max_entries, 1); __uint(key_size, 8); __type(value, long); }\n"
+		     "trie SEC(\".maps\");\n"
+		     "SEC(\"init\") int start(void *c) { return 0; }\n");
+	open_object(f, NULL);
+	trie = ktap_table_find(f->object, "trie");
+	assert_int_equal(ktap_table_update(trie, &a, &value), 0);
+	check_failed(ktap_table_update(trie, &b, &value), -ENOSPC, "table 'trie': update: it holds 1 entries, and no more");
+	assert_int_equal(ktap_table_update(trie, &a, &value), 0);
+}
+
 /* What has no keys, from the host's side; and what is said of a use that a table does not have. */
 static void
 test_without_keys(void **state)
@@ -1016,6 +1035,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_per_cpu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_consume, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_trie, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_constants, setup, teardown),
