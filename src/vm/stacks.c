@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * Tables of stacks: every different stack once, found by a number. As in the kernel the number is the place that the stack's hash
- * leads to; but where that place is taken, the next is tried, for some steps, before a stack is refused.
+ * leads to; but where that place is taken, the next is tried, for some steps, before a stack is refused. Where stacks were deleted, a free place does
+ * not say that a stack is not behind it.
  *
  * An entry is value_size bytes: instruction addresses, innermost first, then zeros. An empty entry begins with a zero.
  *
@@ -21,6 +22,7 @@
 struct stacks {
 	struct lock lock; /* of entries that come and go */
 	uint32_t n; /* entries, a power of two */
+	bool has_gaps; /* one was deleted */
 	uint64_t frames[]; /* n times value_size */
 };
 
@@ -86,8 +88,10 @@ stacks_remove(struct vm_table *t, const void *key)
 
 	lock_take(&t->stacks->lock);
 	found = stacks_find(t, key);
-	if (found)
+	if (found) {
 		shared_zero(found, t->table->value_size);
+		t->stacks->has_gaps = true;
+	}
 	lock_give(&t->stacks->lock);
 	return found ? 0 : -ENOENT;
 }
@@ -120,25 +124,34 @@ hash(const uint64_t *frames, uint32_t n)
 	return (uint32_t)(sum ^ sum >> 32);
 }
 
-/* Under the lock. */
+/* Is it this stack of n frames, as the table keeps it? Under the lock. */
+static bool
+holds(const struct vm_table *t, const uint64_t *at, const uint64_t *frames, uint32_t n)
+{
+	return memcmp(at, frames, 8 * (size_t)n) == 0 && (n == t->table->value_size / 8 || !at[n]);
+}
+
 static int64_t
 find_or_add(struct vm_table *t, const uint64_t *frames, uint32_t n)
 {
 	uint32_t max = t->table->value_size / 8, id = hash(frames, n);
+	uint64_t *gap = NULL;
 
 	if (n > max)
 		n = max;
-	for (uint32_t i = 0; i < STEPS_MAX; i++, id++) {
+	for (uint32_t i = 0; i < STEPS_MAX && !(gap && !t->stacks->has_gaps); i++, id++) {
 		uint64_t *at = entry(t, id &= t->stacks->n - 1);
 
-		if (!is_taken(at)) {
-			shared_write(at + 1, frames + 1, 8 * ((size_t)n - 1));
-			shared_store(at, frames[0]);
-		}
-		if (memcmp(at, frames, 8 * (size_t)n) == 0 && (n == max || !at[n]))
+		if (is_taken(at) && holds(t, at, frames, n))
 			return id;
+		if (!gap && !is_taken(at))
+			gap = at;
 	}
-	return -EEXIST;
+	if (!gap)
+		return -EEXIST;
+	shared_write(gap + 1, frames + 1, 8 * ((size_t)n - 1));
+	shared_store(gap, frames[0]);
+	return (gap - t->stacks->frames) / max;
 }
 
 int64_t

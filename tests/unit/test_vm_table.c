@@ -666,6 +666,34 @@ test_from_gone(void **state)
 	arena_free(arena);
 }
 
+/* Of a stack whose place was taken when it came, the number stays what it is when that place is free again. */
+static void
+test_stacks_gap(void **state)
+{
+	struct table table = { .name = "stacks", .kind = TABLE_STACK_TRACE, .key_size = 4, .value_size = 16, .max_entries = 2 };
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "stacks", NULL);
+	struct text why = { 0 };
+	struct vm *vm;
+
+	object_add_table(object, &table);
+	vm = vm_new(object, 1, &why);
+	for (uint64_t pc = 1; pc < 100; pc++) {
+		uint64_t first[2] = { 1000, 2000 }, second[2] = { 1000, pc }, third[1] = { pc };
+		uint32_t a = (uint32_t)stacks_add(&vm->tables[0], first, 2), b = (uint32_t)stacks_add(&vm->tables[0], second, 2);
+
+		assert_int_equal(a + b, 1);
+		assert_int_equal(stacks_add(&vm->tables[0], third, 1), -EEXIST);
+		assert_int_equal(vm_table_delete(vm, 0, &a), 0);
+		assert_int_equal(stacks_add(&vm->tables[0], second, 2), b);
+		assert_int_equal(stacks_add(&vm->tables[0], third, 1), a);
+		assert_int_equal(vm_table_delete(vm, 0, &a), 0);
+		assert_int_equal(vm_table_delete(vm, 0, &b), 0);
+	}
+	vm_free(vm);
+	arena_free(arena);
+}
+
 static void
 test_impossible(void **state)
 {
@@ -743,6 +771,7 @@ main(void)
 		cmocka_unit_test(test_outer_cpus),
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_from_gone),
+		cmocka_unit_test(test_stacks_gap),
 		cmocka_unit_test(test_impossible),
 		cmocka_unit_test(test_too_many),
 	};
