@@ -204,6 +204,8 @@ stack_store(struct verifier *v, uint32_t regno, struct extent extent, uint32_t s
 		return refuse(v, -EACCES, "stores a part of an address, or at a place that is not known");
 	if (stored->reg.kind == REG_STACK && index < v->state.n_frames - 1)
 		return refuse(v, -EACCES, "leaves an address of the own stack in the stack of the caller");
+	if (stored->reg.kind == REG_KEY && index < v->state.n_frames - 1) /* a copy that is there until the function returns to the helper */
+		return refuse(v, -EACCES, "leaves the address of a key in the stack of the caller, where it may outlive the key; copy the key itself");
 	if (!exact && !check_stack_no_address(v, regno, extent))
 		return false;
 	stack_overwrite(v, index, extent, exact);

@@ -571,7 +571,7 @@ enum reg_kind {
 	REG_RECORD, /* in a reserved record of `size` bytes */
 	REG_DYNPTR, /* half `index` of a dynptr; in slots only */
 	REG_DATA,   /* in `size` bytes of the memory that a dynptr describes */
-	REG_KEY,    /* in a key of table `index`, not to be written */
+	REG_KEY,    /* in a key of table `index`, not to be written: in the helper's copy, which is gone when its walk is over */
 	REG_FUNC,   /* address of function `index` of the object */
 	REG_CTX,
 	REG_PASSED, /* in `size` bytes that a global function got as argument `index` */

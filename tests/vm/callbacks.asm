@@ -350,3 +350,48 @@ exit
 -- function 1
 r0 = 0
 exit
+
+== the address of a key is kept for when the walk is over
+refuse: leaves the address of a key in the stack of the caller
+stricter: the kernel's may be in the frame of the helper, too (of an array), and it looks there when that is gone
+*(u64 *)(r10 - 8) = 0
+*(u32 *)(r10 - 12) = 0
+r1 = table 1 ll
+r2 = function 1 ll
+r3 = r10
+r3 += -8
+r4 = 0
+call 164
+r1 = *(u64 *)(r10 - 8)
+if r1 == 0 goto out
+r0 = *(u32 *)(r1 + 0)
+exit
+out: r0 = 77
+exit
+-- function 1
+*(u64 *)(r4 + 0) = r2
+r0 = 0
+exit
+
+== the address of a key is kept in the own stack, and handed on
+accept
+result: 4
+*(u64 *)(r10 - 8) = 0
+r1 = table 1 ll
+r2 = function 1 ll
+r3 = r10
+r3 += -8
+r4 = 0
+call 164
+exit
+-- function 1
+*(u64 *)(r10 - 8) = r2
+r1 = r10
+r1 += -8
+call function 2
+r0 = 0
+exit
+-- function 2
+r2 = *(u64 *)(r1 + 0)
+r0 = *(u32 *)(r2 + 0)
+exit
