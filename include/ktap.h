@@ -23,7 +23,8 @@
  * Threads: an engine is set up by one thread. Then any number of threads may run the programs of its objects and use the tables at the same
  * time. Tables and variables are shared as threads share memory: what is to be counted exactly takes atomic instructions (__sync_fetch_and_add) or
  * a lock (bpf_spin_lock). Programs of objects with a table that has a value for each CPU run one behind the other: an engine has one CPU. Free an
- * object when nobody uses it any more.
+ * object when nobody uses it any more. A run takes 32 KB of the thread's stack, and 512 KB where functions that a program calls make tail calls; what
+ * your helpers take comes on top.
  *
  * Contexts and memory that programs get are aligned to 8 bytes. Where memory ends while an object is read, or text is put together (a message, or what a
  * program prints), the process ends, with a message and status 3; else a lack of memory is an error like others.

@@ -747,6 +747,54 @@ check_failed(int err, int expected, const char *message)
 	assert_string_equal(ktap_error(), message);
 }
 
+/* Each of the 33 tail calls is made as deep as calls may be: what goes on then has frames of its own. */
+static const char deep[] = "int work(struct context *c);\n"
+			   "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 1); __uint(key_size, 4); __array(values, int (void *)); }\n"
+			   "programs SEC(\".maps\") = { .values = { [0] = (void *)&work } };\n"
+			   "struct to { void *c; };\n"
+			   "int n;\n"
+			   "__attribute__((noinline)) int last(void *c __attribute__((btf_decl_tag(\"arg:ctx\"))))\n"
+			   "{ n++; bpf_tail_call(c, &programs, 0); return 8; }\n"
+			   "static int f6(int i, struct to *to) { last(to->c); return 0; }\n"
+			   "#define F(n, next) static int f##n(int i, struct to *to) { bpf_loop(1, next, to, 0); return 0; }\n"
+			   "F(5, f6) F(4, f5) F(3, f4) F(2, f3) F(1, f2)\n"
+			   "SEC(\"my/event\") int work(struct context *c) { struct to to = { c }; bpf_loop(1, f1, &to, 0); return n; }\n"
+			   "char _license[] SEC(\"license\") = \"GPL\";\n";
+
+static void *
+run_deep(void *arg)
+{
+	struct fixture *f = arg;
+	struct context context = { .in = 5 };
+	uint64_t result = 0;
+
+	return ktap_run(ktap_program_find(f->object, "work"), &context, NULL, &result) == 0 && result == 34 ? arg : NULL;
+}
+
+/* The header says how much stack a run takes at most. */
+static void
+test_stack(void **state)
+{
+	struct fixture *f = *state;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	void *right;
+
+	ktap_add_event(f->engine, "my/event", sizeof(struct context), KTAP_CONTEXT_WRITE);
+	compile_c(f, deep);
+	pthread_attr_init(&attributes);
+	assert_int_equal(pthread_attr_setstacksize(&attributes, 512 << 10), 0);
+	for (int exec = KTAP_EXEC_AUTO; exec <= KTAP_EXEC_INTERPRETER; exec++) {
+		open_object(f, &(struct ktap_options){ .exec = (enum ktap_exec)exec });
+		assert_int_equal(pthread_create(&thread, &attributes, run_deep, f), 0);
+		pthread_join(thread, &right);
+		assert_ptr_equal(right, f);
+		ktap_object_close(f->object);
+		f->object = NULL;
+	}
+	pthread_attr_destroy(&attributes);
+}
+
 /* A full trie says so as the kernel's does, in words that others have, too. */
 static void
 test_full_trie(void **state)
@@ -1035,6 +1083,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_per_cpu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_consume, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stack, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_trie, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_calls, setup, teardown),
