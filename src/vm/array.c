@@ -14,6 +14,15 @@ struct array {
 	_Alignas(16) char values[];
 };
 
+/* A value's first contents. Whatever these say, nobody holds its lock. */
+static void
+set_value(const struct table *table, char *value, const char *contents)
+{
+	memcpy(value, contents, table->value_size);
+	if (table->has_lock)
+		memset(value + table->lock_off, 0, sizeof(struct lock));
+}
+
 static int
 array_init(struct vm_table *t)
 {
@@ -28,8 +37,8 @@ array_init(struct vm_table *t)
 		return 0;
 	for (uint32_t i = 0; i < table->max_entries; i++)
 		for (uint32_t cpu = 0; cpu < t->n_cpus; cpu++)
-			memcpy(t->array->values + i * entry + (size_t)cpu * t->stride,
-			       (const char *)table->init + (size_t)i * table->value_size, table->value_size);
+			set_value(table, t->array->values + i * entry + (size_t)cpu * t->stride,
+				  (const char *)table->init + (size_t)i * table->value_size);
 	return 0;
 }
 

@@ -666,6 +666,24 @@ test_from_gone(void **state)
 	arena_free(arena);
 }
 
+/* What an object says of a variable's lock is not believed: whoever wanted it would wait for ever. */
+static void
+test_lock_taken(void **state)
+{
+	struct table table = { .name = ".data", .kind = TABLE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1, .has_lock = true, .lock_off = 4,
+			       .init = (uint32_t[]){ 1, 1, 1, 1 } };
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "lock", NULL);
+	struct text why = { 0 };
+	struct vm *vm;
+
+	object_add_table(object, &table);
+	vm = vm_new(object, 1, &why);
+	assert_memory_equal(vm_table_memory(vm, 0), ((uint32_t[]){ 1, 0, 1, 1 }), 16);
+	vm_free(vm);
+	arena_free(arena);
+}
+
 /* Of a stack whose place was taken when it came, the number stays what it is when that place is free again. */
 static void
 test_stacks_gap(void **state)
@@ -771,6 +789,7 @@ main(void)
 		cmocka_unit_test(test_outer_cpus),
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_from_gone),
+		cmocka_unit_test(test_lock_taken),
 		cmocka_unit_test(test_stacks_gap),
 		cmocka_unit_test(test_impossible),
 		cmocka_unit_test(test_too_many),
