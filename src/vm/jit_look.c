@@ -343,17 +343,26 @@ add_all_addressed(struct jit *jit, const struct func *f)
 {
 	const struct object *object = jit->vm->object;
 
-	for (uint32_t i = 0; i < f->n_relocs; i++)
-		for (uint32_t k = 0; f->relocs[i].kind != RELOC_FUNC && k < reloc_n_funcs(object, &f->relocs[i]); k++)
-			if (!add_addressed(jit, object->funcs[reloc_func(object, &f->relocs[i], k)]))
+	for (uint32_t i = 0; i < f->n_relocs; i++) {
+		const struct reloc *reloc = &f->relocs[i];
+		bool is_table = reloc->kind == RELOC_TABLE || reloc->kind == RELOC_TABLE_VALUE;
+
+		if (reloc->kind == RELOC_FUNC || (is_table && jit->tables[reloc->index]))
+			continue;
+		if (is_table)
+			jit->tables[reloc->index] = true;
+		for (uint32_t k = 0; k < reloc_n_funcs(object, reloc); k++)
+			if (!add_addressed(jit, object->funcs[reloc_func(object, reloc, k)]))
 				return false;
+	}
 	return true;
 }
 
 bool
 jit_add_program(struct jit *jit, const struct func *entry)
 {
-	if (!add_func(jit, entry))
+	jit->tables = mem_alloc(jit->vm->object->n_tables * sizeof(*jit->tables));
+	if (!jit->tables || !add_func(jit, entry))
 		return false;
 	jit->entry = jit->last;
 	for (const struct jit_func *f = jit->funcs; f; f = f->next)

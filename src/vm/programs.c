@@ -151,31 +151,53 @@ vm_table_program(struct vm *vm, uint32_t table, uint32_t place)
 
 /* ---- what a program refers to ------------------------------------------------------------------------------- */
 
+/* What any_func has still to look at, and which functions and tables of functions it has seen. */
+struct referred {
+	const struct object *object;
+	const struct func **work;
+	uint32_t n;
+	bool *funcs, *tables;
+};
+
+static void
+add_referred(struct referred *r, const struct reloc *reloc)
+{
+	bool is_table = reloc->kind == RELOC_TABLE || reloc->kind == RELOC_TABLE_VALUE;
+
+	if (is_table && r->tables[reloc->index])
+		return;
+	if (is_table)
+		r->tables[reloc->index] = true;
+	for (uint32_t k = 0; k < reloc_n_funcs(r->object, reloc); k++) {
+		uint32_t index = reloc_func(r->object, reloc, k);
+
+		if (!r->funcs[index])
+			r->work[r->n++] = r->object->funcs[index];
+		r->funcs[index] = true;
+	}
+}
+
 bool
 any_func(const struct object *object, const struct func *entry, bool (*fn)(const struct func *func, void *arg), void *arg)
 {
-	uint8_t *seen = mem_alloc(object->n_funcs + 1);
-	const struct func **work = mem_alloc((object->n_funcs + 1) * sizeof(*work));
-	uint32_t n = 0;
-	bool found = !seen || !work; /* out of memory: as if there were one */
+	struct referred r = {
+		.object = object, .work = mem_alloc((object->n_funcs + 1) * sizeof(*r.work)), .funcs = mem_alloc(object->n_funcs * sizeof(*r.funcs)),
+		.tables = mem_alloc(object->n_tables * sizeof(*r.tables)),
+	};
+	bool found = !r.work || !r.funcs || !r.tables; /* out of memory: as if there were one */
 
 	if (!found)
-		work[n++] = entry;
-	while (n && !found) {
-		const struct func *func = work[--n];
+		r.work[r.n++] = entry;
+	while (r.n && !found) {
+		const struct func *func = r.work[--r.n];
 
 		found = fn(func, arg);
 		for (uint32_t i = 0; i < func->n_relocs; i++)
-			for (uint32_t k = 0; k < reloc_n_funcs(object, &func->relocs[i]); k++) {
-				uint32_t index = reloc_func(object, &func->relocs[i], k);
-
-				if (!seen[index])
-					work[n++] = object->funcs[index];
-				seen[index] = 1;
-			}
+			add_referred(&r, &func->relocs[i]);
 	}
-	free(seen);
-	free(work);
+	free(r.work);
+	free(r.funcs);
+	free(r.tables);
 	return found;
 }
 

@@ -856,6 +856,7 @@ verify_watched(const struct object *object, const struct func *func, const struc
 
 	v.insns_max = watch->insns_max ? watch->insns_max : VM_INSNS_MAX;
 	v.arena = arena_new();
+	v.tables = arena_alloc(v.arena, object->n_tables + 1);
 	follow_all(&v);
 	if (debug_on(DEBUG_VERIFY))
 		fprintf(stderr, "%s: %s, %" PRIu32 " instructions looked at\n", func->name ? func->name : "?", v.err ? "refused" : "accepted",

@@ -122,6 +122,19 @@ bad_immediate(const struct verifier *v, const struct bpf_insn *insn, const struc
 	return NULL;
 }
 
+/* Of tables of functions, which many instructions may refer to: what was done once need not be done for each. */
+enum { TABLE_CHECKED = 1, TABLE_LOOKED_AT = 2 };
+
+/* False: it was before; now it was. */
+static bool
+mark_table(const struct verifier *v, uint32_t table, uint8_t mark)
+{
+	bool is_new = !(v->tables[table] & mark);
+
+	v->tables[table] |= mark;
+	return is_new;
+}
+
 /* Where the table says that a function's handle stands, it does, and is one of the object's: programs will call what they find there. */
 static bool
 functions_are_there(const struct object *object, const struct table *table)
@@ -160,7 +173,7 @@ bad_wide(const struct verifier *v, const struct func *func, uint32_t pc)
 	if (reloc->index >= v->object->n_tables)
 		return "refers to a table that the object does not have";
 	table = v->object->tables[reloc->index];
-	if (table_has_functions(table) && !functions_are_there(v->object, table))
+	if (table_has_functions(table) && mark_table(v, reloc->index, TABLE_CHECKED) && !functions_are_there(v->object, table))
 		return "refers to a table of functions that the object does not have";
 	if (table_kind_holds_tables(table->kind) && !table->element)
 		return "refers to a table of tables of which nothing says what they are like";
@@ -311,7 +324,9 @@ look_at_functions(struct verifier *v, const struct func *func, uint32_t pc)
 {
 	const struct reloc *reloc = func_reloc(func, pc);
 
-	for (uint32_t k = 0; reloc && !names_function(reloc) && k < reloc_n_funcs(v->object, reloc); k++)
+	if (!reloc || names_function(reloc) || !mark_table(v, reloc->index, TABLE_LOOKED_AT))
+		return true;
+	for (uint32_t k = 0; k < reloc_n_funcs(v->object, reloc); k++)
 		if (!func_info_of(v, v->object->funcs[reloc_func(v->object, reloc, k)]))
 			return false;
 	return true;

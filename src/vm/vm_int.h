@@ -735,6 +735,7 @@ struct verifier {
 	struct trails { char *bytes; uint32_t len, cap; } trails; /* of all paths (verify_precise.c) */
 	struct func_info *infos;
 	uint32_t n_infos;
+	uint8_t *tables;             /* one for each of the object's: TABLE_x of verify_func.c */
 	struct state state;          /* the path that is being followed */
 	struct frame *frames[VM_FRAMES_MAX]; /* what its frames are written into, by depth; NULL: not needed so far */
 	struct pending *pending;

@@ -155,6 +155,48 @@ test_affordable(void **state)
 	arena_free(arena);
 }
 
+/*
+ * A large table of functions, to which many instructions refer: what is in it is looked at once, by the verifier, the compiler and the interpreter. Else
+ * this would take hours.
+ */
+static void
+test_large_table(void **state)
+{
+	enum { ENTRIES = 1 << 17, REFERENCES = 1 << 18 };
+	struct arena *arena = arena_new();
+	struct object *object = object_new(arena, "large", NULL);
+	struct held *held = arena_alloc(arena, ENTRIES * sizeof(*held));
+	uint64_t *handles = arena_alloc(arena, ENTRIES * sizeof(*handles));
+	struct table table = { .name = ".rodata", .kind = TABLE_ARRAY, .key_size = 4, .value_size = ENTRIES * sizeof(*handles), .max_entries = 1,
+			       .read_only = true, .init = handles, .held = held, .n_held = ENTRIES };
+	struct text why = { 0 };
+	struct code code;
+	struct vm *vm;
+	int err;
+
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		held[i] = (struct held){ .key = 8 * i, .index = 1 };
+		handles[i] = FUNC_HANDLE | 1;
+	}
+	object_add_table(object, &table);
+	code_init(&code, arena);
+	for (uint32_t i = 0; i < REFERENCES; i++)
+		code_table_value(&code, 1, 0, 0);
+	code_emit(&code, insn_alu_imm(BPF_MOV, 0, 0));
+	code_emit(&code, insn_exit());
+	assert_int_equal(code_finish(&code), 0);
+	object_add_func(object, func_from_code(&code, "entry", "raw_tp/test"));
+	fixture_func(object, "callee", END);
+	vm = vm_new(object, 1, &why);
+	for (int i = 0; i < 2; i++) {
+		vm_set_exec(vm, i ? VM_EXEC_INTERP : VM_EXEC_AUTO);
+		if (!vm_load(vm, object->funcs[0], &handler_signature, &why, &err))
+			fail_msg("%s", why.s);
+	}
+	vm_free(vm);
+	arena_free(arena);
+}
+
 int
 main(void)
 {
@@ -163,6 +205,7 @@ main(void)
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_affordable),
+		cmocka_unit_test(test_large_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
