@@ -377,9 +377,13 @@ HELPER_FN(trace_printk)
 
 HELPER_FN(trace_vprintk)
 {
+	uint64_t values[FORMAT_VALUES_MAX];
+
 	if (r4 % 8 || r4 > FORMAT_VALUES_MAX * 8)
 		return ERRNO(EINVAL);
-	return print_values(run, r1, r2, ptr(r3), (uint32_t)r4 / 8);
+	if (r4)
+		memcpy(values, ptr(r3), r4); /* they may stand anywhere */
+	return print_values(run, r1, r2, values, (uint32_t)r4 / 8);
 }
 
 /* ---- functions of the program, called back ------------------------------------------------------------------------- */

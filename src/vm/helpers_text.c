@@ -218,13 +218,15 @@ format_text(struct vm_run *run, struct text *out, const char *format, const uint
 uint64_t
 helper_snprintf(struct vm_run *run, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)
 {
+	uint64_t values[FORMAT_VALUES_MAX], len;
 	struct text out = { 0 };
-	uint64_t len;
 	int err;
 
 	if (r5 % 8 || r5 > FORMAT_VALUES_MAX * 8 || (r5 && !r4))
 		return ERRNO(EINVAL);
-	err = format_text(run, &out, ptr(r3), ptr(r4), (uint32_t)r5 / 8);
+	if (r5)
+		memcpy(values, ptr(r4), r5); /* they may stand anywhere */
+	err = format_text(run, &out, ptr(r3), values, (uint32_t)r5 / 8);
 	len = out.len + 1;
 	if (!err && r2) {
 		memcpy(ptr(r1), out.s ? out.s : "", len < r2 ? len : r2);

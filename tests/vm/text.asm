@@ -716,3 +716,22 @@ r5 = 8
 call 165
 r0 = *(u64 *)(r10 - 24)
 exit
+
+== values at an odd address: "-7 5 ff"
+accept
+result: 8
+r6 = r4
+*(u64 *)(r6 + 65) = -7
+*(u64 *)(r6 + 73) = 5
+*(u64 *)(r6 + 81) = 255
+*(u64 *)(r10 - 16) = 0
+*(u64 *)(r10 - 8) = 0
+r1 = r10
+r1 += -16
+r2 = 16
+r3 = table_value 14 + 0 ll
+r4 = r6
+r4 += 65
+r5 = 24
+call 165
+exit
