@@ -164,11 +164,17 @@ add_table(struct reader *r, struct table table)
 	return object_add_table(r->object, copy);
 }
 
+static bool
+is_script(struct reader *r)
+{
+	return elf_section(r, PACK_SECTION) != NULL;
+}
+
 /* "ktap_globals" is ".globals" again, in a script's object; in one of a C compiler's it is what its author calls it. */
 static const char *
 table_name(struct reader *r, const char *name)
 {
-	if (starts_with(name, OWN_PREFIX) && elf_section(r, PACK_SECTION))
+	if (starts_with(name, OWN_PREFIX) && is_script(r))
 		return arena_printf(r->arena, ".%s", name + strlen(OWN_PREFIX));
 	return arena_strdup(r->arena, name);
 }
@@ -330,7 +336,7 @@ place_variables(struct reader *r, const struct section *section, uint32_t id)
 }
 
 /*
- * A section of data as a table. It has the name of the section, or, where this is ".data.NAME" and symbol NAME is in it (ours),
+ * A section of data as a table. It has the name of the section, or, where a script's object has ".data.NAME" and symbol NAME is in it,
  * that of the symbol. `symbol` is the first one in the section, NULL: none.
  */
 static int
@@ -346,7 +352,7 @@ read_data(struct reader *r, struct section *section, const struct symbol *symbol
 	if (section->size > CONTENTS_MAX)
 		return elf_fail(r, "section %s has %llu bytes, more than %u", section->name,
 			    (unsigned long long)section->size, CONTENTS_MAX);
-	if (own && symbol && strcmp(own + 1, symbol->name) == 0)
+	if (own && symbol && strcmp(own + 1, symbol->name) == 0 && is_script(r))
 		table.name = table_name(r, symbol->name);
 	table.value_size = (uint32_t)section->size;
 	table.read_only = elf_in_family(section->name, ".rodata");

@@ -343,12 +343,13 @@ put_map(struct writer *w, const struct table *table, struct placed *placed, uint
 	return 0;
 }
 
-/* A table as data section. */
+/* A table as data section. One that was read from the file of another compiler is named so already. */
 static int
 put_data(struct writer *w, const struct table *table, struct placed *placed, int int_type)
 {
-	const char *name =
-		arena_printf(w->arena, ".%s.%s", table->read_only ? "rodata" : "data", placed->name);
+	const char *prefix = table->read_only ? ".rodata." : ".data.";
+	bool is_named = strncmp(table->name, prefix, strlen(prefix)) == 0;
+	const char *name = is_named ? table->name : arena_printf(w->arena, "%s%s", prefix, placed->name);
 	int byte_type, array, var, err;
 
 	placed->section = put_contents(w, table, name, SHF_ALLOC | (table->read_only ? 0 : SHF_WRITE));

@@ -275,7 +275,7 @@ test_names(void **state)
 	assert_string_equal(object->tables[7]->name, "a_b");
 	assert_string_equal(object->tables[8]->name, "a_b_2");
 	assert_string_equal(object->tables[9]->name, "script_ktap_globals");
-	assert_string_equal(object->tables[1]->name, "ktap_globals"); /* ".globals" in a script's alone */
+	assert_string_equal(object->tables[1]->name, ".data.ktap_globals"); /* ".globals" in a script's alone */
 	assert_int_equal(object->table_globals, UINT32_MAX);
 }
 
