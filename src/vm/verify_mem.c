@@ -119,6 +119,15 @@ byte_bit(int64_t off)
 
 enum contents { CONTENTS_NUMBERS, CONTENTS_ADDRESSES_TOO };
 
+/* What to do, where more than one register's worth begins as if it were filled. */
+static const char *
+contents_gap(struct extent extent, int64_t off)
+{
+	bool is_gap = off > extent.from && extent.to - extent.from > 8;
+
+	return is_gap ? "; between members of a structure? set all of it to zero first, with __builtin_memset" : "";
+}
+
 /* Every byte was written, and none is part of what must not be read so. */
 static bool
 check_stack_initialised(struct verifier *v, uint32_t regno, struct extent extent, enum contents contents)
@@ -131,7 +140,8 @@ check_stack_initialised(struct verifier *v, uint32_t regno, struct extent extent
 
 		mark_slot_read(v, index, slot_of(off));
 		if (slot_of(off) >= frame->n_slots || !(slot->init & byte_bit(off)))
-			return refuse_reg(v, (int)regno, "reads stack that was not written: the byte at offset %" PRId64, off);
+			return refuse_reg(v, (int)regno, "reads stack that was not written: the byte at offset %" PRId64 "%s", off,
+					  contents_gap(extent, off));
 		if (slot->spilled && slot->reg.kind != REG_SCALAR && (contents == CONTENTS_NUMBERS || slot->reg.kind == REG_DYNPTR))
 			return refuse_reg(v, (int)regno, "reads part of an address that is kept in the stack at offset %" PRId64, off & -8);
 	}

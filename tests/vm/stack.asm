@@ -75,6 +75,21 @@ call 1
 r0 = 0
 exit
 
+== value with a gap
+refuse: offset -20; between members of a structure? set all of it to zero first
+stricter: the kernel lets the privileged read stack that was not written; we never do
+*(u64 *)(r10 - 32) = 0
+*(u32 *)(r10 - 24) = 0
+*(u64 *)(r10 - 16) = 0
+r1 = table 3 ll
+r2 = r10
+r2 += -32
+r3 = 24
+r4 = 0
+call 130
+r0 = 0
+exit
+
 == key too short
 refuse: touches stack
 *(u32 *)(r10 - 4) = 1
