@@ -27,6 +27,7 @@
 #define SAYS_MAX      (1u << 16) /* kept of what libbpf says */
 #define LOG_LINES     12
 #define TARGET_NAME   "ktap_target"
+#define TIMER_PREFIX  "perf_event/"
 #define SAMPLE_HZ     99 /* of perf_event programs */
 #define PERF_PAGES    64 /* of each CPU's perf buffer */
 
@@ -121,15 +122,20 @@ is_once(const char *section)
 	return strcmp(section, "init") == 0 || strcmp(section, "fini") == 0;
 }
 
-/* Programs that are run, not attached, are of the kind that can be. */
+/* Of sections that libbpf does not know: programs that are run, not attached, are of the kind that can be; "perf_event/HZ". */
 static void
 prepare_programs(struct kernel_object *ko)
 {
 	struct bpf_program *prog;
 
-	bpf_object__for_each_program(prog, ko->bpf)
-		if (is_once(bpf_program__section_name(prog)))
+	bpf_object__for_each_program(prog, ko->bpf) {
+		const char *section = bpf_program__section_name(prog);
+
+		if (is_once(section))
 			bpf_program__set_type(prog, BPF_PROG_TYPE_RAW_TRACEPOINT);
+		else if (strncmp(section, TIMER_PREFIX, strlen(TIMER_PREFIX)) == 0)
+			bpf_program__set_type(prog, BPF_PROG_TYPE_PERF_EVENT);
+	}
 }
 
 static void
