@@ -260,6 +260,13 @@ show(struct run *run)
 	text_fini(&text);
 }
 
+/* By the errors of verifiers: bpf(2) has E2BIG for what is too deep or too complex. */
+static bool
+is_refusal(int err)
+{
+	return err == -EINVAL || err == -EACCES || err == -E2BIG;
+}
+
 /* Tracing, from the first program to the last. False: it could not begin. */
 static bool
 trace(struct run *run, bool quiet)
@@ -268,7 +275,7 @@ trace(struct run *run, bool quiet)
 	int err = start(run, &why);
 
 	if (err < 0) {
-		fail(run, err == -EINVAL || err == -EACCES ? STATUS_SCRIPT : STATUS_WORLD, why.s, err);
+		fail(run, is_refusal(err) ? STATUS_SCRIPT : STATUS_WORLD, why.s, err);
 		text_fini(&why);
 		return false;
 	}

@@ -50,6 +50,7 @@ struct kernel_object {
 	struct pump_call *call;   /* in progress */
 	uint64_t n_lost;
 	char *log;
+	const char *hint;         /* what the error's number does not say; NULL: it says all */
 };
 
 struct pump_call {
@@ -107,11 +108,19 @@ explain(struct kernel_object *ko, const char *what, const struct bpf_program *pr
 	text_printf(why, "%s cannot be %s", ko->source.object->name, what);
 	if (prog)
 		text_printf(why, ": program '%s' (%s)", bpf_program__name(prog), bpf_program__section_name(prog));
-	text_printf(why, ": %s", cause);
+	text_printf(why, ": %s", ko->hint ? ko->hint : cause);
 	if (end)
 		text_printf(why, "\nthe kernel's verifier says:\n%.*s", (int)len, end);
 	else if (says->len)
 		text_printf(why, "\nlibbpf says:\n%.*s", (int)(says->s[says->len - 1] == '\n' ? says->len - 1 : says->len), says->s);
+}
+
+/* libbpf's numbers are those of files and processes, which these are none of. */
+static void
+hint_missing(struct kernel_object *ko, int err)
+{
+	if (err == -ENOENT || err == -ESRCH)
+		ko->hint = ko->source.object->btf ? "it refers to what is not there" : "it has no BTF: compile with -g";
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------------------------- */
@@ -206,6 +215,7 @@ open_object(struct kernel_object *ko, const struct object_file *file, struct tex
 	libbpf_says = NULL;
 	if (!ko->bpf) {
 		err = -errno;
+		hint_missing(ko, err);
 		explain(ko, "opened", NULL, err, &says, why);
 	} else {
 		prepare_programs(ko);
@@ -289,6 +299,8 @@ attach_tracepoint(struct kernel_object *ko, const struct bpf_program *prog)
 	for (int cpu = 0; cpu < n_cpus && fd < 0 && errno == ENODEV; cpu++)
 		fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	err = fd < 0 ? -errno : add_link(ko, bpf_program__attach_perf_event(prog, (int)fd));
+	if (fd >= 0 && err == -EACCES) /* what perf_event_set_bpf_prog says of too large a max_ctx_offset */
+		ko->hint = "it reads behind the last field of the event's record";
 	if (err < 0 && fd >= 0)
 		close((int)fd);
 	return err;
@@ -338,6 +350,16 @@ attach_all(struct kernel_object *ko, struct text *why)
 	return err;
 }
 
+/* The line in which libbpf names the program that was not permitted. */
+static void
+name_program(const struct text *says, struct text *why)
+{
+	const char *line = says->len ? strstr(says->s, "libbpf: prog '") : NULL;
+
+	if (line)
+		text_printf(why, "\nlibbpf says:\n%.*s", (int)strcspn(line, "\n"), line);
+}
+
 static int
 load(struct kernel_object *ko, struct text *why)
 {
@@ -347,10 +369,13 @@ load(struct kernel_object *ko, struct text *why)
 	libbpf_says = &says;
 	err = bpf_object__load(ko->bpf);
 	libbpf_says = NULL;
-	if (err == -EPERM)
+	if (err == -EPERM) {
 		kernel_explain(err, ko->source.object->name, why);
-	else if (err < 0)
+		name_program(&says, why);
+	} else if (err < 0) {
+		hint_missing(ko, err);
 		explain(ko, "loaded", NULL, err, &says, why);
+	}
 	text_fini(&says);
 	return err;
 }
