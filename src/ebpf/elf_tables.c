@@ -126,7 +126,7 @@ kind_of_type(struct reader *r, const char *table, uint32_t map_type, enum table_
 		if (table_kind_map_type(*kind) == map_type)
 			return 0;
 	}
-	return elf_fail(r, "table %s: kind %u of the kernel's (%s) is not supported", table, map_type, other_kind(map_type));
+	return elf_fail(r, "table %s: kind %u of the kernel's (%s) is not supported: only the kernel engine has it", table, map_type, other_kind(map_type));
 }
 
 static int

@@ -542,13 +542,13 @@ test_clang_refused(void **state)
 		  "refers to \"elsewhere\", which is not defined in this file" },
 		{ "struct { __uint(type, 24); __uint(max_entries, 99); } m SEC(\".maps\");\n"
 		  "SEC(\"raw_tp/x\") int f(void *ctx) { return (long)lookup(&m, ctx); }\n",
-		  "table m: kind 24 of the kernel's (BPF_MAP_TYPE_SK_STORAGE) is not supported" },
+		  "table m: kind 24 of the kernel's (BPF_MAP_TYPE_SK_STORAGE) is not supported: only the kernel engine has it" },
 		{ "struct { __uint(type, 33); __uint(max_entries, 99); } m SEC(\".maps\");\n"
 		  "SEC(\"raw_tp/x\") int f(void *ctx) { return (long)lookup(&m, ctx); }\n",
-		  "table m: kind 33 of the kernel's (BPF_MAP_TYPE_ARENA) is not supported" },
+		  "table m: kind 33 of the kernel's (BPF_MAP_TYPE_ARENA) is not supported: only the kernel engine has it" },
 		{ "struct { __uint(type, 4000); __uint(max_entries, 99); } m SEC(\".maps\");\n"
 		  "SEC(\"raw_tp/x\") int f(void *ctx) { return (long)lookup(&m, ctx); }\n",
-		  "table m: kind 4000 of the kernel's (enum bpf_map_type) is not supported" },
+		  "table m: kind 4000 of the kernel's (enum bpf_map_type) is not supported: only the kernel engine has it" },
 		{ "struct { __uint(type, 1); __type(key, u32); __type(value, u32); } m SEC(\".maps\");\n"
 		  "SEC(\"raw_tp/x\") int f(void *ctx) { return (long)lookup(&m, ctx); }\n",
 		  "table m: max_entries is missing" },
