@@ -15,6 +15,7 @@
 #include "source/kernel_int.h"
 
 #define LINES_AT_ONCE 65536 /* bytes */
+#define LOST          "CPU:" /* "CPU:1 [LOST 7 EVENTS]" */
 #define MARK          "bpf_trace_printk: "
 
 struct printk {
@@ -81,11 +82,18 @@ printk_fd(const struct printk *printk)
 	return printk->fd;
 }
 
+/* The second line of a text and those after it come without a head; empty ones are of texts that end in a newline. */
+static bool
+continues(const char *line, size_t len)
+{
+	return len > 0 && !(len > strlen(LOST) && memcmp(line, LOST, strlen(LOST)) == 0);
+}
+
 /* "            comm-123     [001] ..... 1.5: bpf_trace_printk: text" becomes "comm-123: text". */
 static void
 give_line(const char *line, size_t len, void (*fn)(void *arg, const char *line, size_t len), void *arg)
 {
-	const char *text = memmem(line, len, MARK, strlen(MARK)), *end = line + len, *task_end;
+	const char *text = memmem(line, len, MARK, strlen(MARK)), *end = line + len, *whole = line, *task_end;
 	struct text out = { 0 };
 
 	while (line < end && *line == ' ')
@@ -97,6 +105,9 @@ give_line(const char *line, size_t len, void (*fn)(void *arg, const char *line, 
 	if (text) {
 		text += strlen(MARK);
 		text_printf(&out, "%.*s: %.*s\n", (int)(task_end - line), line, (int)(end - text), text);
+		fn(arg, out.s, out.len);
+	} else if (continues(whole, len)) {
+		text_printf(&out, "%.*s\n", (int)len, whole);
 		fn(arg, out.s, out.len);
 	}
 	text_fini(&out);
