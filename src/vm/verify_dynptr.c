@@ -76,7 +76,7 @@ dynptr_make(struct verifier *v, uint32_t regno, uint32_t ref, uint8_t low_bits)
 	if (!find_slots(v, regno, slots, &frame) || !check_helper_memory(v, regno, DYNPTR_SIZE, true, true))
 		return false;
 	for (uint32_t i = 0; i < 2; i++) {
-		slots[i]->spilled = true;
+		slots[i]->spilled = 8;
 		slots[i]->reg = (struct reg){ .kind = REG_DYNPTR, .index = i, .size = low_bits, .id = id, .ref = ref, .s = scalar_const(0) };
 		trail_define(v, loc_slot(frame, slot_number(v, frame, slots[i])), LOC_NONE, LOC_NONE);
 	}

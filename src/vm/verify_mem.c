@@ -4,6 +4,7 @@
  * that every byte touched lies in the memory that the address belongs to, that bytes read from the stack were written, and
  * that addresses are kept nowhere but in the stack.
  */
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -117,6 +118,34 @@ byte_bit(int64_t off)
 	return (uint8_t)(1u << ((uint64_t)off & 7));
 }
 
+/* The half of a slot that is the low one of a number. */
+#if __BYTE_ORDER == __LITTLE_ENDIAN
+#define LOW_HALF 0
+#else
+#define LOW_HALF 4
+#endif
+
+struct reg
+reg_low_half(const struct reg *reg)
+{
+	const struct bpf_insn mov32 = insn_make(BPF_ALU | BPF_MOV | BPF_X, 0, 0, 0, 0);
+	struct reg half;
+
+	if (reg->s.r64.umax <= UINT32_MAX)
+		return *reg; /* and still a copy, if it was one */
+	reg_set_scalar(&half, scalar_alu(&mov32, &reg->s, &reg->s));
+	return half;
+}
+
+/* The slot that an access of this exact place is to, if it is one to all of it, or to its low half. */
+static bool
+is_slot(struct extent extent, uint32_t size)
+{
+	if (extent.to - extent.from != size)
+		return false;
+	return size == 8 || (size == 4 && ((uint64_t)extent.from & 7) == LOW_HALF);
+}
+
 enum contents { CONTENTS_NUMBERS, CONTENTS_ADDRESSES_TOO };
 
 /* What to do, where more than one register's worth begins as if it were filled. */
@@ -161,7 +190,7 @@ stack_overwrite(struct verifier *v, uint32_t frame_index, struct extent extent, 
 		/* Of an address of which a part is overwritten, nothing can be read any more. */
 		if (slot->spilled && slot->reg.kind != REG_SCALAR)
 			slot->init = 0;
-		slot->spilled = false;
+		slot->spilled = 0;
 		if (certain)
 			slot->init |= byte_bit(off);
 		if (certain && !(off & 7) && off + 8 <= extent.to)
@@ -190,13 +219,13 @@ stack_load(struct verifier *v, uint32_t regno, struct extent extent, uint32_t si
 	uint32_t index = frame_top(v)->regs[regno].index;
 	struct frame *frame = v->state.frames[index];
 	struct slot *slot = &frame->slots[slot_of(extent.from)];
-	bool is_slot = extent.to - extent.from == 8 && size == 8 && slot_of(extent.from) < frame->n_slots;
+	bool is_kept = is_slot(extent, size) && slot_of(extent.from) < frame->n_slots && slot->spilled >= size;
 
-	if (is_slot && slot->spilled && slot->reg.kind == REG_DYNPTR)
+	if (is_kept && size == 8 && slot->reg.kind == REG_DYNPTR)
 		return refuse_reg(v, (int)regno, "reads a dynptr; only helpers look into it");
-	if (is_slot && slot->spilled) {
+	if (is_kept && (size == 8 || slot->reg.kind == REG_SCALAR)) {
 		mark_slot_read(v, index, slot_of(extent.from));
-		loaded->reg = slot->reg;
+		loaded->reg = size == 8 ? slot->reg : reg_low_half(&slot->reg);
 		loaded->loc = loc_slot(index, slot_of(extent.from));
 		return true;
 	}
@@ -219,11 +248,11 @@ stack_store(struct verifier *v, uint32_t regno, struct extent extent, uint32_t s
 	if (!exact && !check_stack_no_address(v, regno, extent))
 		return false;
 	stack_overwrite(v, index, extent, exact);
-	if (whole) {
+	if (is_slot(extent, size)) {
 		struct slot *slot = slot_at(frame, slot_of(extent.from));
 
-		slot->spilled = true;
-		slot->reg = stored->reg;
+		slot->spilled = (uint8_t)size;
+		slot->reg = whole ? stored->reg : reg_low_half(&stored->reg);
 		trail_define(v, loc_slot(index, slot_of(extent.from)), stored->loc, LOC_NONE);
 	}
 	return true;

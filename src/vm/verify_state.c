@@ -369,13 +369,19 @@ reg_covers(const struct reg *old, const struct reg *cur, struct id_map *map, boo
 static bool
 slot_covers(const struct slot *old, const struct slot *cur, struct id_map *map, bool precise)
 {
-	struct reg any = { .kind = REG_SCALAR, .s = scalar_unknown() };
+	struct reg held = { .kind = REG_SCALAR };
 
 	if (old->init & ~cur->init)
 		return false;
-	if (old->spilled)
-		return reg_covers(&old->reg, cur->spilled ? &cur->reg : &any, map, precise);
-	return !old->init || !cur->spilled || cur->reg.kind == REG_SCALAR;
+	if (old->init && old->spilled < 8 && cur->spilled && cur->reg.kind != REG_SCALAR)
+		return false;
+	if (!old->spilled)
+		return true;
+	if (cur->spilled < old->spilled)
+		held.s = scalar_loaded(old->spilled, false);
+	else
+		held = old->spilled == 4 ? reg_low_half(&cur->reg) : cur->reg;
+	return reg_covers(&old->reg, &held, map, precise);
 }
 
 static bool

@@ -595,8 +595,8 @@ struct reg {
 
 /* Eight bytes of stack. Slot 0 is at r10 - 8, slot 1 at r10 - 16, ... */
 struct slot {
-	uint8_t init;   /* bit n: byte n was written */
-	bool spilled;   /* all eight bytes hold `reg` */
+	uint8_t init;    /* bit n: byte n was written */
+	uint8_t spilled; /* how many bytes hold `reg`: 8; 4, the low half, a number; 0: there is none */
 	struct reg reg;
 };
 
@@ -909,6 +909,10 @@ check_alignment(struct verifier *v, uint32_t regno, int16_t off, uint32_t size);
 /* Which of the low three bits of an address may be set, if memory (that of REG_DATA aside) begins at a multiple of 8: 0, 4, 6 or 7. */
 uint8_t
 address_low_bits(const struct reg *reg);
+
+/* The number that the low half of a register is. */
+struct reg
+reg_low_half(const struct reg *reg);
 
 /* Memory of `size` bytes at most that a helper reads or (out) fills; exact: it always is that size. */
 bool
