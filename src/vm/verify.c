@@ -675,6 +675,8 @@ is_affordable(struct verifier *v)
 		return refuse(v, -E2BIG, "too complex: following all paths takes more than %u megabytes", VM_STATE_BYTES_MAX >> 20);
 	if (v->n_followed > VM_FOLLOWED_MAX)
 		return refuse(v, -E2BIG, "too complex: too much depends on numbers that were computed too long ago");
+	if (v->n_compared > (v->watch->compared_max ? v->watch->compared_max : VM_COMPARED_MAX))
+		return refuse(v, -E2BIG, "too complex: a helper calls back too often, and what it finds differs each time");
 	return true;
 }
 

@@ -114,10 +114,10 @@ forget_what_changed(struct verifier *v, uint32_t f, const struct frame *before)
 	struct frame *now = v->state.frames[f];
 
 	for (uint32_t i = 0; i < 10; i++)
-		forget_if_changed(v, &before->regs[i], &now->regs[i], before->precise_regs >> i & 1, loc_reg(f, i));
+		forget_if_changed(v, &before->regs[i], &now->regs[i], before->precise[PRECISE_RELIED].regs >> i & 1, loc_reg(f, i));
 	for (uint32_t i = 0; i < now->n_slots && i < before->n_slots; i++)
 		if (before->slots[i].spilled && before->slots[i].spilled == now->slots[i].spilled)
-			forget_if_changed(v, &before->slots[i].reg, &now->slots[i].reg, before->precise_slots >> i & 1, loc_slot(f, i));
+			forget_if_changed(v, &before->slots[i].reg, &now->slots[i].reg, before->precise[PRECISE_RELIED].slots >> i & 1, loc_slot(f, i));
 }
 
 /* What the helper expects of the function: 0 to go on, 1 to stop. */

@@ -15,6 +15,10 @@
  * precise in each checkpoint passed, up to where it came from nothing, or to a checkpoint in which the place is marked already: then
  * all before it was done at that time. What the trail says is only ever too much, so too much is marked, never too little.
  *
+ * Where a helper's round ends at a checkpoint whose paths are still followed, what they rest on is not yet known, and all numbers are marked as to be
+ * compared (rely_on_all). What is forgotten of a round (verify_callback.c) goes by what is really relied on, which is noted apart: else one round that
+ * ends so would have the next ones looked at one by one.
+ *
  * Why this is sound: take a finished checkpoint and a later state whose precise numbers, addresses, references and kinds of slots
  * it covers. A run from the later state goes ways that were followed from the checkpoint (a branch not followed both ways rests on
  * precise numbers), and wherever a number is relied on it is, step by step along the trail, within what was known of it there.
@@ -200,27 +204,27 @@ demand_step(struct demand *d, const struct trail *trail)
 
 /* Marks in the checkpoint; keeps what was not marked there before. */
 static void
-demand_at_checkpoint(struct demand *d, struct checkpoint *cp)
+demand_at_checkpoint(struct demand *d, struct checkpoint *cp, enum precise which)
 {
 	for (uint32_t f = 0; f < cp->state.n_frames; f++) {
 		struct frame *frame = cp->state.frames[f];
 
-		d->regs[f] &= (uint16_t)~frame->precise_regs;
-		d->slots[f] &= ~frame->precise_slots;
-		frame->precise_regs |= d->regs[f];
-		frame->precise_slots |= d->slots[f];
+		d->regs[f] &= (uint16_t)~frame->precise[which].regs;
+		d->slots[f] &= ~frame->precise[which].slots;
+		frame->precise[which].regs |= d->regs[f];
+		frame->precise[which].slots |= d->slots[f];
 	}
 }
 
 static void
-demand_follow(struct verifier *v, struct demand *d)
+demand_follow(struct verifier *v, struct demand *d, enum precise which)
 {
 	struct checkpoint *cp = v->state.parent;
 	bool changed = true;
 
 	for (uint32_t place = v->state.trail;; place = trail_at(v, place)->prev) {
 		for (; cp && cp->state.trail == place; cp = cp->state.parent) {
-			demand_at_checkpoint(d, cp);
+			demand_at_checkpoint(d, cp, which);
 			changed = true;
 		}
 		if (!place || !cp || (changed && demand_is_empty(d)))
@@ -228,6 +232,17 @@ demand_follow(struct verifier *v, struct demand *d)
 		v->n_followed++;
 		changed = demand_step(d, trail_at(v, place));
 	}
+}
+
+/* What is relied on is compared, too. */
+static void
+demand_follow_both(struct verifier *v, const struct demand *d)
+{
+	struct demand same = *d;
+
+	demand_follow(v, &same, PRECISE_COMPARED);
+	same = *d;
+	demand_follow(v, &same, PRECISE_RELIED);
 }
 
 void
@@ -239,19 +254,21 @@ rely_on(struct verifier *v, uint16_t loc, uint16_t loc_too)
 		demand_add(&d, loc);
 	if (loc_too != LOC_NONE)
 		demand_add(&d, loc_too);
-	demand_follow(v, &d);
+	demand_follow_both(v, &d);
 }
 
 void
 rely_on_same(struct verifier *v, const struct state *old)
 {
-	struct demand d = { 0 };
+	for (enum precise which = 0; which < N_PRECISE; which++) {
+		struct demand d = { 0 };
 
-	for (uint32_t f = 0; f < old->n_frames; f++) {
-		d.regs[f] = old->frames[f]->precise_regs & old->frames[f]->live_regs;
-		d.slots[f] = old->frames[f]->precise_slots & old->frames[f]->live_slots;
+		for (uint32_t f = 0; f < old->n_frames; f++) {
+			d.regs[f] = old->frames[f]->precise[which].regs & old->frames[f]->live_regs;
+			d.slots[f] = old->frames[f]->precise[which].slots & old->frames[f]->live_slots;
+		}
+		demand_follow(v, &d, which);
 	}
-	demand_follow(v, &d);
 }
 
 /* A number of which the covering state knows nothing: any will do. */
@@ -278,5 +295,5 @@ rely_on_all(struct verifier *v, const struct state *old)
 			if (frame->slots[i].spilled && matters(&frame->slots[i].reg))
 				demand_add(&d, loc_slot(f, i));
 	}
-	demand_follow(v, &d);
+	demand_follow(v, &d, PRECISE_COMPARED);
 }

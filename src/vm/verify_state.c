@@ -390,8 +390,8 @@ frame_covers(const struct frame *old, const struct frame *cur, struct id_map *ma
 	static const struct slot empty;
 	uint16_t regs = depth == DEPTH_ALL ? UINT16_MAX : old->live_regs;
 	uint64_t slots = depth == DEPTH_ALL ? UINT64_MAX : old->live_slots;
-	uint16_t precise_regs = depth == DEPTH_NEEDED ? old->precise_regs : UINT16_MAX;
-	uint64_t precise_slots = depth == DEPTH_NEEDED ? old->precise_slots : UINT64_MAX;
+	uint16_t precise_regs = depth == DEPTH_NEEDED ? old->precise[PRECISE_COMPARED].regs : UINT16_MAX;
+	uint64_t precise_slots = depth == DEPTH_NEEDED ? old->precise[PRECISE_COMPARED].slots : UINT64_MAX;
 
 	if (old->func != cur->func || old->return_pc != cur->return_pc || old->n_calls_back > cur->n_calls_back)
 		return false;
@@ -478,8 +478,7 @@ checkpoint_add(struct verifier *v, struct checkpoint **open)
 	for (uint32_t i = 0; i < cp->state.n_frames; i++) {
 		cp->state.frames[i]->live_regs = 0;
 		cp->state.frames[i]->live_slots = 0;
-		cp->state.frames[i]->precise_regs = 0;
-		cp->state.frames[i]->precise_slots = 0;
+		memset(cp->state.frames[i]->precise, 0, sizeof(cp->state.frames[i]->precise));
 		v->state.frames[i]->written_regs = 0;
 		v->state.frames[i]->written_slots = 0;
 	}
@@ -541,10 +540,12 @@ visit_open(struct verifier *v, const struct checkpoint *cp, bool came_back)
 static int
 visit_all_open(struct verifier *v, const struct checkpoint *open, bool calls_back, bool came_back)
 {
+	uint32_t n = 0;
 	int known = 0;
 
-	for (uint32_t n = 0; open && !known && (calls_back || n < OPEN_COMPARED); open = open->next, n++)
+	for (; open && !known && (calls_back || n < OPEN_COMPARED); open = open->next, n++)
 		known = visit_open(v, open, came_back);
+	v->n_compared += n;
 	return known;
 }
 

@@ -600,6 +600,8 @@ struct slot {
 	struct reg reg;
 };
 
+enum precise { PRECISE_COMPARED, PRECISE_RELIED, N_PRECISE };
+
 struct frame {
 	const struct func *func;
 	struct func_info *info; /* of func; NULL: nobody has looked at it yet */
@@ -615,9 +617,11 @@ struct frame {
 	 */
 	uint64_t live_slots, written_slots;
 	uint16_t live_regs, written_regs;
-	/* In checkpoints: the numbers whose values what follows rests on (verify_precise.c). */
-	uint16_t precise_regs;
-	uint64_t precise_slots;
+	/* In checkpoints: the numbers whose values are to be compared, and of them those that what follows rests on (verify_precise.c). */
+	struct {
+		uint64_t slots;
+		uint16_t regs;
+	} precise[N_PRECISE];
 	struct reg regs[11];
 	struct slot slots[]; /* room for VM_SLOTS in the current state, n_slots in one that is kept */
 };
@@ -720,6 +724,7 @@ struct verify_watch {
 	enum verify_pruning pruning;
 	uint32_t distance;  /* instructions between two checkpoints at least; 0: the usual */
 	uint32_t insns_max; /* 0: VM_INSNS_MAX */
+	uint64_t compared_max; /* 0: VM_COMPARED_MAX */
 	uint32_t *n_insns;  /* how many were looked at; may be NULL */
 	struct vm_facts **facts; /* of each function of an accepted program, for vm_facts_free; NULL: nobody asks */
 	const struct source_line **line; /* of a refusal, as vm_verify gives it; may be NULL */
@@ -748,6 +753,7 @@ struct verifier {
 	size_t bytes;                /* of saved states */
 	size_t bytes_kept;           /* of what paths leave behind: trails, branches, checkpoints */
 	uint64_t n_followed;         /* steps of trails that were followed back */
+	uint64_t n_compared;         /* open checkpoints that were compared with a state */
 	int err;
 	const struct source_line *line; /* of the refusal */
 };
@@ -755,6 +761,7 @@ struct verifier {
 #define VM_INSNS_MAX 1000000u          /* looked at before a program counts as too complex */
 #define VM_STATE_BYTES_MAX (512u << 20)
 #define VM_FOLLOWED_MAX (1u << 29)     /* about a second */
+#define VM_COMPARED_MAX (1u << 25)     /* a few seconds */
 #define VM_OFFSET_MAX (1 << 29)        /* of pointers, as in the kernel */
 
 /* verify_report.c: sets v->err, v->line and *why, once; returns false for `return refuse(...)`. */

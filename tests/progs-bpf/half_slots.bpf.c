@@ -3,8 +3,8 @@
  * Numbers of 4 bytes that live in the stack, since their address is taken: the loop ends because of what is known of one.
  *
  * run: getppid 2
- * prints: sum = 20
  * prints: last = 4
+ * prints: sum = 20
  */
 #include "prelude.h"
 

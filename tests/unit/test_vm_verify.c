@@ -124,6 +124,24 @@ test_long(void **state)
 	}
 }
 
+/* A hundred rounds of a helper, each of which finds another number that a branch rests on: each state is compared with those of all rounds before. */
+static void
+test_compared(void **state)
+{
+	static const struct verify_watch few = { .compared_max = 1000 }, many = { .compared_max = 100 * 100 };
+	struct arena *arena = arena_new();
+	struct object *object = fixture_object(arena);
+	struct func *func = fixture_func(object, "entry", "*(u64 *)(r10 - 8) = 0\nr1 = 100\nr2 = function 1 ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\n" END);
+	struct text why = { 0 };
+
+	fixture_func(object, "again", "r1 = *(u64 *)(r2 + 0)\nr1 += 1\n*(u64 *)(r2 + 0) = r1\nr0 = 0\nif r1 < 1000 goto out\nr0 = 1\nout: exit");
+	assert_int_equal(verify_watched(object, func, &handler_signature, &many, &why), 0);
+	assert_int_equal(verify_watched(object, func, &handler_signature, &few, &why), -E2BIG);
+	assert_non_null(strstr(why.s, "too complex: a helper calls back too often"));
+	text_fini(&why);
+	arena_free(arena);
+}
+
 /* Every instruction rests on a number from the beginning, with nothing but computing between: what each costs grows with its place. */
 static void
 test_affordable(void **state)
@@ -204,6 +222,7 @@ main(void)
 		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_compared),
 		cmocka_unit_test(test_affordable),
 		cmocka_unit_test(test_large_table),
 	};

@@ -395,3 +395,36 @@ exit
 r2 = *(u64 *)(r1 + 0)
 r0 = *(u32 *)(r2 + 0)
 exit
+
+== a helper's loop in a helper's loop, each with a sum that differs from round to round and on which nothing rests
+accept
+result: 120
+*(u64 *)(r10 - 8) = 0
+r1 = 10
+r2 = function 1 ll
+r3 = r10
+r3 += -8
+r4 = 0
+call 181
+r0 = *(u64 *)(r10 - 8)
+exit
+-- function 1
+r6 = r2
+*(u64 *)(r10 - 8) = 0
+r2 = function 2 ll
+r3 = r10
+r3 += -8
+r4 = 0
+call 181
+r1 = *(u64 *)(r6 + 0)
+r2 = *(u64 *)(r10 - 8)
+r1 += r2
+*(u64 *)(r6 + 0) = r1
+r0 = 0
+exit
+-- function 2
+r3 = *(u64 *)(r2 + 0)
+r3 += r1
+*(u64 *)(r2 + 0) = r3
+r0 = 0
+exit
