@@ -548,7 +548,6 @@ jit_compile(struct vm *vm, const struct func *entry, const struct vm_signature *
 		next = f->next;
 		jit_free_func(f);
 	}
-	free(jit.tables);
 	if (!err) {
 		if (debug_on(DEBUG_JIT))
 			print_code(code, entry);

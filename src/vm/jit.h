@@ -66,7 +66,6 @@ struct jit {
 	const struct vm_facts *facts;
 	struct jit_func *funcs, *last, *entry;
 	uint32_t n_functions;   /* in its tables of functions (jit.c): all of the object, or none */
-	bool *tables;           /* of the object's, those whose functions were added */
 	struct jit_buf buf;
 	uint64_t address;       /* of buf.out */
 	bool memory_operands;   /* of the backend */

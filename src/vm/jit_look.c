@@ -337,9 +337,9 @@ add_addressed(struct jit *jit, const struct func *func)
 	return true;
 }
 
-/* Those that `f` takes the addresses of, itself or in tables, come behind all others. False: out of memory. */
+/* Those that `f` takes the addresses of, itself or in tables, come behind all others. tables: of which that was done. False: out of memory. */
 static bool
-add_all_addressed(struct jit *jit, const struct func *f)
+add_all_addressed(struct jit *jit, const struct func *f, bool *tables)
 {
 	const struct object *object = jit->vm->object;
 
@@ -347,10 +347,10 @@ add_all_addressed(struct jit *jit, const struct func *f)
 		const struct reloc *reloc = &f->relocs[i];
 		bool is_table = reloc->kind == RELOC_TABLE || reloc->kind == RELOC_TABLE_VALUE;
 
-		if (reloc->kind == RELOC_FUNC || (is_table && jit->tables[reloc->index]))
+		if (reloc->kind == RELOC_FUNC || (is_table && tables[reloc->index]))
 			continue;
 		if (is_table)
-			jit->tables[reloc->index] = true;
+			tables[reloc->index] = true;
 		for (uint32_t k = 0; k < reloc_n_funcs(object, reloc); k++)
 			if (!add_addressed(jit, object->funcs[reloc_func(object, reloc, k)]))
 				return false;
@@ -361,12 +361,12 @@ add_all_addressed(struct jit *jit, const struct func *f)
 bool
 jit_add_program(struct jit *jit, const struct func *entry)
 {
-	jit->tables = mem_alloc(jit->vm->object->n_tables * sizeof(*jit->tables));
-	if (!jit->tables || !add_func(jit, entry))
-		return false;
+	bool *tables = mem_alloc(jit->vm->object->n_tables * sizeof(*tables));
+	bool ok = tables && add_func(jit, entry);
+
 	jit->entry = jit->last;
-	for (const struct jit_func *f = jit->funcs; f; f = f->next)
-		if (!add_all_addressed(jit, f->func))
-			return false;
-	return true;
+	for (const struct jit_func *f = jit->funcs; ok && f; f = f->next)
+		ok = add_all_addressed(jit, f->func, tables);
+	free(tables);
+	return ok;
 }
