@@ -345,8 +345,10 @@ add_calls(struct verifier *v, struct func_info *info)
 		if (!(info->marks[pc] & MARK_START) || (info->rows[pc]->shape != SHAPE_CALL && info->rows[pc]->shape != SHAPE_LD64))
 			continue;
 		info->has_tail_call |= insn_is_tail_call(&func->insns[pc]);
-		if (insn_calls_back(&func->insns[pc]))
+		if (insn_calls_back(&func->insns[pc])) {
 			info->marks[pc] |= MARK_CALLS_BACK | MARK_TARGET;
+			v->calls_back = true;
+		}
 		if (!look_at_functions(v, func, pc))
 			return false;
 		referred = func_referred(v, func, pc);

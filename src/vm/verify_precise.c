@@ -234,15 +234,22 @@ demand_follow(struct verifier *v, struct demand *d, enum precise which)
 	}
 }
 
+/* The kinds of marks that are made: those for what is forgotten of rounds are of use where a helper calls back. */
+static enum precise
+n_precise(const struct verifier *v)
+{
+	return v->calls_back ? N_PRECISE : PRECISE_RELIED;
+}
+
 /* What is relied on is compared, too. */
 static void
 demand_follow_both(struct verifier *v, const struct demand *d)
 {
-	struct demand same = *d;
+	for (enum precise which = 0; which < n_precise(v); which++) {
+		struct demand same = *d;
 
-	demand_follow(v, &same, PRECISE_COMPARED);
-	same = *d;
-	demand_follow(v, &same, PRECISE_RELIED);
+		demand_follow(v, &same, which);
+	}
 }
 
 void
@@ -260,7 +267,7 @@ rely_on(struct verifier *v, uint16_t loc, uint16_t loc_too)
 void
 rely_on_same(struct verifier *v, const struct state *old)
 {
-	for (enum precise which = 0; which < N_PRECISE; which++) {
+	for (enum precise which = 0; which < n_precise(v); which++) {
 		struct demand d = { 0 };
 
 		for (uint32_t f = 0; f < old->n_frames; f++) {

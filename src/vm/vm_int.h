@@ -748,6 +748,7 @@ struct verifier {
 	uint32_t n_insns;            /* looked at so far */
 	uint32_t insns_max;
 	bool is_global;              /* `entry` is a global function */
+	bool calls_back;             /* a function that was looked at has a helper call back */
 	uint32_t n_insns_checkpoint; /* at the last checkpoint */
 	uint32_t last_id;
 	size_t bytes;                /* of saved states */
