@@ -345,7 +345,7 @@ add_all_addressed(struct jit *jit, const struct func *f, bool *tables)
 
 	for (uint32_t i = 0; i < f->n_relocs; i++) {
 		const struct reloc *reloc = &f->relocs[i];
-		bool is_table = reloc->kind == RELOC_TABLE || reloc->kind == RELOC_TABLE_VALUE;
+		bool is_table = !reloc_names_function(reloc);
 
 		if (reloc->kind == RELOC_FUNC || (is_table && tables[reloc->index]))
 			continue;

@@ -162,7 +162,7 @@ struct referred {
 static void
 add_referred(struct referred *r, const struct reloc *reloc)
 {
-	bool is_table = reloc->kind == RELOC_TABLE || reloc->kind == RELOC_TABLE_VALUE;
+	bool is_table = !reloc_names_function(reloc);
 
 	if (is_table && r->tables[reloc->index])
 		return;

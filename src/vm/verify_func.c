@@ -27,8 +27,8 @@ func_reloc(const struct func *func, uint32_t pc)
 	return NULL;
 }
 
-static bool
-names_function(const struct reloc *reloc)
+bool
+reloc_names_function(const struct reloc *reloc)
 {
 	return reloc->kind == RELOC_FUNC || reloc->kind == RELOC_FUNC_ADDR;
 }
@@ -36,7 +36,7 @@ names_function(const struct reloc *reloc)
 uint32_t
 reloc_n_funcs(const struct object *object, const struct reloc *reloc)
 {
-	const struct table *table = names_function(reloc) ? NULL : object->tables[reloc->index];
+	const struct table *table = reloc_names_function(reloc) ? NULL : object->tables[reloc->index];
 
 	return !table ? 1 : table_has_functions(table) ? table->n_held : 0;
 }
@@ -44,7 +44,7 @@ reloc_n_funcs(const struct object *object, const struct reloc *reloc)
 uint32_t
 reloc_func(const struct object *object, const struct reloc *reloc, uint32_t k)
 {
-	return names_function(reloc) ? reloc->index : object->tables[reloc->index]->held[k].index;
+	return reloc_names_function(reloc) ? reloc->index : object->tables[reloc->index]->held[k].index;
 }
 
 /* The function that a relocation of this kind at `pc` names. */
@@ -324,7 +324,7 @@ look_at_functions(struct verifier *v, const struct func *func, uint32_t pc)
 {
 	const struct reloc *reloc = func_reloc(func, pc);
 
-	if (!reloc || names_function(reloc) || !mark_table(v, reloc->index, TABLE_LOOKED_AT))
+	if (!reloc || reloc_names_function(reloc) || !mark_table(v, reloc->index, TABLE_LOOKED_AT))
 		return true;
 	for (uint32_t k = 0; k < reloc_n_funcs(v->object, reloc); k++)
 		if (!func_info_of(v, v->object->funcs[reloc_func(v->object, reloc, k)]))

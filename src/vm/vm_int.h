@@ -1042,6 +1042,10 @@ insn_jumps_back(const struct bpf_insn *insn);
 const struct reloc *
 func_reloc(const struct func *func, uint32_t pc);
 
+/* Is it about a function, and not about a table? */
+bool
+reloc_names_function(const struct reloc *reloc);
+
 /*
  * The functions that come with a relocation, how many and their numbers: the one that is called or whose address is taken, or those in a
  * table of functions.
